@@ -1,0 +1,3 @@
+//! bench-app
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Stream processing on Apache Kafka.
