@@ -1,1 +1,20 @@
-//! streams-core
+//! The core of Millstream: records, topologies, typed processors and tasks.
+//!
+//! Nothing here reads a clock, a socket or a file: time is an argument, records come in as events and
+//! leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
+//! `streams-kafka` the connection to Kafka.
+
+pub mod error;
+pub mod handler;
+mod java_order;
+mod java_tree_set;
+pub mod metrics;
+pub mod murmur2;
+pub mod names;
+pub mod outbox;
+pub mod processor;
+pub mod record;
+pub mod serde;
+pub mod store;
+pub mod time;
+pub mod topology;

@@ -1,0 +1,249 @@
+//! What can go wrong in a task, and where it happened.
+
+use std::fmt;
+
+use crate::names::{NodeName, StoreName, TopicName};
+use crate::record::RecordMeta;
+use crate::serde::SerdeError;
+
+/// Any error of user code or of what it calls; `?` turns every error into it.
+pub struct ProcessorError(pub(crate) Box<dyn std::error::Error + Send + Sync>);
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for ProcessorError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Debug for ProcessorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for ProcessorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The key or the value of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Value => "value",
+        })
+    }
+}
+
+/// Where the record being processed was read; a punctuation has no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(pub Option<RecordMeta>);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(meta) => meta.fmt(f),
+            None => f.write_str("a punctuation"),
+        }
+    }
+}
+
+/// A failure inside a task, with its place: topic, partition, offset, node or store, and cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// The bytes of an input record cannot be read. Asked of the deserialization handler.
+    #[error("node \"{node}\" cannot read the {part} of {record}; fix the serde of this topic, or set deserialization.exception.handler to continue")]
+    Deserialization {
+        /// The source node.
+        node: NodeName,
+        /// The record.
+        record: RecordMeta,
+        /// Which part of it.
+        part: Part,
+        /// Why not.
+        #[source]
+        source: SerdeError,
+    },
+    /// The timestamp extractor gave no time and its policy is to fail.
+    #[error("node \"{node}\" found the timestamp {timestamp} in {record}; give the source a timestamp extractor that finds one, or that skips such records")]
+    InvalidTimestamp {
+        /// The source node.
+        node: NodeName,
+        /// The record.
+        record: RecordMeta,
+        /// What was extracted.
+        timestamp: i64,
+    },
+    /// User code returned an error. Asked of the processing handler.
+    #[error("node \"{node}\" failed on {origin}")]
+    Processing {
+        /// The node whose code it was.
+        node: NodeName,
+        /// The record being processed.
+        origin: Origin,
+        /// What the code said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An output record cannot be encoded. Asked of the production handler.
+    #[error("node \"{node}\" cannot write the {part} for topic \"{topic}\", made from {origin}; fix the serde given to the sink")]
+    Serialization {
+        /// The sink.
+        node: NodeName,
+        /// Where the record was to go.
+        topic: TopicName,
+        /// Which part of it.
+        part: Part,
+        /// The record being processed.
+        origin: Origin,
+        /// Why not.
+        #[source]
+        source: SerdeError,
+    },
+    /// An output record was not taken or not acknowledged. Asked of the production handler.
+    #[error("a record for topic \"{topic}\" could not be written")]
+    Production {
+        /// Where the record was to go.
+        topic: TopicName,
+        /// Why not.
+        #[source]
+        source: ProduceError,
+    },
+    /// A store failed.
+    #[error("a state store failed on {origin}")]
+    Store {
+        /// The record being processed.
+        origin: Origin,
+        /// What the store said.
+        #[source]
+        source: StoreError,
+    },
+    /// User code panicked. The task is always reset.
+    #[error("user code panicked on {origin}: {message}")]
+    Panic {
+        /// The record being processed.
+        origin: Origin,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// The result of pushing a record on: an error has already been shown to its handler.
+pub type Pushed = Result<(), Box<TaskError>>;
+
+/// Why an output record was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// The topic does not exist.
+    #[error("topic \"{topic}\" does not exist; create it, Millstream creates internal topics only")]
+    UnknownTopic {
+        /// The topic.
+        topic: TopicName,
+    },
+    /// The record is larger than the broker or client takes.
+    #[error("the record of {bytes} bytes is larger than the broker takes; raise max.message.bytes of the topic and max.request.size here")]
+    TooLarge {
+        /// Key and value.
+        bytes: usize,
+    },
+    /// A partitioner named a partition that the topic does not have.
+    #[error("partition {partition} was chosen, but topic \"{topic}\" has {partitions}; correct the partitioner")]
+    NoSuchPartition {
+        /// The topic.
+        topic: TopicName,
+        /// What was chosen.
+        partition: i32,
+        /// How many there are.
+        partitions: i32,
+    },
+    /// The record has a negative timestamp.
+    #[error("the timestamp {0} is negative; forward records with the time of an event")]
+    NegativeTimestamp(i64),
+    /// The client's queue stayed full for too long.
+    #[error("the producer's queue stayed full for {0} ms; the brokers do not take records fast enough")]
+    QueueFull(u64),
+    /// What the broker or client said.
+    #[error("{message} ({code})")]
+    Refused {
+        /// Kafka's name of the error.
+        code: String,
+        /// The text that came with it.
+        message: String,
+    },
+}
+
+/// A failure of a state store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store's files are damaged; it is set aside and rebuilt from its changelog.
+    #[error("store \"{store}\" is corrupt: {detail}")]
+    Corrupted {
+        /// The store.
+        store: StoreName,
+        /// What was found.
+        detail: String,
+    },
+    /// The file system refused.
+    #[error("store \"{store}\" could not {action}")]
+    Io {
+        /// The store.
+        store: StoreName,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A key or value could not be encoded or decoded.
+    #[error("store \"{store}\" could not {action} a {part}")]
+    Serde {
+        /// The store.
+        store: StoreName,
+        /// `read` or `write`.
+        action: &'static str,
+        /// Which part.
+        part: Part,
+        /// Why not.
+        #[source]
+        source: SerdeError,
+    },
+    /// The change could not be sent to the changelog.
+    #[error("store \"{store}\" could not write to its changelog")]
+    Changelog {
+        /// The store.
+        store: StoreName,
+        /// Why not.
+        #[source]
+        source: ProduceError,
+    },
+    /// An iterator was used after the commit that followed its creation.
+    #[error("an iterator of store \"{0}\" was used after a commit; finish it within one call of process or punctuate")]
+    StaleIterator(StoreName),
+    /// The store was closed with its task.
+    #[error("store \"{0}\" is closed")]
+    Closed(StoreName),
+    /// The store is not known to the task.
+    #[error("there is no store \"{0}\" here; add it to the topology")]
+    Unknown(StoreName),
+    /// The state directory cannot be used.
+    #[error("the state directory {path} cannot be used: {problem}")]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}

@@ -1,0 +1,75 @@
+//! What to do with a record that fails: the handlers of Kafka's `*.exception.handler` settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::TaskError;
+
+/// What a handler decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The task fails with this error.
+    Fail,
+    /// The record is left out and counted as dropped.
+    Skip,
+}
+
+/// Decides about a failed record. Any function of the error is one.
+pub trait ErrorHandler: Send + Sync + 'static {
+    /// Whether the task fails or the record is left out.
+    fn verdict(&self, error: &TaskError) -> Verdict;
+}
+
+impl<F: Fn(&TaskError) -> Verdict + Send + Sync + 'static> ErrorHandler for F {
+    fn verdict(&self, error: &TaskError) -> Verdict {
+        self(error)
+    }
+}
+
+/// Fails. Kafka's `LogAndFail…`, its default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogAndFail;
+
+impl ErrorHandler for LogAndFail {
+    fn verdict(&self, _: &TaskError) -> Verdict {
+        Verdict::Fail
+    }
+}
+
+/// Logs a warning, leaves the record out and counts it. Kafka's `LogAndContinue…`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogAndSkip;
+
+impl ErrorHandler for LogAndSkip {
+    fn verdict(&self, error: &TaskError) -> Verdict {
+        tracing::warn!(error = error as &dyn std::error::Error, "record left out");
+        Verdict::Skip
+    }
+}
+
+/// The three handlers of an application. All fail by default.
+#[derive(Clone)]
+pub struct Handlers {
+    /// For input that cannot be read.
+    pub deserialization: Arc<dyn ErrorHandler>,
+    /// For errors of user code.
+    pub processing: Arc<dyn ErrorHandler>,
+    /// For output that cannot be encoded or written.
+    pub production: Arc<dyn ErrorHandler>,
+}
+
+impl Default for Handlers {
+    fn default() -> Self {
+        Self {
+            deserialization: Arc::new(LogAndFail),
+            processing: Arc::new(LogAndFail),
+            production: Arc::new(LogAndFail),
+        }
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers").finish_non_exhaustive()
+    }
+}

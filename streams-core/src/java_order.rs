@@ -1,0 +1,115 @@
+//! The orders of Java's collections, where Kafka Streams' results depend on them.
+
+use std::cmp::Ordering;
+
+/// The hash of a text in Java, over its UTF-16 units.
+fn java_hash(text: &str) -> u32 {
+    text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+}
+
+/// The order in which a `java.util.HashSet` that was filled with these texts, in this order, gives
+/// them back. (Buckets of eight and more, which Java turns into trees, keep their order here.)
+pub(crate) fn hash_set_order<T: AsRef<str>>(mut items: Vec<T>) -> Vec<T> {
+    let mut capacity = 16_u32;
+    while items.len() > (capacity / 4 * 3) as usize {
+        capacity *= 2;
+    }
+    items.sort_by_key(|item| {
+        let hash = java_hash(item.as_ref());
+        (hash ^ (hash >> 16)) & (capacity - 1)
+    });
+    items
+}
+
+/// A binary heap with the sift order of `java.util.PriorityQueue`: which of two equal items comes
+/// first depends on it. Records of equal time are chosen in this order.
+#[derive(Debug)]
+pub(crate) struct PriorityQueue<T>(Vec<T>);
+
+impl<T> PriorityQueue<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn peek(&self) -> Option<&T> {
+        self.0.first()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds an item.
+    pub(crate) fn offer(&mut self, item: T, compare: impl Fn(&T, &T) -> Ordering) {
+        self.0.push(item);
+        let mut at = self.0.len() - 1;
+        while at > 0 {
+            let parent = (at - 1) / 2;
+            if compare(&self.0[at], &self.0[parent]) != Ordering::Less {
+                break;
+            }
+            self.0.swap(at, parent);
+            at = parent;
+        }
+    }
+
+    /// Takes the least item.
+    pub(crate) fn poll(&mut self, compare: impl Fn(&T, &T) -> Ordering) -> Option<T> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let least = self.0.swap_remove(0);
+        let mut at = 0;
+        loop {
+            let left = 2 * at + 1;
+            if left >= self.0.len() {
+                break;
+            }
+            let right = left + 1;
+            let mut child = left;
+            if right < self.0.len()
+                && compare(&self.0[left], &self.0[right]) == Ordering::Greater
+            {
+                child = right;
+            }
+            if compare(&self.0[at], &self.0[child]) != Ordering::Greater {
+                break;
+            }
+            self.0.swap(at, child);
+            at = child;
+        }
+        Some(least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_hash_as_in_java() {
+        assert_eq!(java_hash("KSTREAM-SOURCE-0000000000").cast_signed(), 1_861_603_632);
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("ab"), 97 * 31 + 98);
+    }
+
+    #[test]
+    fn equal_items_come_out_as_javas_queue_gives_them() {
+        let by_time = |a: &(i64, char), b: &(i64, char)| a.0.cmp(&b.0);
+        let mut queue = PriorityQueue::new();
+        for item in [(1, 'a'), (1, 'b'), (1, 'c'), (0, 'd')] {
+            queue.offer(item, by_time);
+        }
+        let order: Vec<char> =
+            std::iter::from_fn(|| queue.poll(by_time)).map(|(_, name)| name).collect();
+        assert_eq!(order, ['d', 'b', 'c', 'a'], "as java.util.PriorityQueue gave them");
+    }
+}

@@ -1,0 +1,88 @@
+//! What a task counts, as data that the shell records under Kafka's names.
+
+/// Why a record was dropped. All reasons add up to Kafka's `dropped-records-total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// A keyed operator met a null key.
+    NullKey,
+    /// An operator that needs a value met none.
+    NullValue,
+    /// The source expects no null and skips it.
+    UnexpectedNull,
+    /// The input could not be read, and its handler says to go on.
+    Undecodable,
+    /// The record has no valid time.
+    InvalidTimestamp,
+    /// User code failed, and its handler says to go on.
+    ProcessingFailed,
+    /// The output could not be written, and its handler says to go on.
+    ProductionFailed,
+    /// The record came after its window was closed.
+    Late,
+    /// The record is older than what its store keeps.
+    Expired,
+}
+
+impl DropReason {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [Self; 9] = [
+        Self::NullKey,
+        Self::NullValue,
+        Self::UnexpectedNull,
+        Self::Undecodable,
+        Self::InvalidTimestamp,
+        Self::ProcessingFailed,
+        Self::ProductionFailed,
+        Self::Late,
+        Self::Expired,
+    ];
+
+    /// The reason as a metric's tag.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NullKey => "null-key",
+            Self::NullValue => "null-value",
+            Self::UnexpectedNull => "unexpected-null",
+            Self::Undecodable => "undecodable",
+            Self::InvalidTimestamp => "invalid-timestamp",
+            Self::ProcessingFailed => "processing-failed",
+            Self::ProductionFailed => "production-failed",
+            Self::Late => "late",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// How many records were dropped, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DropCounts([u64; DropReason::ALL.len()]);
+
+impl DropCounts {
+    /// One more.
+    pub fn add(&mut self, reason: DropReason) {
+        if let Some(count) = self.0.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// How many for this reason.
+    #[must_use]
+    pub fn of(&self, reason: DropReason) -> u64 {
+        self.0.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Kafka's `dropped-records-total`.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Adds another count, reason by reason.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+    }
+}

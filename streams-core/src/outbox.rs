@@ -1,0 +1,82 @@
+//! The way out of a task: records for Kafka, as bytes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::error::ProduceError;
+use crate::names::TopicName;
+use crate::record::Headers;
+use crate::time::Timestamp;
+
+/// A topic as an outbox knows it, so that no name is looked up per record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicId(pub u32);
+
+/// Which partition of its topic a record goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// By the hash of the key as Kafka's default partitioner does; without a key, any.
+    ByKey,
+    /// This one.
+    Partition(i32),
+}
+
+/// Who wants to know how far the record was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// An output or repartition record of this task (its number in the worker).
+    Output {
+        /// The task's number in its worker.
+        task: u32,
+    },
+    /// A change of a store of this task.
+    Changelog {
+        /// The task's number in its worker.
+        task: u32,
+        /// The store's number in its task.
+        store: u32,
+    },
+}
+
+/// A record on its way to Kafka; the outbox copies what it keeps.
+#[derive(Debug, Clone)]
+pub struct OutRecord<'a> {
+    /// Where it goes.
+    pub topic: TopicId,
+    /// Which partition of it.
+    pub destination: Destination,
+    /// The key's bytes, or null.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes, or null.
+    pub value: Option<&'a [u8]>,
+    /// The record's time; `None` leaves it to the producer.
+    pub timestamp: Option<Timestamp>,
+    /// The headers.
+    pub headers: &'a Headers,
+    /// Who sends it.
+    pub purpose: Purpose,
+}
+
+/// Takes records for Kafka, in order for each partition. Bounded: a full queue is waited for, up to
+/// a limit.
+pub trait Outbox {
+    /// The number by which records name this topic from now on. Called while a task is linked, and
+    /// by sinks whose topic is computed.
+    fn topic(&mut self, name: &TopicName) -> TopicId;
+
+    /// How many partitions the topic has.
+    ///
+    /// # Errors
+    /// When the topic does not exist.
+    fn partitions(&mut self, topic: TopicId) -> Result<i32, ProduceError>;
+
+    /// Queues a record.
+    ///
+    /// # Errors
+    /// When the record cannot be taken: no such topic or partition, too large, or a queue that
+    /// stayed full.
+    fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError>;
+}
+
+/// The outbox of a worker, shared by the sinks and changelogs of its tasks.
+pub type SharedOutbox = Rc<RefCell<dyn Outbox>>;

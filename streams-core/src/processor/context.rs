@@ -1,0 +1,231 @@
+//! What the nodes and stores of a task share: the record being processed, time, counts, handlers.
+
+use std::cell::{Cell, RefCell};
+
+use super::punctuation::Schedules;
+use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
+use crate::handler::{Handlers, Verdict};
+use crate::metrics::{DropCounts, DropReason};
+use crate::names::{ApplicationId, NodeName, TaskId, TopicPartition};
+use crate::record::{Headers, RecordMeta};
+use crate::time::Timestamp;
+
+/// What a task's context is made from.
+#[derive(Debug, Clone)]
+pub struct ContextParts {
+    /// The application.
+    pub application_id: ApplicationId,
+    /// The task.
+    pub task: TaskId,
+    /// The task's input partitions, in the order of their queues.
+    pub partitions: Vec<TopicPartition>,
+    /// What to do with records that fail.
+    pub handlers: Handlers,
+}
+
+/// The one thing that nodes and stores of a task share. A task stays on its thread, so cells do.
+#[derive(Debug)]
+pub struct TaskContext {
+    parts: ContextParts,
+    /// Input partition (its number) and offset; `None` in a punctuation.
+    origin: Cell<Option<(u32, i64)>>,
+    timestamp: Cell<Timestamp>,
+    headers: RefCell<Headers>,
+    now: Cell<Timestamp>,
+    stream_time: Cell<Timestamp>,
+    dropped: Cell<DropCounts>,
+    schedules: RefCell<Schedules>,
+}
+
+/// Time and place as they were before a node took over.
+#[derive(Debug)]
+pub struct Saved {
+    origin: Option<(u32, i64)>,
+    timestamp: Timestamp,
+    headers: Headers,
+}
+
+impl TaskContext {
+    /// The context of a task that has processed nothing.
+    #[must_use]
+    pub fn new(parts: ContextParts) -> Self {
+        Self {
+            parts,
+            origin: Cell::new(None),
+            timestamp: Cell::new(Timestamp::UNKNOWN),
+            headers: RefCell::new(Headers::new()),
+            now: Cell::new(Timestamp::UNKNOWN),
+            stream_time: Cell::new(Timestamp::UNKNOWN),
+            dropped: Cell::new(DropCounts::default()),
+            schedules: RefCell::new(Schedules::new()),
+        }
+    }
+
+    /// The application.
+    pub const fn application_id(&self) -> &ApplicationId {
+        &self.parts.application_id
+    }
+
+    /// The task.
+    pub const fn task(&self) -> TaskId {
+        self.parts.task
+    }
+
+    /// The task's input partitions.
+    pub fn partitions(&self) -> &[TopicPartition] {
+        &self.parts.partitions
+    }
+
+    /// What to do with records that fail.
+    pub const fn handlers(&self) -> &Handlers {
+        &self.parts.handlers
+    }
+
+    /// Where the record being processed was read; `None` in a punctuation.
+    pub fn meta(&self) -> Option<RecordMeta> {
+        let (partition, offset) = self.origin.get()?;
+        let input = self.parts.partitions.get(partition as usize)?;
+        Some(RecordMeta { topic: input.topic.clone(), partition: input.partition, offset })
+    }
+
+    /// The same, for an error.
+    pub fn origin(&self) -> Origin {
+        Origin(self.meta())
+    }
+
+    /// The time of the record that the current node was given.
+    pub const fn timestamp(&self) -> Timestamp {
+        self.timestamp.get()
+    }
+
+    /// The headers of the record that the current node was given.
+    pub fn headers(&self) -> Headers {
+        self.headers.borrow().clone()
+    }
+
+    /// Wall-clock time as of the step being taken.
+    pub const fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// The greatest time of a record that the task has taken.
+    pub const fn stream_time(&self) -> Timestamp {
+        self.stream_time.get()
+    }
+
+    /// Counts a dropped record.
+    pub fn drop_record(&self, reason: DropReason) {
+        let mut counts = self.dropped.get();
+        counts.add(reason);
+        self.dropped.set(counts);
+    }
+
+    /// How many records were dropped since the task was linked.
+    pub const fn dropped(&self) -> DropCounts {
+        self.dropped.get()
+    }
+
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        self.now.set(now);
+    }
+
+    pub(crate) fn set_stream_time(&self, time: Timestamp) {
+        self.stream_time.set(time);
+    }
+
+    pub(crate) const fn schedules(&self) -> &RefCell<Schedules> {
+        &self.schedules
+    }
+
+    /// The task turns to a record of an input partition, or to a punctuation.
+    pub(crate) fn enter(&self, origin: Option<(u32, i64)>, timestamp: Timestamp, headers: Headers) {
+        self.origin.set(origin);
+        self.timestamp.set(timestamp);
+        self.headers.replace(headers);
+    }
+
+    /// A node turns to a record of its own time and headers, which its stores shall see; give the
+    /// result back to [`restore`](Self::restore).
+    #[must_use]
+    pub fn turn_to(&self, timestamp: Timestamp, headers: &Headers) -> Saved {
+        Saved {
+            origin: self.origin.get(),
+            timestamp: self.timestamp.replace(timestamp),
+            headers: self.headers.replace(headers.clone()),
+        }
+    }
+
+    /// What [`turn_to`](Self::turn_to) changed is again as it was.
+    pub fn restore(&self, saved: Saved) {
+        self.enter(saved.origin, saved.timestamp, saved.headers);
+    }
+
+    /// The place of the record being processed, to be put back for an entry that a cache held.
+    pub const fn place(&self) -> Option<(u32, i64)> {
+        self.origin.get()
+    }
+
+    /// A cached entry is written with the place, time and headers of the record that made it.
+    #[must_use]
+    pub fn turn_to_cached(
+        &self,
+        place: Option<(u32, i64)>,
+        timestamp: Timestamp,
+        headers: Headers,
+    ) -> Saved {
+        Saved {
+            origin: self.origin.replace(place),
+            timestamp: self.timestamp.replace(timestamp),
+            headers: self.headers.replace(headers),
+        }
+    }
+
+    /// A store's failure, with its place.
+    pub fn store_failure(&self, source: StoreError) -> Box<TaskError> {
+        Box::new(TaskError::Store { origin: self.origin(), source })
+    }
+
+    /// Turns the result of a node's own code into that of a push: an error goes to the processing
+    /// handler, unless it comes from further down, where it was handled, or from a store.
+    ///
+    /// # Errors
+    /// When the record must not be left out.
+    pub fn settle(&self, node: &NodeName, result: Result<(), ProcessorError>) -> Pushed {
+        let Err(ProcessorError(error)) = result else { return Ok(()) };
+        let error = match error.downcast::<Box<TaskError>>() {
+            Ok(further_down) => return Err(*further_down),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<StoreError>() {
+            Ok(store) => return Err(self.store_failure(*store)),
+            Err(error) => error,
+        };
+        let (node, origin) = (node.clone(), self.origin());
+        let failure = TaskError::Processing { node, origin, source: error };
+        self.judge(failure, Judge::Processing)
+    }
+
+    /// Asks the handler in charge about a failure.
+    pub(crate) fn judge(&self, failure: TaskError, judge: Judge) -> Pushed {
+        let (handler, reason) = match judge {
+            Judge::Processing => (&self.handlers().processing, DropReason::ProcessingFailed),
+            Judge::Production => (&self.handlers().production, DropReason::ProductionFailed),
+            Judge::Deserialization => (&self.handlers().deserialization, DropReason::Undecodable),
+        };
+        match handler.verdict(&failure) {
+            Verdict::Fail => Err(Box::new(failure)),
+            Verdict::Skip => {
+                self.drop_record(reason);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Which handler is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Judge {
+    Deserialization,
+    Processing,
+    Production,
+}

@@ -1,0 +1,374 @@
+//! Linking: a topology and a task become processors that call each other. The only place where types
+//! are erased and checked.
+
+use std::any::{Any, type_name};
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::edge::{Edge, NodeCell};
+use super::node::{Lifecycle, Punctuated};
+use super::sink::{LinkedSink, Sink, SinkSetting};
+use super::source::{LinkedSource, Source, SourceNode};
+use super::TaskContext;
+use crate::error::Pushed;
+use crate::names::{NodeName, StoreName, TopicName};
+use crate::outbox::SharedOutbox;
+use crate::store::TaskStores;
+use crate::topology::NodeId;
+
+/// Why a task could not be linked. All are faults of the program, found at the start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// A processor asked for a store that it is not connected to.
+    #[error("store \"{store}\" is not connected to processor \"{node}\"; name it where the processor is added")]
+    NotConnected {
+        /// The store.
+        store: StoreName,
+        /// The processor.
+        node: NodeName,
+    },
+    /// A processor asked for a store as another type than it has.
+    #[error("store \"{store}\" of processor \"{node}\" is not a {wanted}")]
+    StoreType {
+        /// The store.
+        store: StoreName,
+        /// The processor.
+        node: NodeName,
+        /// The type that was asked for.
+        wanted: &'static str,
+    },
+    /// Parent and child do not agree on the types of key and value.
+    #[error("node \"{child}\" does not take {given}, which its parent forwards")]
+    EdgeType {
+        /// The child.
+        child: NodeName,
+        /// What the parent forwards.
+        given: &'static str,
+    },
+    /// The supplier of a processor failed.
+    #[error("the supplier of processor \"{node}\" failed")]
+    Supplier {
+        /// The processor.
+        node: NodeName,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A node whose store has a record cache that forwards what it writes out.
+pub trait FlushCache {
+    /// Writes out the dirty entries of the cache, in the order of their last writes, and forwards
+    /// each.
+    ///
+    /// # Errors
+    /// When a failure was judged to fail the task.
+    fn flush_cache(&mut self) -> Pushed;
+}
+
+/// Makes the node of one task. One supplier serves all tasks.
+pub trait NodeSupplier<K, V, KO, VO>: Send + Sync + 'static {
+    /// The node, with `out` as the way to its children.
+    ///
+    /// # Errors
+    /// When a store is missing or of another type.
+    fn make(
+        &self,
+        links: &mut NodeLinks<'_>,
+        out: Edge<KO, VO>,
+    ) -> Result<NodeCell<K, V>, LinkError>;
+}
+
+impl<K, V, KO, VO, F> NodeSupplier<K, V, KO, VO> for F
+where
+    F: Fn(&mut NodeLinks<'_>, Edge<KO, VO>) -> Result<NodeCell<K, V>, LinkError>
+        + Send
+        + Sync
+        + 'static,
+{
+    fn make(
+        &self,
+        links: &mut NodeLinks<'_>,
+        out: Edge<KO, VO>,
+    ) -> Result<NodeCell<K, V>, LinkError> {
+        self(links, out)
+    }
+}
+
+/// What linked nodes left with their task, apart from the graph itself.
+#[derive(Default)]
+pub(crate) struct Registry {
+    /// In reverse topological order, as nodes are linked.
+    pub(crate) lifecycles: Vec<Rc<RefCell<dyn Lifecycle>>>,
+    pub(crate) punctuated: Vec<Rc<RefCell<dyn Punctuated>>>,
+    pub(crate) flushes: Vec<(StoreName, Rc<RefCell<dyn FlushCache>>)>,
+}
+
+/// What a node finds around it while it is made.
+pub struct NodeLinks<'a> {
+    name: &'a NodeName,
+    connected: &'a [StoreName],
+    context: &'a Rc<TaskContext>,
+    stores: &'a dyn TaskStores,
+    registry: &'a mut Registry,
+}
+
+impl fmt::Debug for NodeLinks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeLinks").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl NodeLinks<'_> {
+    /// The node's name.
+    #[must_use]
+    pub const fn name(&self) -> &NodeName {
+        self.name
+    }
+
+    /// The task's context, to be kept by nodes that need time, place or counts.
+    #[must_use]
+    pub const fn context(&self) -> &Rc<TaskContext> {
+        self.context
+    }
+
+    /// The handle of a connected store.
+    ///
+    /// # Errors
+    /// When it is not connected or of another type.
+    pub fn store<S: Clone + 'static>(&self, store: &StoreName) -> Result<S, LinkError> {
+        let node = || self.name.clone();
+        if !self.connected.contains(store) {
+            return Err(LinkError::NotConnected { store: store.clone(), node: node() });
+        }
+        let handle = self.stores.handle(store);
+        handle
+            .and_then(|handle| handle.downcast::<S>().ok())
+            .map(|handle| *handle)
+            .ok_or_else(|| LinkError::StoreType {
+                store: store.clone(),
+                node: node(),
+                wanted: type_name::<S>(),
+            })
+    }
+
+    /// The node wants to be asked to flush the cache of this store before each commit.
+    pub fn on_flush<N: FlushCache + 'static>(&mut self, store: &StoreName, node: &Rc<RefCell<N>>) {
+        let node: Rc<RefCell<N>> = Rc::clone(node);
+        self.registry.flushes.push((store.clone(), node));
+    }
+
+    pub(crate) fn next_number(&self) -> usize {
+        self.registry.punctuated.len()
+    }
+
+    pub(crate) fn register<N: Lifecycle + Punctuated + 'static>(&mut self, node: &Rc<RefCell<N>>) {
+        let (starts, punctuated): (Rc<RefCell<N>>, Rc<RefCell<N>>) =
+            (Rc::clone(node), Rc::clone(node));
+        self.registry.lifecycles.push(starts);
+        self.registry.punctuated.push(punctuated);
+    }
+}
+
+/// Turns templates into nodes, children first.
+pub(crate) struct Linker<'a> {
+    pub(crate) context: Rc<TaskContext>,
+    pub(crate) stores: &'a dyn TaskStores,
+    pub(crate) outbox: SharedOutbox,
+    pub(crate) task_number: u32,
+    /// From the name in the topology to the name in Kafka.
+    pub(crate) topic_name: &'a dyn Fn(&TopicName) -> TopicName,
+    /// By node: its [`NodeCell`], and how many parents still want it.
+    pub(crate) linked: Vec<Option<(Box<dyn Any>, usize)>>,
+    pub(crate) registry: Registry,
+}
+
+/// A node as its template sees it.
+pub(crate) struct NodePlace<'a> {
+    pub(crate) name: &'a NodeName,
+    pub(crate) connected: &'a [StoreName],
+    pub(crate) children: &'a [(NodeId, NodeName)],
+}
+
+impl Linker<'_> {
+    fn edge<K: 'static, V: 'static>(
+        &mut self,
+        children: &[(NodeId, NodeName)],
+    ) -> Result<Edge<K, V>, LinkError> {
+        let cells = children.iter().map(|(id, name)| {
+            let cell = self.cell(*id).ok_or_else(|| LinkError::EdgeType {
+                child: name.clone(),
+                given: type_name::<(K, V)>(),
+            })?;
+            Ok((name.clone(), cell))
+        });
+        Ok(Edge::new(cells.collect::<Result<_, LinkError>>()?))
+    }
+
+    fn cell<K: 'static, V: 'static>(&mut self, id: NodeId) -> Option<NodeCell<K, V>> {
+        let slot = self.linked.get_mut(id.0)?;
+        let (cell, wanted) = slot.as_mut()?;
+        if *wanted > 1 {
+            *wanted -= 1;
+            return cell.downcast_mut::<NodeCell<K, V>>().map(NodeCell::share);
+        }
+        let (cell, _) = slot.take()?;
+        cell.downcast::<NodeCell<K, V>>().ok().map(|cell| *cell)
+    }
+}
+
+/// A processor of a topology, of erased types.
+#[derive(Clone)]
+pub struct ProcessorTemplate(Arc<dyn LinkProcessor>);
+
+impl fmt::Debug for ProcessorTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProcessorTemplate")
+    }
+}
+
+trait LinkProcessor: Send + Sync {
+    fn link(&self, place: &NodePlace<'_>, linker: &mut Linker<'_>)
+    -> Result<Box<dyn Any>, LinkError>;
+}
+
+struct Typed<S, T>(S, PhantomData<fn() -> T>);
+
+impl ProcessorTemplate {
+    /// The template of the nodes that `supplier` makes.
+    pub fn new<K, V, KO, VO>(supplier: impl NodeSupplier<K, V, KO, VO>) -> Self
+    where
+        K: 'static,
+        V: 'static,
+        KO: 'static,
+        VO: 'static,
+    {
+        Self(Arc::new(Typed(supplier, PhantomData::<fn() -> (K, V, KO, VO)>)))
+    }
+
+    pub(crate) fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn Any>, LinkError> {
+        self.0.link(place, linker)
+    }
+}
+
+impl<K, V, KO, VO, S> LinkProcessor for Typed<S, (K, V, KO, VO)>
+where
+    K: 'static,
+    V: 'static,
+    KO: 'static,
+    VO: 'static,
+    S: NodeSupplier<K, V, KO, VO>,
+{
+    fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn Any>, LinkError> {
+        let out = linker.edge::<KO, VO>(place.children)?;
+        let mut links = NodeLinks {
+            name: place.name,
+            connected: place.connected,
+            context: &linker.context,
+            stores: linker.stores,
+            registry: &mut linker.registry,
+        };
+        let cell: NodeCell<K, V> = self.0.make(&mut links, out)?;
+        Ok(Box::new(cell))
+    }
+}
+
+/// A sink of a topology, of erased types.
+#[derive(Clone)]
+pub struct SinkTemplate(Arc<dyn LinkProcessor>);
+
+impl fmt::Debug for SinkTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SinkTemplate")
+    }
+}
+
+impl SinkTemplate {
+    /// The template of this sink.
+    pub fn new<K: 'static, V: 'static>(sink: Sink<K, V>) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    pub(crate) fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn Any>, LinkError> {
+        self.0.link(place, linker)
+    }
+}
+
+impl<K: 'static, V: 'static> LinkProcessor for Sink<K, V> {
+    fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn Any>, LinkError> {
+        let setting = SinkSetting {
+            name: place.name.clone(),
+            context: Rc::clone(&linker.context),
+            outbox: Rc::clone(&linker.outbox),
+            task_number: linker.task_number,
+        };
+        let node = LinkedSink::new(self.clone(), setting, linker.topic_name);
+        Ok(Box::new(NodeCell::<K, V>::owned(node)))
+    }
+}
+
+/// A source of a topology, of erased types.
+#[derive(Clone)]
+pub struct SourceTemplate(Arc<dyn LinkSource>);
+
+impl fmt::Debug for SourceTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SourceTemplate")
+    }
+}
+
+trait LinkSource: Send + Sync {
+    fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn SourceNode>, LinkError>;
+}
+
+impl SourceTemplate {
+    /// The template of this source.
+    pub fn new<K: Clone + 'static, V: Clone + 'static>(source: Source<K, V>) -> Self {
+        Self(Arc::new(source))
+    }
+
+    pub(crate) fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn SourceNode>, LinkError> {
+        self.0.link(place, linker)
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> LinkSource for Source<K, V> {
+    fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn SourceNode>, LinkError> {
+        let out = linker.edge::<K, V>(place.children)?;
+        let context = Rc::clone(&linker.context);
+        Ok(Box::new(LinkedSource::new(self.clone(), place.name.clone(), context, out)))
+    }
+}
+

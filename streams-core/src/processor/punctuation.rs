@@ -1,0 +1,194 @@
+//! Punctuations: calls of a processor by time, in Kafka's order.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use crate::java_order::PriorityQueue;
+use crate::time::Timestamp;
+
+/// Which clock drives a punctuation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PunctuationType {
+    /// The task's stream time: it advances with records only.
+    StreamTime,
+    /// The time of day, read once a step.
+    WallClock,
+}
+
+/// One schedule of a processor, to tell it from its others and to cancel it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PunctuationId(u32);
+
+/// A punctuation that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Punctuation {
+    /// The schedule.
+    pub id: PunctuationId,
+    /// Stream time or wall-clock time as it is now, which may be later than when it was due.
+    pub timestamp: Timestamp,
+    /// Which clock drives it.
+    pub kind: PunctuationType,
+}
+
+#[derive(Debug)]
+struct Entry {
+    due: i64,
+    interval: i64,
+    id: PunctuationId,
+    node: usize,
+}
+
+impl Entry {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.due.cmp(&other.due)
+    }
+
+    /// The next time after `now` on this schedule's grid; what was missed collapses into one call.
+    fn advance(&mut self, now: i64) {
+        self.due = self.due.saturating_add(self.interval);
+        if now >= self.due {
+            let missed = (now - self.due) / self.interval;
+            self.due = self.due.saturating_add((missed + 1) * self.interval);
+        }
+    }
+}
+
+/// The schedules of a task, one queue a clock.
+#[derive(Debug)]
+pub(crate) struct Schedules {
+    stream_time: PriorityQueue<Entry>,
+    wall_clock: PriorityQueue<Entry>,
+    cancelled: Vec<PunctuationId>,
+    next_id: u32,
+}
+
+impl Schedules {
+    pub(crate) const fn new() -> Self {
+        Self {
+            stream_time: PriorityQueue::new(),
+            wall_clock: PriorityQueue::new(),
+            cancelled: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    fn queue(&mut self, kind: PunctuationType) -> &mut PriorityQueue<Entry> {
+        match kind {
+            PunctuationType::StreamTime => &mut self.stream_time,
+            PunctuationType::WallClock => &mut self.wall_clock,
+        }
+    }
+
+    /// Adds a schedule of `node`. One in stream time is due at once, one in wall-clock time after
+    /// its interval.
+    pub(crate) fn add(
+        &mut self,
+        node: usize,
+        interval: Duration,
+        kind: PunctuationType,
+        now: Timestamp,
+    ) -> PunctuationId {
+        let id = PunctuationId(self.next_id);
+        self.next_id += 1;
+        let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let due = match kind {
+            PunctuationType::StreamTime => 0,
+            PunctuationType::WallClock => now.millis().saturating_add(interval),
+        };
+        self.queue(kind).offer(Entry { due, interval, id, node }, Entry::compare);
+        id
+    }
+
+    pub(crate) fn cancel(&mut self, id: PunctuationId) {
+        self.cancelled.push(id);
+    }
+
+    /// When the first schedule of this clock is due.
+    pub(crate) fn next_due(&self, kind: PunctuationType) -> Option<Timestamp> {
+        let queue = match kind {
+            PunctuationType::StreamTime => &self.stream_time,
+            PunctuationType::WallClock => &self.wall_clock,
+        };
+        queue.peek().map(|entry| Timestamp::from_millis(entry.due))
+    }
+
+    /// Takes the first schedule that is due; give it back with [`rearm`](Self::rearm) after the call.
+    pub(crate) fn take_due(&mut self, kind: PunctuationType, now: Timestamp) -> Option<Due> {
+        while self.queue(kind).peek().is_some_and(|entry| entry.due <= now.millis()) {
+            let entry = self.queue(kind).poll(Entry::compare)?;
+            if !self.forget_if_cancelled(entry.id) {
+                return Some(Due(entry));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn rearm(&mut self, kind: PunctuationType, due: Due, now: Timestamp) {
+        let Due(mut entry) = due;
+        if !self.forget_if_cancelled(entry.id) {
+            entry.advance(now.millis());
+            self.queue(kind).offer(entry, Entry::compare);
+        }
+    }
+
+    fn forget_if_cancelled(&mut self, id: PunctuationId) -> bool {
+        let found = self.cancelled.iter().position(|cancelled| *cancelled == id);
+        found.map(|at| self.cancelled.swap_remove(at)).is_some()
+    }
+}
+
+/// A schedule that is due, taken out of its queue.
+#[derive(Debug)]
+pub(crate) struct Due(Entry);
+
+impl Due {
+    pub(crate) const fn node(&self) -> usize {
+        self.0.node
+    }
+
+    pub(crate) const fn id(&self) -> PunctuationId {
+        self.0.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// The times at which a schedule fires when its clock shows `clock` in turn.
+    fn fired(kind: PunctuationType, interval: u64, clock: &[i64]) -> Vec<i64> {
+        let mut schedules = Schedules::new();
+        schedules.add(0, Duration::from_millis(interval), kind, at(0));
+        let mut fired = Vec::new();
+        for now in clock {
+            while let Some(due) = schedules.take_due(kind, at(*now)) {
+                fired.push(*now);
+                schedules.rearm(kind, due, at(*now));
+            }
+        }
+        fired
+    }
+
+    #[test]
+    fn stream_time_fires_with_the_first_record_and_collapses_what_was_missed() {
+        let clock = [7, 9, 10, 35, 39, 40];
+        assert_eq!(fired(PunctuationType::StreamTime, 10, &clock), [7, 10, 35, 40]);
+    }
+
+    #[test]
+    fn wall_clock_fires_first_after_its_interval() {
+        assert_eq!(fired(PunctuationType::WallClock, 10, &[5, 10, 19, 20, 55, 60]), [10, 20, 55, 60]);
+    }
+
+    #[test]
+    fn a_cancelled_schedule_does_not_fire() {
+        let mut schedules = Schedules::new();
+        let id = schedules.add(0, Duration::from_millis(1), PunctuationType::WallClock, at(0));
+        schedules.cancel(id);
+        assert!(schedules.take_due(PunctuationType::WallClock, at(100)).is_none());
+    }
+}

@@ -1,0 +1,44 @@
+//! Values that may be null.
+
+use std::sync::Arc;
+
+use super::{DefaultSerde, Payload, Serde, SerdeError, SharedSerde};
+use crate::names::TopicName;
+
+/// `None` is Kafka's null, `Some` is what the inner serde makes of it.
+pub struct OptionSerde<T>(SharedSerde<T>);
+
+impl<T> OptionSerde<T> {
+    /// Adds null to what `inner` reads and writes.
+    #[must_use]
+    pub const fn new(inner: SharedSerde<T>) -> Self {
+        Self(inner)
+    }
+}
+
+impl<T> std::fmt::Debug for OptionSerde<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OptionSerde")
+    }
+}
+
+impl<T: 'static> Serde<Option<T>> for OptionSerde<T> {
+    fn encode(
+        &self,
+        topic: &TopicName,
+        value: &Option<T>,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
+        value.as_ref().map_or(Ok(Payload::Null), |value| self.0.encode(topic, value, out))
+    }
+
+    fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<Option<T>, SerdeError> {
+        bytes.map(|bytes| self.0.decode(topic, Some(bytes))).transpose()
+    }
+}
+
+impl<T: DefaultSerde> DefaultSerde for Option<T> {
+    fn serde() -> SharedSerde<Self> {
+        Arc::new(OptionSerde::new(T::serde()))
+    }
+}

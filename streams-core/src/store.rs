@@ -1,0 +1,144 @@
+//! What the core asks of state stores; `streams-state` implements it.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
+use crate::outbox::SharedOutbox;
+use crate::processor::TaskContext;
+use crate::record::RawRecord;
+
+/// What kind of store this is; decides its changelog's settings and what may replace it on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// Key to value.
+    KeyValue,
+    /// Key to value and timestamp.
+    TimestampedKeyValue,
+}
+
+/// Whether a store is written to a changelog topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logging {
+    /// No changelog: what the store held is lost with its disk.
+    Off,
+    /// A changelog topic, with these settings over the defaults.
+    On(BTreeMap<String, String>),
+    /// The source topic itself is the changelog (`topology.optimization`).
+    SourceTopic(TopicName),
+}
+
+/// A store as a topology declares it. Made by the builders of `streams-state`.
+pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
+    /// The store's name, unique in the topology.
+    fn name(&self) -> &StoreName;
+
+    /// What kind of store it is.
+    fn kind(&self) -> StoreKind;
+
+    /// Whether it survives on disk.
+    fn is_persistent(&self) -> bool;
+
+    /// Its changelog.
+    fn logging(&self) -> &Logging;
+
+    /// The same store with another changelog.
+    fn with_logging(&self, logging: Logging) -> std::sync::Arc<dyn StoreSpec>;
+
+    /// How long entries are kept, for stores that expire.
+    fn retention(&self) -> Option<Duration> {
+        None
+    }
+
+    /// For the state crate, which knows its own types. Used while a task is linked, never per record.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A store that a task shall open.
+#[derive(Debug, Clone)]
+pub struct StoreToOpen {
+    /// What to open.
+    pub spec: std::sync::Arc<dyn StoreSpec>,
+    /// Where its changes are sent; `None` without a changelog of its own.
+    pub changelog: Option<TopicPartition>,
+    /// Where it is restored from: its changelog, or the source topic that serves as one.
+    pub restored_from: Option<TopicPartition>,
+}
+
+/// All that is needed to open the stores of a task.
+#[expect(missing_debug_implementations, reason = "the outbox is a trait object without Debug")]
+pub struct OpenStores {
+    /// The task.
+    pub task: TaskId,
+    /// The task's number in its worker, for [`Purpose`](crate::outbox::Purpose).
+    pub task_number: u32,
+    /// Its stores, in the order in which caches are flushed.
+    pub stores: Vec<StoreToOpen>,
+    /// Time and place of the record being processed.
+    pub context: Rc<TaskContext>,
+    /// Where changelog records go.
+    pub outbox: SharedOutbox,
+}
+
+/// Opens the stores of tasks. One for the process; shared by its workers.
+pub trait StateBackend: Send + Sync {
+    /// Opens, or creates, the stores of a task.
+    ///
+    /// # Errors
+    /// When the directory or a database cannot be used. A corrupt store is no error: it is set
+    /// aside, and starts empty.
+    fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError>;
+}
+
+/// The stores of one task, as the task and its worker see them.
+pub trait TaskStores {
+    /// The typed handle of a store, to be downcast while the task is linked.
+    fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
+
+    /// The changelog offset from which the store has to be restored: all before it is in the store.
+    /// `None` means from the beginning.
+    fn position(&self, store: usize) -> Option<i64>;
+
+    /// Puts one record of the changelog into the store, past cache and changelog.
+    ///
+    /// # Errors
+    /// When the store cannot take it.
+    fn restore(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError>;
+
+    /// Makes what was restored durable, with `next_offset` as the new [`position`](Self::position).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError>;
+
+    /// Empties the store and forgets its position, so that it is rebuilt from its changelog.
+    ///
+    /// # Errors
+    /// When the store cannot be emptied.
+    fn wipe(&mut self, store: usize) -> Result<(), StoreError>;
+
+    /// Bytes staged since the last commit.
+    fn staged_bytes(&self) -> usize;
+
+    /// Writes what is staged, together with the changelog positions (store, next offset), in one
+    /// batch. Stores not named keep their position.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is then changed on disk.
+    fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError>;
+
+    /// Writes what is staged in stores without a changelog, before the offsets are committed, so
+    /// that a crash repeats and never loses.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    fn commit_unlogged(&mut self) -> Result<(), StoreError>;
+
+    /// Drops what is staged and cached: the stores are again what the last commit left.
+    fn discard(&mut self);
+}

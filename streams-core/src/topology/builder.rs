@@ -1,0 +1,399 @@
+//! Building a topology from sources, processors, stores and sinks: Kafka's Processor API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use indexmap::IndexMap;
+
+use super::graph;
+use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
+use crate::names::{NameError, NodeName, StoreName, TopicName};
+use crate::processor::{
+    LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink, SinkDestination,
+    SinkTemplate, Source, SourceTemplate, Stores,
+};
+use crate::store::StoreSpec;
+
+/// A fault of a topology.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopologyError {
+    /// A name breaks Kafka's rule.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Two nodes have one name.
+    #[error("there are two nodes \"{0}\"; give one of them another name")]
+    DuplicateNode(NodeName),
+    /// Two stores have one name.
+    #[error("there are two stores \"{0}\"; give one of them another name")]
+    DuplicateStore(StoreName),
+    /// A processor wants a store that nobody added.
+    #[error("processor \"{node}\" wants store \"{store}\", which was not added; add it with its builder")]
+    UnknownStore {
+        /// The processor.
+        node: NodeName,
+        /// The store.
+        store: StoreName,
+    },
+    /// A store that no processor is connected to.
+    #[error("store \"{0}\" is connected to no processor; connect it, or leave it out")]
+    UnconnectedStore(StoreName),
+    /// Two sources read one topic, but not the same set of topics.
+    #[error("topic \"{topic}\" is read by \"{first}\" and by \"{second}\"; read it once and use that stream twice")]
+    TopicReadTwice {
+        /// The topic.
+        topic: TopicName,
+        /// One source.
+        first: NodeName,
+        /// The other.
+        second: NodeName,
+    },
+    /// A source without topics.
+    #[error("source \"{0}\" names no topic; name at least one")]
+    NoTopics(NodeName),
+    /// A processor or sink without parents.
+    #[error("node \"{0}\" has no parent; name at least one")]
+    NoParent(NodeName),
+    /// A node of another builder was used.
+    #[error("node \"{0}\" has a parent from another builder; build one topology with one builder")]
+    ForeignNode(NodeName),
+    /// Two sources of the same topics disagree where to begin.
+    #[error("topic \"{0}\" has two different offset resets; choose one")]
+    OffsetReset(TopicName),
+    /// Topics that must have equally many partitions were asked to have different ones.
+    #[error("the repartition topics {0:?} must have equally many partitions; give them the same number, or none")]
+    PartitionCounts(Vec<TopicName>),
+    /// The topology reads nothing.
+    #[error("the topology has no source; read at least one topic")]
+    Empty,
+    /// What the DSL found.
+    #[error("{0}")]
+    Dsl(String),
+}
+
+/// All faults of a topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopologyErrors(pub Vec<TopologyError>);
+
+impl fmt::Display for TopologyErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the topology has {} fault(s):", self.0.len())?;
+        self.0.iter().try_for_each(|error| write!(f, "\n  - {error}"))
+    }
+}
+
+impl std::error::Error for TopologyErrors {}
+
+/// A node that forwards records of key `K` and value `V`. Copy it to give a node several children.
+pub struct NodeHandle<K, V> {
+    id: NodeId,
+    forwards: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for NodeHandle<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for NodeHandle<K, V> {}
+
+impl<K, V> fmt::Debug for NodeHandle<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl<K, V> NodeHandle<K, V> {
+    /// The node.
+    #[must_use]
+    pub const fn id(self) -> NodeId {
+        self.id
+    }
+}
+
+/// Builds a [`Topology`] node by node. Faults are collected and reported by [`build`](Self::build),
+/// all at once.
+#[derive(Debug, Default)]
+pub struct TopologyBuilder {
+    nodes: Vec<NodeDef>,
+    stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
+    repartition_topics: BTreeMap<TopicName, RepartitionCount>,
+    copartitioned: Vec<Vec<NodeId>>,
+    faults: Vec<TopologyError>,
+}
+
+impl TopologyBuilder {
+    /// An empty topology.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a source that reads these topics. Kafka's `addSource`.
+    pub fn source<K: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        topics: impl IntoIterator<Item = impl Into<TopicName>>,
+        source: Source<K, V>,
+    ) -> NodeHandle<K, V> {
+        let topics = topics.into_iter().map(Into::into).collect();
+        let id = self.add_source(name.into(), topics, None, SourceTemplate::new(source));
+        NodeHandle { id, forwards: PhantomData }
+    }
+
+    /// Adds a processor below nodes that forward what it takes. `supplier` is called once a task and
+    /// resolves the stores. Kafka's `addProcessor`.
+    pub fn processor<K, V, P>(
+        &mut self,
+        name: impl Into<NodeName>,
+        parents: &[NodeHandle<K, V>],
+        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+    ) -> NodeHandle<P::OutKey, P::OutValue>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        self.node(name, parents, ProcessorNode::new(supplier))
+    }
+
+    /// Adds a node of any supplier; the DSL's operators are such nodes.
+    pub fn node<K: 'static, V: 'static, KO: 'static, VO: 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        parents: &[NodeHandle<K, V>],
+        supplier: impl NodeSupplier<K, V, KO, VO>,
+    ) -> NodeHandle<KO, VO> {
+        let parents = parents.iter().map(|parent| parent.id).collect();
+        let id = self.add_processor(name.into(), parents, ProcessorTemplate::new(supplier));
+        NodeHandle { id, forwards: PhantomData }
+    }
+
+    /// Adds a sink. Kafka's `addSink`.
+    pub fn sink<K: 'static, V: 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        parents: &[NodeHandle<K, V>],
+        sink: Sink<K, V>,
+    ) -> NodeId {
+        let topic = match &sink.destination {
+            SinkDestination::Topic(topic) => Some(topic.clone()),
+            SinkDestination::Dynamic(_) => None,
+        };
+        let parents = parents.iter().map(|parent| parent.id).collect();
+        self.add_sink(name.into(), parents, topic, SinkTemplate::new(sink))
+    }
+
+    /// Adds a store, connected to these nodes. Kafka's `addStateStore`.
+    pub fn store(
+        &mut self,
+        spec: impl Into<Arc<dyn StoreSpec>>,
+        nodes: impl IntoIterator<Item = NodeId>,
+    ) -> &mut Self {
+        let spec = spec.into();
+        let name = spec.name().clone();
+        self.add_store(spec);
+        for node in nodes {
+            self.connect(node, name.clone());
+        }
+        self
+    }
+
+    /// Adds a source of erased types.
+    pub fn add_source(
+        &mut self,
+        name: NodeName,
+        topics: Vec<TopicName>,
+        reset: Option<OffsetReset>,
+        template: SourceTemplate,
+    ) -> NodeId {
+        if topics.is_empty() {
+            self.faults.push(TopologyError::NoTopics(name.clone()));
+        }
+        self.add_node(name, Vec::new(), NodeKind::Source { topics, reset, template })
+    }
+
+    /// Adds a processor of erased types.
+    pub fn add_processor(
+        &mut self,
+        name: NodeName,
+        parents: Vec<NodeId>,
+        template: ProcessorTemplate,
+    ) -> NodeId {
+        self.add_child(name, parents, NodeKind::Processor { template })
+    }
+
+    /// Adds a sink of erased types; without a topic, it is computed.
+    pub fn add_sink(
+        &mut self,
+        name: NodeName,
+        parents: Vec<NodeId>,
+        topic: Option<TopicName>,
+        template: SinkTemplate,
+    ) -> NodeId {
+        self.add_child(name, parents, NodeKind::Sink { topic, template })
+    }
+
+    /// Adds a store that is connected later. Adding the same store again has no effect.
+    pub fn add_store(&mut self, spec: Arc<dyn StoreSpec>) {
+        let name = spec.name().clone();
+        if let Err(error) = name.check() {
+            self.faults.push(error.into());
+        }
+        match self.stores.get(&name) {
+            None => {
+                self.stores.insert(name, spec);
+            }
+            Some(known) if Arc::ptr_eq(known, &spec) => {}
+            Some(_) => self.faults.push(TopologyError::DuplicateStore(name)),
+        }
+    }
+
+    /// Lets a processor use a store.
+    pub fn connect(&mut self, node: NodeId, store: impl Into<StoreName>) {
+        let store = store.into();
+        if let Some(node) = self.nodes.get_mut(node.0)
+            && !node.stores.contains(&store)
+        {
+            node.stores.push(store);
+        }
+    }
+
+    /// Says that a topic is internal: its name gets the application's prefix, and Millstream makes
+    /// it.
+    pub fn add_repartition_topic(&mut self, topic: TopicName, partitions: RepartitionCount) {
+        self.repartition_topics.insert(topic, partitions);
+    }
+
+    /// Says that the topics of these sources must have equally many partitions.
+    pub fn copartition(&mut self, sources: impl IntoIterator<Item = NodeId>) {
+        self.copartitioned.push(sources.into_iter().collect());
+    }
+
+    /// Reports a fault that a layer above found.
+    pub fn fault(&mut self, fault: TopologyError) {
+        self.faults.push(fault);
+    }
+
+    fn add_child(&mut self, name: NodeName, parents: Vec<NodeId>, kind: NodeKind) -> NodeId {
+        if parents.is_empty() {
+            self.faults.push(TopologyError::NoParent(name.clone()));
+        }
+        if parents.iter().any(|parent| parent.0 >= self.nodes.len()) {
+            self.faults.push(TopologyError::ForeignNode(name.clone()));
+        }
+        self.add_node(name, parents, kind)
+    }
+
+    fn add_node(&mut self, name: NodeName, parents: Vec<NodeId>, kind: NodeKind) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        self.nodes.push(NodeDef { name, kind, parents, stores: Vec::new() });
+        id
+    }
+
+    /// The topology, once everything about it holds.
+    ///
+    /// # Errors
+    /// All faults that were found, each with its name and remedy.
+    pub fn build(mut self) -> Result<Topology, TopologyErrors> {
+        let mut faults = std::mem::take(&mut self.faults);
+        self.check_nodes(&mut faults);
+        self.check_stores(&mut faults);
+        self.check_sources(&mut faults);
+        let copartitioned = self.copartitioned_topics(&mut faults);
+        if !faults.is_empty() {
+            return Err(TopologyErrors(faults));
+        }
+        let subtopologies =
+            graph::subtopologies(&self.nodes, &self.stores, &self.repartition_topics);
+        Ok(Topology(Arc::new(Parts {
+            nodes: self.nodes,
+            stores: self.stores,
+            repartition_topics: self.repartition_topics,
+            copartitioned,
+            subtopologies,
+        })))
+    }
+
+    fn check_nodes(&self, faults: &mut Vec<TopologyError>) {
+        let mut names = BTreeSet::new();
+        for node in &self.nodes {
+            if let Err(error) = node.name.check() {
+                faults.push(error.into());
+            }
+            if !names.insert(&node.name) {
+                faults.push(TopologyError::DuplicateNode(node.name.clone()));
+            }
+            let topics = match &node.kind {
+                NodeKind::Source { topics, .. } => topics.as_slice(),
+                NodeKind::Sink { topic, .. } => topic.as_slice(),
+                NodeKind::Processor { .. } => &[],
+            };
+            faults.extend(topics.iter().filter_map(|topic| topic.check().err()).map(Into::into));
+        }
+        if !self.nodes.iter().any(|node| matches!(node.kind, NodeKind::Source { .. })) {
+            faults.push(TopologyError::Empty);
+        }
+    }
+
+    fn check_stores(&self, faults: &mut Vec<TopologyError>) {
+        let mut connected = BTreeSet::new();
+        for node in &self.nodes {
+            for store in &node.stores {
+                connected.insert(store);
+                if !self.stores.contains_key(store) {
+                    let (node, store) = (node.name.clone(), store.clone());
+                    faults.push(TopologyError::UnknownStore { node, store });
+                }
+            }
+        }
+        let unconnected = self.stores.keys().filter(|store| !connected.contains(store));
+        faults.extend(unconnected.cloned().map(TopologyError::UnconnectedStore));
+    }
+
+    fn check_sources(&self, faults: &mut Vec<TopologyError>) {
+        let mut readers: HashMap<&TopicName, &NodeName> = HashMap::new();
+        for node in &self.nodes {
+            let NodeKind::Source { topics, .. } = &node.kind else { continue };
+            for topic in topics {
+                if let Some(first) = readers.insert(topic, &node.name) {
+                    faults.push(TopologyError::TopicReadTwice {
+                        topic: topic.clone(),
+                        first: first.clone(),
+                        second: node.name.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn copartitioned_topics(&self, faults: &mut Vec<TopologyError>) -> Vec<Vec<TopicName>> {
+        let topics_of = |id: &NodeId| match self.nodes.get(id.0).map(|node| &node.kind) {
+            Some(NodeKind::Source { topics, .. }) => topics.clone(),
+            _ => Vec::new(),
+        };
+        let groups: Vec<Vec<TopicName>> = self
+            .copartitioned
+            .iter()
+            .map(|group| group.iter().flat_map(topics_of).collect())
+            .filter(|topics: &Vec<TopicName>| topics.len() > 1)
+            .collect();
+        for group in &groups {
+            let fixed: BTreeMap<i32, TopicName> = group
+                .iter()
+                .filter_map(|topic| match self.repartition_topics.get(topic)? {
+                    RepartitionCount::Fixed(partitions) => Some((*partitions, topic.clone())),
+                    RepartitionCount::Derived => None,
+                })
+                .collect();
+            if fixed.len() > 1 {
+                faults.push(TopologyError::PartitionCounts(fixed.into_values().collect()));
+            }
+        }
+        groups
+    }
+}

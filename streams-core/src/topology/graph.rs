@@ -1,0 +1,90 @@
+//! Sub-topologies: the connected parts of a topology, numbered as Kafka numbers them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{NodeDef, NodeId, NodeKind, RepartitionCount};
+use crate::java_order::hash_set_order;
+use crate::names::{StoreName, SubtopologyId, TopicName};
+use crate::store::StoreSpec;
+
+/// A connected part of a topology: nodes that are linked by edges or share a store. It runs as one
+/// task for each partition of its inputs.
+#[derive(Debug, Clone)]
+pub struct Subtopology {
+    /// Its number.
+    pub id: SubtopologyId,
+    pub(crate) nodes: Vec<NodeId>,
+    /// The topics that it reads, as named in the topology (internal ones without prefix).
+    pub source_topics: Vec<TopicName>,
+    /// The fixed topics that it writes, as named in the topology.
+    pub sink_topics: Vec<TopicName>,
+    /// Its stores, in the order in which their caches are flushed.
+    pub stores: Vec<StoreName>,
+}
+
+/// Sets of nodes, united step by step.
+struct Groups(Vec<usize>);
+
+impl Groups {
+    fn root(&mut self, mut node: usize) -> usize {
+        while self.0[node] != node {
+            self.0[node] = self.0[self.0[node]];
+            node = self.0[node];
+        }
+        node
+    }
+
+    fn unite(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[b] = a;
+    }
+}
+
+/// Divides the nodes; a part's number is the order of its first node.
+pub(super) fn subtopologies(
+    nodes: &[NodeDef],
+    stores: &IndexMap<StoreName, Arc<dyn StoreSpec>>,
+    _repartition_topics: &BTreeMap<TopicName, RepartitionCount>,
+) -> Vec<Subtopology> {
+    let mut groups = Groups((0..nodes.len()).collect());
+    let mut first_user: BTreeMap<&StoreName, usize> = BTreeMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        for parent in &node.parents {
+            groups.unite(parent.0, at);
+        }
+        for store in &node.stores {
+            let first = *first_user.entry(store).or_insert(at);
+            groups.unite(first, at);
+        }
+    }
+    let mut parts: IndexMap<usize, Vec<NodeId>> = IndexMap::new();
+    for at in 0..nodes.len() {
+        parts.entry(groups.root(at)).or_default().push(NodeId(at));
+    }
+    parts.into_values().zip(0..).map(|(part, id)| subtopology(nodes, stores, part, id)).collect()
+}
+
+fn subtopology(
+    nodes: &[NodeDef],
+    stores: &IndexMap<StoreName, Arc<dyn StoreSpec>>,
+    part: Vec<NodeId>,
+    id: u32,
+) -> Subtopology {
+    let mut used: IndexSet<StoreName> = IndexSet::new();
+    let (mut source_topics, mut sink_topics) = (Vec::new(), Vec::new());
+    for node in part.iter().filter_map(|id| nodes.get(id.0)) {
+        let of_node = node.stores.iter().filter(|store| stores.contains_key(*store));
+        used.extend(hash_set_order(of_node.map(|store| store.as_str().to_owned()).collect())
+            .into_iter().map(StoreName::from));
+        match &node.kind {
+            NodeKind::Source { topics, .. } => source_topics.extend(topics.iter().cloned()),
+            NodeKind::Sink { topic, .. } => sink_topics.extend(topic.iter().cloned()),
+            NodeKind::Processor { .. } => {}
+        }
+    }
+    let stores = used.into_iter().collect();
+    Subtopology { id: SubtopologyId(id), nodes: part, source_topics, sink_topics, stores }
+}

@@ -1,0 +1,135 @@
+//! Topologies: immutable, validated graphs of sources, processors, stores and sinks.
+
+mod builder;
+mod copartition;
+mod describe;
+mod graph;
+mod internal_topics;
+mod link;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+pub use self::builder::{NodeHandle, TopologyBuilder, TopologyError, TopologyErrors};
+pub use self::copartition::{PartitionCountError, PartitionCounts};
+pub use self::describe::TopologyDescription;
+pub use self::graph::Subtopology;
+pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
+pub use self::link::LinkTask;
+pub(crate) use self::link::LinkedGraph;
+use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
+use crate::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
+use crate::store::StoreSpec;
+
+/// A node of a topology, by its place in the order of addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) usize);
+
+/// Where a source begins when the group has no committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the oldest record.
+    Earliest,
+    /// At what arrives from now on.
+    Latest,
+    /// At the first record not older than this (KIP-1106).
+    By(Duration),
+    /// Nowhere: it is an error.
+    Fail,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub(crate) enum NodeKind {
+    Source { topics: Vec<TopicName>, reset: Option<OffsetReset>, template: SourceTemplate },
+    Processor { template: ProcessorTemplate },
+    /// Without a topic, it is computed from each record.
+    Sink { topic: Option<TopicName>, template: SinkTemplate },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct NodeDef {
+    pub(crate) name: NodeName,
+    pub(crate) kind: NodeKind,
+    pub(crate) parents: Vec<NodeId>,
+    pub(crate) stores: Vec<StoreName>,
+}
+
+/// How many partitions a repartition topic gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepartitionCount {
+    /// As many as the topics that feed it, and those that it is joined with.
+    Derived,
+    /// This many.
+    Fixed(i32),
+}
+
+/// A validated topology. Cheap to clone; shared by all threads.
+#[derive(Clone)]
+pub struct Topology(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) nodes: Vec<NodeDef>,
+    pub(crate) stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
+    pub(crate) repartition_topics: BTreeMap<TopicName, RepartitionCount>,
+    pub(crate) copartitioned: Vec<Vec<TopicName>>,
+    pub(crate) subtopologies: Vec<Subtopology>,
+}
+
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.describe())
+    }
+}
+
+impl Topology {
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    /// The text that Kafka's `Topology#describe` prints.
+    #[must_use]
+    pub fn describe(&self) -> TopologyDescription {
+        TopologyDescription::new(self)
+    }
+
+    /// The sub-topologies, in the order of their numbers.
+    #[must_use]
+    pub fn subtopologies(&self) -> &[Subtopology] {
+        &self.0.subtopologies
+    }
+
+    /// The sub-topology of this number.
+    #[must_use]
+    pub fn subtopology(&self, id: SubtopologyId) -> Option<&Subtopology> {
+        self.0.subtopologies.get(id.0 as usize)
+    }
+
+    /// The stores, in the order of addition.
+    pub fn stores(&self) -> impl Iterator<Item = &Arc<dyn StoreSpec>> {
+        self.0.stores.values()
+    }
+
+    /// Whether records of this topic pass only inside the application.
+    #[must_use]
+    pub fn is_repartition_topic(&self, topic: &TopicName) -> bool {
+        self.0.repartition_topics.contains_key(topic)
+    }
+
+    /// Where the sources of this topic begin without a committed offset; `None` is the
+    /// configuration's choice.
+    #[must_use]
+    pub fn offset_reset(&self, topic: &TopicName) -> Option<OffsetReset> {
+        if self.is_repartition_topic(topic) {
+            return Some(OffsetReset::Earliest);
+        }
+        self.0.nodes.iter().find_map(|node| match &node.kind {
+            NodeKind::Source { topics, reset, .. } if topics.contains(topic) => *reset,
+            _ => None,
+        })
+    }
+}
