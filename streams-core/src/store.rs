@@ -1,6 +1,7 @@
 //! What the core asks of state stores; `streams-state` implements it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -59,6 +60,41 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// The bound of the record caches of one worker (`statestore.cache.max.bytes` divided by the
+/// workers), and what is used of it. Entries count as in Kafka, so that evictions come when they
+/// come there.
+#[derive(Debug, Default)]
+pub struct CacheBudget {
+    max_bytes: usize,
+    used_bytes: Cell<usize>,
+}
+
+impl CacheBudget {
+    /// A cache of this many bytes; 0 writes through.
+    #[must_use]
+    pub const fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, used_bytes: Cell::new(0) }
+    }
+
+    /// The bound in bytes.
+    #[must_use]
+    pub const fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Bytes in use, over all stores of the worker.
+    #[must_use]
+    pub const fn used_bytes(&self) -> usize {
+        self.used_bytes.get()
+    }
+
+    /// A store's share changed from `before` to `after` bytes.
+    pub fn adjust(&self, before: usize, after: usize) {
+        let others = self.used_bytes.get().saturating_sub(before);
+        self.used_bytes.set(others.saturating_add(after));
+    }
+}
+
 /// A store that a task shall open.
 #[derive(Debug, Clone)]
 pub struct StoreToOpen {
@@ -83,6 +119,8 @@ pub struct OpenStores {
     pub context: Rc<TaskContext>,
     /// Where changelog records go.
     pub outbox: SharedOutbox,
+    /// The record caches of the worker.
+    pub cache: Rc<CacheBudget>,
 }
 
 /// Opens the stores of tasks. One for the process; shared by its workers.
