@@ -63,7 +63,9 @@ impl fmt::Display for Origin {
 #[non_exhaustive]
 pub enum TaskError {
     /// The bytes of an input record cannot be read. Asked of the deserialization handler.
-    #[error("node \"{node}\" cannot read the {part} of {record}; fix the serde of this topic, or set deserialization.exception.handler to continue")]
+    #[error(
+        "node \"{node}\" cannot read the {part} of {record}; fix the serde of this topic, or set deserialization.exception.handler to continue"
+    )]
     Deserialization {
         /// The source node.
         node: NodeName,
@@ -76,7 +78,9 @@ pub enum TaskError {
         source: SerdeError,
     },
     /// The timestamp extractor gave no time and its policy is to fail.
-    #[error("node \"{node}\" found the timestamp {timestamp} in {record}; give the source a timestamp extractor that finds one, or that skips such records")]
+    #[error(
+        "node \"{node}\" found the timestamp {timestamp} in {record}; give the source a timestamp extractor that finds one, or that skips such records"
+    )]
     InvalidTimestamp {
         /// The source node.
         node: NodeName,
@@ -97,7 +101,9 @@ pub enum TaskError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An output record cannot be encoded. Asked of the production handler.
-    #[error("node \"{node}\" cannot write the {part} for topic \"{topic}\", made from {origin}; fix the serde given to the sink")]
+    #[error(
+        "node \"{node}\" cannot write the {part} for topic \"{topic}\", made from {origin}; fix the serde given to the sink"
+    )]
     Serialization {
         /// The sink.
         node: NodeName,
@@ -153,13 +159,17 @@ pub enum ProduceError {
         topic: TopicName,
     },
     /// The record is larger than the broker or client takes.
-    #[error("the record of {bytes} bytes is larger than the broker takes; raise max.message.bytes of the topic and max.request.size here")]
+    #[error(
+        "the record of {bytes} bytes is larger than the broker takes; raise max.message.bytes of the topic and max.request.size here"
+    )]
     TooLarge {
         /// Key and value.
         bytes: usize,
     },
     /// A partitioner named a partition that the topic does not have.
-    #[error("partition {partition} was chosen, but topic \"{topic}\" has {partitions}; correct the partitioner")]
+    #[error(
+        "partition {partition} was chosen, but topic \"{topic}\" has {partitions}; correct the partitioner"
+    )]
     NoSuchPartition {
         /// The topic.
         topic: TopicName,
@@ -172,7 +182,9 @@ pub enum ProduceError {
     #[error("the timestamp {0} is negative; forward records with the time of an event")]
     NegativeTimestamp(i64),
     /// The client's queue stayed full for too long.
-    #[error("the producer's queue stayed full for {0} ms; the brokers do not take records fast enough")]
+    #[error(
+        "the producer's queue stayed full for {0} ms; the brokers do not take records fast enough"
+    )]
     QueueFull(u64),
     /// What the broker or client said.
     #[error("{message} ({code})")]
@@ -230,7 +242,9 @@ pub enum StoreError {
         source: ProduceError,
     },
     /// An iterator was used after the commit that followed its creation.
-    #[error("an iterator of store \"{0}\" was used after a commit; finish it within one call of process or punctuate")]
+    #[error(
+        "an iterator of store \"{0}\" was used after a commit; finish it within one call of process or punctuate"
+    )]
     StaleIterator(StoreName),
     /// The store was closed with its task.
     #[error("store \"{0}\" is closed")]

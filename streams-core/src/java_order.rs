@@ -75,9 +75,7 @@ impl<T> PriorityQueue<T> {
             }
             let right = left + 1;
             let mut child = left;
-            if right < self.0.len()
-                && compare(&self.0[left], &self.0[right]) == Ordering::Greater
-            {
+            if right < self.0.len() && compare(&self.0[left], &self.0[right]) == Ordering::Greater {
                 child = right;
             }
             if compare(&self.0[at], &self.0[child]) != Ordering::Greater {

@@ -12,7 +12,13 @@ struct Leaf {
     item: usize,
     parent: usize,
     children: [usize; 2],
-    red: bool,
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Color {
+    Red,
+    Black,
 }
 
 /// A red-black tree with the insertion of `java.util.TreeMap`.
@@ -42,7 +48,7 @@ impl JavaTreeSet {
             at = self.leaves[at].children[side];
         }
         let new = self.leaves.len();
-        self.leaves.push(Leaf { item, parent, children: [NIL, NIL], red: true });
+        self.leaves.push(Leaf { item, parent, children: [NIL, NIL], color: Color::Red });
         if parent == NIL {
             self.root = new;
         } else {
@@ -52,7 +58,7 @@ impl JavaTreeSet {
     }
 
     fn is_red(&self, at: usize) -> bool {
-        at != NIL && self.leaves[at].red
+        at != NIL && self.leaves[at].color == Color::Red
     }
 
     fn parent(&self, at: usize) -> usize {
@@ -63,9 +69,9 @@ impl JavaTreeSet {
         if at == NIL { NIL } else { self.leaves[at].children[side] }
     }
 
-    fn paint(&mut self, at: usize, red: bool) {
+    fn paint(&mut self, at: usize, color: Color) {
         if at != NIL {
-            self.leaves[at].red = red;
+            self.leaves[at].color = color;
         }
     }
 
@@ -76,9 +82,9 @@ impl JavaTreeSet {
             let side = usize::from(self.child(grandparent, 0) != parent);
             let uncle = self.child(grandparent, 1 - side);
             if self.is_red(uncle) {
-                self.paint(parent, false);
-                self.paint(uncle, false);
-                self.paint(grandparent, true);
+                self.paint(parent, Color::Black);
+                self.paint(uncle, Color::Black);
+                self.paint(grandparent, Color::Red);
                 at = grandparent;
                 continue;
             }
@@ -88,11 +94,11 @@ impl JavaTreeSet {
             }
             let parent = self.parent(at);
             let grandparent = self.parent(parent);
-            self.paint(parent, false);
-            self.paint(grandparent, true);
+            self.paint(parent, Color::Black);
+            self.paint(grandparent, Color::Red);
             self.rotate(grandparent, 1 - side);
         }
-        self.paint(self.root, false);
+        self.paint(self.root, Color::Black);
     }
 
     /// Rotates towards `side`: the child on the other side comes up.

@@ -16,5 +16,6 @@ pub mod processor;
 pub mod record;
 pub mod serde;
 pub mod store;
+pub mod task;
 pub mod time;
 pub mod topology;

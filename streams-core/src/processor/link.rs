@@ -8,11 +8,11 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::TaskContext;
 use super::edge::{Edge, NodeCell};
 use super::node::{Lifecycle, Punctuated};
 use super::sink::{LinkedSink, Sink, SinkSetting};
 use super::source::{LinkedSource, Source, SourceNode};
-use super::TaskContext;
 use crate::error::Pushed;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
@@ -24,7 +24,9 @@ use crate::topology::NodeId;
 #[non_exhaustive]
 pub enum LinkError {
     /// A processor asked for a store that it is not connected to.
-    #[error("store \"{store}\" is not connected to processor \"{node}\"; name it where the processor is added")]
+    #[error(
+        "store \"{store}\" is not connected to processor \"{node}\"; name it where the processor is added"
+    )]
     NotConnected {
         /// The store.
         store: StoreName,
@@ -146,14 +148,13 @@ impl NodeLinks<'_> {
             return Err(LinkError::NotConnected { store: store.clone(), node: node() });
         }
         let handle = self.stores.handle(store);
-        handle
-            .and_then(|handle| handle.downcast::<S>().ok())
-            .map(|handle| *handle)
-            .ok_or_else(|| LinkError::StoreType {
+        handle.and_then(|handle| handle.downcast::<S>().ok()).map(|handle| *handle).ok_or_else(
+            || LinkError::StoreType {
                 store: store.clone(),
                 node: node(),
                 wanted: type_name::<S>(),
-            })
+            },
+        )
     }
 
     /// The node wants to be asked to flush the cache of this store before each commit.
@@ -232,8 +233,11 @@ impl fmt::Debug for ProcessorTemplate {
 }
 
 trait LinkProcessor: Send + Sync {
-    fn link(&self, place: &NodePlace<'_>, linker: &mut Linker<'_>)
-    -> Result<Box<dyn Any>, LinkError>;
+    fn link(
+        &self,
+        place: &NodePlace<'_>,
+        linker: &mut Linker<'_>,
+    ) -> Result<Box<dyn Any>, LinkError>;
 }
 
 struct Typed<S, T>(S, PhantomData<fn() -> T>);
@@ -371,4 +375,3 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkSource for Source<K, V> {
         Ok(Box::new(LinkedSource::new(self.clone(), place.name.clone(), context, out)))
     }
 }
-

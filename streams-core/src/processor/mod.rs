@@ -15,15 +15,15 @@ use crate::record::{FixedKeyRecord, Record};
 
 pub use self::context::{ContextParts, TaskContext};
 pub use self::edge::{Edge, NodeCell, Push};
-pub(crate) use self::link::{Linker, NodePlace, Registry};
 pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,
 };
+pub(crate) use self::link::{Linker, NodePlace, Registry};
 pub use self::node::{Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode, Stores};
-pub(crate) use self::node::{Lifecycle, Punctuated};
-pub(crate) use self::punctuation::Schedules;
 pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType};
-pub use self::sink::{ExtractTopic, Partitions, RecordContext, Sink, SinkDestination, StreamPartitioner};
+pub use self::sink::{
+    ExtractTopic, Partitions, RecordContext, Sink, SinkDestination, StreamPartitioner,
+};
 pub use self::source::{ExtractTimestamp, Extraction, Nulls, Source, TimestampExtractor};
 pub(crate) use self::source::{Loaded, SourceNode};
 

@@ -310,7 +310,8 @@ where
         links: &mut NodeLinks<'_>,
         out: Edge<K, P::OutValue>,
     ) -> Result<NodeCell<K, V>, LinkError> {
-        let inner = ProcessorNode::new(|stores: &Stores<'_, '_>| Ok(FixedKey((self.make)(stores)?)));
+        let inner =
+            ProcessorNode::new(|stores: &Stores<'_, '_>| Ok(FixedKey((self.make)(stores)?)));
         inner.make_in(links, out)
     }
 }
@@ -332,8 +333,7 @@ impl<F> ProcessorNode<F> {
         let task = Rc::clone(links.context());
         let (number, name) = (links.next_number(), links.name().clone());
         let input = PhantomData::<fn(K, V)>;
-        let node =
-            Rc::new(RefCell::new(Running { processor, out, task, name, number, input }));
+        let node = Rc::new(RefCell::new(Running { processor, out, task, name, number, input }));
         links.register(&node);
         Ok(NodeCell::shared(&node))
     }

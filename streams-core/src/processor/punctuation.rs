@@ -99,6 +99,10 @@ impl Schedules {
         id
     }
 
+    pub(crate) fn clear(&mut self) {
+        *self = Self { next_id: self.next_id, ..Self::new() };
+    }
+
     pub(crate) fn cancel(&mut self, id: PunctuationId) {
         self.cancelled.push(id);
     }
@@ -181,7 +185,10 @@ mod tests {
 
     #[test]
     fn wall_clock_fires_first_after_its_interval() {
-        assert_eq!(fired(PunctuationType::WallClock, 10, &[5, 10, 19, 20, 55, 60]), [10, 20, 55, 60]);
+        assert_eq!(
+            fired(PunctuationType::WallClock, 10, &[5, 10, 19, 20, 55, 60]),
+            [10, 20, 55, 60]
+        );
     }
 
     #[test]

@@ -63,6 +63,15 @@ impl<K, V> Clone for SinkDestination<K, V> {
     }
 }
 
+impl<K, V> fmt::Debug for SinkDestination<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(topic) => write!(f, "Topic({topic})"),
+            Self::Dynamic(_) => f.write_str("Dynamic(..)"),
+        }
+    }
+}
+
 /// How a sink writes its records.
 pub struct Sink<K, V> {
     /// Where to.
@@ -125,7 +134,9 @@ impl<K, V> LinkedSink<K, V> {
                 let id = setting.outbox.borrow_mut().topic(&topic);
                 Target::Topic(topic, id)
             }
-            SinkDestination::Dynamic(extract) => Target::Dynamic(Arc::clone(extract), HashMap::new()),
+            SinkDestination::Dynamic(extract) => {
+                Target::Dynamic(Arc::clone(extract), HashMap::new())
+            }
         };
         Self { sink, setting, target, key_bytes: Vec::new(), value_bytes: Vec::new() }
     }
@@ -135,16 +146,19 @@ impl<K, V> LinkedSink<K, V> {
         match &mut self.target {
             Target::Topic(topic, id) => (topic.clone(), *id),
             Target::Dynamic(extract, known) => {
-                let topic = extract(&record.key, &record.value, &RecordContext {
-                    meta: context.meta(),
-                    task: context.task(),
-                    timestamp: record.timestamp,
-                    headers: record.headers.clone(),
-                });
+                let topic = extract(
+                    &record.key,
+                    &record.value,
+                    &RecordContext {
+                        meta: context.meta(),
+                        task: context.task(),
+                        timestamp: record.timestamp,
+                        headers: record.headers.clone(),
+                    },
+                );
                 let outbox = &self.setting.outbox;
-                let id = *known
-                    .entry_ref(&topic)
-                    .or_insert_with(|| outbox.borrow_mut().topic(&topic));
+                let id =
+                    *known.entry_ref(&topic).or_insert_with(|| outbox.borrow_mut().topic(&topic));
                 (topic, id)
             }
         }

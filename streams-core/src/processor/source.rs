@@ -134,9 +134,6 @@ pub(crate) trait SourceNode {
 
     /// Pushes what was loaded.
     fn process(&mut self, slot: usize) -> Pushed;
-
-    /// Forgets what was loaded.
-    fn clear(&mut self);
 }
 
 pub(crate) struct LinkedSource<K, V> {
@@ -188,7 +185,11 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
         match &self.source.timestamps {
             TimestampExtractor::FailOnInvalid | TimestampExtractor::SkipInvalid => record.timestamp,
             TimestampExtractor::PartitionTimeOnInvalid => {
-                if record.timestamp.is_known() { record.timestamp } else { partition_time }
+                if record.timestamp.is_known() {
+                    record.timestamp
+                } else {
+                    partition_time
+                }
             }
             TimestampExtractor::WallClock => self.context.now(),
             TimestampExtractor::By(extract) => extract(&Extraction {
@@ -250,9 +251,5 @@ impl<K: Clone + 'static, V: Clone + 'static> SourceNode for LinkedSource<K, V> {
         let place = u32::try_from(slot).ok().map(|slot| (slot, offset));
         self.context.enter(place, record.timestamp, record.headers.clone());
         self.out.push(record)
-    }
-
-    fn clear(&mut self) {
-        self.heads.fill_with(|| None);
     }
 }

@@ -12,7 +12,12 @@ use crate::names::TopicName;
 pub struct BytesSerde;
 
 impl Serde<Bytes> for BytesSerde {
-    fn encode(&self, _: &TopicName, value: &Bytes, out: &mut Vec<u8>) -> Result<Payload, SerdeError> {
+    fn encode(
+        &self,
+        _: &TopicName,
+        value: &Bytes,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
         out.extend_from_slice(value);
         Ok(Payload::Bytes)
     }
@@ -33,7 +38,12 @@ impl DefaultSerde for Bytes {
 pub struct ByteVecSerde;
 
 impl Serde<Vec<u8>> for ByteVecSerde {
-    fn encode(&self, _: &TopicName, value: &Vec<u8>, out: &mut Vec<u8>) -> Result<Payload, SerdeError> {
+    fn encode(
+        &self,
+        _: &TopicName,
+        value: &Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
         out.extend_from_slice(value);
         Ok(Payload::Bytes)
     }

@@ -14,7 +14,7 @@ mod unit;
 
 use std::sync::Arc;
 
-pub use self::bytes::{BytesSerde, ByteVecSerde};
+pub use self::bytes::{ByteVecSerde, BytesSerde};
 #[cfg(feature = "json")]
 pub use self::json::Json;
 pub use self::number::Number;
@@ -39,8 +39,12 @@ pub trait Serde<T>: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the value has no encoding.
-    fn encode(&self, topic: &TopicName, value: &T, out: &mut Vec<u8>)
-    -> Result<Payload, SerdeError>;
+    fn encode(
+        &self,
+        topic: &TopicName,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError>;
 
     /// Reads a value. `bytes` is `None` for Kafka's null.
     ///

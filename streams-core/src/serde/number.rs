@@ -58,7 +58,12 @@ number! {
 }
 
 impl Serde<bool> for Number {
-    fn encode(&self, _: &TopicName, value: &bool, out: &mut Vec<u8>) -> Result<Payload, SerdeError> {
+    fn encode(
+        &self,
+        _: &TopicName,
+        value: &bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
         out.push(u8::from(*value));
         Ok(Payload::Bytes)
     }

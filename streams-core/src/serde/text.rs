@@ -12,7 +12,12 @@ use crate::names::TopicName;
 pub struct Utf8;
 
 impl Serde<String> for Utf8 {
-    fn encode(&self, _: &TopicName, value: &String, out: &mut Vec<u8>) -> Result<Payload, SerdeError> {
+    fn encode(
+        &self,
+        _: &TopicName,
+        value: &String,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
         out.extend_from_slice(value.as_bytes());
         Ok(Payload::Bytes)
     }

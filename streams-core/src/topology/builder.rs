@@ -31,7 +31,9 @@ pub enum TopologyError {
     #[error("there are two stores \"{0}\"; give one of them another name")]
     DuplicateStore(StoreName),
     /// A processor wants a store that nobody added.
-    #[error("processor \"{node}\" wants store \"{store}\", which was not added; add it with its builder")]
+    #[error(
+        "processor \"{node}\" wants store \"{store}\", which was not added; add it with its builder"
+    )]
     UnknownStore {
         /// The processor.
         node: NodeName,
@@ -42,7 +44,9 @@ pub enum TopologyError {
     #[error("store \"{0}\" is connected to no processor; connect it, or leave it out")]
     UnconnectedStore(StoreName),
     /// Two sources read one topic, but not the same set of topics.
-    #[error("topic \"{topic}\" is read by \"{first}\" and by \"{second}\"; read it once and use that stream twice")]
+    #[error(
+        "topic \"{topic}\" is read by \"{first}\" and by \"{second}\"; read it once and use that stream twice"
+    )]
     TopicReadTwice {
         /// The topic.
         topic: TopicName,
@@ -64,7 +68,9 @@ pub enum TopologyError {
     #[error("topic \"{0}\" has two different offset resets; choose one")]
     OffsetReset(TopicName),
     /// Topics that must have equally many partitions were asked to have different ones.
-    #[error("the repartition topics {0:?} must have equally many partitions; give them the same number, or none")]
+    #[error(
+        "the repartition topics {0:?} must have equally many partitions; give them the same number, or none"
+    )]
     PartitionCounts(Vec<TopicName>),
     /// The topology reads nothing.
     #[error("the topology has no source; read at least one topic")]

@@ -16,7 +16,9 @@ pub enum PartitionCountError {
     #[error("topics that are read together must have equally many partitions, but have {}; make one of them anew, or put repartition() before the join", list(.0))]
     NotCopartitioned(Vec<(TopicName, i32)>),
     /// The number of partitions of a repartition topic depends on itself alone.
-    #[error("the partitions of repartition topic \"{0}\" cannot be derived; give it a number with Repartitioned")]
+    #[error(
+        "the partitions of repartition topic \"{0}\" cannot be derived; give it a number with Repartitioned"
+    )]
     Underivable(TopicName),
 }
 

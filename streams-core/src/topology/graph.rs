@@ -77,8 +77,11 @@ fn subtopology(
     let (mut source_topics, mut sink_topics) = (Vec::new(), Vec::new());
     for node in part.iter().filter_map(|id| nodes.get(id.0)) {
         let of_node = node.stores.iter().filter(|store| stores.contains_key(*store));
-        used.extend(hash_set_order(of_node.map(|store| store.as_str().to_owned()).collect())
-            .into_iter().map(StoreName::from));
+        used.extend(
+            hash_set_order(of_node.map(|store| store.as_str().to_owned()).collect())
+                .into_iter()
+                .map(StoreName::from),
+        );
         match &node.kind {
             NodeKind::Source { topics, .. } => source_topics.extend(topics.iter().cloned()),
             NodeKind::Sink { topic, .. } => sink_topics.extend(topic.iter().cloned()),

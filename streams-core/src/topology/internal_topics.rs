@@ -76,8 +76,8 @@ impl Topology {
     /// All topics that Millstream makes for this topology.
     #[must_use]
     pub fn internal_topics(&self, names: &TopicNames) -> Vec<InternalTopic> {
-        let repartition = self.parts().repartition_topics.iter().map(|(topic, count)| {
-            InternalTopic {
+        let repartition =
+            self.parts().repartition_topics.iter().map(|(topic, count)| InternalTopic {
                 name: names.in_kafka(self, topic),
                 kind: InternalTopicKind::Repartition(*count),
                 settings: settings(&[
@@ -86,8 +86,7 @@ impl Topology {
                     ("retention.ms", "-1"),
                     ("segment.bytes", "52428800"),
                 ]),
-            }
-        });
+            });
         let changelogs = self.stores().filter_map(|spec| {
             let Logging::On(given) = spec.logging() else { return None };
             let mut settings = settings(&[

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{NodeId, NodeKind, SubtopologyId, Topology, TopicNames};
+use super::{NodeId, NodeKind, SubtopologyId, TopicNames, Topology};
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Linker, NodePlace, Registry, SourceNode, TaskContext};
@@ -74,8 +74,7 @@ impl Topology {
         for id in nodes.iter().rev() {
             let Some(def) = self.parts().nodes.get(id.0) else { continue };
             let children = self.children(*id);
-            let place =
-                NodePlace { name: &def.name, connected: &def.stores, children: &children };
+            let place = NodePlace { name: &def.name, connected: &def.stores, children: &children };
             let cell = match &def.kind {
                 NodeKind::Source { topics, template, .. } => {
                     let source = template.link(&place, &mut linker)?;

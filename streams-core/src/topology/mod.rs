@@ -45,10 +45,19 @@ pub enum OffsetReset {
 /// What a node is.
 #[derive(Debug, Clone)]
 pub(crate) enum NodeKind {
-    Source { topics: Vec<TopicName>, reset: Option<OffsetReset>, template: SourceTemplate },
-    Processor { template: ProcessorTemplate },
+    Source {
+        topics: Vec<TopicName>,
+        reset: Option<OffsetReset>,
+        template: SourceTemplate,
+    },
+    Processor {
+        template: ProcessorTemplate,
+    },
     /// Without a topic, it is computed from each record.
-    Sink { topic: Option<TopicName>, template: SinkTemplate },
+    Sink {
+        topic: Option<TopicName>,
+        template: SinkTemplate,
+    },
 }
 
 #[derive(Debug, Clone)]

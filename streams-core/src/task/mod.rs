@@ -1,0 +1,470 @@
+//! Tasks: the processors of a sub-topology at work on one partition of its inputs.
+
+pub mod commit_metadata;
+mod queues;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use self::queues::PartitionQueues;
+pub use self::queues::TaskIdle;
+use crate::error::{Pushed, StoreError, TaskError};
+use crate::metrics::DropCounts;
+use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
+use crate::outbox::SharedOutbox;
+use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
+use crate::record::{Headers, RecordBatch};
+use crate::store::{CacheBudget, Logging, OpenStores, StateBackend, StoreToOpen, TaskStores};
+use crate::time::Timestamp;
+use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
+
+/// What a task is made from.
+#[expect(missing_debug_implementations, reason = "backend and outbox are trait objects")]
+pub struct TaskParts<'a> {
+    /// The topology.
+    pub topology: Topology,
+    /// Which parts of it the task runs: one, or all in a test driver.
+    pub subtopologies: Vec<SubtopologyId>,
+    /// Names of internal topics.
+    pub names: TopicNames,
+    /// Time, place, counts and handlers.
+    pub context: Rc<TaskContext>,
+    /// Opens the stores.
+    pub backend: &'a dyn StateBackend,
+    /// Where records go.
+    pub outbox: SharedOutbox,
+    /// The record caches of the worker.
+    pub cache: Rc<CacheBudget>,
+    /// The task's number in its worker.
+    pub task_number: u32,
+    /// How long it waits for partitions without data.
+    pub idle: TaskIdle,
+}
+
+/// Why a task could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskStartError {
+    /// Its stores could not be opened.
+    #[error("task {task} cannot open its stores")]
+    Stores {
+        /// The task.
+        task: TaskId,
+        /// What the store said.
+        #[source]
+        source: StoreError,
+    },
+    /// Its processors could not be linked.
+    #[error("task {task} cannot be linked")]
+    Link {
+        /// The task.
+        task: TaskId,
+        /// What does not fit.
+        #[source]
+        source: LinkError,
+    },
+}
+
+/// An offset to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetToCommit {
+    /// Of this partition.
+    pub partition: TopicPartition,
+    /// The next record to read.
+    pub offset: i64,
+    /// The leader epoch of the last record read, where known.
+    pub leader_epoch: Option<i32>,
+    /// The partition's time, as Kafka writes it.
+    pub metadata: String,
+}
+
+/// One task: its processors, stores and input queues. It never leaves its thread, does no I/O but to
+/// its stores, and takes the time as an argument.
+pub struct Task {
+    topology: Topology,
+    subtopologies: Vec<SubtopologyId>,
+    names: TopicNames,
+    context: Rc<TaskContext>,
+    outbox: SharedOutbox,
+    task_number: u32,
+    graph: LinkedGraph,
+    queues: PartitionQueues,
+    stores: Box<dyn TaskStores>,
+    store_names: Vec<StoreName>,
+    restored_from: Vec<Option<TopicPartition>>,
+    /// By input partition: whether records were consumed since the task started.
+    consumed: Vec<bool>,
+    commit_needed: bool,
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    /// Opens the stores and links the processors.
+    ///
+    /// # Errors
+    /// When a store cannot be opened, or a processor asks for what is not there.
+    pub fn new(parts: TaskParts<'_>) -> Result<Self, TaskStartError> {
+        let task = parts.context.task();
+        let store_names = parts.topology.stores_of(&parts.subtopologies);
+        let to_open = stores_to_open(&parts.topology, &store_names, &parts.names, task);
+        let restored_from = to_open.iter().map(|store| store.restored_from.clone()).collect();
+        let stores = parts.backend.open(OpenStores {
+            task,
+            task_number: parts.task_number,
+            stores: to_open,
+            context: Rc::clone(&parts.context),
+            outbox: Rc::clone(&parts.outbox),
+            cache: parts.cache,
+        });
+        let stores = stores.map_err(|source| TaskStartError::Stores { task, source })?;
+        let graph = parts.topology.link(LinkTask {
+            topology: &parts.topology,
+            subtopologies: &parts.subtopologies,
+            names: &parts.names,
+            context: Rc::clone(&parts.context),
+            stores: &*stores,
+            outbox: Rc::clone(&parts.outbox),
+            task_number: parts.task_number,
+        });
+        let graph = graph.map_err(|source| TaskStartError::Link { task, source })?;
+        let mut task = Self {
+            queues: PartitionQueues::new(&graph.source_of, parts.idle),
+            consumed: vec![false; parts.context.partitions().len()],
+            topology: parts.topology,
+            subtopologies: parts.subtopologies,
+            names: parts.names,
+            context: parts.context,
+            outbox: parts.outbox,
+            task_number: parts.task_number,
+            graph,
+            stores,
+            store_names,
+            restored_from,
+            commit_needed: false,
+        };
+        task.order_flushes();
+        Ok(task)
+    }
+
+    /// Caches are flushed in the order of the stores.
+    fn order_flushes(&mut self) {
+        let at = |store: &StoreName| self.store_names.iter().position(|name| name == store);
+        self.graph.registry.flushes.sort_by_key(|(store, _)| at(store));
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.context.task()
+    }
+
+    /// The partitions that it reads, in the order of their slots.
+    #[must_use]
+    pub fn partitions(&self) -> &[TopicPartition] {
+        self.context.partitions()
+    }
+
+    /// Its stores, in the order of their numbers.
+    #[must_use]
+    pub fn store_names(&self) -> &[StoreName] {
+        &self.store_names
+    }
+
+    /// By store: the partition that it is restored from.
+    #[must_use]
+    pub fn restored_from(&self) -> &[Option<TopicPartition>] {
+        &self.restored_from
+    }
+
+    /// The task's stores.
+    #[must_use]
+    pub fn stores(&self) -> &dyn TaskStores {
+        &*self.stores
+    }
+
+    /// The task's stores, to restore or commit them.
+    pub fn stores_mut(&mut self) -> &mut dyn TaskStores {
+        &mut *self.stores
+    }
+
+    /// How many records were dropped, by reason.
+    #[must_use]
+    pub fn dropped(&self) -> DropCounts {
+        self.context.dropped()
+    }
+
+    /// The greatest time of a record that was taken.
+    #[must_use]
+    pub const fn stream_time(&self) -> Timestamp {
+        self.queues.stream_time()
+    }
+
+    /// The partition's time as an earlier run committed it.
+    pub fn set_partition_time(&mut self, slot: usize, time: Timestamp) {
+        self.queues.set_partition_time(slot, time);
+        self.context.set_stream_time(self.queues.stream_time());
+    }
+
+    /// Starts the processors, in topological order. Call it once the stores are restored.
+    ///
+    /// # Errors
+    /// When a processor fails to start.
+    pub fn start(&mut self, now: Timestamp) -> Result<(), Box<TaskError>> {
+        self.context.set_now(now);
+        self.context.enter(None, self.queues.stream_time(), Headers::new());
+        let nodes = &self.graph.registry.lifecycles;
+        guard(&self.context, || nodes.iter().try_for_each(|node| node.borrow_mut().init()))
+    }
+
+    /// Queues records of an input partition.
+    ///
+    /// # Errors
+    /// When the first one cannot be read and its handler says to fail.
+    pub fn add(
+        &mut self,
+        slot: usize,
+        batch: Box<dyn RecordBatch>,
+        now: Timestamp,
+    ) -> Result<(), Box<TaskError>> {
+        self.context.set_now(now);
+        let (queues, sources) = (&mut self.queues, &mut self.graph.sources);
+        guard(&self.context, || queues.add(slot, batch, sources))
+    }
+
+    /// How many records of an input partition are queued.
+    #[must_use]
+    pub fn buffered(&self, slot: usize) -> usize {
+        self.queues.buffered(slot)
+    }
+
+    /// How many records of an input partition lie on the broker, not fetched yet.
+    pub fn set_lag(&mut self, slot: usize, lag: Option<i64>) {
+        self.queues.set_lag(slot, lag);
+    }
+
+    /// The lag that was set last, and what is queued.
+    #[must_use]
+    pub fn lag(&self, slot: usize) -> Option<i64> {
+        let queued = i64::try_from(self.queues.buffered(slot)).unwrap_or(i64::MAX);
+        self.queues.lag(slot).map(|lag| lag.saturating_add(queued))
+    }
+
+    /// Whether any record is queued.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        !self.queues.is_empty()
+    }
+
+    /// Whether a record may be processed now: there is one, and no partition is worth waiting for.
+    pub fn is_processable(&mut self, now: Timestamp) -> bool {
+        self.queues.is_ready(now)
+    }
+
+    /// Processes the next record, if there is one. Whether there was.
+    ///
+    /// # Errors
+    /// When a failure was judged to fail the task; it has to be [`reset`](Self::reset).
+    pub fn process(&mut self, now: Timestamp) -> Result<bool, Box<TaskError>> {
+        let Some(chosen) = self.queues.take() else { return Ok(false) };
+        self.context.set_now(now);
+        self.context.set_stream_time(self.queues.stream_time());
+        let (queues, sources) = (&mut self.queues, &mut self.graph.sources);
+        guard(&self.context, || {
+            if !chosen.skipped
+                && let Some(source) = sources.get_mut(chosen.source)
+            {
+                source.process(chosen.slot)?;
+            }
+            queues.taken(chosen.slot, sources)
+        })?;
+        if let Some(consumed) = self.consumed.get_mut(chosen.slot) {
+            *consumed = true;
+        }
+        self.commit_needed = true;
+        Ok(true)
+    }
+
+    /// Calls the punctuations that are due by stream time. How many there were.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    pub fn punctuate_stream_time(&mut self) -> Result<usize, Box<TaskError>> {
+        let stream_time = self.queues.stream_time();
+        if !stream_time.is_known() {
+            return Ok(0);
+        }
+        self.punctuate(PunctuationType::StreamTime, stream_time)
+    }
+
+    /// Calls the punctuations that are due by wall-clock time. How many there were.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    pub fn punctuate_wall_clock(&mut self, now: Timestamp) -> Result<usize, Box<TaskError>> {
+        self.context.set_now(now);
+        self.punctuate(PunctuationType::WallClock, now)
+    }
+
+    fn punctuate(
+        &mut self,
+        kind: PunctuationType,
+        now: Timestamp,
+    ) -> Result<usize, Box<TaskError>> {
+        let schedules = self.context.schedules();
+        if schedules.borrow().next_due(kind).is_none_or(|due| due > now) {
+            return Ok(0);
+        }
+        let mut calls = 0;
+        loop {
+            let Some(due) = schedules.borrow_mut().take_due(kind, now) else { break };
+            self.context.enter(None, now, Headers::new());
+            let punctuation = Punctuation { id: due.id(), timestamp: now, kind };
+            if let Some(node) = self.graph.registry.punctuated.get(due.node()) {
+                guard(&self.context, || node.borrow_mut().punctuate(punctuation))?;
+            }
+            schedules.borrow_mut().rearm(kind, due, now);
+            calls += 1;
+        }
+        self.commit_needed |= calls > 0;
+        Ok(calls)
+    }
+
+    /// When the next wall-clock punctuation is due.
+    #[must_use]
+    pub fn next_wall_clock_punctuation(&self) -> Option<Timestamp> {
+        self.context.schedules().borrow().next_due(PunctuationType::WallClock)
+    }
+
+    /// Whether anything was done since the last commit.
+    #[must_use]
+    pub const fn needs_commit(&self) -> bool {
+        self.commit_needed
+    }
+
+    /// First step of a commit: writes out the record caches, which may forward and send records.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    pub fn flush_caches(&mut self, now: Timestamp) -> Result<(), Box<TaskError>> {
+        self.context.set_now(now);
+        let flushes = &self.graph.registry.flushes;
+        guard(&self.context, || {
+            flushes.iter().try_for_each(|(_, node)| node.borrow_mut().flush_cache())
+        })
+    }
+
+    /// The offsets to commit: of every partition that records were consumed from.
+    #[must_use]
+    pub fn offsets(&self) -> Vec<OffsetToCommit> {
+        let consumed = self.partitions().iter().zip(&self.consumed).enumerate();
+        consumed
+            .filter(|(_, (_, consumed))| **consumed)
+            .filter_map(|(slot, (partition, _))| {
+                let next = self.queues.next_offset(slot)?;
+                Some(OffsetToCommit {
+                    partition: partition.clone(),
+                    offset: next.offset,
+                    leader_epoch: next.leader_epoch,
+                    metadata: commit_metadata::encode(next.partition_time),
+                })
+            })
+            .collect()
+    }
+
+    /// Last step of a commit, once the offsets are committed: writes what is staged, with the
+    /// changelog positions (store, next offset).
+    ///
+    /// # Errors
+    /// When the stores cannot be written; the task has to be reset.
+    pub fn committed(&mut self, positions: &[(usize, i64)]) -> Result<(), Box<TaskError>> {
+        let written = self.stores.commit(positions);
+        written.map_err(|error| self.context.store_failure(error))?;
+        self.commit_needed = false;
+        self.consumed.fill(false);
+        Ok(())
+    }
+
+    /// Goes back to the last commit: drops what is queued, staged and cached, and makes the
+    /// processors anew. The inputs have to be read again from the committed offsets, and
+    /// [`start`](Self::start) called.
+    ///
+    /// # Errors
+    /// When a processor cannot be made again.
+    pub fn reset(&mut self) -> Result<(), TaskStartError> {
+        self.stores.discard();
+        self.queues.clear();
+        self.consumed.fill(false);
+        self.commit_needed = false;
+        self.context.schedules().borrow_mut().clear();
+        let task = self.id();
+        let graph = self.topology.link(LinkTask {
+            topology: &self.topology,
+            subtopologies: &self.subtopologies,
+            names: &self.names,
+            context: Rc::clone(&self.context),
+            stores: &*self.stores,
+            outbox: Rc::clone(&self.outbox),
+            task_number: self.task_number,
+        });
+        self.graph = graph.map_err(|source| TaskStartError::Link { task, source })?;
+        self.order_flushes();
+        Ok(())
+    }
+
+    /// Ends the processors.
+    pub fn close(&mut self) {
+        for node in &self.graph.registry.lifecycles {
+            let closed = guard(&self.context, || {
+                node.borrow_mut().close();
+                Ok(())
+            });
+            if let Err(error) = closed {
+                tracing::warn!(task = %self.id(), %error, "a processor failed to close");
+            }
+        }
+    }
+}
+
+fn stores_to_open(
+    topology: &Topology,
+    store_names: &[StoreName],
+    names: &TopicNames,
+    task: TaskId,
+) -> Vec<StoreToOpen> {
+    let specs: IndexMap<&StoreName, _> =
+        topology.stores().map(|spec| (spec.name(), spec)).collect();
+    let found = store_names.iter().filter_map(|name| specs.get(name));
+    found
+        .map(|spec| {
+            let on = |topic| Some(TopicPartition { topic, partition: task.partition });
+            let (changelog, restored_from) = match spec.logging() {
+                Logging::Off => (None, None),
+                Logging::On(_) => {
+                    let topic = names.changelog(spec.name());
+                    (on(topic.clone()), on(topic))
+                }
+                Logging::SourceTopic(topic) => (None, on(topic.clone())),
+            };
+            StoreToOpen { spec: std::sync::Arc::clone(spec), changelog, restored_from }
+        })
+        .collect()
+}
+
+/// Runs user code: a panic becomes an error with its place.
+fn guard(context: &TaskContext, run: impl FnOnce() -> Pushed) -> Pushed {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Box::new(TaskError::Panic {
+            origin: context.origin(),
+            message: text.unwrap_or_else(|| "(no text)".to_owned()),
+        }))
+    })
+}
