@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod murmur2;
 pub mod names;
 pub mod outbox;
+pub mod plane;
 pub mod processor;
 pub mod record;
 pub mod serde;
