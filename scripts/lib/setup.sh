@@ -81,10 +81,10 @@ cargo_version() {
 is_older() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 install_rustup() {
-    # The apt package replaces those of rustc and cargo, so it is not taken where they are in use.
+    # Apt's package replaces those of rustc and cargo, so it is not taken where they are in use.
     if has apt-get && ! is_installed cargo && ! is_installed rustc; then
         apt_update
-        if LC_ALL=C apt-cache policy rustup | grep -q 'Candidate: [^(]'; then
+        if [ -n "$(LC_ALL=C apt-cache policy rustup | sed -n '/Candidate: [^(]/p')" ]; then
             apt_install rustup
             return
         fi
