@@ -15,7 +15,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             let columns_max =
                 if source.holds_code(&line) { CODE_COLUMNS_MAX } else { COMMENT_COLUMNS_MAX };
             if line.text.chars().count() > columns_max && is_breakable(source, &line) {
-                let what = format!("line over {columns_max} columns; break it, rustfmt cannot");
+                let what = format!(
+                    "line over {columns_max} columns; format the file, then break by hand what is left"
+                );
                 findings.push(Finding::new(&source.path, line.number, what));
             }
         }
