@@ -20,3 +20,4 @@ pub mod store;
 pub mod task;
 pub mod time;
 pub mod topology;
+pub mod worker;
