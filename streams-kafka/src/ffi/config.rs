@@ -22,7 +22,8 @@ impl Role {
             Self::Consumer => &[
                 ("check.crcs", "true"),
                 ("auto.offset.reset", "error"),
-                ("fetch.wait.max.ms", "500"),
+                ("fetch.wait.max.ms", "100"),
+                ("fetch.queue.backoff.ms", "10"),
             ],
             Self::Producer => &[
                 ("acks", "all"),

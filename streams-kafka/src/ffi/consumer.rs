@@ -8,8 +8,9 @@ use super::message::Batch;
 use super::partitions::PartitionList;
 use super::queue::{Queue, Waker};
 use rdkafka::bindings as rd;
+use std::collections::BTreeSet;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Where to start reading a partition.
@@ -26,6 +27,7 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Consumer {
     client: Arc<Client>,
     events: Queue,
+    claimed: Claims,
 }
 
 impl Consumer {
@@ -35,14 +37,14 @@ impl Consumer {
     /// Settings that contradict each other.
     pub(crate) fn new(config: Config) -> Result<Self, ClientError> {
         let (client, events) = Client::new(config)?;
-        Ok(Self { client, events })
+        Ok(Self { client, events, claimed: Claims::default() })
     }
 
     /// Adds partitions without disturbing the others. Their queues come back in the same order; `waker` is woken when one of them
     /// is no longer empty. Waits for librdkafka's main thread, not for a broker.
     ///
     /// # Errors
-    /// A partition that is assigned already, a name with a zero byte.
+    /// A partition that is assigned already or whose queue was not dropped, a name with a zero byte.
     pub(crate) fn assign(
         &self,
         starts: &[Start<'_>],
@@ -87,6 +89,7 @@ impl Consumer {
     }
 
     fn partition(&self, start: &Start<'_>, waker: &Waker) -> Result<PartitionQueue, ClientError> {
+        let claim = Claim::new(&self.claimed, start)?;
         let topic = c_string(start.topic)?;
         // SAFETY: the handle is live, the name ends in zero; the result is a new reference or null.
         let queue = unsafe {
@@ -103,10 +106,11 @@ impl Consumer {
         // SAFETY: live; null ends the forwarding, for this partition's next assignments as well.
         unsafe { rd::rd_kafka_queue_forward(queue.raw(), std::ptr::null_mut()) };
         queue.wake(waker);
-        Ok(PartitionQueue { queue, spare: Vec::new() })
+        Ok(PartitionQueue { queue, spare: Vec::new(), _claim: claim })
     }
 
-    /// The offset after the last record or transaction marker that was fetched from the partition; `None` before the first.
+    /// The offset after the last record or transaction marker that was fetched from the partition; `None` before the first. With
+    /// `enable.partition.eof` use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more record.
     ///
     /// # Errors
     /// A name with a zero byte.
@@ -146,6 +150,8 @@ pub(crate) struct PartitionQueue {
     queue: Queue,
     /// Kept from a call that found nothing.
     spare: Vec<*mut rd::rd_kafka_message_t>,
+    // Given up after the queue, as fields are dropped in order.
+    _claim: Claim,
 }
 
 // SAFETY: `spare` is always empty between calls; `Queue` is `Send`.
@@ -177,5 +183,31 @@ impl PartitionQueue {
     /// Moves the wake-ups to another worker. Fetch once after this call, as an earlier wake-up went to the old one.
     pub(crate) fn wake(&mut self, waker: &Waker) {
         self.queue.wake(waker);
+    }
+}
+
+type Claims = Arc<Mutex<BTreeSet<(String, i32)>>>;
+
+/// The right to a partition's queue. librdkafka has one queue for each partition and one wake-up for it, which goes when a reference
+/// of ours is dropped: a second one must not exist beside it.
+#[derive(Debug)]
+struct Claim {
+    key: (String, i32),
+    claimed: Claims,
+}
+
+impl Claim {
+    fn new(claimed: &Claims, start: &Start<'_>) -> Result<Self, ClientError> {
+        let key = (start.topic.to_owned(), start.partition);
+        if !claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+            return Err(ClientError::QueueInUse { topic: key.0, partition: key.1 });
+        }
+        Ok(Self { key, claimed: Arc::clone(claimed) })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

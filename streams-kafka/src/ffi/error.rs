@@ -112,6 +112,10 @@ pub(crate) enum ClientError {
     ZeroByte { text: String },
     #[error("a Kafka client could not be made: {reason}")]
     Create { reason: String },
+    #[error(
+        "the queue of partition {partition} of \"{topic}\" is still in use: drop it before the partition is assigned again"
+    )]
+    QueueInUse { topic: String, partition: i32 },
     #[error("\"{call}\" failed with {code}: {message}")]
     Call { call: &'static str, code: Code, message: String },
     #[error(

@@ -167,12 +167,14 @@ unsafe fn report(message: NonNull<rd::rd_kafka_message_t>) -> Report {
     // SAFETY: fields are read one by one, the code as the number that it is. The topic lives as long as the message, and its
     // opaque value is the slot that `Topic::new` put there.
     unsafe {
+        let code = Code((&raw const (*message).err).cast::<i32>().read());
         Report {
             tag: (*message)._private as u64,
             topic: TopicSlot(rd::rd_kafka_topic_opaque((*message).rkt) as usize as u32),
             partition: (*message).partition,
-            offset: (*message).offset,
-            code: Code((&raw const (*message).err).cast::<i32>().read()),
+            // librdkafka numbers refused records too.
+            offset: if code == Code::NONE { (*message).offset } else { -1 },
+            code,
         }
     }
 }

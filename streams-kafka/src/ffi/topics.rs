@@ -298,7 +298,7 @@ impl Admin {
     /// Looks offsets up, many partitions in one request to each broker. The order of the answers is not that of the question.
     ///
     /// # Errors
-    /// The whole request failed.
+    /// A partition is asked for twice; the whole request failed.
     pub(crate) fn list_offsets<'a>(
         &self,
         partitions: impl IntoIterator<Item = (&'a str, i32, At)>,
