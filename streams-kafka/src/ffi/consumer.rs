@@ -18,8 +18,15 @@ use std::time::Duration;
 pub(crate) struct Start<'a> {
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
-    /// The first offset to read, not negative.
+    /// The first offset to read, or [`Start::EARLIEST`], or [`Start::LATEST`].
     pub(crate) offset: i64,
+}
+
+impl Start<'_> {
+    /// At the first record that is there.
+    pub(crate) const EARLIEST: i64 = -2;
+    /// At what arrives from now on.
+    pub(crate) const LATEST: i64 = -1;
 }
 
 /// The handle, which may be used from any thread. `group.id` must be set, as librdkafka asks for it, but is never used.
@@ -124,6 +131,26 @@ impl Consumer {
         Ok(entry
             .filter(|entry| entry.code == Code::NONE && entry.offset >= 0)
             .map(|entry| entry.offset))
+    }
+
+    /// The end of a partition as of its last fetch; `None` before the first. Asks no broker.
+    ///
+    /// # Errors
+    /// A name with a zero byte.
+    pub(crate) fn end(&self, topic: &str, partition: i32) -> Result<Option<i64>, ClientError> {
+        let topic = c_string(topic)?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the handle is live, the name ends in zero, the offsets are written to.
+        let code = unsafe {
+            rd::rd_kafka_get_watermark_offsets(
+                self.client.raw(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        Ok((code as i32 == 0 && high >= 0).then_some(high))
     }
 
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
