@@ -1,1 +1,2 @@
 //! streams-core
+pub mod config;
