@@ -65,6 +65,23 @@ const LAYER_ENVIRONMENT: u32 = u32::MAX;
 
 /// Gathers settings under Kafka's names. Code is overridden by files, a file by those added after it, and files
 /// by the environment, whatever the order of the calls.
+///
+/// ```
+/// use streams_core::config::{PropertiesText, StreamsConfig};
+///
+/// let file = PropertiesText {
+///     origin: "app.properties".into(),
+///     text: "num.stream.threads = 4\nproducer.linger.ms = 20".into(),
+/// };
+/// let config = StreamsConfig::builder()
+///     .application_id("orders")
+///     .bootstrap_servers("localhost:9092")
+///     .properties(&file)
+///     .environment([("STREAMS_NUM_STREAM_THREADS".into(), "8".into())])
+///     .build()?;
+/// assert_eq!(config.processing().num_stream_threads, 8);
+/// # Ok::<(), streams_core::config::ConfigErrors>(())
+/// ```
 #[derive(Clone, Default)]
 #[must_use]
 pub struct StreamsConfigBuilder {

@@ -54,7 +54,7 @@ pub enum Constraint {
     Name,
     /// Anything but nothing.
     NotEmpty,
-    /// `host:port`, or a list of distinct ones.
+    /// `host:port`.
     Address,
     /// A rule of one key, in words that follow "must be".
     Rule(&'static str),
@@ -77,9 +77,7 @@ impl fmt::Display for Constraint {
             Self::OneOf(words) => write_words(f, words),
             Self::Name => write!(f, "{}", names::RULE),
             Self::NotEmpty => f.write_str("not empty"),
-            Self::Address => {
-                f.write_str("'host:port', several separated by commas where a list is due")
-            }
+            Self::Address => f.write_str("'host:port'"),
             Self::Rule(rule) => f.write_str(rule),
             Self::KnownClass { words, remedy } => {
                 write_words(f, words)?;
@@ -129,7 +127,7 @@ impl Check {
             }
             Self::HostPorts => HostPort::parse_list(value)
                 .map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
-                .ok_or(Constraint::Address),
+                .ok_or(Constraint::Rule("a list of distinct 'host:port', separated by commas")),
             Self::GroupProtocol => group_protocol(value),
             Self::ReplicationFactor => replication_factor(value),
             Self::Optimizations => Optimization::parse_set(value)

@@ -65,6 +65,15 @@ impl ClientRole {
     }
 }
 
+/// First wait, longest wait, and librdkafka's default of the longest.
+pub(crate) const BACKOFFS: [(&str, &str, i64); 2] = [
+    ("reconnect.backoff.ms", "reconnect.backoff.max.ms", 10_000),
+    ("retry.backoff.ms", "retry.backoff.max.ms", 1_000),
+];
+
+/// Kafka's default for the requests of a producer.
+pub(crate) const REQUEST_TIMEOUT_MS: i64 = 30_000;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ClientValue {
     value: String,
@@ -104,6 +113,7 @@ impl ClientSettings {
         let mut client = Self { role, values };
         client.choose_codec_level(settings);
         client.settle_idempotence();
+        client.settle_timeouts();
         client
     }
 
@@ -155,11 +165,34 @@ impl ClientSettings {
         }
     }
 
+    /// As in Kafka: upper bounds that nobody set give way to what they bound.
+    fn settle_timeouts(&mut self) {
+        for (first, most, default) in BACKOFFS {
+            if let Some(first) = self.number(first)
+                && first > default
+            {
+                let value = ClientValue { value: first.to_string(), origin: Origin::Default };
+                self.values.entry(most).or_insert(value);
+            }
+        }
+        let (linger, request) = (self.number("linger.ms"), self.number("socket.timeout.ms"));
+        let least = linger.unwrap_or_default() + request.unwrap_or(REQUEST_TIMEOUT_MS);
+        if let Some(delivery) = self.values.get_mut("message.timeout.ms")
+            && delivery.origin == Origin::Default
+            && delivery.value.parse::<i64>().is_ok_and(|millis| millis < least)
+        {
+            delivery.value = least.to_string();
+        }
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.value(name)?.parse().ok()
+    }
+
     /// The setting that idempotence does not allow, if there is one.
     pub(crate) fn rules_out_idempotence(&self) -> Option<&'static str> {
-        let number = |name| self.value(name).and_then(|value| value.parse::<i64>().ok());
         const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
-        match (number("acks"), number("retries"), number(IN_FLIGHT)) {
+        match (self.number("acks"), self.number("retries"), self.number(IN_FLIGHT)) {
             (Some(0 | 1), _, _) => Some("acks"),
             (_, Some(0), _) => Some("retries"),
             (_, _, Some(6..)) => Some(IN_FLIGHT),

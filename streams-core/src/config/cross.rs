@@ -1,7 +1,7 @@
 //! Values that are good by themselves and do not go together.
 
 use super::assignment::Assignment;
-use super::clients::{ClientRole, ClientSettings};
+use super::clients::{self, ClientRole, ClientSettings};
 use super::error::ConfigError;
 use super::keys::codec_level_key;
 use super::membership::Membership;
@@ -34,6 +34,7 @@ impl Parts<'_> {
         errors.extend(self.delivery());
         errors.extend(self.idempotence());
         errors.extend(self.codec_levels());
+        errors.extend(self.clients.iter().find_map(backoff));
         self.tags(&mut errors);
         if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
             self.exactly_once(&mut errors);
@@ -70,10 +71,8 @@ impl Parts<'_> {
     fn delivery(&self) -> Option<ConfigError> {
         let delivery = self.settings.client(&PRODUCER, "message.timeout.ms")?;
         let producer = self.producer()?;
-        let millis = |name| producer.value(name).and_then(|value| value.parse::<i64>().ok());
-        let linger = millis("linger.ms").unwrap_or_default();
-        // librdkafka's default, which is Kafka's for requests of the producer.
-        let request = millis("socket.timeout.ms").unwrap_or(30_000);
+        let linger = producer.number("linger.ms").unwrap_or_default();
+        let request = producer.number("socket.timeout.ms").unwrap_or(clients::REQUEST_TIMEOUT_MS);
         let total = number(delivery)?;
         let reason =
             "delivery must be given at least 'linger.ms' and 'request.timeout.ms' together";
@@ -148,16 +147,32 @@ impl Parts<'_> {
             ];
             for (name, value, reason) in forbidden {
                 if client.value(name) == Some(value) {
-                    errors.push(ConfigError::Incompatible {
+                    let error = ConfigError::Incompatible {
                         key: name.to_owned(),
                         origin: client.set_at(name).cloned().unwrap_or(Origin::Default),
                         other: guarantee.to_owned(),
                         reason,
-                    });
+                    };
+                    // One setting can be for several clients.
+                    if !errors.contains(&error) {
+                        errors.push(error);
+                    }
                 }
             }
         }
     }
+}
+
+/// Back-off that would begin above its own upper bound.
+fn backoff(client: &ClientSettings) -> Option<ConfigError> {
+    clients::BACKOFFS.into_iter().find_map(|(first, most, _)| {
+        (client.number(first)? > client.number(most)?).then(|| ConfigError::Incompatible {
+            key: first.to_owned(),
+            origin: client.set_at(first).cloned().unwrap_or(Origin::Default),
+            other: most.to_owned(),
+            reason: "the first wait cannot be longer than the longest",
+        })
+    })
 }
 
 fn number(setting: &Setting) -> Option<i64> {

@@ -19,7 +19,7 @@ pub enum ConfigError {
         remedy: &'static str,
     },
     /// No such key; the value is not shown, since nobody knows what it is.
-    #[error("unknown key '{key}' ({origin}){}; keys of your own start with 'app.'", meant(.nearest))]
+    #[error("unknown key '{key}' ({origin});{} keys of your own start with 'app.'", meant(.nearest))]
     UnknownKey {
         /// The key as written.
         key: String,
@@ -125,7 +125,7 @@ pub enum ConfigError {
 }
 
 fn meant(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+    nearest.as_ref().map(|name| format!(" did you mean '{name}'?")).unwrap_or_default()
 }
 
 /// A value in a message.

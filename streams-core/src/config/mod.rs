@@ -116,16 +116,7 @@ impl StreamsConfig {
             clients: &clients,
         };
         errors.extend(parts.check());
-        let security = match security::parse(&settings.security) {
-            Ok((security, idle)) => {
-                note_idle(&mut warnings, idle);
-                security
-            }
-            Err(faults) => {
-                errors.extend(faults);
-                Security::Plaintext
-            }
-        };
+        let security = read_security(&settings, &mut warnings, &mut errors);
         ConfigErrors::when_any(errors)?;
         let Some(application_id) = application_id else { return Err(NO_APPLICATION_ID.into()) };
         let explanation = explanation(reader, &clients);
@@ -237,13 +228,18 @@ impl StreamsConfig {
     /// # Errors
     /// Names the first setting that is understood and not available yet.
     pub fn check_available(&self) -> Result<(), NotAvailable> {
-        let not_yet = |key, value, remedy| Err(NotAvailable { key, value, remedy });
+        let not_yet =
+            |key, value: &str, remedy| Err(NotAvailable { key, value: value.to_owned(), remedy });
         if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
             let remedy = "set it to at_least_once";
             return not_yet("processing.guarantee", "exactly_once_v2", remedy);
         }
         if self.state.store_format == StoreFormat::Headers {
             return not_yet("dsl.store.format", "HEADERS", "remove it");
+        }
+        if let Some(topic) = &self.processing.dead_letter_topic {
+            let key = "errors.dead.letter.queue.topic.name";
+            return not_yet(key, topic.as_str(), "remove it");
         }
         Ok(())
     }
@@ -256,7 +252,7 @@ pub struct NotAvailable {
     /// The key.
     pub key: &'static str,
     /// Its value.
-    pub value: &'static str,
+    pub value: String,
     /// What to do instead.
     pub remedy: &'static str,
 }
@@ -275,6 +271,28 @@ fn missing(settings: &Settings) -> impl Iterator<Item = ConfigError> {
         .into_iter()
         .filter(|(key, _)| !settings.streams.contains_key(key) && !settings.faulty.contains(key))
         .map(|(_, error)| error)
+}
+
+/// The security setting; plaintext beside a fault that keeps it from being used.
+fn read_security(
+    settings: &Settings,
+    warnings: &mut Vec<ConfigWarning>,
+    errors: &mut Vec<ConfigError>,
+) -> Security {
+    let decisive = ["security.protocol", "sasl.mechanism"];
+    if decisive.iter().any(|key| settings.faulty.contains(key)) {
+        return Security::Plaintext;
+    }
+    match security::parse(&settings.security) {
+        Ok((security, idle)) => {
+            note_idle(warnings, idle);
+            security
+        }
+        Err(faults) => {
+            errors.extend(faults);
+            Security::Plaintext
+        }
+    }
 }
 
 /// Adds keys without effect to the one warning that lists them.

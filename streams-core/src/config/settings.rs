@@ -120,22 +120,25 @@ impl Settings {
             StreamsMeaning::Value(check, _) => {
                 self.store_streams(key.name, check, raw);
             }
-            StreamsMeaning::OldNameOf(new) => {
-                if let Some(StreamsMeaning::Value(check, _)) =
-                    streams_key(new).map(|key| key.meaning)
-                {
-                    self.store_streams(key.name, check, raw);
-                }
-            }
+            StreamsMeaning::OldNameOf(new) => self.store_streams_like(new, key.name, raw),
+            StreamsMeaning::SpellingOf(to) => self.store_streams_like(to, to, raw),
             StreamsMeaning::Client => {}
             StreamsMeaning::Ignored(reason) => self.ignore(raw, reason),
             StreamsMeaning::Refused(remedy) => self.refuse(raw, remedy),
         }
     }
 
+    /// Stores under `at` what passes the check of the key `like`.
+    fn store_streams_like(&mut self, like: &str, at: &'static str, raw: &Raw) {
+        if let Some(StreamsMeaning::Value(check, _)) = streams_key(like).map(|key| key.meaning) {
+            self.store_streams(at, check, raw);
+        }
+    }
+
     fn store_streams(&mut self, name: &'static str, check: Check, raw: &Raw) {
         if let Some(value) = self.checked(name, check, raw) {
-            self.streams.insert(name, Setting::new(raw, value, Roles::EVERY));
+            let setting = Setting::new(raw, value, Roles::EVERY);
+            self.errors.extend(place(&mut self.streams, name, setting));
         }
     }
 

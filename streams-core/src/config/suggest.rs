@@ -11,6 +11,9 @@ pub(crate) fn nearest(key: &str) -> Option<String> {
     if key.len() > LENGTH_MAX {
         return None;
     }
+    if TOPIC_KEYS.contains(&key) {
+        return Some(format!("topic.{key}"));
+    }
     // Two slips in a short key, one in every five letters of a long one.
     let slips_max = (key.len() / 5).max(2);
     candidates()

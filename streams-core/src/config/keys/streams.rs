@@ -1,6 +1,6 @@
 //! What each setting of the application means: Kafka 4.3.1's, its internal ones, and Millstream's own.
 
-use super::StreamsMeaning::{Client, Ignored, OldNameOf, Refused, Value};
+use super::StreamsMeaning::{Client, Ignored, OldNameOf, Refused, SpellingOf, Value};
 use super::{BOOL, Check, INT_MAX, LONG_MAX, TEXT, int, one_of};
 
 /// What becomes of a key of the application.
@@ -10,6 +10,8 @@ pub(crate) enum StreamsMeaning {
     Value(Check, Option<&'static str>),
     /// A deprecated name, used when the new one is not set.
     OldNameOf(&'static str),
+    /// librdkafka's name of another key.
+    SpellingOf(&'static str),
     /// Belongs to every client that knows it.
     Client,
     /// Without meaning here; listed in a warning.
@@ -90,7 +92,7 @@ const UPGRADE_FROM: Check = one_of(&[
     "3.8", "3.9", "4.0", "4.1", "4.2",
 ]);
 
-/// Kafka's keys sorted by name, then its internal keys, then Millstream's own.
+/// Kafka's keys sorted by name, its internal keys, librdkafka's, and Millstream's own.
 #[rustfmt::skip]
 pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     val("acceptable.recovery.lag", int(0, LONG_MAX), "10000"),
@@ -178,6 +180,8 @@ pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     key("__processing.threads.enabled__", Ignored("threads are Millstream's own")),
     key("__reference.container.instance__", Ignored("it is internal to Java's threads")),
     key("internal.task.assignor.class", Ignored("tasks are assigned by Millstream's own assignor")),
+
+    key("metadata.broker.list", SpellingOf("bootstrap.servers")),
 
     val("prefetch.max.bytes", int(65_536, 2_199_022_206_976), "16777216"),
     opt("state.memory.budget.bytes", int(1, LONG_MAX)),

@@ -42,34 +42,91 @@ fn javas_names_and_librdkafkas_mean_the_same() {
 fn security_is_written_back_for_librdkafka() {
     check(
         "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"alice\" password=\"pw\";\nssl.endpoint.identification.algorithm=",
-        expect![[r#""#]],
+        expect![[r#"
+            security.protocol=sasl_ssl
+            enable.ssl.certificate.verification=true
+            ssl.endpoint.identification.algorithm=none
+            sasl.mechanism=SCRAM-SHA-512
+            sasl.username=alice
+            sasl.password=pw
+        "#]],
     );
     check(
         "security.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.location=/client.pem\nssl.key.password=pw\nssl.truststore.certificates=-----BEGIN CERTIFICATE-----",
-        expect![[r#""#]],
+        expect![[r#"
+            security.protocol=ssl
+            enable.ssl.certificate.verification=true
+            ssl.endpoint.identification.algorithm=https
+            ssl.ca.pem=-----BEGIN CERTIFICATE-----
+            ssl.certificate.location=/client.pem
+            ssl.key.location=/client.pem
+            ssl.key.password=pw
+        "#]],
     );
-    check("", expect![[r#""#]]);
+    check(
+        "",
+        expect![[r#"
+        security.protocol=plaintext
+    "#]],
+    );
 }
 
 #[test]
 fn stores_of_javas_are_refused_with_the_command() {
     check(
         "security.protocol=SSL\nssl.truststore.location=/etc/kafka.truststore.jks\nssl.truststore.password=pw\nssl.keystore.type=PKCS12\nssl.keystore.location=/etc/client.p12\nssl.keystore.password=pw",
-        expect![[r#""#]],
+        expect![[r#"
+            error: 'ssl.truststore.location' (app.properties:2) is not PEM; convert it by `keytool -exportcert -rfc -keystore truststore.jks -alias ALIAS -file ca.pem` and set 'ssl.ca.location'
+            error: 'ssl.keystore.location' (app.properties:5) is not PEM; convert it by `openssl pkcs12 -in keystore.p12 -nodes -out client.pem (a JKS file first by keytool -importkeystore -srckeystore keystore.jks -destkeystore keystore.p12 -deststoretype PKCS12)` and set 'ssl.certificate.location' and 'ssl.key.location'
+        "#]],
     );
-    check("security.protocol=SSL\nssl.truststore.location=/etc/ca.pem", expect![[r#""#]]);
+    check(
+        "security.protocol=SSL\nssl.truststore.location=/etc/ca.pem",
+        expect![[r#"
+        error: 'ssl.truststore.location' (app.properties:2) does not go with 'ssl.truststore.type': a store without a type is JKS to Kafka; set the type to PEM
+    "#]],
+    );
 }
 
 #[test]
 fn half_a_setting_is_refused() {
-    check("security.protocol=SASL_SSL", expect![[r#""#]]);
-    check("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN", expect![[r#""#]]);
-    check("security.protocol=SSL\nssl.certificate.location=/c.pem", expect![[r#""#]]);
-    check("sasl.mechanism=PLAIN\nsasl.username=alice\nsasl.password=pw", expect![[r#""#]]);
-    check("security.protocol=SSL\nenable.ssl.certificate.verification=false", expect![[r#""#]]);
+    check(
+        "security.protocol=SASL_SSL",
+        expect![[r#"
+        error: 'sasl.mechanism' is not set; Kafka's default, GSSAPI, is not supported; set PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
+    "#]],
+    );
+    check(
+        "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN",
+        expect![[r#"
+        error: 'sasl.username' is not set; set it, or 'sasl.jaas.config' as in Java
+        error: 'sasl.password' is not set; set it, or 'sasl.jaas.config' as in Java
+    "#]],
+    );
+    check(
+        "security.protocol=SSL\nssl.certificate.location=/c.pem",
+        expect![[r#"
+        error: 'ssl.certificate.location' (app.properties:2) does not go with 'ssl.key.location': a certificate needs its private key; set both
+    "#]],
+    );
+    check(
+        "sasl.mechanism=PLAIN\nsasl.username=alice\nsasl.password=pw",
+        expect![[r#"
+        error: 'sasl.mechanism' (app.properties:1) does not go with 'security.protocol': it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT
+    "#]],
+    );
+    check(
+        "security.protocol=SSL\nenable.ssl.certificate.verification=false",
+        expect![[r#"
+        error: 'enable.ssl.certificate.verification' (app.properties:2) cannot be set: certificates are always verified; name the authority by 'ssl.ca.location'
+    "#]],
+    );
     check(
         "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\nsasl.oauthbearer.client.id=me",
-        expect![[r#""#]],
+        expect![[r#"
+            error: 'sasl.oauthbearer.client.credentials.client.secret' is not set; set it, or 'sasl.jaas.config' as in Java
+            error: 'sasl.oauthbearer.token.endpoint.url' is not set; set it, or 'sasl.jaas.config' as in Java
+        "#]],
     );
 }
 
@@ -77,11 +134,16 @@ fn half_a_setting_is_refused() {
 fn contradictions_do_not_show_what_differs() {
     check(
         "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=alice\nsasl.password=one\nsasl.jaas.config=x.PlainLoginModule required username=\"alice\" password=\"two\";\nssl.ca.location=/a\nssl.truststore.type=PEM\nssl.truststore.location=/b",
-        expect![[r#""#]],
+        expect![[r#"
+            error: 'ssl.ca.location' (app.properties:6) and 'ssl.truststore.location' (app.properties:8) mean one setting and differ; remove one
+            error: 'sasl.password' (app.properties:4) and 'sasl.jaas.config' (app.properties:5) mean one setting and differ; remove one
+        "#]],
     );
     check(
         "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config=x.PlainLoginModule required username=\"a\" password=\"b\";",
-        expect![[r#""#]],
+        expect![[r#"
+            error: 'sasl.mechanism' (app.properties:2) does not go with 'sasl.jaas.config': its login module is of another mechanism
+        "#]],
     );
 }
 
@@ -103,10 +165,17 @@ fn login_lines_of_other_forms_are_refused() {
         let errors = from_lines(&lines(jaas)).unwrap_err().to_string();
         assert!(errors.contains("is not of the form"), "{errors}");
     }
-    check(&lines("com.sun.security.auth.module.Krb5LoginModule required;"), expect![[r#""#]]);
+    check(
+        &lines("com.sun.security.auth.module.Krb5LoginModule required;"),
+        expect![[r#"
+        error: 'sasl.jaas.config' (app.properties:3) names a login module that cannot run here; use PlainLoginModule, ScramLoginModule or OAuthBearerLoginModule
+    "#]],
+    );
     check(
         &lines("x.ScramLoginModule required username=a password=b tokenauth=true;"),
-        expect![[r#""#]],
+        expect![[r#"
+            error: 'sasl.jaas.config' (app.properties:3) logs in by a delegation token, which is not supported; use a SCRAM user
+        "#]],
     );
 }
 
