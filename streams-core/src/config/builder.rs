@@ -52,6 +52,18 @@ impl From<i64> for SettingValue {
     }
 }
 
+impl From<u32> for SettingValue {
+    fn from(value: u32) -> Self {
+        Self(Secret::new(value.to_string()))
+    }
+}
+
+impl From<u64> for SettingValue {
+    fn from(value: u64) -> Self {
+        Self(Secret::new(value.to_string()))
+    }
+}
+
 /// In milliseconds, whole ones; what is below is cut off.
 impl From<Duration> for SettingValue {
     fn from(value: Duration) -> Self {

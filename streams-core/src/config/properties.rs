@@ -231,4 +231,22 @@ mod tests {
         let long = "a".repeat(TEXT_BYTES_MAX + 1);
         assert!(parse(&long) == [fault(1, SyntaxFault::TooLong)]);
     }
+
+    fn escaped(text: &str) -> String {
+        text.chars()
+            .flat_map(|c| c.encode_utf16(&mut [0; 2]).to_vec())
+            .fold(String::new(), |written, unit| format!("{written}\\u{unit:04x}"))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC*|[ \\t=:#!\\\\\r\nu0-9a-f]*") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn what_is_escaped_is_read_back(key in "\\PC+", value in "\\PC*") {
+            check(&format!("{}={}", escaped(&key), escaped(&value)), &[(&key, &value)]);
+        }
+    }
 }

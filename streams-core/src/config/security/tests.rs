@@ -258,3 +258,21 @@ fn no_secret_is_shown_by_an_error() {
     let builder = StreamsConfig::builder().set("sasl.password", SECRET).properties(&file);
     assert!(!format!("{builder:?} {file:?}").contains(SECRET));
 }
+
+proptest::proptest! {
+    #[test]
+    fn quoted_passwords_are_read_back(password in "\\PC*") {
+        let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
+        let login = format!("x.PlainLoginModule required username=a password=\"{quoted}\";");
+        let config = StreamsConfig::builder()
+            .application_id("orders")
+            .bootstrap_servers("broker:9092")
+            .set("security.protocol", "SASL_SSL")
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.jaas.config", login)
+            .build()
+            .unwrap();
+        let credentials = config.security().sasl().and_then(Sasl::credentials).unwrap();
+        assert_eq!(credentials.password.expose(), password);
+    }
+}
