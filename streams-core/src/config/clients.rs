@@ -74,6 +74,10 @@ pub(crate) const BACKOFFS: [(&str, &str, i64); 2] = [
 /// Kafka's default for the requests of a producer.
 pub(crate) const REQUEST_TIMEOUT_MS: i64 = 30_000;
 
+/// librdkafka's default of `message.max.bytes`, and the least that it takes.
+const MESSAGE_BYTES_MAX: i64 = 1_000_000;
+const MESSAGE_BYTES_MIN: i64 = 1_000;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ClientValue {
     value: String,
@@ -113,7 +117,7 @@ impl ClientSettings {
         let mut client = Self { role, values };
         client.choose_codec_level(settings);
         client.settle_idempotence();
-        client.settle_timeouts();
+        client.settle_bounds();
         client
     }
 
@@ -165,8 +169,8 @@ impl ClientSettings {
         }
     }
 
-    /// As in Kafka: upper bounds that nobody set give way to what they bound.
-    fn settle_timeouts(&mut self) {
+    /// As in Kafka: bounds that nobody set give way to what they bound.
+    fn settle_bounds(&mut self) {
         for (first, most, default) in BACKOFFS {
             if let Some(first) = self.number(first)
                 && first > default
@@ -174,6 +178,14 @@ impl ClientSettings {
                 let value = ClientValue { value: first.to_string(), origin: Origin::Default };
                 self.values.entry(most).or_insert(value);
             }
+        }
+        // librdkafka refuses to fetch less at once than its largest message; Kafka hands out a larger record alone.
+        if let Some(fetch) = self.number("fetch.max.bytes")
+            && fetch < MESSAGE_BYTES_MAX
+        {
+            let value = fetch.max(MESSAGE_BYTES_MIN).to_string();
+            let value = ClientValue { value, origin: Origin::Default };
+            self.values.entry("message.max.bytes").or_insert(value);
         }
         let (linger, request) = (self.number("linger.ms"), self.number("socket.timeout.ms"));
         let least = linger.unwrap_or_default() + request.unwrap_or(REQUEST_TIMEOUT_MS);

@@ -289,7 +289,11 @@ fn two_names_of_one_setting_must_agree() {
 
 #[test]
 fn bounds_that_nobody_set_give_way() {
-    let config = config("retry.backoff.ms=5000\nreconnect.backoff.ms=9000\nlinger.ms=100000");
+    let config = config(
+        "retry.backoff.ms=5000\nreconnect.backoff.ms=9000\nlinger.ms=100000\nfetch.max.bytes=5000",
+    );
+    let consumer = config.client(ClientRole::MainConsumer);
+    assert_eq!(consumer.value("message.max.bytes"), Some("5000"));
     let producer = config.client(ClientRole::Producer);
     assert_eq!(producer.value("retry.backoff.max.ms"), Some("5000"));
     assert_eq!(producer.value("reconnect.backoff.max.ms"), None);
