@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use streams_core::record::{Header, Headers};
 
-use crate::ffi::{ClientError, HeaderList, HeadersRef};
+use crate::ffi::error::ClientError;
+use crate::ffi::headers::{Headers as HeaderList, HeadersRef};
 
 /// Copies what a fetched message carries. Names that are not UTF-8 are read as nearly as possible.
 pub(crate) fn from_librdkafka(headers: HeadersRef<'_>) -> Headers {

@@ -10,10 +10,9 @@ use streams_core::names::TopicName;
 use streams_core::outbox::{Destination, OutRecord, Outbox, Purpose, TopicId};
 use streams_core::plane::Delivery;
 
-use crate::ffi::{
-    Accepted, ClientError, ClientProblem, Code, Outgoing, Producer, ProducerEvent, Report, Severity,
-    TopicSlot,
-};
+use crate::ffi::error::{ClientError, Code};
+use crate::ffi::event::{ClientProblem, Severity};
+use crate::ffi::producer::{Accepted, Outgoing, Producer, ProducerEvent, Report, TopicSlot};
 use crate::headers;
 use crate::topics::Topics;
 
@@ -173,7 +172,7 @@ impl Outbox for KafkaOutbox {
             timestamp: record.timestamp.map_or_else(crate::clock::now_millis, |t| t.millis()),
             key: record.key,
             value: record.value,
-            headers: list.as_ref().map(crate::ffi::HeaderList::as_ref),
+            headers: list.as_ref().map(crate::ffi::headers::Headers::as_ref),
             tag: tag(record.purpose),
         };
         self.produce(&outgoing, bytes)

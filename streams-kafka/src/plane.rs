@@ -11,7 +11,10 @@ use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::time::Timestamp;
 use streams_core::topology::OffsetReset;
 
-use crate::ffi::{Batch, Code, Consumer, Entry, PartitionQueue, Start, Waker};
+use crate::ffi::consumer::{Consumer, PartitionQueue, Start};
+use crate::ffi::error::Code;
+use crate::ffi::message::{Batch, Fetched as Entry};
+use crate::ffi::queue::Waker;
 use crate::headers;
 use crate::outbox::KafkaOutbox;
 

@@ -9,7 +9,9 @@ use streams_core::topology::{
     InternalTopicKind, PartitionCountError, PartitionCounts, Topology, TopicNames,
 };
 
-use crate::ffi::{Admin, ClientError, NewTopic, TopicError};
+use crate::ffi::admin::Admin;
+use crate::ffi::error::ClientError;
+use crate::ffi::topics::{NewTopic, TopicError};
 
 /// How long one question to the brokers may take.
 const ASK_MAX: Duration = Duration::from_secs(15);
@@ -160,7 +162,7 @@ impl Topics {
             match result {
                 Ok(_) => tracing::info!(topic = %topic.name, partitions, "internal topic created"),
                 // Another member was faster.
-                Err(TopicError::Exists { .. }) => {}
+                Err(TopicError::AlreadyExists { .. }) => {}
                 Err(error) => {
                     let problem = error.to_string();
                     return Err(TopicsError::Create { topic: topic.name.clone(), problem });

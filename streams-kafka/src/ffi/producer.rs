@@ -16,6 +16,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TopicSlot(u32);
 
+impl TopicSlot {
+    /// Slots are counted from 0 in the order in which they were first asked for.
+    pub(crate) const fn index(self) -> u32 {
+        self.0
+    }
+}
+
 /// A record to produce; key, value and headers are copied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
