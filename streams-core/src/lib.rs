@@ -1,1 +1,3 @@
 //! streams-core
+pub mod assign;
+pub mod membership;
