@@ -62,7 +62,9 @@ pub enum FetchError {
     #[error("{0} does not exist any more; create the topic again, or stop the application")]
     Missing(TopicPartition),
     /// The offset lies outside the log.
-    #[error("offset {offset} of {partition} is outside its log; reset the group's offsets, or set auto.offset.reset")]
+    #[error(
+        "offset {offset} of {partition} is outside its log; reset the group's offsets, or set auto.offset.reset"
+    )]
     OutOfRange {
         /// The partition.
         partition: TopicPartition,

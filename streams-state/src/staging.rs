@@ -61,7 +61,8 @@ impl Staged {
         }
         let mut buffer = self.buffer.take();
         buffer.clear();
-        let found = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.get(key, &mut buffer)?;
+        let found =
+            self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.get(key, &mut buffer)?;
         let value = found.then_some(&*buffer);
         let hint = overlay.remember(hash, key, value);
         let result = read(value);
@@ -142,10 +143,7 @@ impl Staged {
     }
 
     /// The byte store.
-    pub(crate) fn with_bytes<R>(
-        &self,
-        with: impl FnOnce(&Bytes) -> R,
-    ) -> Result<R, StagedError> {
+    pub(crate) fn with_bytes<R>(&self, with: impl FnOnce(&Bytes) -> R) -> Result<R, StagedError> {
         self.bytes.borrow().as_ref().map(with).ok_or(StagedError::Closed)
     }
 

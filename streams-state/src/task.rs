@@ -97,9 +97,7 @@ impl StoresOfTask {
     }
 
     /// Writes what is staged in these stores in one batch.
-    fn write<'a>(
-        stores: impl Iterator<Item = &'a OpenStore> + Clone,
-    ) -> Result<(), StoreError> {
+    fn write<'a>(stores: impl Iterator<Item = &'a OpenStore> + Clone) -> Result<(), StoreError> {
         for store in stores {
             let staged = store.layers.staged();
             let written = staged.with_bytes(|bytes| match bytes {

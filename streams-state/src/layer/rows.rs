@@ -41,8 +41,7 @@ enum Next {
 impl Rows {
     pub(super) fn new(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
         let (staged, version) = layers.staged_range(&range, direction);
-        let cached =
-            layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
+        let cached = layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
         let mut above = merge(cached, staged, direction);
         above.reverse();
         let progress = if range.is_empty() { Progress::Done } else { Progress::More };

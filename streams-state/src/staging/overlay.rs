@@ -97,7 +97,9 @@ impl Overlay {
     }
 
     fn is_at(&self, hint: SlotHint, key: &[u8]) -> bool {
-        self.slots.get(hint.0 as usize).is_some_and(|slot| slot.state != State::Free && slot.key() == key)
+        self.slots
+            .get(hint.0 as usize)
+            .is_some_and(|slot| slot.state != State::Free && slot.key() == key)
     }
 
     /// What is known of a key, and where.
@@ -112,7 +114,13 @@ impl Overlay {
     }
 
     /// Writes a row; `None` deletes it.
-    pub(crate) fn stage(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>, hint: Option<SlotHint>) {
+    pub(crate) fn stage(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<SlotHint>,
+    ) {
         let at = hint.filter(|hint| self.is_at(*hint, key)).map(|hint| hint.0);
         let at = at.or_else(|| self.find(hash, key));
         let at = at.unwrap_or_else(|| self.insert(hash, key, value.map_or(0, <[u8]>::len)));

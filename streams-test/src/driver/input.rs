@@ -40,7 +40,7 @@ impl<K, V> fmt::Debug for TestInputTopic<K, V> {
 /// A key or value as bytes.
 type Encoded = Option<Bytes>;
 
-impl<K, V> TestInputTopic<K, V> {
+impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     pub(super) fn new(
         engine: &Rc<RefCell<Engine>>,
         topic: TopicName,
@@ -77,7 +77,7 @@ impl<K, V> TestInputTopic<K, V> {
     /// # Errors
     /// When the topology does not read the topic, the record cannot be encoded, or it fails the
     /// task.
-    pub fn pipe(&mut self, key: &K, value: &V) -> Result<(), TestError> {
+    pub fn pipe(&mut self, key: impl Into<K>, value: impl Into<V>) -> Result<(), TestError> {
         let time = self.tick();
         self.pipe_at(key, value, time)
     }
@@ -86,8 +86,14 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_at(&mut self, key: &K, value: &V, time: Timestamp) -> Result<(), TestError> {
-        let (key, value) = (self.encoded_key(key)?, self.encoded_value(value)?);
+    pub fn pipe_at(
+        &mut self,
+        key: impl Into<K>,
+        value: impl Into<V>,
+        time: Timestamp,
+    ) -> Result<(), TestError> {
+        let key = self.encoded_key(&key.into())?;
+        let value = self.encoded_value(&value.into())?;
         self.pipe_bytes(key, value, time, Headers::new())
     }
 
@@ -95,18 +101,18 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_record(&mut self, record: &Record<K, V>) -> Result<(), TestError> {
+    pub fn pipe_record(&mut self, record: Record<K, V>) -> Result<(), TestError> {
         let (key, value) = (self.encoded_key(&record.key)?, self.encoded_value(&record.value)?);
-        self.pipe_bytes(key, value, record.timestamp, record.headers.clone())
+        self.pipe_bytes(key, value, record.timestamp, record.headers)
     }
 
     /// Pipes a value without a key.
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_value(&mut self, value: &V) -> Result<(), TestError> {
+    pub fn pipe_value(&mut self, value: impl Into<V>) -> Result<(), TestError> {
         let time = self.tick();
-        let value = self.encoded_value(value)?;
+        let value = self.encoded_value(&value.into())?;
         self.pipe_bytes(None, value, time, Headers::new())
     }
 
@@ -114,7 +120,7 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_tombstone(&mut self, key: &K) -> Result<(), TestError> {
+    pub fn pipe_tombstone(&mut self, key: impl Into<K>) -> Result<(), TestError> {
         let time = self.tick();
         self.pipe_tombstone_at(key, time)
     }
@@ -123,8 +129,12 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_tombstone_at(&mut self, key: &K, time: Timestamp) -> Result<(), TestError> {
-        let key = self.encoded_key(key)?;
+    pub fn pipe_tombstone_at(
+        &mut self,
+        key: impl Into<K>,
+        time: Timestamp,
+    ) -> Result<(), TestError> {
+        let key = self.encoded_key(&key.into())?;
         self.pipe_bytes(key, None, time, Headers::new())
     }
 
@@ -132,14 +142,10 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_all<'a>(
+    pub fn pipe_all(
         &mut self,
-        entries: impl IntoIterator<Item = (&'a K, &'a V)>,
-    ) -> Result<(), TestError>
-    where
-        K: 'a,
-        V: 'a,
-    {
+        entries: impl IntoIterator<Item = (impl Into<K>, impl Into<V>)>,
+    ) -> Result<(), TestError> {
         entries.into_iter().try_for_each(|(key, value)| self.pipe(key, value))
     }
 
@@ -147,13 +153,10 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_values<'a>(
+    pub fn pipe_values(
         &mut self,
-        values: impl IntoIterator<Item = &'a V>,
-    ) -> Result<(), TestError>
-    where
-        V: 'a,
-    {
+        values: impl IntoIterator<Item = impl Into<V>>,
+    ) -> Result<(), TestError> {
         values.into_iter().try_for_each(|value| self.pipe_value(value))
     }
 
@@ -161,14 +164,10 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
-    pub fn pipe_records<'a>(
+    pub fn pipe_records(
         &mut self,
-        records: impl IntoIterator<Item = &'a Record<K, V>>,
-    ) -> Result<(), TestError>
-    where
-        K: 'a,
-        V: 'a,
-    {
+        records: impl IntoIterator<Item = Record<K, V>>,
+    ) -> Result<(), TestError> {
         records.into_iter().try_for_each(|record| self.pipe_record(record))
     }
 

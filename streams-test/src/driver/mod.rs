@@ -10,9 +10,6 @@ mod input;
 mod output;
 mod tasks;
 
-#[cfg(test)]
-mod tests;
-
 use std::any::type_name;
 use std::cell::RefCell;
 use std::fmt;
@@ -71,7 +68,7 @@ impl TopologyTestDriver {
 
     /// A way into a source topic.
     #[must_use]
-    pub fn input_with<K, V>(
+    pub fn input_with<K: 'static, V: 'static>(
         &self,
         topic: impl Into<TopicName>,
         key: SharedSerde<K>,
@@ -92,7 +89,7 @@ impl TopologyTestDriver {
 
     /// What the topology writes to a topic.
     #[must_use]
-    pub fn output_with<K, V>(
+    pub fn output_with<K: 'static, V: 'static>(
         &self,
         topic: impl Into<TopicName>,
         key: SharedSerde<K>,

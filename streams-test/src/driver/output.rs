@@ -32,7 +32,7 @@ impl<K, V> fmt::Debug for TestOutputTopic<K, V> {
     }
 }
 
-impl<K, V> TestOutputTopic<K, V> {
+impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     pub(super) fn new(
         engine: &Rc<RefCell<Engine>>,
         topic: TopicName,

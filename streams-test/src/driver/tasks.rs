@@ -42,7 +42,9 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
         let count = match (&topic.kind, setup.layout) {
             (_, Layout::OneTask) => 1,
             (InternalTopicKind::Changelog(store), _) => counts.of_changelog(topology, store),
-            (InternalTopicKind::Repartition(_), _) => internal_count(setup, names, &counts, &topic.name),
+            (InternalTopicKind::Repartition(_), _) => {
+                internal_count(setup, names, &counts, &topic.name)
+            }
         };
         kafka.create_topic(topic.name, count, topic.settings)?;
     }

@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use streams_core::names::TopicPartition;
 use streams_core::outbox::SharedOutbox;
-use streams_core::plane::{
-    DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt,
-};
+use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
 use streams_core::topology::OffsetReset;
 
 use super::{KafkaModel, ModelBatch, ModelOutbox, WriterId};
