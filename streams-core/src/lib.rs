@@ -4,6 +4,7 @@
 //! leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
 //! `streams-kafka` the connection to Kafka.
 
+pub mod config;
 pub mod error;
 pub mod handler;
 mod java_order;
@@ -20,3 +21,4 @@ pub mod store;
 pub mod task;
 pub mod time;
 pub mod topology;
+pub mod worker;

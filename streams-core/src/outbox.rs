@@ -64,6 +64,9 @@ pub trait Outbox {
     /// by sinks whose topic is computed.
     fn topic(&mut self, name: &TopicName) -> TopicId;
 
+    /// The name of a topic that was given a number; empty for another.
+    fn topic_name(&self, topic: TopicId) -> TopicName;
+
     /// How many partitions the topic has.
     ///
     /// # Errors

@@ -67,6 +67,15 @@ pub enum TaskStartError {
     },
 }
 
+/// What was done of a task's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Records processed.
+    pub records: usize,
+    /// Punctuations called.
+    pub punctuations: usize,
+}
+
 /// An offset to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetToCommit {
@@ -289,6 +298,20 @@ impl Task {
         }
         self.commit_needed = true;
         Ok(true)
+    }
+
+    /// Processes up to `max` records, each followed by the punctuations that its time makes due,
+    /// until none may be processed.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    pub fn process_up_to(&mut self, max: usize, now: Timestamp) -> Result<Done, Box<TaskError>> {
+        let mut done = Done { records: 0, punctuations: 0 };
+        while done.records < max && self.is_processable(now) && self.process(now)? {
+            done.records += 1;
+            done.punctuations += self.punctuate_stream_time()?;
+        }
+        Ok(done)
     }
 
     /// Calls the punctuations that are due by stream time. How many there were.

@@ -1,0 +1,108 @@
+//! Counts on RocksDB: writes staged in a hash map, one batch a commit, values readable from memory after it.
+
+use super::Error;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use rocksdb::{BlockBasedOptions, Cache, DB, Options, WriteBatch};
+
+/// A count and the time of its last change, in the milliseconds of the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) count: i64,
+    pub(crate) timestamp: i64,
+}
+
+struct Staged {
+    value: Count,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Clean,
+    Dirty,
+}
+
+/// The counts of one task.
+pub(crate) struct Counts {
+    db: DB,
+    staged: IndexMap<Box<[u8]>, Staged, RandomState>,
+    dirty: Vec<usize>,
+}
+
+/// Not the name of a count: keys of this workload are not empty.
+const OFFSET_KEY: &[u8] = b"";
+/// Forget what is on the disk once the map holds this many keys.
+const MOST_STAGED: usize = 1 << 18;
+
+impl Counts {
+    pub(crate) fn open(path: &str) -> Result<Self, Error> {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&Cache::new_lru_cache(16 << 20));
+        blocks.set_bloom_filter(10.0, false);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_write_buffer_size(8 << 20);
+        options.set_max_write_buffer_number(2);
+        options.set_block_based_table_factory(&blocks);
+        Ok(Self { db: DB::open(&options, path)?, staged: IndexMap::default(), dirty: Vec::new() })
+    }
+
+    /// Adds one to the count of `key` at `timestamp`.
+    pub(crate) fn add(&mut self, key: &[u8], timestamp: i64) -> Result<Count, Error> {
+        if let Some((index, _, staged)) = self.staged.get_full_mut(key) {
+            let Count { count, timestamp: before } = staged.value;
+            staged.value = Count { count: count + 1, timestamp: timestamp.max(before) };
+            if staged.state == State::Clean {
+                staged.state = State::Dirty;
+                self.dirty.push(index);
+            }
+            return Ok(staged.value);
+        }
+        let value = match self.db.get_pinned(key)? {
+            Some(bytes) => {
+                let before = decode(&bytes)?;
+                Count { count: before.count + 1, timestamp: timestamp.max(before.timestamp) }
+            }
+            None => Count { count: 1, timestamp },
+        };
+        let (index, _) = self.staged.insert_full(key.into(), Staged { value, state: State::Dirty });
+        self.dirty.push(index);
+        Ok(value)
+    }
+
+    /// Writes what has changed, and the changelog's offset that it stands for.
+    pub(crate) fn commit(&mut self, offset: i64) -> Result<(), Error> {
+        if self.dirty.is_empty() {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        for index in self.dirty.drain(..) {
+            if let Some((key, staged)) = self.staged.get_index_mut(index) {
+                batch.put(key, encode(staged.value));
+                staged.state = State::Clean;
+            }
+        }
+        batch.put(OFFSET_KEY, offset.to_be_bytes());
+        self.db.write(batch)?;
+        if self.staged.len() > MOST_STAGED {
+            self.staged.clear();
+        }
+        Ok(())
+    }
+}
+
+fn encode(value: Count) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let (time, count) = bytes.split_at_mut(8);
+    time.copy_from_slice(&value.timestamp.to_be_bytes());
+    count.copy_from_slice(&value.count.to_be_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Result<Count, Error> {
+    let (&[time, count], []) = bytes.as_chunks::<8>() else {
+        return Err(Error::Data("a count is not 16 bytes long"));
+    };
+    Ok(Count { count: i64::from_be_bytes(count), timestamp: i64::from_be_bytes(time) })
+}

@@ -1,0 +1,198 @@
+//! Values that are good by themselves and do not go together.
+
+use super::assignment::Assignment;
+use super::clients::{self, ClientRole, ClientSettings};
+use super::error::ConfigError;
+use super::keys::codec_level_key;
+use super::membership::Membership;
+use super::origin::Origin;
+use super::processing::{Processing, ProcessingGuarantee};
+use super::reader::{MEMBER, PRODUCER};
+use super::scope::Scope;
+use super::settings::{Setting, Settings, contradiction};
+
+/// Kafka's limits for client tags.
+const TAGS_MAX: usize = 5;
+const TAG_NAME_CHARS_MAX: usize = 20;
+const TAG_VALUE_CHARS_MAX: usize = 30;
+
+/// What the checks look at.
+pub(crate) struct Parts<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) processing: &'a Processing,
+    pub(crate) membership: &'a Membership,
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) clients: &'a [ClientSettings],
+}
+
+impl Parts<'_> {
+    /// All faults.
+    pub(crate) fn check(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        errors.extend(self.heartbeat());
+        errors.extend(self.segments());
+        errors.extend(self.delivery());
+        errors.extend(self.idempotence());
+        errors.extend(self.codec_levels());
+        errors.extend(self.clients.iter().find_map(backoff));
+        self.tags(&mut errors);
+        if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
+            self.exactly_once(&mut errors);
+        }
+        errors
+    }
+
+    fn producer(&self) -> Option<&ClientSettings> {
+        self.clients.iter().find(|client| client.role() == ClientRole::Producer)
+    }
+
+    fn heartbeat(&self) -> Option<ConfigError> {
+        let Membership { heartbeat_interval, session_timeout, .. } = self.membership;
+        let (key, other) = ("heartbeat.interval.ms", "session.timeout.ms");
+        let reason =
+            "heartbeats must be more frequent than the session's timeout; a third of it is usual";
+        (heartbeat_interval >= session_timeout).then(|| {
+            let at = |key| self.settings.client(&MEMBER, key);
+            match (at(key), at(other)) {
+                (Some(set), _) => incompatible(set, other, reason),
+                (None, Some(set)) => incompatible(set, key, reason),
+                (None, None) => incompatible_default(key, other, reason),
+            }
+        })
+    }
+
+    fn segments(&self) -> Option<ConfigError> {
+        let segment = self.settings.topics.get("segment.bytes")?;
+        let batch = self.settings.client(&PRODUCER, "batch.size")?;
+        let reason = "a batch of the producer would not fit into a segment of an internal topic";
+        (number(segment)? < number(batch)?).then(|| incompatible(segment, &batch.written, reason))
+    }
+
+    fn delivery(&self) -> Option<ConfigError> {
+        let delivery = self.settings.client(&PRODUCER, "message.timeout.ms")?;
+        let producer = self.producer()?;
+        let linger = producer.number("linger.ms").unwrap_or_default();
+        let request = producer.number("socket.timeout.ms").unwrap_or(clients::REQUEST_TIMEOUT_MS);
+        let total = number(delivery)?;
+        let reason =
+            "delivery must be given at least 'linger.ms' and 'request.timeout.ms' together";
+        (total != 0 && total < linger + request)
+            .then(|| incompatible(delivery, "request.timeout.ms", reason))
+    }
+
+    fn idempotence(&self) -> Option<ConfigError> {
+        let asked = self.settings.client(&PRODUCER, "enable.idempotence")?;
+        let ruled_out_by = self.producer()?.rules_out_idempotence()?;
+        let reason = "idempotence needs acks=all, retries, and at most 5 requests in flight";
+        (asked.value.expose() == "true").then(|| incompatible(asked, ruled_out_by, reason))
+    }
+
+    /// Java's level of the codec in use and librdkafka's of any must agree.
+    fn codec_levels(&self) -> Option<ConfigError> {
+        let codec = self.settings.client(&PRODUCER, "compression.type")?;
+        let level = codec_level_key(codec.value.expose())?;
+        let in_scope = |scope: Scope| {
+            let java = self.settings.clients.get(&(scope, level))?;
+            contradiction(java, self.settings.clients.get(&(scope, "compression.level"))?)
+        };
+        PRODUCER.into_iter().find_map(in_scope)
+    }
+
+    fn tags(&self, errors: &mut Vec<ConfigError>) {
+        let tags = &self.settings.tags;
+        let chars = |text: &str| text.chars().count();
+        for (at, (tag, setting)) in tags.iter().enumerate() {
+            let value = setting.value.expose();
+            let reason = if at >= TAGS_MAX {
+                "a client has at most 5 tags"
+            } else if tag.trim().is_empty() || value.is_empty() {
+                "a tag has a name and a value"
+            } else if chars(tag) > TAG_NAME_CHARS_MAX || chars(value) > TAG_VALUE_CHARS_MAX {
+                "a tag's name has at most 20 characters and its value 30"
+            } else {
+                continue;
+            };
+            errors.push(incompatible(setting, "client.tag.*", reason));
+        }
+        let key = "rack.aware.assignment.tags";
+        let Some(setting) = self.settings.streams.get(key) else { return };
+        let wanted = &self.assignment.rack_tags;
+        if wanted.len() > TAGS_MAX || wanted.iter().any(|tag| !tags.contains_key(tag)) {
+            let reason = "at most 5 tags, each of which is set as 'client.tag.<tag>'";
+            errors.push(incompatible(setting, "client.tag.*", reason));
+        }
+    }
+
+    fn exactly_once(&self, errors: &mut Vec<ConfigError>) {
+        let guarantee = "processing.guarantee";
+        let Processing { commit_interval, transaction_timeout, .. } = self.processing;
+        if transaction_timeout < commit_interval {
+            let (key, other) = ("commit.interval.ms", "transaction.timeout.ms");
+            let reason = "transactions would time out before they are committed";
+            let at = self.settings.streams.get(key);
+            let at = at.or_else(|| self.settings.client(&PRODUCER, other));
+            errors.push(match at {
+                Some(set) => incompatible(set, other, reason),
+                None => incompatible_default(key, other, reason),
+            });
+        }
+        for client in self.clients {
+            let forbidden = [
+                (
+                    "isolation.level",
+                    "read_uncommitted",
+                    "exactly-once reads committed records only",
+                ),
+                ("enable.idempotence", "false", "exactly-once needs an idempotent producer"),
+            ];
+            for (name, value, reason) in forbidden {
+                if client.value(name) == Some(value) {
+                    let error = ConfigError::Incompatible {
+                        key: name.to_owned(),
+                        origin: client.set_at(name).cloned().unwrap_or(Origin::Default),
+                        other: guarantee.to_owned(),
+                        reason,
+                    };
+                    // One setting can be for several clients.
+                    if !errors.contains(&error) {
+                        errors.push(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Back-off that would begin above its own upper bound.
+fn backoff(client: &ClientSettings) -> Option<ConfigError> {
+    clients::BACKOFFS.into_iter().find_map(|(first, most, _)| {
+        (client.number(first)? > client.number(most)?).then(|| ConfigError::Incompatible {
+            key: first.to_owned(),
+            origin: client.set_at(first).cloned().unwrap_or(Origin::Default),
+            other: most.to_owned(),
+            reason: "the first wait cannot be longer than the longest",
+        })
+    })
+}
+
+fn number(setting: &Setting) -> Option<i64> {
+    setting.value.expose().parse().ok()
+}
+
+fn incompatible(setting: &Setting, other: &str, reason: &'static str) -> ConfigError {
+    ConfigError::Incompatible {
+        key: setting.written.clone(),
+        origin: setting.origin.clone(),
+        other: other.to_owned(),
+        reason,
+    }
+}
+
+fn incompatible_default(key: &str, other: &str, reason: &'static str) -> ConfigError {
+    ConfigError::Incompatible {
+        key: key.to_owned(),
+        origin: Origin::Default,
+        other: other.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,158 @@
+//! How records are processed, and what happens to those that cannot be.
+
+use std::time::Duration;
+
+use super::names::DeadLetterTopic;
+use super::reader::{CALLS, MEMBER, PRODUCER, Reader};
+
+/// `processing.guarantee`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessingGuarantee {
+    /// `at_least_once`, the default: after a failure records may be processed again.
+    #[default]
+    AtLeastOnce,
+    /// `exactly_once_v2`: input, state and output of a record are committed in one transaction.
+    ExactlyOnce,
+}
+
+/// What happens to a record that cannot be read, processed or written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// `fail`, the default: log and stop.
+    #[default]
+    Fail,
+    /// `continue`: log, count and go on with the next record.
+    Continue,
+}
+
+/// `default.timestamp.extractor`: which time a record has whose source names no extractor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultTimestampExtractor {
+    /// The record's; a negative one is an error. The default.
+    #[default]
+    FailOnInvalid,
+    /// The record's; a record with a negative one is skipped.
+    SkipInvalid,
+    /// The record's; in place of a negative one, the highest of its partition so far.
+    PartitionTimeOnInvalid,
+    /// The time at which the record is processed.
+    WallClock,
+}
+
+/// `max.task.idle.ms`: how long a task waits for a partition without records, to keep timestamp order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxTaskIdle {
+    /// -1: it takes what is there.
+    Disabled,
+    /// It waits until every partition is known to be read to its end, and then this long. Default 0.
+    Wait(Duration),
+}
+
+/// How records are processed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Processing {
+    /// `processing.guarantee`, at least once by default.
+    pub guarantee: ProcessingGuarantee,
+    /// `num.stream.threads`: worker threads of this process, 1 by default.
+    pub num_stream_threads: u32,
+    /// `commit.interval.ms`: 30 s by default, 100 ms under exactly-once.
+    pub commit_interval: Duration,
+    /// `poll.ms`: longest wait for input, 100 ms by default.
+    pub poll: Duration,
+    /// `max.poll.records`: most records taken from the client at once, 1000 by default.
+    pub max_poll_records: u32,
+    /// `max.task.idle.ms`, 0 by default.
+    pub max_task_idle: MaxTaskIdle,
+    /// `task.timeout.ms`: how long a task retries before an error, 5 minutes by default.
+    pub task_timeout: Duration,
+    /// `buffered.records.per.partition`, 1000 by default.
+    pub buffered_records_per_partition: u32,
+    /// `max.block.ms`: how long sending may wait for room or metadata, 60 s by default.
+    pub max_block: Duration,
+    /// `default.api.timeout.ms`: how long calls to the cluster may take, 60 s by default.
+    pub api_timeout: Duration,
+    /// `transaction.timeout.ms` of the producer, 10 s by default; without meaning under at-least-once.
+    pub transaction_timeout: Duration,
+    /// `deserialization.exception.handler`, fail by default.
+    pub on_deserialization_error: FailurePolicy,
+    /// `processing.exception.handler`, fail by default.
+    pub on_processing_error: FailurePolicy,
+    /// `processing.exception.handler.global.enabled`: whether that also holds for global tables; no by default.
+    pub global_processing_handler: bool,
+    /// `production.exception.handler`, fail by default.
+    pub on_production_error: FailurePolicy,
+    /// `errors.dead.letter.queue.topic.name`, none by default.
+    pub dead_letter_topic: Option<DeadLetterTopic>,
+    /// `default.timestamp.extractor`, fail on a negative timestamp by default.
+    pub default_timestamp_extractor: DefaultTimestampExtractor,
+    /// `prefetch.max.bytes`: most bytes that all consumers of the process hold fetched, 16 MiB by default.
+    /// DIFFERENCE: Kafka bounds prefetch per consumer and partition, so that it grows with both.
+    pub prefetch_bytes_max: u64,
+    /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent, 32 MiB by
+    /// default. DIFFERENCE: Kafka's bound is for each producer, and it has one a thread.
+    pub send_queue_bytes_max: u64,
+}
+
+const COMMIT_INTERVAL: Duration = Duration::from_secs(30);
+const COMMIT_INTERVAL_EXACTLY_ONCE: Duration = Duration::from_millis(100);
+
+impl Processing {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let guarantee = match reader.text("processing.guarantee").as_deref() {
+            Some("exactly_once_v2") => ProcessingGuarantee::ExactlyOnce,
+            _ => ProcessingGuarantee::AtLeastOnce,
+        };
+        Self {
+            guarantee,
+            num_stream_threads: reader.whole("num.stream.threads"),
+            commit_interval: commit_interval(reader, guarantee),
+            poll: reader.millis("poll.ms"),
+            max_poll_records: reader.client_parsed("max.poll.records", &MEMBER).unwrap_or_default(),
+            max_task_idle: reader
+                .millis_unless_negative("max.task.idle.ms")
+                .map_or(MaxTaskIdle::Disabled, MaxTaskIdle::Wait),
+            task_timeout: reader.millis("task.timeout.ms"),
+            buffered_records_per_partition: reader.whole("buffered.records.per.partition"),
+            max_block: reader.client_millis("max.block.ms", &PRODUCER),
+            api_timeout: reader.client_millis("default.api.timeout.ms", &CALLS),
+            transaction_timeout: reader.client_millis("transaction.timeout.ms", &PRODUCER),
+            on_deserialization_error: policy(reader, "deserialization.exception.handler"),
+            on_processing_error: policy(reader, "processing.exception.handler"),
+            global_processing_handler: reader.whole("processing.exception.handler.global.enabled"),
+            on_production_error: policy(reader, "production.exception.handler"),
+            dead_letter_topic: reader.parsed("errors.dead.letter.queue.topic.name"),
+            default_timestamp_extractor: match reader.text("default.timestamp.extractor").as_deref()
+            {
+                Some("log_and_skip") => DefaultTimestampExtractor::SkipInvalid,
+                Some("partition_time") => DefaultTimestampExtractor::PartitionTimeOnInvalid,
+                Some("wall_clock") => DefaultTimestampExtractor::WallClock,
+                _ => DefaultTimestampExtractor::FailOnInvalid,
+            },
+            prefetch_bytes_max: reader.whole("prefetch.max.bytes"),
+            send_queue_bytes_max: reader
+                .client_parsed("buffer.memory", &PRODUCER)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn commit_interval(reader: &mut Reader<'_>, guarantee: ProcessingGuarantee) -> Duration {
+    if let Some(millis) = reader.parsed("commit.interval.ms") {
+        return Duration::from_millis(millis);
+    }
+    let default = match guarantee {
+        ProcessingGuarantee::AtLeastOnce => COMMIT_INTERVAL,
+        ProcessingGuarantee::ExactlyOnce => COMMIT_INTERVAL_EXACTLY_ONCE,
+    };
+    let text = default.as_millis().to_string();
+    reader.explain("commit.interval.ms", text, super::origin::Origin::Default);
+    default
+}
+
+fn policy(reader: &mut Reader<'_>, key: &'static str) -> FailurePolicy {
+    match reader.text(key).as_deref() {
+        Some("continue") => FailurePolicy::Continue,
+        _ => FailurePolicy::Fail,
+    }
+}

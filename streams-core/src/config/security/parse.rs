@@ -1,0 +1,346 @@
+//! From checked settings to `Security`.
+
+use std::collections::BTreeMap;
+
+use super::jaas::{self, Login, LoginModule};
+use super::{
+    ClientIdentity, Credentials, HostVerification, OauthClient, PemSource, Sasl, Security, Tls,
+};
+use crate::config::error::{ConfigError, IgnoredKey};
+use crate::config::keys::SECURITY_KEYS;
+use crate::config::secret::Secret;
+use crate::config::settings::{Setting, contradiction};
+
+/// Security settings whose values may be shown; all others are hidden.
+const PRINTABLE: &[&str] = &[
+    "enable.ssl.certificate.verification",
+    "sasl.mechanism",
+    "sasl.oauthbearer.grant.type",
+    "sasl.oauthbearer.metadata.authentication.type",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.keystore.location",
+    "ssl.keystore.type",
+    "ssl.truststore.location",
+    "ssl.truststore.type",
+];
+
+/// Whether the value of a known key may be shown.
+pub(crate) fn is_printable(name: &str) -> bool {
+    PRINTABLE.contains(&name) || !SECURITY_KEYS.iter().any(|key| key.name == name)
+}
+
+const TRUSTSTORE_COMMAND: &str =
+    "keytool -exportcert -rfc -keystore truststore.jks -alias ALIAS -file ca.pem";
+const KEYSTORE_COMMAND: &str = "openssl pkcs12 -in keystore.p12 -nodes -out client.pem (a JKS file first by keytool -importkeystore -srckeystore keystore.jks -destkeystore keystore.p12 -deststoretype PKCS12)";
+
+/// The security of all connections, with the keys that have no effect under it.
+pub(crate) fn parse(
+    settings: &BTreeMap<&'static str, Setting>,
+) -> Result<(Security, Vec<IgnoredKey>), Vec<ConfigError>> {
+    let mut parser = Parser { settings, errors: Vec::new() };
+    let protocol = settings.get("security.protocol").map(|setting| setting.value.expose());
+    let (with_tls, with_sasl) = match protocol {
+        Some("SSL") => (true, false),
+        Some("SASL_PLAINTEXT") => (false, true),
+        Some("SASL_SSL") => (true, true),
+        _ => (false, false),
+    };
+    if protocol.is_none() {
+        parser.refuse_silent_plaintext();
+    }
+    let tls = with_tls.then(|| parser.tls());
+    let sasl = if with_sasl { parser.sasl() } else { None };
+    if !parser.errors.is_empty() {
+        return Err(parser.errors);
+    }
+    let security = match (sasl, tls) {
+        (None, None) => Security::Plaintext,
+        (None, Some(tls)) => Security::Tls(tls),
+        (Some(sasl), None) => Security::SaslPlaintext(sasl),
+        (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
+    };
+    let ignored = without_effect(settings, &security);
+    Ok((security, ignored))
+}
+
+fn without_effect(
+    settings: &BTreeMap<&'static str, Setting>,
+    security: &Security,
+) -> Vec<IgnoredKey> {
+    let idle = |name: &str| {
+        (name.contains("ssl.") && security.tls().is_none())
+            || (name.starts_with("sasl.") && security.sasl().is_none())
+    };
+    let unused = settings.iter().filter(|(name, _)| idle(name)).map(|(_, setting)| IgnoredKey {
+        key: setting.written.clone(),
+        reason: "'security.protocol' does not call for it",
+        origin: setting.origin.clone(),
+    });
+    unused.collect()
+}
+
+struct Parser<'a> {
+    settings: &'a BTreeMap<&'static str, Setting>,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Parser<'a> {
+    fn setting(&self, name: &str) -> Option<&'a Setting> {
+        self.settings.get(name)
+    }
+
+    fn word(&self, name: &str) -> Option<&'a str> {
+        self.setting(name).map(|setting| setting.value.expose())
+    }
+
+    fn incompatible(&mut self, setting: &Setting, other: &str, reason: &'static str) {
+        self.errors.push(ConfigError::Incompatible {
+            key: setting.written.clone(),
+            origin: setting.origin.clone(),
+            other: other.to_owned(),
+            reason,
+        });
+    }
+
+    /// Credentials without a protocol: sending nothing of them, in the clear, is not what was meant.
+    fn refuse_silent_plaintext(&mut self) {
+        if let Some((_, setting)) = self.settings.first_key_value() {
+            let reason = "it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT";
+            self.incompatible(setting, "security.protocol", reason);
+        }
+    }
+
+    /// The one of two spellings that counts; they must agree at one layer.
+    fn either(
+        &mut self,
+        one: Option<(PemSource, &'a Setting)>,
+        other: Option<(PemSource, &'a Setting)>,
+    ) -> Option<(PemSource, &'a Setting)> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                self.errors.extend(contradiction(one.1, other.1));
+                Some(if other.1.layer > one.1.layer { other } else { one })
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn file(&self, name: &str) -> Option<(PemSource, &'a Setting)> {
+        let setting = self.setting(name)?;
+        Some((PemSource::File(setting.value.expose().to_owned()), setting))
+    }
+
+    fn inline(&self, name: &str) -> Option<(PemSource, &'a Setting)> {
+        let setting = self.setting(name)?;
+        Some((PemSource::Inline(setting.value.clone()), setting))
+    }
+
+    fn tls(&mut self) -> Tls {
+        if let Some(setting) = self.setting("enable.ssl.certificate.verification")
+            && setting.value.expose() == "false"
+        {
+            self.errors.push(ConfigError::Refused {
+                key: setting.written.clone(),
+                remedy: "certificates are always verified; name the authority by 'ssl.ca.location'",
+                origin: setting.origin.clone(),
+            });
+        }
+        Tls {
+            ca: self.ca(),
+            identity: self.identity(),
+            host_verification: match self.word("ssl.endpoint.identification.algorithm") {
+                None | Some("https") => HostVerification::Https,
+                Some(_) => HostVerification::Disabled,
+            },
+        }
+    }
+
+    fn ca(&mut self) -> Option<PemSource> {
+        let store = self.store("ssl.truststore", TRUSTSTORE_COMMAND, "ssl.ca.location");
+        let (file, inline) = (self.file("ssl.ca.location"), self.inline("ssl.ca.pem"));
+        let own = self.either(file, inline);
+        self.either(own, store).map(|(source, _)| source)
+    }
+
+    fn identity(&mut self) -> Option<ClientIdentity> {
+        let instead = "ssl.certificate.location' and 'ssl.key.location";
+        let store = self.store("ssl.keystore", KEYSTORE_COMMAND, instead);
+        let file = self.file("ssl.certificate.location");
+        let inline = self.inline("ssl.certificate.pem");
+        let own = self.either(file, inline);
+        let certificate = self.either(own, store.clone());
+        let (file, inline) = (self.file("ssl.key.location"), self.inline("ssl.key.pem"));
+        let own = self.either(file, inline);
+        let key = self.either(own, store);
+        match (certificate, key) {
+            (Some((certificate, _)), Some((key, _))) => {
+                let key_password = self.setting("ssl.key.password").map(|it| it.value.clone());
+                Some(ClientIdentity { certificate, key, key_password })
+            }
+            (Some((_, alone)), None) => {
+                let reason = "a certificate needs its private key; set both";
+                self.incompatible(alone, "ssl.key.location", reason);
+                None
+            }
+            (None, Some((_, alone))) => {
+                let reason = "a private key needs its certificate; set both";
+                self.incompatible(alone, "ssl.certificate.location", reason);
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// A store of Java's: taken if it is PEM, else refused with the command that converts it.
+    fn store(
+        &mut self,
+        prefix: &str,
+        command: &'static str,
+        instead: &'static str,
+    ) -> Option<(PemSource, &'a Setting)> {
+        let (source, setting) = self.file(&format!("{prefix}.location"))?;
+        let type_key = format!("{prefix}.type");
+        let kind = self.word(&type_key);
+        if kind == Some("PEM") {
+            if let Some(password) = self.setting(&format!("{prefix}.password")) {
+                let reason =
+                    "a PEM file has no password; that of a private key is 'ssl.key.password'";
+                self.incompatible(password, &type_key, reason);
+            }
+            return Some((source, setting));
+        }
+        let path = setting.value.expose();
+        let looks_pem = [".pem", ".crt", ".cer"].iter().any(|end| path.ends_with(end));
+        if kind.is_none() && looks_pem {
+            let reason = "a store without a type is JKS to Kafka; set the type to PEM";
+            self.incompatible(setting, &type_key, reason);
+        } else {
+            self.errors.push(ConfigError::KeyStore {
+                key: setting.written.clone(),
+                command,
+                instead,
+                origin: setting.origin.clone(),
+            });
+        }
+        None
+    }
+
+    fn sasl(&mut self) -> Option<Sasl> {
+        let login = self.login();
+        let Some(mechanism) = self.setting("sasl.mechanism") else {
+            self.errors.push(ConfigError::Missing {
+                key: "sasl.mechanism",
+                remedy: "Kafka's default, GSSAPI, is not supported; set PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+            });
+            return None;
+        };
+        let needed = match mechanism.value.expose() {
+            "PLAIN" => LoginModule::Plain,
+            "OAUTHBEARER" => LoginModule::OauthBearer,
+            _ => LoginModule::Scram,
+        };
+        if login.as_ref().is_some_and(|(login, _)| login.module != needed) {
+            let reason = "its login module is of another mechanism";
+            self.incompatible(mechanism, "sasl.jaas.config", reason);
+            return None;
+        }
+        match mechanism.value.expose() {
+            "PLAIN" => self.credentials(login).map(Sasl::Plain),
+            "SCRAM-SHA-256" => self.credentials(login).map(Sasl::ScramSha256),
+            "SCRAM-SHA-512" => self.credentials(login).map(Sasl::ScramSha512),
+            _ => self.oauth(login).map(Sasl::OauthBearer),
+        }
+    }
+
+    fn login(&mut self) -> Option<(Login, &'a Setting)> {
+        let setting = self.setting("sasl.jaas.config")?;
+        match jaas::parse(setting.value.expose()) {
+            Ok(login) => Some((login, setting)),
+            Err(reason) => {
+                self.errors.push(ConfigError::Jaas { reason, origin: setting.origin.clone() });
+                None
+            }
+        }
+    }
+
+    /// A value from its own key or from the login line; they must agree at one layer.
+    fn field(
+        &mut self,
+        key: &'static str,
+        login: Option<&(Login, &'a Setting)>,
+        option: &str,
+    ) -> Option<Secret> {
+        let own = self.setting(key);
+        let from_login = login.and_then(|(login, setting)| {
+            let value = login.option(option)?;
+            Some(Setting { value, ..(*setting).clone() })
+        });
+        match (own, from_login) {
+            (Some(own), Some(from_login)) => {
+                self.errors.extend(contradiction(own, &from_login));
+                let wins = from_login.layer > own.layer;
+                Some(if wins { from_login.value.clone() } else { own.value.clone() })
+            }
+            (own, from_login) => own.cloned().or(from_login).map(|setting| setting.value.clone()),
+        }
+    }
+
+    fn required(
+        &mut self,
+        key: &'static str,
+        login: Option<&(Login, &'a Setting)>,
+        option: &str,
+    ) -> Option<Secret> {
+        let value = self.field(key, login, option);
+        let told = self.errors.iter().any(|error| matches!(error, ConfigError::Jaas { .. }));
+        if value.is_none() && !told {
+            let remedy = "set it, or 'sasl.jaas.config' as in Java";
+            self.errors.push(ConfigError::Missing { key, remedy });
+        }
+        value
+    }
+
+    fn credentials(&mut self, login: Option<(Login, &'a Setting)>) -> Option<Credentials> {
+        let username = self.required("sasl.username", login.as_ref(), "username");
+        let password = self.required("sasl.password", login.as_ref(), "password");
+        Some(Credentials { username: username?, password: password? })
+    }
+
+    fn oauth(&mut self, login: Option<(Login, &'a Setting)>) -> Option<Option<OauthClient>> {
+        const ID: &str = "sasl.oauthbearer.client.credentials.client.id";
+        const SECRET: &str = "sasl.oauthbearer.client.credentials.client.secret";
+        const URL: &str = "sasl.oauthbearer.token.endpoint.url";
+        if login.is_none() && [ID, SECRET, URL].iter().all(|key| self.setting(key).is_none()) {
+            return Some(None);
+        }
+        let id = self.required(ID, login.as_ref(), "clientId");
+        let secret = self.required(SECRET, login.as_ref(), "clientSecret");
+        let url = self.required(URL, None, "");
+        let scope = self.field("sasl.oauthbearer.scope", login.as_ref(), "scope");
+        let extensions = self
+            .setting("sasl.oauthbearer.extensions")
+            .map(|setting| setting.value.clone())
+            .or_else(|| login.as_ref().and_then(|(login, _)| extensions(login)));
+        Some(Some(OauthClient {
+            token_endpoint_url: url?,
+            id: id?,
+            secret: secret?,
+            scope: scope.map(|scope| scope.expose().to_owned()),
+            extensions,
+        }))
+    }
+}
+
+/// Options `extension_name="value"` in librdkafka's form.
+fn extensions(login: &Login) -> Option<Secret> {
+    let pairs: Vec<String> = login
+        .options()
+        .filter_map(|(name, value)| {
+            Some(format!("{}={}", name.strip_prefix("extension_")?, value.expose()))
+        })
+        .collect();
+    (!pairs.is_empty()).then(|| Secret::new(pairs.join(",")))
+}

@@ -1,0 +1,167 @@
+//! A task in its worker: what it reads, how far its changelogs are acknowledged, whether it runs.
+
+use crate::names::{TaskId, TopicPartition};
+use crate::outbox::Purpose;
+use crate::plane::{DataPlane, Delivery, InputId, ReadFor, StartAt};
+use crate::task::{OffsetToCommit, Task, commit_metadata};
+use crate::time::Timestamp;
+
+use super::message::TaskInput;
+use super::restore::Restoration;
+
+/// What a task is doing.
+pub(super) enum Phase {
+    /// Its stores are being rebuilt.
+    Restoring(Vec<Restoration>),
+    /// It processes records.
+    Running,
+}
+
+/// How far a store's changelog is acknowledged.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Acknowledged {
+    /// The offset after the last acknowledged change; unknown before the first.
+    next: Option<i64>,
+    /// Whether it moved since the last commit.
+    moved: bool,
+    writers: Writers,
+}
+
+/// Who wrote to a changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Writers {
+    /// Only this task.
+    #[default]
+    Alone,
+    /// Offsets were missing between those acknowledged: somebody else, too.
+    Several,
+}
+
+impl Acknowledged {
+    fn add(&mut self, offset: i64) {
+        if self.next.is_some_and(|next| next != offset) {
+            self.writers = Writers::Several;
+        }
+        self.next = Some(offset + 1);
+        self.moved = true;
+    }
+}
+
+pub(super) struct ActiveTask {
+    pub(super) task: Task,
+    pub(super) inputs: Vec<(TaskInput, InputId)>,
+    pub(super) phase: Phase,
+    acknowledged: Vec<Acknowledged>,
+    pub(super) failed_delivery: Option<Delivery>,
+    /// It shall be closed once its commit is done.
+    pub(super) is_leaving: bool,
+}
+
+impl ActiveTask {
+    pub(super) fn new(task: Task, inputs: Vec<(TaskInput, InputId)>) -> Self {
+        let acknowledged = vec![Acknowledged::default(); task.store_names().len()];
+        Self {
+            task,
+            inputs,
+            phase: Phase::Restoring(Vec::new()),
+            acknowledged,
+            failed_delivery: None,
+            is_leaving: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> TaskId {
+        self.task.id()
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// A store is in step with its changelog up to here.
+    pub(super) fn set_restored(&mut self, store: usize, next: i64) {
+        if let Some(acknowledged) = self.acknowledged.get_mut(store) {
+            *acknowledged = Acknowledged { next: Some(next), ..Acknowledged::default() };
+        }
+    }
+
+    pub(super) fn delivered(&mut self, delivery: Delivery) {
+        match (&delivery.outcome, delivery.purpose) {
+            (Ok(offset), Purpose::Changelog { store, .. }) => {
+                if let Some(acknowledged) = self.acknowledged.get_mut(store as usize) {
+                    acknowledged.add(*offset);
+                }
+            }
+            (Ok(_), Purpose::Output { .. }) => {}
+            (Err(_), _) => self.failed_delivery = Some(delivery),
+        }
+    }
+
+    /// The positions to write with the next batch: (store, next offset of its changelog).
+    pub(super) fn positions(&self) -> Vec<(usize, i64)> {
+        let moved = self.acknowledged.iter().enumerate().filter(|(_, store)| store.moved);
+        let own = moved.filter_map(|(at, store)| Some((at, store.next?)));
+        own.chain(self.source_positions()).collect()
+    }
+
+    /// Stores whose source topic is their changelog hold what was consumed of it.
+    fn source_positions(&self) -> impl Iterator<Item = (usize, i64)> {
+        let offsets = self.task.offsets();
+        let inputs: Vec<TopicPartition> = self.task.partitions().to_vec();
+        let sources = self.task.restored_from().iter().enumerate();
+        let positions: Vec<(usize, i64)> = sources
+            .filter_map(|(store, from)| {
+                let from = from.as_ref().filter(|from| inputs.contains(from))?;
+                let offset = offsets.iter().find(|offset| offset.partition == *from)?;
+                Some((store, offset.offset))
+            })
+            .collect();
+        positions.into_iter()
+    }
+
+    /// A reset begins again where the last commit ended.
+    pub(super) fn remember_committed(&mut self, committed: &OffsetToCommit) {
+        let input = self.inputs.iter_mut().find(|(i, _)| i.partition == committed.partition);
+        if let Some((input, _)) = input {
+            input.start = StartAt::Offset(committed.offset);
+            input.partition_time = commit_metadata::decode(&committed.metadata);
+        }
+    }
+
+    /// What was acknowledged is on disk; the stores that another writer's changes passed by.
+    pub(super) fn settle_positions(&mut self) -> Vec<usize> {
+        let mut interleaved = Vec::new();
+        for (at, store) in self.acknowledged.iter_mut().enumerate() {
+            store.moved = false;
+            if std::mem::take(&mut store.writers) == Writers::Several {
+                interleaved.push(at);
+            }
+        }
+        interleaved
+    }
+
+    /// Stops reading, inputs and changelogs.
+    pub(super) fn stop_reading(&mut self, plane: &mut dyn DataPlane) {
+        for (_, input) in self.inputs.drain(..) {
+            plane.close(input);
+        }
+        if let Phase::Restoring(restorations) = &mut self.phase {
+            restorations.drain(..).for_each(|restoration| plane.close(restoration.input()));
+        }
+    }
+
+    /// Begins to read the inputs, with the times that were committed.
+    pub(super) fn open_inputs(&mut self, inputs: Vec<TaskInput>, plane: &mut dyn DataPlane) {
+        for (slot, input) in inputs.into_iter().enumerate() {
+            self.task.set_partition_time(slot, input.partition_time);
+            let id = plane.open(&input.partition, input.start, ReadFor::Input);
+            self.inputs.push((input, id));
+        }
+    }
+
+    pub(super) fn start(&mut self, now: Timestamp) -> Result<(), Box<crate::error::TaskError>> {
+        self.task.start(now)?;
+        self.phase = Phase::Running;
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! What a worker is told, and what it tells: read this file first.
+
+use std::time::Duration;
+
+use crate::error::TaskError;
+use crate::metrics::DropCounts;
+use crate::names::{StoreName, TaskId, TopicPartition};
+use crate::plane::{FetchError, StartAt};
+use crate::task::{OffsetToCommit, TaskStartError};
+use crate::time::Timestamp;
+
+/// An input of a task, and where to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskInput {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where to begin.
+    pub start: StartAt,
+    /// The partition's time as it was committed.
+    pub partition_time: Timestamp,
+}
+
+/// A task to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskToStart {
+    /// The task.
+    pub task: TaskId,
+    /// Its inputs, sorted by partition.
+    pub inputs: Vec<TaskInput>,
+}
+
+/// The number of a commit, to find its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u64);
+
+/// Why offsets were not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitFailure {
+    /// The tasks belong to another member now; what was staged is dropped.
+    #[error("the group has given the tasks to another member")]
+    Fenced,
+    /// The coordinator could not be reached; the same offsets may be tried again.
+    #[error("the offsets could not be committed yet: {0}")]
+    Retriable(String),
+    /// Trying again is of no use.
+    #[error("the offsets cannot be committed: {0}")]
+    Fatal(String),
+}
+
+/// What a worker is told.
+#[derive(Debug)]
+pub enum Command {
+    /// These tasks are the worker's from now on.
+    Start(Vec<TaskToStart>),
+    /// Commit and close these tasks, then say so.
+    Release(Vec<TaskId>),
+    /// These tasks are another member's: drop what is staged, and close.
+    Lose(Vec<TaskId>),
+    /// What became of a commit.
+    Committed(CommitId, Result<(), CommitFailure>),
+    /// Commit now, do not wait for the interval.
+    CommitNow,
+    /// Commit and close all tasks.
+    Shutdown,
+}
+
+/// What a worker wants, or has to tell.
+#[derive(Debug)]
+pub enum Action {
+    /// Commit these offsets; answer with [`Command::Committed`].
+    Commit {
+        /// Its number.
+        id: CommitId,
+        /// The tasks whose offsets they are.
+        tasks: Vec<TaskId>,
+        /// The offsets.
+        offsets: Vec<OffsetToCommit>,
+    },
+    /// The task's stores are restored, and it runs.
+    Running(TaskId),
+    /// The task is closed. Whether its last offsets were committed, the coordinator knows.
+    Closed(TaskId),
+    /// All tasks are closed after a [`Command::Shutdown`].
+    Done,
+    /// The worker cannot go on.
+    Failed(WorkerError),
+    /// A store is being restored, or has been.
+    Restored(RestoreProgress),
+}
+
+/// How far the restoration of a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreProgress {
+    /// The task.
+    pub task: TaskId,
+    /// The store.
+    pub store: StoreName,
+    /// The partition that it is read from.
+    pub partition: TopicPartition,
+    /// The offset at which it began.
+    pub start: i64,
+    /// The next offset to read.
+    pub next: i64,
+    /// The end, once the broker has told.
+    pub end: Option<i64>,
+    /// Records put into the store so far.
+    pub records: u64,
+    /// Whether that was all.
+    pub phase: RestorePhase,
+}
+
+/// The phases of a restoration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestorePhase {
+    /// Reading begins.
+    Began,
+    /// Records arrive.
+    Reading,
+    /// The end was reached.
+    Ended,
+}
+
+/// Why a worker stops.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// A task could not be made.
+    #[error("a task could not be started")]
+    Start(#[source] TaskStartError),
+    /// A task failed on a record.
+    #[error("task {task} failed")]
+    Task {
+        /// The task.
+        task: TaskId,
+        /// Where and why.
+        #[source]
+        source: Box<TaskError>,
+    },
+    /// An input or changelog cannot be read.
+    #[error("task {task} cannot read its input")]
+    Fetch {
+        /// The task.
+        task: TaskId,
+        /// Why not.
+        #[source]
+        source: FetchError,
+    },
+    /// Offsets cannot be committed.
+    #[error("a commit failed")]
+    Commit(#[source] CommitFailure),
+}
+
+/// What a turn did. Recording it is the shell's business.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TurnReport {
+    /// Records processed.
+    pub processed: u64,
+    /// Punctuations called.
+    pub punctuations: u64,
+    /// Records put into stores by restoration.
+    pub restored: u64,
+    /// Records dropped since the worker started, by reason.
+    pub dropped: DropCounts,
+    /// Commits that succeeded in this turn.
+    pub commits: u64,
+    /// How long the last of them took from its beginning.
+    pub commit_latency: Option<Duration>,
+    /// Whether another turn would find work at once.
+    pub is_busy: bool,
+}

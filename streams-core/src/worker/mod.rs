@@ -1,0 +1,318 @@
+//! Workers: the tasks of one thread, as a state machine that is told the time and what happened, and
+//! says what it wants. The shell's thread drives it; a simulation drives it as well.
+
+mod active;
+mod commit;
+mod committing;
+mod message;
+mod restore;
+mod restoring;
+mod starting;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use self::active::{ActiveTask, Phase};
+pub use self::commit::CommitPolicy;
+use self::commit::Commits;
+pub use self::message::{
+    Action, Command, CommitFailure, CommitId, RestorePhase, RestoreProgress, TaskInput,
+    TaskToStart, TurnReport, WorkerError,
+};
+use crate::error::TaskError;
+use crate::handler::{Handlers, Verdict};
+use crate::metrics::{DropCounts, DropReason};
+use crate::names::{ApplicationId, TaskId};
+use crate::outbox::Purpose;
+use crate::plane::{DataPlane, Fetched};
+use crate::store::{CacheBudget, StateBackend};
+use crate::task::{Task, TaskIdle};
+use crate::time::Timestamp;
+use crate::topology::{TopicNames, Topology};
+
+/// What all workers of an application have in common.
+#[derive(Clone)]
+pub struct WorkerSettings {
+    /// The topology.
+    pub topology: Topology,
+    /// The application.
+    pub application_id: ApplicationId,
+    /// Names of internal topics.
+    pub names: TopicNames,
+    /// What to do with records that fail.
+    pub handlers: Handlers,
+    /// Opens stores.
+    pub backend: Arc<dyn StateBackend>,
+    /// When to commit.
+    pub commit: CommitPolicy,
+    /// Waiting for partitions without data (`max.task.idle.ms`).
+    pub idle: TaskIdle,
+    /// Record caches of this worker, in bytes.
+    pub cache_bytes: usize,
+    /// Records of one partition that wait in a task (`buffered.records.per.partition`).
+    pub buffered_records: usize,
+    /// Records processed in one turn, over all tasks, before the worker looks around.
+    pub turn_records: usize,
+}
+
+impl std::fmt::Debug for WorkerSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("WorkerSettings");
+        debug.field("application_id", &self.application_id).finish_non_exhaustive()
+    }
+}
+
+/// Records that one task processes before the next has its turn.
+const SLICE_RECORDS: usize = 256;
+
+/// The tasks of one thread.
+pub struct Worker {
+    settings: WorkerSettings,
+    plane: Box<dyn DataPlane>,
+    cache: Rc<CacheBudget>,
+    /// By number; numbers are used again, deliveries name them.
+    tasks: Vec<Option<ActiveTask>>,
+    /// Numbers in the order of the tasks' names.
+    order: BTreeMap<TaskId, u32>,
+    commits: Commits,
+    actions: VecDeque<Action>,
+    undelivered: usize,
+    commit_latency: Option<std::time::Duration>,
+    dropped: DropCounts,
+    life: Life,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Working,
+    ShuttingDown,
+    /// After a failure, or a complete shutdown: nothing is done any more.
+    Ended,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("tasks", &self.order).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A worker without tasks.
+    #[must_use]
+    pub fn new(settings: WorkerSettings, plane: Box<dyn DataPlane>) -> Self {
+        Self {
+            cache: Rc::new(CacheBudget::new(settings.cache_bytes)),
+            commits: Commits::new(settings.commit),
+            settings,
+            plane,
+            tasks: Vec::new(),
+            order: BTreeMap::new(),
+            actions: VecDeque::new(),
+            undelivered: 0,
+            commit_latency: None,
+            dropped: DropCounts::default(),
+            life: Life::Working,
+        }
+    }
+
+    /// Tells the worker something.
+    pub fn handle(&mut self, command: Command, now: Timestamp) {
+        if self.life == Life::Ended {
+            return;
+        }
+        let result = match command {
+            Command::Start(tasks) => self.start_tasks(tasks),
+            Command::Release(tasks) => {
+                self.release(&tasks);
+                Ok(())
+            }
+            Command::Lose(tasks) => {
+                self.lose(&tasks);
+                Ok(())
+            }
+            Command::Committed(id, result) => self.commit_answered(id, result, now),
+            Command::CommitNow => {
+                self.commits.is_requested = true;
+                Ok(())
+            }
+            Command::Shutdown => {
+                self.life = Life::ShuttingDown;
+                let all: Vec<TaskId> = self.order.keys().copied().collect();
+                self.release(&all);
+                Ok(())
+            }
+        };
+        self.fail_on(result);
+    }
+
+    /// What the worker wants next.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The task of this name, when the worker has it.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        let number = *self.order.get(&id)?;
+        Some(&self.tasks.get(number as usize)?.as_ref()?.task)
+    }
+
+    /// The worker's tasks that run.
+    pub fn running(&self) -> impl Iterator<Item = &Task> {
+        self.active().filter(|active| active.is_running()).map(|active| &active.task)
+    }
+
+    /// Does what can be done now, up to a bound: deliveries, restoration, records, punctuations, and
+    /// the next step of a commit.
+    pub fn turn(&mut self, now: Timestamp) -> TurnReport {
+        let mut report = TurnReport::default();
+        if self.life == Life::Ended {
+            return report;
+        }
+        let result = self.try_turn(now, &mut report);
+        self.fail_on(result);
+        report.dropped = self.dropped();
+        report
+    }
+
+    /// When a turn is needed though nothing happened.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let punctuations = self.running().filter_map(Task::next_wall_clock_punctuation);
+        punctuations.chain(self.commits.deadline()).min()
+    }
+
+    fn try_turn(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+        self.take_deliveries()?;
+        self.step_restorations(now, report)?;
+        if self.commits.in_flight.is_none() {
+            self.fill_queues(now)?;
+            self.process(now, report)?;
+            self.punctuate(now, report)?;
+        }
+        self.step_commit(now, report)
+    }
+
+    fn active(&self) -> impl Iterator<Item = &ActiveTask> {
+        self.order.values().filter_map(|number| self.tasks.get(*number as usize)?.as_ref())
+    }
+
+    /// All deliveries that arrived; one that failed is shown to the production handler.
+    fn take_deliveries(&mut self) -> Result<(), WorkerError> {
+        let tasks = &mut self.tasks;
+        let mut any_failed = false;
+        self.undelivered = self.plane.deliveries(&mut |delivery| {
+            let (Purpose::Output { task } | Purpose::Changelog { task, .. }) = delivery.purpose;
+            any_failed |= delivery.outcome.is_err();
+            if let Some(active) = tasks.get_mut(task as usize).and_then(Option::as_mut) {
+                active.delivered(delivery);
+            }
+        });
+        if any_failed { self.judge_failed_deliveries() } else { Ok(()) }
+    }
+
+    fn judge_failed_deliveries(&mut self) -> Result<(), WorkerError> {
+        for active in self.tasks.iter_mut().flatten() {
+            let Some(delivery) = active.failed_delivery.take() else { continue };
+            let Err(source) = delivery.outcome else { continue };
+            let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
+            let error = TaskError::Production { topic, source };
+            let is_changelog = matches!(delivery.purpose, Purpose::Changelog { .. });
+            if is_changelog || self.settings.handlers.production.verdict(&error) == Verdict::Fail {
+                return Err(WorkerError::Task { task: active.id(), source: Box::new(error) });
+            }
+            self.dropped.add(DropReason::ProductionFailed);
+        }
+        Ok(())
+    }
+
+    /// Fetches for every input that has room.
+    fn fill_queues(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+        let room_of = self.settings.buffered_records;
+        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
+            let id = active.id();
+            for slot in 0..active.inputs.len() {
+                let Some((_, input)) = active.inputs.get(slot) else { continue };
+                let buffered = active.task.buffered(slot);
+                if buffered * 2 > room_of {
+                    continue;
+                }
+                match self.plane.fetch(*input, room_of - buffered) {
+                    Fetched::Records(batch) => {
+                        let added = active.task.add(slot, batch, now);
+                        added.map_err(|source| WorkerError::Task { task: id, source })?;
+                    }
+                    Fetched::Nothing | Fetched::End(_) => {}
+                    Fetched::Failed(error) if error.is_passing() => {
+                        tracing::warn!(task = %id, %error, "an input waits");
+                    }
+                    Fetched::Failed(source) => {
+                        return Err(WorkerError::Fetch { task: id, source });
+                    }
+                }
+                active.task.set_lag(slot, self.plane.lag(*input));
+            }
+        }
+        Ok(())
+    }
+
+    /// Processes records, a slice of each task in turn.
+    fn process(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+        let mut left = self.settings.turn_records;
+        loop {
+            let mut any = 0;
+            for number in self.order.values() {
+                let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
+                if !active.is_running() {
+                    continue;
+                }
+                let id = active.id();
+                let slice = left.min(SLICE_RECORDS);
+                let done = active.task.process_up_to(slice, now);
+                let done = done.map_err(|source| WorkerError::Task { task: id, source })?;
+                report.processed += done.records as u64;
+                report.punctuations += done.punctuations as u64;
+                any += done.records;
+                left -= done.records.min(left);
+                let staged = active.task.stores().staged_bytes();
+                self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max;
+            }
+            if any == 0 {
+                return Ok(());
+            }
+            report.is_busy = true;
+            if left == 0 || self.commits.is_requested {
+                return Ok(());
+            }
+        }
+    }
+
+    fn punctuate(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
+            let calls = active.task.punctuate_wall_clock(now);
+            let calls =
+                calls.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
+            report.punctuations += calls as u64;
+        }
+        Ok(())
+    }
+
+    fn dropped(&self) -> DropCounts {
+        let mut dropped = self.dropped;
+        self.active().for_each(|active| dropped.merge(&active.task.dropped()));
+        dropped
+    }
+
+    fn fail_on(&mut self, result: Result<(), WorkerError>) {
+        let Err(error) = result else { return };
+        self.life = Life::Ended;
+        let all: Vec<TaskId> = self.order.keys().copied().collect();
+        self.lose(&all);
+        self.actions.push_back(Action::Failed(error));
+    }
+
+    fn is_restoring(&self) -> bool {
+        self.active().any(|active| matches!(active.phase, Phase::Restoring(_)))
+    }
+}

@@ -1,0 +1,144 @@
+//! The restoration of a worker's tasks beside those that run.
+
+use super::Worker;
+use super::active::{ActiveTask, Phase};
+use super::message::{Action, RestoreProgress, TurnReport, WorkerError};
+use super::restore::{Restoration, RestoreFailure};
+use crate::error::TaskError;
+use crate::error::{Origin, StoreError};
+use crate::names::TaskId;
+use crate::plane::{DataPlane, FetchError};
+use crate::time::Timestamp;
+
+/// Records restored in a turn while other tasks run: about a fifth of the time.
+const BESIDE_RUNNING: usize = 400;
+/// Records restored in a turn when nothing else is to be done.
+const ALONE: usize = 16_384;
+
+impl Worker {
+    pub(super) fn step_restorations(
+        &mut self,
+        now: Timestamp,
+        report: &mut TurnReport,
+    ) -> Result<(), WorkerError> {
+        if !self.is_restoring() {
+            return Ok(());
+        }
+        let others_run = self.running().any(|task| task.has_records());
+        let mut left = if others_run { BESIDE_RUNNING } else { ALONE };
+        for active in self.tasks.iter_mut().flatten() {
+            let (task, Phase::Restoring(restorations)) = (active.id(), &mut active.phase) else {
+                continue;
+            };
+            let mut told = Vec::new();
+            for restoration in restorations.iter_mut() {
+                let stores = active.task.stores_mut();
+                let step = restoration.step(stores, &mut *self.plane, left.max(1));
+                let step = match step {
+                    Ok(step) => step,
+                    Err(failure) => {
+                        let remedied = remedy(restoration, &mut active.task, &mut *self.plane);
+                        explain(task, failure, remedied)?;
+                        continue;
+                    }
+                };
+                report.restored += step.records;
+                report.is_busy |= step.records > 0;
+                left = left.saturating_sub(usize::try_from(step.records).unwrap_or(left));
+                told.extend(step.progress);
+            }
+            self.actions.extend(told.into_iter().map(Action::Restored));
+            if start_if_restored(active, &mut *self.plane, now)? {
+                report.is_busy = true;
+                self.actions.push_back(Action::Running(task));
+            }
+        }
+        Ok(())
+    }
+
+    /// Another writer's changes passed these stores by: they are rebuilt from their changelogs.
+    pub(super) fn rebuild(&mut self, number: u32, stores: &[usize]) -> Result<(), WorkerError> {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
+        let task = active.id();
+        let fail = |source: StoreError| WorkerError::Task {
+            task,
+            source: Box::new(TaskError::Store { origin: Origin(None), source }),
+        };
+        for store in stores {
+            tracing::warn!(%task, store = *store, "another writer's changes are in the changelog");
+            active.task.stores_mut().wipe(*store).map_err(fail)?;
+        }
+        active.task.reset().map_err(WorkerError::Start)?;
+        let inputs = active.inputs.iter().map(|(input, _)| input.clone()).collect();
+        active.stop_reading(&mut *self.plane);
+        let restorations = stores
+            .iter()
+            .filter_map(|store| Restoration::begin(&active.task, *store, None, &mut *self.plane));
+        active.phase = Phase::Restoring(restorations.collect());
+        active.open_inputs(inputs, &mut *self.plane);
+        Ok(())
+    }
+}
+
+/// Starts a task all of whose stores are restored. Whether it did.
+fn start_if_restored(
+    active: &mut ActiveTask,
+    plane: &mut dyn DataPlane,
+    now: Timestamp,
+) -> Result<bool, WorkerError> {
+    let Phase::Restoring(restorations) = &mut active.phase else { return Ok(false) };
+    if !restorations.iter().all(Restoration::is_done) {
+        return Ok(false);
+    }
+    let ended: Vec<(usize, RestoreProgress)> = restorations
+        .drain(..)
+        .map(|restoration| {
+            plane.close(restoration.input());
+            (restoration.store(), restoration.progress().clone())
+        })
+        .collect();
+    for (store, progress) in ended {
+        active.set_restored(store, progress.next);
+    }
+    let task = active.id();
+    active.start(now).map_err(|source| WorkerError::Task { task, source })?;
+    Ok(true)
+}
+
+/// A position outside the log and a damaged store are remedied by beginning anew.
+fn remedy(
+    restoration: &mut Restoration,
+    task: &mut crate::task::Task,
+    plane: &mut dyn DataPlane,
+) -> Result<(), StoreError> {
+    plane.close(restoration.input());
+    let store = restoration.store();
+    task.stores_mut().wipe(store)?;
+    if let Some(again) = Restoration::begin(task, store, None, plane) {
+        *restoration = again;
+    }
+    Ok(())
+}
+
+fn explain(
+    task: TaskId,
+    failure: RestoreFailure,
+    remedied: Result<(), StoreError>,
+) -> Result<(), WorkerError> {
+    let store_error = |source| WorkerError::Task {
+        task,
+        source: Box::new(TaskError::Store { origin: Origin(None), source }),
+    };
+    match failure {
+        RestoreFailure::Fetch(error @ FetchError::OutOfRange { .. }) => {
+            tracing::warn!(%task, %error, "the store is rebuilt from the whole changelog");
+            remedied.map_err(store_error)
+        }
+        RestoreFailure::Store(error @ StoreError::Corrupted { .. }) => {
+            tracing::warn!(%task, %error, "the store is rebuilt from the whole changelog");
+            remedied.map_err(store_error)
+        }
+        RestoreFailure::Fetch(source) => Err(WorkerError::Fetch { task, source }),
+        RestoreFailure::Store(source) => Err(store_error(source)),
+    }
+}

@@ -1,0 +1,234 @@
+//! The way of a worker's records to Kafka: one producer, partitions chosen as Java's does.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streams_core::error::ProduceError;
+use streams_core::murmur2::partition_for_key;
+use streams_core::names::TopicName;
+use streams_core::outbox::{Destination, OutRecord, Outbox, Purpose, TopicId};
+use streams_core::plane::Delivery;
+
+use crate::ffi::error::{ClientError, Code};
+use crate::ffi::event::{ClientProblem, Severity};
+use crate::ffi::producer::{Accepted, Outgoing, Producer, ProducerEvent, Report, TopicSlot};
+use crate::headers;
+use crate::topics::Topics;
+
+/// How long a full queue is waited for (`max.block.ms`).
+const QUEUE_FULL_MAX: Duration = Duration::from_secs(60);
+const QUEUE_FULL_STEP: Duration = Duration::from_millis(50);
+/// Records without a key stay with a partition for this many bytes, so that batches fill.
+const STICKY_BYTES: usize = 16 << 10;
+/// The lower half of the tag of a record that belongs to no store.
+const OUTPUT: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Topic {
+    name: TopicName,
+    slot: Result<TopicSlot, String>,
+    partitions: Option<i32>,
+    sticky: i32,
+    sticky_bytes: usize,
+}
+
+/// The producer of one worker.
+#[derive(Debug)]
+pub(crate) struct KafkaOutbox {
+    producer: Producer,
+    known: Arc<Topics>,
+    topics: Vec<Topic>,
+    delivered: VecDeque<Delivery>,
+    fatal: Option<ClientProblem>,
+}
+
+impl KafkaOutbox {
+    pub(crate) fn new(producer: Producer, known: Arc<Topics>) -> Self {
+        Self { producer, known, topics: Vec::new(), delivered: VecDeque::new(), fatal: None }
+    }
+
+    /// Serves what has arrived. How many records are still on their way.
+    pub(crate) fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
+        self.serve(Duration::ZERO);
+        self.delivered.drain(..).for_each(each);
+        usize::try_from(self.producer.outstanding()).unwrap_or(usize::MAX)
+    }
+
+    /// Sends what waits for more to come.
+    pub(crate) fn hurry(&self) {
+        self.producer.hurry();
+    }
+
+    fn serve(&mut self, timeout: Duration) {
+        let (delivered, fatal) = (&mut self.delivered, &mut self.fatal);
+        self.producer.poll(timeout, |event| match event {
+            ProducerEvent::Delivered(report) => delivered.push_back(delivery(report)),
+            ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
+                *fatal = Some(problem);
+            }
+            ProducerEvent::Problem(problem) => {
+                tracing::warn!(code = %problem.code, "{}", problem.message);
+            }
+        });
+    }
+
+    fn choose(&mut self, record: &OutRecord<'_>) -> Result<i32, ProduceError> {
+        let partitions = self.partitions(record.topic)?;
+        let Some(topic) = self.topics.get_mut(record.topic.0 as usize) else { return Ok(0) };
+        match (record.destination, record.key) {
+            (Destination::Partition(partition), _) if (0..partitions).contains(&partition) => {
+                Ok(partition)
+            }
+            (Destination::Partition(partition), _) => {
+                let topic = topic.name.clone();
+                Err(ProduceError::NoSuchPartition { topic, partition, partitions })
+            }
+            (Destination::ByKey, Some(key)) => Ok(partition_for_key(key, partitions)),
+            (Destination::ByKey, None) => {
+                topic.sticky_bytes += record.value.map_or(0, <[u8]>::len) + 1;
+                if topic.sticky_bytes > STICKY_BYTES {
+                    topic.sticky_bytes = 0;
+                    topic.sticky = (topic.sticky + 1) % partitions.max(1);
+                }
+                Ok(topic.sticky.min(partitions - 1))
+            }
+        }
+    }
+
+    fn produce(&mut self, outgoing: &Outgoing<'_>, bytes: usize) -> Result<(), ProduceError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.producer.produce(outgoing) {
+                Ok(Accepted::Queued) => return Ok(()),
+                Ok(Accepted::QueueFull) if waited < QUEUE_FULL_MAX => {
+                    self.serve(QUEUE_FULL_STEP);
+                    waited += QUEUE_FULL_STEP;
+                }
+                Ok(Accepted::QueueFull) => {
+                    let millis = u64::try_from(QUEUE_FULL_MAX.as_millis()).unwrap_or(u64::MAX);
+                    return Err(ProduceError::QueueFull(millis));
+                }
+                Err(error) => return Err(refused(error, bytes)),
+            }
+        }
+    }
+}
+
+impl Outbox for KafkaOutbox {
+    fn topic(&mut self, name: &TopicName) -> TopicId {
+        let known = self.topics.iter().position(|topic| topic.name == *name);
+        let at = known.unwrap_or_else(|| {
+            let slot = self.producer.topic(name.as_str()).map_err(|error| error.to_string());
+            let name = name.clone();
+            self.topics.push(Topic { name, slot, partitions: None, sticky: 0, sticky_bytes: 0 });
+            self.topics.len() - 1
+        });
+        TopicId(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    fn topic_name(&self, topic: TopicId) -> TopicName {
+        self.topics.get(topic.0 as usize).map_or_else(|| "".into(), |topic| topic.name.clone())
+    }
+
+    fn partitions(&mut self, topic: TopicId) -> Result<i32, ProduceError> {
+        let Some(topic) = self.topics.get_mut(topic.0 as usize) else { return Ok(0) };
+        if let Some(partitions) = topic.partitions {
+            return Ok(partitions);
+        }
+        let found = self.known.partitions(&topic.name);
+        let partitions = found.map_err(|error| ProduceError::Refused {
+            code: "METADATA".to_owned(),
+            message: error.to_string(),
+        })?;
+        let unknown = || ProduceError::UnknownTopic { topic: topic.name.clone() };
+        let partitions = partitions.ok_or_else(unknown)?;
+        topic.partitions = Some(partitions);
+        Ok(partitions)
+    }
+
+    fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
+        if let Some(problem) = &self.fatal {
+            let (code, message) = (problem.code.name(), problem.message.clone());
+            return Err(ProduceError::Refused { code, message });
+        }
+        let partition = self.choose(&record)?;
+        let Some(topic) = self.topics.get(record.topic.0 as usize) else { return Ok(()) };
+        let slot = topic.slot.as_ref().map_err(|message| ProduceError::Refused {
+            code: "TOPIC".to_owned(),
+            message: message.clone(),
+        })?;
+        let slot = *slot;
+        let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        let list = if record.headers.is_empty() {
+            None
+        } else {
+            let list = headers::to_librdkafka(record.headers);
+            Some(list.map_err(|error| refused(error, bytes))?)
+        };
+        let outgoing = Outgoing {
+            topic: slot,
+            partition,
+            timestamp: record.timestamp.map_or_else(crate::clock::now_millis, |t| t.millis()),
+            key: record.key,
+            value: record.value,
+            headers: list.as_ref().map(crate::ffi::headers::Headers::as_ref),
+            tag: tag(record.purpose),
+        };
+        self.produce(&outgoing, bytes)
+    }
+}
+
+fn refused(error: ClientError, bytes: usize) -> ProduceError {
+    match error {
+        ClientError::Call { code: Code::MESSAGE_TOO_LARGE, .. } => ProduceError::TooLarge { bytes },
+        ClientError::Call { code, message, .. } => {
+            ProduceError::Refused { code: code.name(), message }
+        }
+        other => ProduceError::Refused { code: "CLIENT".to_owned(), message: other.to_string() },
+    }
+}
+
+fn tag(purpose: Purpose) -> u64 {
+    let (task, store) = match purpose {
+        Purpose::Output { task } => (task, OUTPUT),
+        Purpose::Changelog { task, store } => (task, store),
+    };
+    u64::from(task) << 32 | u64::from(store)
+}
+
+fn delivery(report: Report) -> Delivery {
+    let [task, store] = [report.tag >> 32, report.tag & u64::from(u32::MAX)]
+        .map(|half| u32::try_from(half).unwrap_or(u32::MAX));
+    let purpose = match store {
+        OUTPUT => Purpose::Output { task },
+        store => Purpose::Changelog { task, store },
+    };
+    let outcome = match report.code {
+        Code::NONE => Ok(report.offset),
+        Code::MESSAGE_TOO_LARGE => Err(ProduceError::TooLarge { bytes: 0 }),
+        code => Err(ProduceError::Refused { code: code.name(), message: code.describe() }),
+    };
+    let topic = TopicId(report.topic.index());
+    Delivery { purpose, topic, outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_says_who_sent_the_record() {
+        let output = Purpose::Output { task: 7 };
+        let change = Purpose::Changelog { task: u32::MAX, store: 3 };
+        for purpose in [output, change] {
+            let [task, store] = [tag(purpose) >> 32, tag(purpose) & 0xffff_ffff];
+            let back = if store == 0xffff_ffff {
+                Purpose::Output { task: task as u32 }
+            } else {
+                Purpose::Changelog { task: task as u32, store: store as u32 }
+            };
+            assert_eq!(back, purpose);
+        }
+    }
+}

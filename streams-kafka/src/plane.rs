@@ -1,0 +1,227 @@
+//! The data plane over librdkafka: one queue for each partition, one producer for each worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use streams_core::names::TopicPartition;
+use streams_core::outbox::SharedOutbox;
+use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
+use streams_core::record::{RawRecord, RecordBatch};
+use streams_core::time::Timestamp;
+use streams_core::topology::OffsetReset;
+
+use crate::ffi::consumer::{Consumer, PartitionQueue, Start};
+use crate::ffi::error::Code;
+use crate::ffi::message::{Batch, Fetched as Entry};
+use crate::ffi::queue::Waker;
+use crate::headers;
+use crate::outbox::KafkaOutbox;
+
+/// Entries taken from librdkafka in one call.
+const BATCH_MAX: usize = 4096;
+
+/// The consumers of a process, shared by its workers.
+#[derive(Debug, Clone)]
+pub(crate) struct Consumers {
+    /// Reads inputs.
+    pub(crate) inputs: Arc<Consumer>,
+    /// Reads changelogs, and says where they end.
+    pub(crate) restores: Arc<Consumer>,
+}
+
+impl Consumers {
+    fn of(&self, purpose: ReadFor) -> &Consumer {
+        match purpose {
+            ReadFor::Input => &self.inputs,
+            ReadFor::Restore => &self.restores,
+        }
+    }
+}
+
+/// The way of one worker to Kafka's records.
+#[derive(Debug)]
+pub(crate) struct KafkaPlane {
+    consumers: Consumers,
+    waker: Waker,
+    outbox: Rc<RefCell<KafkaOutbox>>,
+    open: Vec<Option<Open>>,
+}
+
+/// A partition being read.
+#[derive(Debug)]
+struct Open {
+    partition: TopicPartition,
+    purpose: ReadFor,
+    /// None where it could not be assigned.
+    queue: Result<PartitionQueue, String>,
+    /// Entries of an earlier call that are still to be given out.
+    rest: Option<(Rc<Batch>, usize)>,
+    /// The offset after the last record given out.
+    next: Option<i64>,
+}
+
+impl KafkaPlane {
+    /// A plane for the calling thread, which is woken when there is something to do.
+    pub(crate) fn new(consumers: Consumers, outbox: KafkaOutbox, waker: Waker) -> Self {
+        Self { consumers, waker, outbox: Rc::new(RefCell::new(outbox)), open: Vec::new() }
+    }
+
+    fn assign(
+        &self,
+        partition: &TopicPartition,
+        start: StartAt,
+        purpose: ReadFor,
+    ) -> Result<PartitionQueue, String> {
+        let offset = match start {
+            StartAt::Offset(offset) => offset.max(0),
+            StartAt::Reset(OffsetReset::Latest) => Start::LATEST,
+            StartAt::Reset(_) => Start::EARLIEST,
+        };
+        let topic = partition.topic.as_str();
+        let start = Start { topic, partition: partition.partition, offset };
+        let queues = self.consumers.of(purpose).assign(&[start], &self.waker);
+        let queue = queues.map_err(|error| error.to_string())?.pop();
+        queue.ok_or_else(|| "librdkafka gave no queue".to_owned())
+    }
+}
+
+impl DataPlane for KafkaPlane {
+    fn outbox(&self) -> SharedOutbox {
+        let outbox: Rc<RefCell<KafkaOutbox>> = Rc::clone(&self.outbox);
+        outbox
+    }
+
+    fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
+        let queue = self.assign(partition, start, purpose);
+        let next = match start {
+            StartAt::Offset(offset) => Some(offset),
+            StartAt::Reset(_) => None,
+        };
+        let open = Open { partition: partition.clone(), purpose, queue, rest: None, next };
+        let slot = self.open.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.open.push(None);
+            self.open.len() - 1
+        });
+        self.open[slot] = Some(open);
+        InputId(u32::try_from(slot).unwrap_or(u32::MAX))
+    }
+
+    fn close(&mut self, input: InputId) {
+        let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
+        if open.queue.is_ok() {
+            let partition = (open.partition.topic.as_str(), open.partition.partition);
+            if let Err(error) = self.consumers.of(open.purpose).unassign([partition]) {
+                tracing::warn!(partition = %open.partition, %error, "could not be unassigned");
+            }
+        }
+    }
+
+    fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
+        match self.open.get_mut(input.0 as usize) {
+            Some(Some(open)) => open.fetch(max.min(BATCH_MAX)),
+            _ => Fetched::Nothing,
+        }
+    }
+
+    fn lag(&mut self, input: InputId) -> Option<i64> {
+        let open = self.open.get(input.0 as usize)?.as_ref()?;
+        let consumer = self.consumers.of(open.purpose);
+        let end = consumer.end(open.partition.topic.as_str(), open.partition.partition).ok()??;
+        // Before the first record, the whole log may be ahead; at its end, nothing is.
+        Some(end.saturating_sub(open.next.unwrap_or(0)).max(0))
+    }
+
+    fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
+        self.outbox.borrow_mut().deliveries(each)
+    }
+}
+
+impl Open {
+    fn fetch(&mut self, max: usize) -> Fetched {
+        let (batch, from) = match self.rest.take() {
+            Some(rest) => rest,
+            None => match &mut self.queue {
+                Err(message) => return self.failed(Code::NONE, -1, &message.clone()),
+                Ok(queue) => match queue.fetch(max) {
+                    None => return Fetched::Nothing,
+                    Some(batch) => (Rc::new(batch), 0),
+                },
+            },
+        };
+        self.give(batch, from)
+    }
+
+    /// Gives out the records up to the first entry that is none, or that entry.
+    fn give(&mut self, batch: Rc<Batch>, from: usize) -> Fetched {
+        let is_record = |at: usize| matches!(batch.get(at), Some(Entry::Record(_)));
+        let records = (from..batch.len()).take_while(|at| is_record(*at)).count();
+        let until = from + records;
+        if records > 0 {
+            if until < batch.len() {
+                self.rest = Some((Rc::clone(&batch), until));
+            }
+            let batch = KafkaBatch { batch, from, records };
+            self.next = Some(batch.record(records - 1).offset + 1);
+            return Fetched::Records(Box::new(batch));
+        }
+        if from + 1 < batch.len() {
+            self.rest = Some((Rc::clone(&batch), from + 1));
+        }
+        match batch.get(from) {
+            Some(Entry::End { offset }) => Fetched::End(offset),
+            Some(Entry::Failed { code, offset, message }) => self.failed(code, offset, &message),
+            Some(Entry::Record(_)) | None => Fetched::Nothing,
+        }
+    }
+
+    fn failed(&self, code: Code, offset: i64, message: &str) -> Fetched {
+        let partition = self.partition.clone();
+        Fetched::Failed(match code {
+            Code::OFFSET_OUT_OF_RANGE | Code::LOG_TRUNCATION => {
+                FetchError::OutOfRange { partition, offset }
+            }
+            Code::UNKNOWN_TOPIC_OR_PARTITION => FetchError::Missing(partition),
+            Code::TOPIC_AUTHORIZATION_FAILED => FetchError::Denied(partition),
+            _ => FetchError::Other { partition, message: message.to_owned() },
+        })
+    }
+}
+
+/// Records in librdkafka's memory.
+struct KafkaBatch {
+    batch: Rc<Batch>,
+    from: usize,
+    records: usize,
+}
+
+impl RecordBatch for KafkaBatch {
+    fn len(&self) -> usize {
+        self.records
+    }
+
+    fn record(&self, index: usize) -> RawRecord<'_> {
+        let Some(Entry::Record(message)) = self.batch.get(self.from + index) else {
+            return NO_RECORD;
+        };
+        let epoch = message.leader_epoch();
+        RawRecord {
+            key: message.key(),
+            value: message.value(),
+            timestamp: Timestamp::from_millis(message.timestamp()),
+            offset: message.offset(),
+            leader_epoch: (epoch >= 0).then_some(epoch),
+            headers: message.headers().map(headers::from_librdkafka).unwrap_or_default(),
+        }
+    }
+}
+
+/// Beyond the end of a batch; nobody asks for it.
+const NO_RECORD: RawRecord<'static> = RawRecord {
+    key: None,
+    value: None,
+    timestamp: Timestamp::UNKNOWN,
+    offset: -1,
+    leader_epoch: None,
+    headers: streams_core::record::Headers::new(),
+};

@@ -1,0 +1,185 @@
+//! What is known of the cluster's topics; internal ones are made and checked here.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use streams_core::names::TopicName;
+use streams_core::topology::{
+    InternalTopicKind, PartitionCountError, PartitionCounts, Topology, TopicNames,
+};
+
+use crate::ffi::admin::Admin;
+use crate::ffi::error::ClientError;
+use crate::ffi::topics::{NewTopic, TopicError};
+
+/// How long one question to the brokers may take.
+const ASK_MAX: Duration = Duration::from_secs(15);
+
+/// Why the topics of a topology are not as they must be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicsError {
+    /// The partitions of topics do not fit the topology.
+    #[error("the topics do not fit the topology: {}", list(.0))]
+    Partitions(Vec<PartitionCountError>),
+    /// An internal topic exists with another number of partitions.
+    #[error("internal topic \"{topic}\" has {actual} partitions, but {expected} are needed; the number of partitions of its inputs has changed: reset the application, or give it another application.id")]
+    Changed {
+        /// The topic.
+        topic: TopicName,
+        /// How many it must have.
+        expected: i32,
+        /// How many it has.
+        actual: i32,
+    },
+    /// An internal topic could not be made.
+    #[error("internal topic \"{topic}\" could not be created: {problem}")]
+    Create {
+        /// The topic.
+        topic: TopicName,
+        /// What the broker said.
+        problem: String,
+    },
+    /// The brokers could not be asked.
+    #[error("the brokers could not be asked about topics: {0}")]
+    Ask(String),
+}
+
+fn list(errors: &[PartitionCountError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl TopicsError {
+    /// Whether waiting may help: a topic may yet be made, a broker come back.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Ask(_) => true,
+            Self::Partitions(errors) => {
+                errors.iter().all(|e| matches!(e, PartitionCountError::MissingTopic(_)))
+            }
+            Self::Changed { .. } | Self::Create { .. } => false,
+        }
+    }
+}
+
+/// The topics of a cluster, asked for when needed.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    admin: Mutex<Admin>,
+    replication: i32,
+}
+
+impl Topics {
+    pub(crate) fn new(admin: Admin, replication: i32) -> Self {
+        Self { admin: Mutex::new(admin), replication }
+    }
+
+    fn with_admin<T>(
+        &self,
+        ask: impl FnOnce(&Admin) -> Result<T, ClientError>,
+    ) -> Result<T, TopicsError> {
+        let admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(problem) = admin.poll() {
+            tracing::warn!(code = %problem.code, "{}", problem.message);
+        }
+        ask(&admin).map_err(|error| TopicsError::Ask(error.to_string()))
+    }
+
+    /// How many partitions a topic has; `None` when it does not exist.
+    pub(crate) fn partitions(&self, topic: &TopicName) -> Result<Option<i32>, TopicsError> {
+        Ok(self.all()?.get(topic).copied())
+    }
+
+    /// All topics with their partitions.
+    pub(crate) fn all(&self) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
+        let topics = self.with_admin(|admin| admin.list_topics(ASK_MAX))?;
+        let counts = topics.into_iter();
+        Ok(counts.map(|(name, n)| (name.into(), i32::try_from(n).unwrap_or(i32::MAX))).collect())
+    }
+
+    /// The partitions of a topology's topics, from what exists now.
+    pub(crate) fn counts(
+        &self,
+        topology: &Topology,
+    ) -> Result<(PartitionCounts, BTreeMap<TopicName, i32>), TopicsError> {
+        let existing = self.all()?;
+        let counts = PartitionCounts::derive(topology, |topic| existing.get(topic).copied());
+        Ok((counts.map_err(TopicsError::Partitions)?, existing))
+    }
+
+    /// Makes the internal topics that are missing, and checks those that are there.
+    pub(crate) fn prepare(
+        &self,
+        topology: &Topology,
+        names: &TopicNames,
+    ) -> Result<PartitionCounts, TopicsError> {
+        let (counts, existing) = self.counts(topology)?;
+        let mut missing = Vec::new();
+        for topic in topology.internal_topics(names) {
+            let expected = match &topic.kind {
+                InternalTopicKind::Repartition(_) => repartition_count(topology, names, &counts, &topic.name),
+                InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
+            };
+            match existing.get(&topic.name).copied() {
+                None => missing.push((topic, expected)),
+                Some(actual) if actual == expected => {}
+                Some(actual) => {
+                    return Err(TopicsError::Changed { topic: topic.name, expected, actual });
+                }
+            }
+        }
+        self.create(&missing)?;
+        Ok(counts)
+    }
+
+    fn create(
+        &self,
+        missing: &[(streams_core::topology::InternalTopic, i32)],
+    ) -> Result<(), TopicsError> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let settings: Vec<Vec<(&str, &str)>> = missing
+            .iter()
+            .map(|(topic, _)| {
+                topic.settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+            })
+            .collect();
+        let new: Vec<NewTopic<'_>> = missing
+            .iter()
+            .zip(&settings)
+            .map(|((topic, partitions), settings)| NewTopic {
+                name: topic.name.as_str(),
+                partitions: *partitions,
+                replication: self.replication,
+                settings,
+            })
+            .collect();
+        let results = self.with_admin(|admin| admin.create_topics(&new, ASK_MAX))?;
+        for ((topic, partitions), result) in missing.iter().zip(results) {
+            match result {
+                Ok(_) => tracing::info!(topic = %topic.name, partitions, "internal topic created"),
+                // Another member was faster.
+                Err(TopicError::AlreadyExists { .. }) => {}
+                Err(error) => {
+                    let problem = error.to_string();
+                    return Err(TopicsError::Create { topic: topic.name.clone(), problem });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn repartition_count(
+    topology: &Topology,
+    names: &TopicNames,
+    counts: &PartitionCounts,
+    in_kafka: &TopicName,
+) -> i32 {
+    let inputs = topology.subtopologies().iter().flat_map(|part| &part.source_topics);
+    let topic = inputs.into_iter().find(|topic| names.in_kafka(topology, topic) == *in_kafka);
+    topic.and_then(|topic| counts.of(topic)).unwrap_or(0)
+}

@@ -1,0 +1,53 @@
+//! The rules, one file each; every file holds an example that its rule refuses.
+
+mod ascii;
+mod clients;
+mod conformance;
+mod direction;
+mod errors_paragraph;
+mod file_size;
+mod function_size;
+mod line_length;
+mod lint_reason;
+mod local_words;
+mod lockfile;
+mod module_doc;
+mod names;
+mod similar;
+mod sleep;
+mod unfinished;
+mod unsafe_code;
+
+use super::finding::Finding;
+use super::tree::Tree;
+
+pub(super) type Rule = fn(&Tree) -> Vec<Finding>;
+
+pub(super) const ALL: &[Rule] = &[
+    ascii::check,
+    clients::check,
+    conformance::check,
+    direction::check,
+    errors_paragraph::check,
+    file_size::check,
+    function_size::check,
+    line_length::check,
+    lint_reason::check,
+    local_words::check,
+    lockfile::check,
+    module_doc::check,
+    names::check,
+    similar::check,
+    sleep::check,
+    unfinished::check,
+    unsafe_code::check,
+];
+
+/// Asserts that `rule` finds exactly the lines `expected` in one file.
+#[cfg(test)]
+#[track_caller]
+fn check_lines(rule: Rule, path: &str, text: &str, expected: &[usize]) {
+    let lines: Vec<usize> =
+        rule(&Tree::of(&[(path, text)])).iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, expected, "{path}:\n{text}");
+}
