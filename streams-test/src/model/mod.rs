@@ -11,6 +11,9 @@ mod plane;
 mod record;
 mod topic;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

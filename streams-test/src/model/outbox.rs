@@ -80,6 +80,10 @@ impl Outbox for ModelOutbox {
         TopicId(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
+    fn topic_name(&self, topic: TopicId) -> TopicName {
+        self.topics.get(topic.0 as usize).map_or_else(|| "".into(), |known| known.name.clone())
+    }
+
     fn partitions(&mut self, topic: TopicId) -> Result<i32, ProduceError> {
         let name = self.known(topic)?.name.clone();
         let mut state = self.model.state();
