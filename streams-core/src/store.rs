@@ -177,6 +177,15 @@ pub trait TaskStores {
     /// When the database cannot be written.
     fn commit_unlogged(&mut self) -> Result<(), StoreError>;
 
+    /// Writes out the caches of stores that no node flushes, below them and to their changelogs. Part
+    /// of a commit, after the nodes' flushes.
+    ///
+    /// # Errors
+    /// When a store or its changelog cannot take what was cached.
+    fn flush_caches(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Drops what is staged and cached: the stores are again what the last commit left.
     fn discard(&mut self);
 }

@@ -1,1 +1,23 @@
-//! streams-state
+//! State stores: typed views over layers over bytes.
+//!
+//! A processor or an operator of the DSL holds a view, such as [`KeyValueStore`]. Below it lie the
+//! record cache, the changelog, the staging of what was written since the last commit, and a byte
+//! store: a RocksDB database for each task, or memory. A [`StateBackend`] opens the stores of tasks:
+//! [`MemoryBackend`] without any disk.
+//!
+//! [`StateBackend`]: streams_core::store::StateBackend
+
+mod backend;
+mod builder;
+mod bytes;
+mod layer;
+mod staging;
+mod task;
+mod view;
+
+pub use self::backend::MemoryBackend;
+pub use self::builder::{StoreBuilder, Stores};
+pub use self::view::{
+    Entries, Flushed, KeyValueStore, OldValues, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, Update,
+};

@@ -380,7 +380,10 @@ impl Task {
         let flushes = &self.graph.registry.flushes;
         guard(&self.context, || {
             flushes.iter().try_for_each(|(_, node)| node.borrow_mut().flush_cache())
-        })
+        })?;
+        // Caches of stores that no node owns.
+        let flushed = self.stores.flush_caches();
+        flushed.map_err(|error| self.context.store_failure(error))
     }
 
     /// The offsets to commit: of every partition that records were consumed from.
@@ -411,6 +414,7 @@ impl Task {
         written.map_err(|error| self.context.store_failure(error))?;
         self.commit_needed = false;
         self.consumed.fill(false);
+        self.queues.committed();
         Ok(())
     }
 
@@ -423,6 +427,7 @@ impl Task {
     pub fn reset(&mut self) -> Result<(), TaskStartError> {
         self.stores.discard();
         self.queues.clear();
+        self.context.set_stream_time(self.queues.stream_time());
         self.consumed.fill(false);
         self.commit_needed = false;
         self.context.schedules().borrow_mut().clear();

@@ -42,6 +42,8 @@ struct Queue {
     behind: usize,
     head: Option<Head>,
     partition_time: Timestamp,
+    /// The partition's time as of the last commit.
+    committed_time: Timestamp,
     /// The offset after the last record that was added.
     end: Option<(i64, Option<i32>)>,
     /// Records on the broker that were not fetched yet; unknown before the first fetch.
@@ -130,6 +132,7 @@ impl PartitionQueues {
             behind: 0,
             head: None,
             partition_time: Timestamp::UNKNOWN,
+            committed_time: Timestamp::UNKNOWN,
             end: None,
             lag: None,
             idle_until: None,
@@ -146,7 +149,15 @@ impl PartitionQueues {
     pub(super) fn set_partition_time(&mut self, slot: usize, time: Timestamp) {
         if let Some(queue) = self.queues.get_mut(slot) {
             queue.partition_time = queue.partition_time.max(time);
+            queue.committed_time = queue.partition_time;
             self.stream_time = self.stream_time.max(time);
+        }
+    }
+
+    /// The partitions' times are committed.
+    pub(super) fn committed(&mut self) {
+        for queue in &mut self.queues {
+            queue.committed_time = queue.partition_time;
         }
     }
 
@@ -172,13 +183,18 @@ impl PartitionQueues {
         self.by_time.is_empty()
     }
 
+    /// Forgets what was read since the last commit; times are again what they were then.
     pub(super) fn clear(&mut self) {
         self.by_time.clear();
         for queue in &mut self.queues {
             queue.batches.clear();
             (queue.cursor, queue.behind) = (0, 0);
             (queue.head, queue.end) = (None, None);
+            (queue.lag, queue.idle_until) = (None, None);
+            queue.partition_time = queue.committed_time;
         }
+        let times = self.queues.iter().map(|queue| queue.committed_time);
+        self.stream_time = times.max().unwrap_or(Timestamp::UNKNOWN);
     }
 
     pub(super) fn add(

@@ -1,0 +1,42 @@
+//! All stores in memory.
+
+use std::sync::Arc;
+
+use streams_core::error::StoreError;
+use streams_core::store::{OpenStores, StateBackend, TaskStores};
+
+use crate::bytes::{Bytes, MemoryStore};
+use crate::staging::OverlayBudget;
+use crate::task::StoresOfTask;
+
+/// Bytes of recently read rows that all stores keep beside their maps.
+const RECENT_BYTES_MAX: usize = 64 << 20;
+
+/// Keeps all stores in memory, also those that ask for a disk: for tests, and for trying things out.
+/// What they hold is lost when their task is closed.
+#[derive(Debug, Clone)]
+pub struct MemoryBackend {
+    budget: Arc<OverlayBudget>,
+}
+
+impl MemoryBackend {
+    /// A backend without any store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { budget: Arc::new(OverlayBudget::new(RECENT_BYTES_MAX)) }
+    }
+}
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StateBackend for MemoryBackend {
+    fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
+        let bytes = request.stores.iter().map(|_| (Bytes::Memory(MemoryStore::default()), None));
+        let bytes = bytes.collect();
+        Ok(Box::new(StoresOfTask::open(request, bytes, &self.budget)?))
+    }
+}

@@ -1,0 +1,231 @@
+//! Declaring stores: name, types, and what lies below them.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use streams_core::names::{StoreName, TopicName};
+use streams_core::serde::{DefaultSerde, SharedSerde};
+use streams_core::store::{Logging, StoreKind, StoreSpec};
+
+use crate::layer::Layers;
+use crate::layer::changelog::RowFormat;
+use crate::view::{Codec, KeyValueStore, TimestampedKeyValueStore};
+
+/// Declares stores. Answers to Kafka's `Stores`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use streams_core::store::{Logging, StoreSpec};
+/// use streams_state::Stores;
+///
+/// let seen: Arc<dyn StoreSpec> = Stores::key_value::<String, i64>("seen").in_memory().build();
+/// assert_eq!(seen.name(), &"seen".into());
+/// assert!(!seen.is_persistent());
+/// assert!(matches!(seen.logging(), Logging::On(_)));
+/// ```
+#[derive(Debug)]
+pub struct Stores;
+
+impl Stores {
+    /// A store of keys and values, with the default serdes of their types.
+    pub fn key_value<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+    ) -> StoreBuilder<KeyValueStore<K, V>> {
+        Self::key_value_with(name, K::serde(), V::serde())
+    }
+
+    /// A store of keys and values, with these serdes.
+    pub fn key_value_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<KeyValueStore<K, V>> {
+        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(KeyValueStore::new(codec))
+        };
+        StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
+    }
+
+    /// A store of keys, values and timestamps, with the default serdes of their types.
+    pub fn timestamped_key_value<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+    ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
+        Self::timestamped_key_value_with(name, K::serde(), V::serde())
+    }
+
+    /// A store of keys, values and timestamps, with these serdes.
+    pub fn timestamped_key_value_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
+        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(TimestampedKeyValueStore::new(codec))
+        };
+        StoreBuilder::new(name.into(), StoreKind::TimestampedKeyValue, Arc::new(make))
+    }
+}
+
+/// Where a store's rows live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    Disk,
+    Memory,
+}
+
+/// Whether a store has a record cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caching {
+    Off,
+    On,
+}
+
+type MakeHandle = dyn Fn(Rc<Layers>, TopicName) -> Box<dyn Any> + Send + Sync;
+
+/// A store as declared; what every [`StoreSpec`] of this crate is.
+#[derive(Clone)]
+pub(crate) struct Factory {
+    name: StoreName,
+    kind: StoreKind,
+    medium: Medium,
+    caching: Caching,
+    logging: Logging,
+    make: Arc<MakeHandle>,
+}
+
+impl std::fmt::Debug for Factory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Factory")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("medium", &self.medium)
+            .field("caching", &self.caching)
+            .field("logging", &self.logging)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Factory {
+    /// How the rows hold their values; `None` for a kind of store that is not made here.
+    pub(crate) const fn rows(&self) -> Option<RowFormat> {
+        match self.kind {
+            StoreKind::KeyValue => Some(RowFormat::Plain),
+            StoreKind::TimestampedKeyValue => Some(RowFormat::Timestamped),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn caching(&self) -> Caching {
+        self.caching
+    }
+
+    /// The typed view. `topic` is what its serdes get as their topic.
+    pub(crate) fn handle(&self, layers: &Rc<Layers>, topic: &TopicName) -> Box<dyn Any> {
+        (self.make)(Rc::clone(layers), topic.clone())
+    }
+}
+
+impl StoreSpec for Factory {
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.medium == Medium::Disk
+    }
+
+    fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
+    fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec> {
+        Arc::new(Self { logging, ..self.clone() })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A store being declared; `S` is the view that processors will hold. On disk, with a changelog and
+/// without a record cache, unless told otherwise.
+pub struct StoreBuilder<S> {
+    factory: Factory,
+    view: PhantomData<fn() -> S>,
+}
+
+impl<S> Clone for StoreBuilder<S> {
+    fn clone(&self) -> Self {
+        Self { factory: self.factory.clone(), view: PhantomData }
+    }
+}
+
+impl<S> std::fmt::Debug for StoreBuilder<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("StoreBuilder").field(&self.factory).finish()
+    }
+}
+
+impl<S> StoreBuilder<S> {
+    fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
+        let (medium, caching) = (Medium::Disk, Caching::Off);
+        let logging = Logging::On(BTreeMap::new());
+        let factory = Factory { name, kind, medium, caching, logging, make };
+        Self { factory, view: PhantomData }
+    }
+
+    /// Keeps the rows in memory. They are rebuilt from the changelog at each start.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.factory.medium = Medium::Memory;
+        self
+    }
+
+    /// Sends no changes to Kafka: what the store holds is lost with its disk.
+    #[must_use]
+    pub fn without_changelog(mut self) -> Self {
+        self.factory.logging = Logging::Off;
+        self
+    }
+
+    /// Sends changes to a changelog topic with these settings over the defaults, such as
+    /// `min.insync.replicas`.
+    #[must_use]
+    pub fn with_changelog_settings<N: Into<String>, T: Into<String>>(
+        mut self,
+        settings: impl IntoIterator<Item = (N, T)>,
+    ) -> Self {
+        let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.factory.logging = Logging::On(settings.collect());
+        self
+    }
+
+    /// Puts a record cache before the store, which thins its writes; see
+    /// `statestore.cache.max.bytes`.
+    #[must_use]
+    pub fn cached(mut self) -> Self {
+        self.factory.caching = Caching::On;
+        self
+    }
+
+    /// The declaration, for a topology.
+    #[must_use]
+    pub fn build(self) -> Arc<dyn StoreSpec> {
+        Arc::new(self.factory)
+    }
+}
+
+impl<S> From<StoreBuilder<S>> for Arc<dyn StoreSpec> {
+    fn from(builder: StoreBuilder<S>) -> Self {
+        builder.build()
+    }
+}

@@ -1,0 +1,163 @@
+//! Byte stores: ordered maps of bytes, below all layers. They change at commits only.
+
+mod chunk;
+mod memory;
+
+use std::ops::Bound;
+
+pub(crate) use self::chunk::Chunk;
+pub(crate) use self::memory::MemoryStore;
+
+/// Which way a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the least key up.
+    Forward,
+    /// From the greatest key down.
+    Backward,
+}
+
+/// A row that owns its bytes; `None` for one that hides the row below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnedRow {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) value: Option<Box<[u8]>>,
+}
+
+/// The keys that a scan covers.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyRange {
+    lower: Bound<Box<[u8]>>,
+    upper: Bound<Box<[u8]>>,
+}
+
+fn as_slice(bound: &Bound<Box<[u8]>>) -> Bound<&[u8]> {
+    bound.as_ref().map(|key| &**key)
+}
+
+impl KeyRange {
+    pub(crate) const fn new(lower: Bound<Box<[u8]>>, upper: Bound<Box<[u8]>>) -> Self {
+        Self { lower, upper }
+    }
+
+    /// All keys.
+    pub(crate) const fn all() -> Self {
+        Self { lower: Bound::Unbounded, upper: Bound::Unbounded }
+    }
+
+    /// The keys that start with `prefix`.
+    pub(crate) fn prefix(prefix: &[u8]) -> Self {
+        let mut after = prefix.to_vec();
+        while let Some(last) = after.pop() {
+            if last < u8::MAX {
+                after.push(last + 1);
+                break;
+            }
+        }
+        let upper = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after.into()) };
+        Self { lower: Bound::Included(prefix.into()), upper }
+    }
+
+    pub(crate) fn lower(&self) -> Bound<&[u8]> {
+        as_slice(&self.lower)
+    }
+
+    pub(crate) fn upper(&self) -> Bound<&[u8]> {
+        as_slice(&self.upper)
+    }
+
+    /// Whether the bounds leave no key between them.
+    pub(crate) fn is_empty(&self) -> bool {
+        match (self.lower(), self.upper()) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+            (Bound::Excluded(lower) | Bound::Included(lower), Bound::Excluded(upper))
+            | (Bound::Excluded(lower), Bound::Included(upper)) => lower >= upper,
+        }
+    }
+
+    /// The rest of the range, once `key` was passed.
+    pub(crate) fn pass(&mut self, key: &[u8], direction: Direction) {
+        match direction {
+            Direction::Forward => self.lower = Bound::Excluded(key.into()),
+            Direction::Backward => self.upper = Bound::Excluded(key.into()),
+        }
+    }
+}
+
+/// Why a byte store failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BytesError {
+    /// What is on disk is damaged.
+    #[error("{0}")]
+    Damaged(String),
+    /// The file system or the database refused.
+    #[error("could not {action}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What was said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Whether a scan has more to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The chunk is full; go on behind its last row.
+    More,
+    /// The range is done.
+    Done,
+}
+
+/// The rows of one store.
+pub(crate) trait ByteStore {
+    /// Appends the value of a key to `value`, and says whether there is one.
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError>;
+
+    /// Adds rows of the range to the chunk until it is full.
+    fn scan(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        chunk: &mut Chunk,
+    ) -> Result<Progress, BytesError>;
+
+    /// How many rows there are, roughly.
+    fn approximate_len(&self) -> Result<u64, BytesError>;
+}
+
+/// The byte store of one store.
+#[derive(Debug)]
+pub(crate) enum Bytes {
+    /// In memory.
+    Memory(MemoryStore),
+}
+
+impl Bytes {
+    fn store(&self) -> &dyn ByteStore {
+        match self {
+            Self::Memory(memory) => memory,
+        }
+    }
+}
+
+impl ByteStore for Bytes {
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
+        self.store().get(key, value)
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        chunk: &mut Chunk,
+    ) -> Result<Progress, BytesError> {
+        self.store().scan(range, direction, chunk)
+    }
+
+    fn approximate_len(&self) -> Result<u64, BytesError> {
+        self.store().approximate_len()
+    }
+}

@@ -1,0 +1,284 @@
+//! The cache layer: thins the writes of a store, and hands what it writes out to the node that
+//! forwards it. Answers to Kafka's `CachingKeyValueStore` and `ThreadCache`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use streams_core::error::StoreError;
+use streams_core::processor::TaskContext;
+use streams_core::store::CacheBudget;
+
+use super::Layers;
+use super::cache::{DirtyEntry, NodeHint, RecordCache, Writer};
+use crate::bytes::{Direction, KeyRange, OwnedRow};
+
+/// Who forwards what the cache writes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody: an evicted entry is written and that is all.
+    Nobody,
+    /// A node that wants new values.
+    WithoutOldValues,
+    /// A node that wants new and old values.
+    WithOldValues,
+}
+
+/// An entry that has left the cache.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) entry: DirtyEntry,
+    /// The value before, where the owner wants it.
+    pub(crate) old: Option<Box<[u8]>>,
+    state: OutgoingState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OutgoingState {
+    Unwritten,
+    Written,
+    /// There was nothing below and there still is not.
+    Nothing,
+}
+
+/// The record cache of a store, within the budget of its worker.
+#[derive(Debug)]
+pub(crate) struct CacheLayer {
+    cache: RefCell<RecordCache>,
+    budget: Rc<CacheBudget>,
+    owner: Cell<Owner>,
+    /// Entries to be written below, then forwarded, in order.
+    outgoing: RefCell<VecDeque<Outgoing>>,
+    /// How many of them, at the end, are not yet written.
+    unwritten: Cell<usize>,
+}
+
+impl CacheLayer {
+    pub(crate) fn new(budget: Rc<CacheBudget>) -> Self {
+        Self {
+            cache: RefCell::default(),
+            budget,
+            owner: Cell::new(Owner::Nobody),
+            outgoing: RefCell::default(),
+            unwritten: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn set_owner(&self, owner: Owner) {
+        self.owner.set(owner);
+    }
+
+    pub(crate) fn has_owner(&self) -> bool {
+        self.owner.get() != Owner::Nobody
+    }
+
+    /// Bytes of entries that wait to be forwarded.
+    pub(crate) fn outgoing_bytes(&self) -> usize {
+        let bytes = |out: &Outgoing| {
+            let (new, old) = (&out.entry.value, &out.old);
+            out.entry.key.len() + [new, old].into_iter().flatten().map(|v| v.len()).sum::<usize>()
+        };
+        self.outgoing.borrow().iter().map(bytes).sum()
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut RecordCache) -> R) -> R {
+        let mut cache = self.cache.borrow_mut();
+        let before = cache.bytes();
+        let result = change(&mut cache);
+        self.budget.adjust(before, cache.bytes());
+        result
+    }
+
+    /// Shows `read` the value of a key; what was only below is cached.
+    pub(super) fn get_with<R>(
+        &self,
+        layers: &Layers,
+        hash: u64,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<(R, Option<NodeHint>), StoreError> {
+        if let Some((value, hint)) = self.cache.borrow_mut().get(hash, key) {
+            return Ok((read(value), Some(hint)));
+        }
+        let populate = |value: Option<&[u8]>| {
+            let hint =
+                value.map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
+            (read(value), hint)
+        };
+        let (result, _) = layers.get_below(hash, key, populate)?;
+        self.evict(layers)?;
+        Ok(result)
+    }
+
+    /// Writes a row into the cache; `None` deletes it.
+    pub(super) fn put(
+        &self,
+        layers: &Layers,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<NodeHint>,
+    ) -> Result<(), StoreError> {
+        let writer = writer(layers.context());
+        self.change(|cache| cache.put((hash, key), value, Some(writer), hint));
+        self.evict(layers)
+    }
+
+    /// Evicts entries of this store while the worker's caches are over their budget.
+    #[inline]
+    fn evict(&self, layers: &Layers) -> Result<(), StoreError> {
+        while self.budget.used_bytes() > self.budget.max_bytes() {
+            if self.cache.borrow().is_empty() {
+                return Ok(());
+            }
+            self.evict_one(layers)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn evict_one(&self, layers: &Layers) -> Result<(), StoreError> {
+        // A clean entry may be waiting to be written; it must not be read from below before.
+        self.write_outgoing(layers)?;
+        let Some(evicted) = self.change(RecordCache::evict) else { return Ok(()) };
+        let others = self.cache.borrow_mut().take_dirty();
+        let deleted = deleted_keys(&others);
+        self.enqueue(std::iter::once(evicted).chain(others));
+        self.write_outgoing(layers)?;
+        self.remove_deleted(layers, &deleted);
+        Ok(())
+    }
+
+    fn enqueue(&self, entries: impl IntoIterator<Item = DirtyEntry>) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let before = outgoing.len();
+        let state = OutgoingState::Unwritten;
+        outgoing.extend(entries.into_iter().map(|entry| Outgoing { entry, old: None, state }));
+        self.unwritten.set(self.unwritten.get() + outgoing.len() - before);
+    }
+
+    /// Writes below what has left the cache.
+    fn write_outgoing(&self, layers: &Layers) -> Result<(), StoreError> {
+        while self.unwritten.get() > 0 {
+            let mut outgoing = self.outgoing.borrow_mut();
+            let at = outgoing.len().saturating_sub(self.unwritten.get());
+            self.unwritten.set(self.unwritten.get() - 1);
+            if let Some(out) = outgoing.get_mut(at) {
+                self.write_below(layers, out)?;
+            }
+        }
+        if !self.has_owner() {
+            self.outgoing.borrow_mut().clear();
+        }
+        Ok(())
+    }
+
+    fn write_below(&self, layers: &Layers, out: &mut Outgoing) -> Result<(), StoreError> {
+        let DirtyEntry { key, value, writer } = &out.entry;
+        let hash = layers.hash(key);
+        let owner = self.owner.get();
+        let mut hint = None;
+        if owner == Owner::WithOldValues || (owner != Owner::Nobody && value.is_none()) {
+            let (old, at) = layers.get_below(hash, key, |old| old.map(Box::from))?;
+            (out.old, hint) = (old, Some(at));
+            if value.is_none() && out.old.is_none() {
+                out.state = OutgoingState::Nothing;
+                return Ok(());
+            }
+        }
+        if owner != Owner::WithOldValues {
+            out.old = None;
+        }
+        out.state = OutgoingState::Written;
+        let Writer { place, timestamp, headers, .. } = writer;
+        let saved = layers.context().turn_to_cached(*place, *timestamp, headers.clone());
+        let written = layers.put_below(hash, key, value.as_deref(), hint);
+        layers.context().restore(saved);
+        written
+    }
+
+    /// The next entry to be forwarded, written below.
+    pub(crate) fn next_outgoing(&self, layers: &Layers) -> Result<Option<Outgoing>, StoreError> {
+        loop {
+            let Some(mut out) = self.outgoing.borrow_mut().pop_front() else { return Ok(None) };
+            if out.state == OutgoingState::Unwritten {
+                self.unwritten.set(self.unwritten.get().saturating_sub(1));
+                self.write_below(layers, &mut out)?;
+            }
+            if out.state == OutgoingState::Written {
+                return Ok(Some(out));
+            }
+        }
+    }
+
+    /// Whether nothing waits to be forwarded.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outgoing.borrow().is_empty()
+    }
+
+    /// All dirty entries leave; to be written and forwarded by `next_outgoing`. The result goes to
+    /// [`flushed`](Self::flushed) when that is done.
+    pub(crate) fn start_flush(&self) -> Deleted {
+        let dirty = self.cache.borrow_mut().take_dirty();
+        let deleted = deleted_keys(&dirty);
+        self.enqueue(dirty);
+        deleted
+    }
+
+    /// The flush is done.
+    pub(crate) fn flushed(&self, layers: &Layers, deleted: &Deleted) {
+        self.remove_deleted(layers, deleted);
+    }
+
+    fn remove_deleted(&self, layers: &Layers, deleted: &Deleted) {
+        for key in &deleted.0 {
+            self.change(|cache| cache.remove_deleted(layers.hash(key), key));
+        }
+    }
+
+    /// Writes out all dirty entries of a store that no node owns.
+    pub(crate) fn write_out(&self, layers: &Layers) -> Result<(), StoreError> {
+        let deleted = self.start_flush();
+        self.write_outgoing(layers)?;
+        self.remove_deleted(layers, &deleted);
+        Ok(())
+    }
+
+    /// An iterator gives this entry, which counts as use.
+    pub(super) fn touch(&self, hash: u64, key: &[u8]) {
+        self.cache.borrow_mut().get(hash, key);
+    }
+
+    /// A copy of the cached entries of a range.
+    pub(super) fn range(&self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
+        self.cache.borrow_mut().range(range, direction)
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&self) {
+        self.change(RecordCache::clear);
+        self.outgoing.borrow_mut().clear();
+        self.unwritten.set(0);
+    }
+}
+
+/// The keys of flushed entries that say deleted; their nodes go when the flush is done.
+#[derive(Debug)]
+pub(crate) struct Deleted(Vec<Box<[u8]>>);
+
+fn deleted_keys(entries: &[DirtyEntry]) -> Deleted {
+    let deleted = entries.iter().filter(|entry| entry.value.is_none());
+    Deleted(deleted.map(|entry| entry.key.clone()).collect())
+}
+
+fn writer(context: &TaskContext) -> Writer {
+    let place = context.place();
+    let topic = place.and_then(|(partition, _)| context.partitions().get(partition as usize));
+    Writer {
+        place,
+        timestamp: context.timestamp(),
+        headers: context.headers(),
+        topic_chars: topic.map_or(0, |input| input.topic.as_str().len()),
+    }
+}

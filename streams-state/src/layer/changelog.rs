@@ -1,0 +1,72 @@
+//! The changelog layer: each change goes to Kafka at once, in order.
+
+use streams_core::error::ProduceError;
+use streams_core::outbox::{Destination, OutRecord, Purpose, SharedOutbox, TopicId};
+use streams_core::processor::TaskContext;
+use streams_core::record::Headers;
+use streams_core::time::Timestamp;
+
+/// How a store's rows hold their values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowFormat {
+    /// The value alone.
+    Plain,
+    /// The row's timestamp, 8 bytes big-endian, then the value.
+    Timestamped,
+}
+
+/// Bytes that a timestamp takes at the start of a row.
+pub(crate) const TIMESTAMP_BYTES: usize = size_of::<i64>();
+
+/// Parts a row into its timestamp and value; `None` when it is too short to have one.
+pub(crate) fn split_timestamp(row: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (millis, value) = row.split_first_chunk::<TIMESTAMP_BYTES>()?;
+    Some((Timestamp::from_millis(i64::from_be_bytes(*millis)), value))
+}
+
+/// Where a store's changes are sent.
+pub(crate) struct Changelog {
+    outbox: SharedOutbox,
+    topic: TopicId,
+    partition: i32,
+    purpose: Purpose,
+    rows: RowFormat,
+}
+
+impl Changelog {
+    pub(crate) const fn new(
+        outbox: SharedOutbox,
+        (topic, partition): (TopicId, i32),
+        purpose: Purpose,
+        rows: RowFormat,
+    ) -> Self {
+        Self { outbox, topic, partition, purpose, rows }
+    }
+
+    /// Sends one change. The changelog of a timestamped store has the row's timestamp as the
+    /// record's, and the value without it.
+    pub(crate) fn send(
+        &self,
+        key: &[u8],
+        row: Option<&[u8]>,
+        context: &TaskContext,
+    ) -> Result<(), ProduceError> {
+        let split = match self.rows {
+            RowFormat::Plain => None,
+            RowFormat::Timestamped => row.and_then(split_timestamp),
+        };
+        let (timestamp, value) = match split {
+            Some((timestamp, value)) => (timestamp, Some(value)),
+            None => (context.timestamp(), row),
+        };
+        self.outbox.borrow_mut().send(OutRecord {
+            topic: self.topic,
+            destination: Destination::Partition(self.partition),
+            key: Some(key),
+            value,
+            timestamp: Some(timestamp),
+            headers: &Headers::new(),
+            purpose: self.purpose,
+        })
+    }
+}

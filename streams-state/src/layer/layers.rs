@@ -1,0 +1,231 @@
+//! One store as the views see it: bytes through all layers.
+
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use foldhash::fast::RandomState;
+use streams_core::error::StoreError;
+use streams_core::names::StoreName;
+use streams_core::processor::TaskContext;
+
+use super::cache::NodeHint;
+use super::changelog::Changelog;
+use super::{CacheLayer, Rows};
+use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::staging::{SlotHint, Staged, StagedError, Version};
+
+/// What a store's layers are made of.
+pub(crate) struct LayerParts {
+    pub(crate) name: StoreName,
+    pub(crate) context: Rc<TaskContext>,
+    pub(crate) cache: Option<CacheLayer>,
+    pub(crate) changelog: Option<Changelog>,
+    pub(crate) staged: Staged,
+}
+
+/// Where a row was found; see [`Layers::put_at`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hint {
+    hash: u64,
+    at: At,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Cache(NodeHint),
+    Overlay(SlotHint),
+    Unknown,
+}
+
+/// The layers of one store.
+pub(crate) struct Layers {
+    parts: LayerParts,
+    hasher: RandomState,
+}
+
+impl std::fmt::Debug for Layers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layers").field("name", &self.parts.name).finish_non_exhaustive()
+    }
+}
+
+impl Layers {
+    pub(crate) fn new(parts: LayerParts) -> Self {
+        Self { parts, hasher: RandomState::default() }
+    }
+
+    pub(crate) const fn name(&self) -> &StoreName {
+        &self.parts.name
+    }
+
+    pub(crate) fn context(&self) -> &TaskContext {
+        &self.parts.context
+    }
+
+    pub(crate) const fn cache(&self) -> Option<&CacheLayer> {
+        self.parts.cache.as_ref()
+    }
+
+    pub(crate) const fn staged(&self) -> &Staged {
+        &self.parts.staged
+    }
+
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The store's failure, named.
+    pub(crate) fn failed(&self, error: StagedError) -> StoreError {
+        let store = self.parts.name.clone();
+        match error {
+            StagedError::Closed => StoreError::Closed(store),
+            StagedError::Bytes(BytesError::Damaged(detail)) => {
+                StoreError::Corrupted { store, detail }
+            }
+            StagedError::Bytes(BytesError::Io { action, source }) => {
+                StoreError::Io { store, action, source }
+            }
+        }
+    }
+
+    /// Shows `read` the value of a key. `read` must not come back to the store.
+    pub(crate) fn get_with<R>(
+        &self,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<(R, Hint), StoreError> {
+        let hash = self.hash(key);
+        match &self.parts.cache {
+            Some(cache) => {
+                let (result, at) = cache.get_with(self, hash, key, read)?;
+                Ok((result, Hint { hash, at: at.map_or(At::Unknown, At::Cache) }))
+            }
+            None => {
+                let (result, at) = self.get_below(hash, key, read)?;
+                Ok((result, Hint { hash, at: At::Overlay(at) }))
+            }
+        }
+    }
+
+    /// Writes a row; `None` deletes it.
+    pub(crate) fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        self.put_at(key, value, Hint { hash: self.hash(key), at: At::Unknown })
+    }
+
+    /// Writes a row that was found at `hint`, which may be out of date.
+    pub(crate) fn put_at(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Hint,
+    ) -> Result<(), StoreError> {
+        match (&self.parts.cache, hint.at) {
+            (Some(cache), At::Cache(at)) => cache.put(self, hint.hash, key, value, Some(at)),
+            (Some(cache), _) => cache.put(self, hint.hash, key, value, None),
+            (None, At::Overlay(at)) => self.put_below(hint.hash, key, value, Some(at)),
+            (None, _) => self.put_below(hint.hash, key, value, None),
+        }
+    }
+
+    /// As [`get_with`](Self::get_with), below the cache.
+    pub(super) fn get_below<R>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<(R, SlotHint), StoreError> {
+        self.parts.staged.get_with(hash, key, read).map_err(|error| self.failed(error))
+    }
+
+    /// Writes a row below the cache, and sends the change.
+    pub(super) fn put_below(
+        &self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<SlotHint>,
+    ) -> Result<(), StoreError> {
+        let written = self.parts.staged.put(hash, key, value, hint);
+        written.map_err(|error| self.failed(error))?;
+        let Some(changelog) = &self.parts.changelog else { return Ok(()) };
+        let sent = changelog.send(key, value, &self.parts.context);
+        sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
+    }
+
+    /// The rows of a range as they are now.
+    pub(crate) fn rows(self: &Rc<Self>, range: KeyRange, direction: Direction) -> Rows {
+        Rows::new(Rc::clone(self), range, direction)
+    }
+
+    /// A copy of the staged rows of a range, and the version that they lie over.
+    pub(super) fn staged_range(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+    ) -> (Vec<OwnedRow>, Version) {
+        (self.parts.staged.staged_range(range, direction), self.parts.staged.version())
+    }
+
+    /// Adds rows of the byte store to the chunk, if it is still the version of the iterator.
+    pub(super) fn scan(
+        &self,
+        version: Version,
+        range: &KeyRange,
+        (direction, chunk): (Direction, &mut Chunk),
+    ) -> Result<Progress, StoreError> {
+        self.check(version)?;
+        let progress = self.parts.staged.scan(range, direction, chunk);
+        progress.map_err(|error| self.failed(error))
+    }
+
+    pub(super) fn check(&self, version: Version) -> Result<(), StoreError> {
+        if self.parts.staged.version() == version {
+            return Ok(());
+        }
+        Err(StoreError::StaleIterator(self.parts.name.clone()))
+    }
+
+    /// How many rows there are below the cache, roughly; as in Kafka, entries that only the cache
+    /// has do not count.
+    pub(crate) fn approximate_len(&self) -> Result<u64, StoreError> {
+        self.parts.staged.approximate_len().map_err(|error| self.failed(error))
+    }
+
+    /// Drops what is staged and cached.
+    pub(crate) fn discard(&self) {
+        if let Some(cache) = &self.parts.cache {
+            cache.clear();
+        }
+        self.parts.staged.discard();
+    }
+
+    /// The byte store was emptied.
+    pub(crate) fn emptied(&self) {
+        if let Some(cache) = &self.parts.cache {
+            cache.clear();
+        }
+        self.parts.staged.emptied();
+    }
+
+    /// Bytes written since the last commit, and those that wait to be forwarded.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        let waiting = self.parts.cache.as_ref().map_or(0, CacheLayer::outgoing_bytes);
+        self.parts.staged.staged_bytes() + waiting
+    }
+
+    /// Writes out the cache of a store that no node owns.
+    pub(crate) fn write_out(&self) -> Result<(), StoreError> {
+        match &self.parts.cache {
+            Some(cache) if !cache.has_owner() => cache.write_out(self),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the store with its task.
+    pub(crate) fn close(&self) {
+        if let Some(cache) = &self.parts.cache {
+            cache.clear();
+        }
+        self.parts.staged.close();
+    }
+}

@@ -1,0 +1,149 @@
+//! Scans: cached and staged rows, copied when the scan starts, merged over the byte store's, which
+//! are read in chunks.
+
+use std::rc::Rc;
+
+use streams_core::error::StoreError;
+
+use super::Layers;
+use crate::bytes::{Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::staging::Version;
+
+/// Where a row above the byte store comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Above {
+    Cached,
+    Staged,
+}
+
+/// The rows of a range as they were when the scan started. Owns its snapshot.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    layers: Rc<Layers>,
+    version: Version,
+    direction: Direction,
+    /// What is left to be read of the byte store.
+    range: KeyRange,
+    progress: Progress,
+    chunk: Chunk,
+    /// Next last.
+    above: Vec<(OwnedRow, Above)>,
+    current: Option<OwnedRow>,
+}
+
+/// Which side has the next row.
+enum Next {
+    Above,
+    Below,
+    Both,
+}
+
+impl Rows {
+    pub(super) fn new(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
+        let (staged, version) = layers.staged_range(&range, direction);
+        let cached = layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
+        let mut above = merge(cached, staged, direction);
+        above.reverse();
+        let progress = if range.is_empty() { Progress::Done } else { Progress::More };
+        let chunk = Chunk::default();
+        Self { layers, version, direction, range, progress, chunk, above, current: None }
+    }
+
+    /// The store that is scanned.
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The next key and value; `None` at the end.
+    pub(crate) fn next_row(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+        self.layers.check(self.version)?;
+        loop {
+            self.fill()?;
+            let Some(next) = self.next() else { return Ok(None) };
+            match next {
+                Next::Below => {
+                    self.chunk.advance();
+                    self.current = None;
+                    break;
+                }
+                Next::Both => self.chunk.advance(),
+                Next::Above => {}
+            }
+            if self.take_above() {
+                break;
+            }
+        }
+        Ok(match &self.current {
+            None => self.chunk.passed(),
+            Some(row) => row.value.as_deref().map(|value| (&*row.key, value)),
+        })
+    }
+
+    /// Takes the next row above the byte store; `false` when it says that its key is deleted.
+    fn take_above(&mut self) -> bool {
+        let Some((row, from)) = self.above.pop() else { return false };
+        if from == Above::Cached
+            && let Some(cache) = self.layers.cache()
+        {
+            cache.touch(self.layers.hash(&row.key), &row.key);
+        }
+        let found = row.value.is_some();
+        self.current = Some(row);
+        found
+    }
+
+    fn fill(&mut self) -> Result<(), StoreError> {
+        while self.chunk.peek().is_none() && self.progress == Progress::More {
+            if let Some(key) = self.chunk.last_key() {
+                self.range.pass(key, self.direction);
+            }
+            self.chunk.renew();
+            let into = (self.direction, &mut self.chunk);
+            self.progress = self.layers.scan(self.version, &self.range, into)?;
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> Option<Next> {
+        let (above, below) = (self.above.last(), self.chunk.peek());
+        let order = match (above, below) {
+            (None, None) => return None,
+            (Some(_), None) => return Some(Next::Above),
+            (None, Some(_)) => return Some(Next::Below),
+            (Some((above, _)), Some((below, _))) => compare(&above.key, below, self.direction),
+        };
+        Some(match order {
+            std::cmp::Ordering::Less => Next::Above,
+            std::cmp::Ordering::Greater => Next::Below,
+            std::cmp::Ordering::Equal => Next::Both,
+        })
+    }
+}
+
+fn compare(a: &[u8], b: &[u8], direction: Direction) -> std::cmp::Ordering {
+    match direction {
+        Direction::Forward => a.cmp(b),
+        Direction::Backward => b.cmp(a),
+    }
+}
+
+/// One list of both; a cached row hides a staged one.
+fn merge(
+    cached: Vec<OwnedRow>,
+    staged: Vec<OwnedRow>,
+    direction: Direction,
+) -> Vec<(OwnedRow, Above)> {
+    let mut merged = Vec::with_capacity(cached.len() + staged.len());
+    let mut cached = cached.into_iter().peekable();
+    for row in staged {
+        let before = |other: &OwnedRow| compare(&other.key, &row.key, direction).is_lt();
+        while let Some(other) = cached.next_if(before) {
+            merged.push((other, Above::Cached));
+        }
+        if cached.peek().is_none_or(|other| other.key != row.key) {
+            merged.push((row, Above::Staged));
+        }
+    }
+    merged.extend(cached.map(|row| (row, Above::Cached)));
+    merged
+}

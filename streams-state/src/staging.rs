@@ -1,0 +1,185 @@
+//! Staging: writes stay in memory until the task commits; reads see them over the byte store.
+
+mod budget;
+mod overlay;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+pub(crate) use self::budget::OverlayBudget;
+use self::budget::OverlayShare;
+pub(crate) use self::overlay::SlotHint;
+use self::overlay::{Known, Overlay};
+use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+
+/// Counts the changes of a byte store, which end the iterators made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version(u64);
+
+/// Why a staged store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StagedError {
+    #[error("closed")]
+    Closed,
+    #[error(transparent)]
+    Bytes(#[from] BytesError),
+}
+
+/// One store's rows: an overlay in memory over a byte store.
+pub(crate) struct Staged {
+    overlay: RefCell<Overlay>,
+    /// `None` once the task is closed.
+    bytes: RefCell<Option<Bytes>>,
+    share: OverlayShare,
+    version: Cell<u64>,
+    buffer: Cell<Vec<u8>>,
+}
+
+impl Staged {
+    pub(crate) fn new(bytes: Bytes, budget: &Arc<OverlayBudget>) -> Self {
+        Self {
+            overlay: RefCell::default(),
+            bytes: RefCell::new(Some(bytes)),
+            share: OverlayBudget::share(budget),
+            version: Cell::new(0),
+            buffer: Cell::default(),
+        }
+    }
+
+    /// Shows `read` the value of a key. `read` must not come back to the store.
+    pub(crate) fn get_with<R>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<(R, SlotHint), StagedError> {
+        let mut overlay = self.overlay.borrow_mut();
+        match overlay.get(hash, key) {
+            (Known::Value(value), Some(hint)) => return Ok((read(Some(value)), hint)),
+            (Known::Absent, Some(hint)) => return Ok((read(None), hint)),
+            _ => {}
+        }
+        let mut buffer = self.buffer.take();
+        buffer.clear();
+        let found =
+            self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.get(key, &mut buffer)?;
+        let value = found.then_some(&*buffer);
+        let hint = overlay.remember(hash, key, value);
+        let result = read(value);
+        self.buffer.set(buffer);
+        self.settle(&mut overlay);
+        Ok((result, hint))
+    }
+
+    /// Writes a row; `None` deletes it.
+    pub(crate) fn put(
+        &self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<SlotHint>,
+    ) -> Result<(), StagedError> {
+        if self.bytes.borrow().is_none() {
+            return Err(StagedError::Closed);
+        }
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.stage(hash, key, value, hint);
+        self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
+        Ok(())
+    }
+
+    /// Keeps the overlay within its share of the budget.
+    fn settle(&self, overlay: &mut Overlay) {
+        let allowed = self.share.clean_bytes_max(overlay.staged_bytes());
+        if overlay.clean_bytes() > allowed {
+            overlay.trim(allowed);
+        }
+        self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
+    }
+
+    /// The store as it is now; changes with each commit.
+    pub(crate) const fn version(&self) -> Version {
+        Version(self.version.get())
+    }
+
+    fn changed(&self) {
+        self.version.set(self.version.get().wrapping_add(1));
+    }
+
+    /// A copy of the staged rows of a range.
+    pub(crate) fn staged_range(&self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
+        self.overlay.borrow_mut().staged_range(range, direction)
+    }
+
+    /// Adds rows of the byte store to the chunk.
+    pub(crate) fn scan(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        chunk: &mut Chunk,
+    ) -> Result<Progress, StagedError> {
+        let bytes = self.bytes.borrow();
+        Ok(bytes.as_ref().ok_or(StagedError::Closed)?.scan(range, direction, chunk)?)
+    }
+
+    /// How many rows the byte store has, roughly, and those staged.
+    pub(crate) fn approximate_len(&self) -> Result<u64, StagedError> {
+        let below = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.approximate_len()?;
+        let overlay = self.overlay.borrow();
+        let staged = overlay.staged().filter(|(_, value)| value.is_some()).count();
+        Ok(below.saturating_add(u64::try_from(staged).unwrap_or(u64::MAX)))
+    }
+
+    /// Bytes written since the last commit.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        self.overlay.borrow().staged_bytes()
+    }
+
+    /// Shows the byte store and each staged row to `write`.
+    pub(crate) fn for_each_staged(&self, mut write: impl FnMut(&[u8], Option<&[u8]>)) {
+        for (key, value) in self.overlay.borrow().staged() {
+            write(key, value);
+        }
+    }
+
+    /// The byte store.
+    pub(crate) fn with_bytes<R>(&self, with: impl FnOnce(&Bytes) -> R) -> Result<R, StagedError> {
+        self.bytes.borrow().as_ref().map(with).ok_or(StagedError::Closed)
+    }
+
+    /// The byte store has taken what was staged.
+    pub(crate) fn committed(&self) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.committed();
+        self.settle(&mut overlay);
+        self.changed();
+    }
+
+    /// Drops what was staged.
+    pub(crate) fn discard(&self) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.discard();
+        self.settle(&mut overlay);
+        self.changed();
+    }
+
+    /// A row changes below, past the staging.
+    pub(crate) fn changed_below(&self, hash: u64, key: &[u8]) {
+        self.overlay.borrow_mut().forget(hash, key);
+        self.changed();
+    }
+
+    /// Forgets all rows in memory, for a byte store that was emptied.
+    pub(crate) fn emptied(&self) {
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.clear();
+        self.settle(&mut overlay);
+        self.changed();
+    }
+
+    /// Lets go of the byte store; the store answers no more.
+    pub(crate) fn close(&self) {
+        self.bytes.borrow_mut().take();
+        self.emptied();
+    }
+}

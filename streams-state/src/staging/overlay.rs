@@ -1,0 +1,280 @@
+//! Rows in memory over a byte store: what was written since the last commit, and copies of what was
+//! read or written a short while ago.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use hashbrown::HashTable;
+
+use crate::bytes::{Direction, KeyRange, OwnedRow};
+
+/// What a slot costs besides the bytes of its key and value: the slot, its place in the index and
+/// the allocator's share.
+const SLOT_BYTES: usize = 80;
+
+/// What the overlay knows of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Known<'a> {
+    /// Nothing; ask the byte store.
+    Nothing,
+    /// The key is absent.
+    Absent,
+    /// The key's value.
+    Value(&'a [u8]),
+}
+
+/// Where a row was found, to find it again without hashing. Checked when used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlotHint(u32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    /// Equal to the byte store's row. Evicted when `referenced` was not set for a round of the hand.
+    Clean {
+        referenced: bool,
+    },
+    /// Written since the last commit.
+    Staged,
+}
+
+#[derive(Debug)]
+struct Slot {
+    hash: u64,
+    /// The key, then the value.
+    row: Vec<u8>,
+    key_len: u32,
+    absent: bool,
+    state: State,
+}
+
+impl Slot {
+    fn key(&self) -> &[u8] {
+        self.row.get(..self.key_len as usize).unwrap_or_default()
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        (!self.absent).then(|| self.row.get(self.key_len as usize..).unwrap_or_default())
+    }
+
+    fn bytes(&self) -> usize {
+        SLOT_BYTES + self.row.capacity()
+    }
+}
+
+/// A hash table of rows; see the module.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    index: HashTable<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// The staged slots, in the order of their first writes.
+    staged: Vec<u32>,
+    /// The staged keys in order; kept from the first scan on.
+    order: Option<BTreeMap<Box<[u8]>, u32>>,
+    staged_bytes: usize,
+    clean_bytes: usize,
+    /// Where the search for a row to evict goes on.
+    hand: usize,
+    /// Bytes of the last value written, so that a row first known as absent needs no second
+    /// allocation.
+    usual_value_len: usize,
+}
+
+impl Overlay {
+    /// Bytes of rows written since the last commit.
+    pub(crate) const fn staged_bytes(&self) -> usize {
+        self.staged_bytes
+    }
+
+    /// Bytes of rows that can be evicted.
+    pub(crate) const fn clean_bytes(&self) -> usize {
+        self.clean_bytes
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.index.find(hash, |slot| self.slots[*slot as usize].key() == key).copied()
+    }
+
+    fn is_at(&self, hint: SlotHint, key: &[u8]) -> bool {
+        self.slots
+            .get(hint.0 as usize)
+            .is_some_and(|slot| slot.state != State::Free && slot.key() == key)
+    }
+
+    /// What is known of a key, and where.
+    pub(crate) fn get(&mut self, hash: u64, key: &[u8]) -> (Known<'_>, Option<SlotHint>) {
+        let Some(at) = self.find(hash, key) else { return (Known::Nothing, None) };
+        let slot = &mut self.slots[at as usize];
+        if let State::Clean { referenced } = &mut slot.state {
+            *referenced = true;
+        }
+        let known = slot.value().map_or(Known::Absent, Known::Value);
+        (known, Some(SlotHint(at)))
+    }
+
+    /// Writes a row; `None` deletes it.
+    pub(crate) fn stage(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<SlotHint>,
+    ) {
+        let at = hint.filter(|hint| self.is_at(*hint, key)).map(|hint| hint.0);
+        let at = at.or_else(|| self.find(hash, key));
+        let at = at.unwrap_or_else(|| self.insert(hash, key, value.map_or(0, <[u8]>::len)));
+        if let Some(value) = value {
+            self.usual_value_len = value.len();
+        }
+        let slot = &mut self.slots[at as usize];
+        let before = slot.bytes();
+        slot.row.truncate(slot.key_len as usize);
+        slot.absent = value.is_none();
+        if let Some(value) = value {
+            slot.row.reserve_exact(value.len());
+            slot.row.extend_from_slice(value);
+        }
+        let (was, bytes) = (slot.state, slot.bytes());
+        slot.state = State::Staged;
+        if was == State::Staged {
+            self.staged_bytes = self.staged_bytes - before + bytes;
+            return;
+        }
+        self.clean_bytes -= before;
+        self.staged_bytes += bytes;
+        self.staged.push(at);
+        if let Some(order) = &mut self.order {
+            order.insert(key.into(), at);
+        }
+    }
+
+    /// Keeps a copy of a row as the byte store has it. The key must be unknown.
+    pub(crate) fn remember(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) -> SlotHint {
+        let room = value.map_or(self.usual_value_len, <[u8]>::len);
+        let at = self.insert(hash, key, room);
+        let slot = &mut self.slots[at as usize];
+        if let Some(value) = value {
+            slot.row.extend_from_slice(value);
+            slot.absent = false;
+        }
+        SlotHint(at)
+    }
+
+    /// A clean, absent row for a key that has none.
+    fn insert(&mut self, hash: u64, key: &[u8], room: usize) -> u32 {
+        let mut row = Vec::with_capacity(key.len() + room);
+        row.extend_from_slice(key);
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let state = State::Clean { referenced: false };
+        let slot = Slot { hash, row, key_len, absent: true, state };
+        self.clean_bytes += slot.bytes();
+        let at = if let Some(at) = self.free.pop() {
+            self.slots[at as usize] = slot;
+            at
+        } else {
+            self.slots.push(slot);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        };
+        let slots = &self.slots;
+        self.index.insert_unique(hash, at, |at| slots[*at as usize].hash);
+        at
+    }
+
+    fn remove(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        let bytes = slot.bytes();
+        match slot.state {
+            State::Free => return,
+            State::Clean { .. } => self.clean_bytes -= bytes,
+            State::Staged => self.staged_bytes -= bytes,
+        }
+        slot.state = State::Free;
+        slot.row = Vec::new();
+        if let Ok(entry) = self.index.find_entry(slot.hash, |other| *other == at) {
+            entry.remove();
+        }
+        self.free.push(at);
+    }
+
+    /// Forgets one clean row, for one that changes below. Staged rows stay.
+    pub(crate) fn forget(&mut self, hash: u64, key: &[u8]) {
+        if let Some(at) = self.find(hash, key)
+            && self.slots[at as usize].state != State::Staged
+        {
+            self.remove(at);
+        }
+    }
+
+    /// The rows written since the last commit; `None` for a deleted one.
+    pub(crate) fn staged(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.staged.iter().map(|at| {
+            let slot = &self.slots[*at as usize];
+            (slot.key(), slot.value())
+        })
+    }
+
+    /// The byte store has taken what was staged.
+    pub(crate) fn committed(&mut self) {
+        for at in self.staged.drain(..) {
+            self.slots[at as usize].state = State::Clean { referenced: true };
+        }
+        self.clean_bytes += std::mem::take(&mut self.staged_bytes);
+        if let Some(order) = &mut self.order {
+            order.clear();
+        }
+    }
+
+    /// Drops what was staged.
+    pub(crate) fn discard(&mut self) {
+        for at in std::mem::take(&mut self.staged) {
+            self.remove(at);
+        }
+        if let Some(order) = &mut self.order {
+            order.clear();
+        }
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { order: self.order.take().map(|_| BTreeMap::new()), ..Self::default() };
+    }
+
+    /// Evicts clean rows until they take no more than `max_bytes`: those first that were not asked
+    /// for since the hand last passed.
+    pub(crate) fn trim(&mut self, max_bytes: usize) {
+        // Two rounds: the first may only clear the marks.
+        let mut steps = self.slots.len().saturating_mul(2);
+        while self.clean_bytes > max_bytes && steps > 0 {
+            steps -= 1;
+            self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
+            let Some(slot) = self.slots.get_mut(self.hand) else { return };
+            match &mut slot.state {
+                State::Free | State::Staged => {}
+                State::Clean { referenced } if *referenced => *referenced = false,
+                State::Clean { .. } => self.remove(u32::try_from(self.hand).unwrap_or(u32::MAX)),
+            }
+        }
+    }
+
+    /// A copy of the staged rows of a range, in the order of `direction`.
+    pub(crate) fn staged_range(&mut self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
+        let (slots, staged) = (&self.slots, &self.staged);
+        let order = self.order.get_or_insert_with(|| {
+            staged.iter().map(|at| (slots[*at as usize].key().into(), *at)).collect()
+        });
+        if range.is_empty() {
+            return Vec::new();
+        }
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (range.lower(), range.upper());
+        let row = |(key, at): (&Box<[u8]>, &u32)| OwnedRow {
+            key: key.clone(),
+            value: slots[*at as usize].value().map(Into::into),
+        };
+        let rows = order.range::<[u8], _>(bounds);
+        match direction {
+            Direction::Forward => rows.map(row).collect(),
+            Direction::Backward => rows.rev().map(row).collect(),
+        }
+    }
+}

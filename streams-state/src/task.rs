@@ -1,0 +1,199 @@
+//! The stores of one task, as its worker sees them.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use streams_core::error::StoreError;
+use streams_core::names::{StoreName, TopicName};
+use streams_core::outbox::Purpose;
+use streams_core::record::RawRecord;
+use streams_core::store::{OpenStores, StoreSpec, StoreToOpen, TaskStores};
+
+use crate::builder::{Caching, Factory};
+use crate::bytes::Bytes;
+use crate::layer::changelog::{Changelog, RowFormat};
+use crate::layer::{CacheLayer, LayerParts, Layers};
+use crate::staging::{OverlayBudget, Staged};
+
+/// A store of a task.
+struct OpenStore {
+    spec: Arc<dyn StoreSpec>,
+    layers: Rc<Layers>,
+    rows: RowFormat,
+    /// What the serdes of its views get as their topic.
+    topic: TopicName,
+    /// All before this offset of the changelog is in the byte store.
+    position: Cell<Option<i64>>,
+    /// Whether it can be rebuilt from Kafka.
+    is_logged: bool,
+}
+
+/// The stores of one task.
+pub(crate) struct StoresOfTask {
+    stores: Vec<OpenStore>,
+    row: Vec<u8>,
+}
+
+fn factory(spec: &dyn StoreSpec) -> Result<&Factory, StoreError> {
+    let factory = spec.as_any().downcast_ref::<Factory>();
+    factory.ok_or_else(|| StoreError::Unknown(spec.name().clone()))
+}
+
+/// The topic that serdes see: the changelog's, or what it would be called.
+fn serde_topic(request: &OpenStores, store: &StoreToOpen) -> TopicName {
+    match &store.restored_from {
+        Some(changelog) => changelog.topic.clone(),
+        None => {
+            let application = request.context.application_id();
+            format!("{application}-{}-changelog", store.spec.name()).into()
+        }
+    }
+}
+
+impl StoresOfTask {
+    /// Puts the layers over the byte stores, which come with the changelog offsets they hold.
+    pub(crate) fn open(
+        request: OpenStores,
+        bytes: Vec<(Bytes, Option<i64>)>,
+        budget: &Arc<OverlayBudget>,
+    ) -> Result<Self, StoreError> {
+        let mut stores = Vec::with_capacity(bytes.len());
+        for ((number, store), (bytes, position)) in (0..).zip(&request.stores).zip(bytes) {
+            let factory = factory(&*store.spec)?;
+            let rows = factory.rows();
+            let rows = rows.ok_or_else(|| StoreError::Unknown(store.spec.name().clone()))?;
+            let changelog = store.changelog.as_ref().map(|to| {
+                let topic = request.outbox.borrow_mut().topic(&to.topic);
+                let purpose = Purpose::Changelog { task: request.task_number, store: number };
+                Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, rows)
+            });
+            let cache = match factory.caching() {
+                Caching::On => Some(CacheLayer::new(Rc::clone(&request.cache))),
+                Caching::Off => None,
+            };
+            let layers = Rc::new(Layers::new(LayerParts {
+                name: store.spec.name().clone(),
+                context: Rc::clone(&request.context),
+                cache,
+                changelog,
+                staged: Staged::new(bytes, budget),
+            }));
+            stores.push(OpenStore {
+                spec: Arc::clone(&store.spec),
+                layers,
+                rows,
+                topic: serde_topic(&request, store),
+                position: Cell::new(position),
+                is_logged: store.restored_from.is_some(),
+            });
+        }
+        Ok(Self { stores, row: Vec::new() })
+    }
+
+    fn store(&self, at: usize) -> Result<&OpenStore, StoreError> {
+        self.stores.get(at).ok_or_else(|| StoreError::Unknown(format!("#{at}").into()))
+    }
+
+    /// Writes what is staged in these stores in one batch.
+    fn write<'a>(stores: impl Iterator<Item = &'a OpenStore> + Clone) -> Result<(), StoreError> {
+        for store in stores {
+            let staged = store.layers.staged();
+            let written = staged.with_bytes(|bytes| match bytes {
+                Bytes::Memory(memory) => {
+                    staged.for_each_staged(|key, value| memory.write(key, value));
+                }
+            });
+            written.map_err(|error| store.layers.failed(error))?;
+            staged.committed();
+        }
+        Ok(())
+    }
+}
+
+impl TaskStores for StoresOfTask {
+    fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        let store = self.stores.iter().find(|open| open.layers.name() == store)?;
+        let factory = factory(&*store.spec).ok()?;
+        Some(factory.handle(&store.layers, &store.topic))
+    }
+
+    fn position(&self, store: usize) -> Option<i64> {
+        self.stores.get(store)?.position.get()
+    }
+
+    fn restore(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        let mut row = std::mem::take(&mut self.row);
+        let open = self.store(store)?;
+        let Some(key) = record.key else {
+            tracing::warn!(store = %open.layers.name(), offset = record.offset, "a changelog record without a key is left out");
+            return Ok(());
+        };
+        row.clear();
+        if open.rows == RowFormat::Timestamped {
+            row.extend_from_slice(&record.timestamp.millis().to_be_bytes());
+        }
+        row.extend_from_slice(record.value.unwrap_or_default());
+        let value = record.value.map(|_| &*row);
+        let staged = open.layers.staged();
+        staged.changed_below(open.layers.hash(key), key);
+        let written = staged.with_bytes(|bytes| match bytes {
+            Bytes::Memory(memory) => memory.write(key, value),
+        });
+        let written = written.map_err(|error| open.layers.failed(error));
+        self.row = row;
+        written
+    }
+
+    fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
+        self.store(store)?.position.set(Some(next_offset));
+        Ok(())
+    }
+
+    fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
+        let open = self.store(store)?;
+        open.position.set(None);
+        let staged = open.layers.staged();
+        let emptied = staged.with_bytes(|bytes| match bytes {
+            Bytes::Memory(memory) => memory.clear(),
+        });
+        emptied.map_err(|error| open.layers.failed(error))?;
+        open.layers.emptied();
+        Ok(())
+    }
+
+    fn staged_bytes(&self) -> usize {
+        self.stores.iter().map(|store| store.layers.staged_bytes()).sum()
+    }
+
+    fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError> {
+        Self::write(self.stores.iter())?;
+        for (store, next_offset) in positions {
+            self.store(*store)?.position.set(Some(*next_offset));
+        }
+        Ok(())
+    }
+
+    fn commit_unlogged(&mut self) -> Result<(), StoreError> {
+        Self::write(self.stores.iter().filter(|store| !store.is_logged))
+    }
+
+    fn flush_caches(&mut self) -> Result<(), StoreError> {
+        self.stores.iter().try_for_each(|store| store.layers.write_out())
+    }
+
+    fn discard(&mut self) {
+        for store in &self.stores {
+            store.layers.discard();
+        }
+    }
+}
+
+impl Drop for StoresOfTask {
+    fn drop(&mut self) {
+        for store in &self.stores {
+            store.layers.close();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Typed keys and values over a store's layers.
+
+use std::cell::Cell;
+use std::ops::{Bound, RangeBounds};
+use std::rc::Rc;
+
+use streams_core::error::{Part, StoreError};
+use streams_core::names::TopicName;
+use streams_core::serde::{Payload, SerdeError, SharedSerde};
+
+use crate::bytes::{Direction, KeyRange};
+use crate::layer::{Layers, Rows};
+
+/// The layers of a store and the serdes of its view.
+pub(crate) struct Codec<K, V> {
+    pub(crate) layers: Rc<Layers>,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    /// The changelog topic, which serdes get as their topic.
+    topic: TopicName,
+    key_buffer: Cell<Vec<u8>>,
+    row_buffer: Cell<Vec<u8>>,
+}
+
+impl<K: 'static, V: 'static> Codec<K, V> {
+    pub(crate) fn new(
+        layers: Rc<Layers>,
+        topic: TopicName,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        Self { layers, key, value, topic, key_buffer: Cell::default(), row_buffer: Cell::default() }
+    }
+
+    pub(crate) fn failed(
+        &self,
+        action: &'static str,
+        part: Part,
+        source: SerdeError,
+    ) -> StoreError {
+        StoreError::Serde { store: self.layers.name().clone(), action, part, source }
+    }
+
+    fn encode_key(&self, key: &K, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        let null = SerdeError::Null { expected: "key of a store" };
+        match self.key.encode(&self.topic, key, out) {
+            Ok(Payload::Bytes) => Ok(()),
+            Ok(Payload::Null) => Err(self.failed("write", Part::Key, null)),
+            Err(source) => Err(self.failed("write", Part::Key, source)),
+        }
+    }
+
+    /// Shows `with` the bytes of a key.
+    pub(crate) fn with_key<R>(
+        &self,
+        key: &K,
+        with: impl FnOnce(&[u8]) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let mut bytes = self.key_buffer.take();
+        bytes.clear();
+        let result = self.encode_key(key, &mut bytes).and_then(|()| with(&bytes));
+        self.key_buffer.set(bytes);
+        result
+    }
+
+    /// Shows `with` a row: `head`, then the value's bytes; or `None` when the value's serde gives
+    /// null.
+    pub(crate) fn with_row<R>(
+        &self,
+        head: &[u8],
+        value: &V,
+        with: impl FnOnce(Option<&[u8]>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let mut row = self.row_buffer.take();
+        row.clear();
+        row.extend_from_slice(head);
+        let result = match self.value.encode(&self.topic, value, &mut row) {
+            Ok(Payload::Bytes) => with(Some(&row)),
+            Ok(Payload::Null) => with(None),
+            Err(source) => Err(self.failed("write", Part::Value, source)),
+        };
+        self.row_buffer.set(row);
+        result
+    }
+
+    pub(crate) fn decode_key(&self, bytes: &[u8]) -> Result<K, StoreError> {
+        let key = self.key.decode(&self.topic, Some(bytes));
+        key.map_err(|source| self.failed("read", Part::Key, source))
+    }
+
+    pub(crate) fn decode_value(&self, bytes: &[u8]) -> Result<V, StoreError> {
+        let value = self.value.decode(&self.topic, Some(bytes));
+        value.map_err(|source| self.failed("read", Part::Value, source))
+    }
+
+    fn bound(&self, bound: Bound<&K>) -> Result<Bound<Box<[u8]>>, StoreError> {
+        let encode = |key: &K| {
+            let mut bytes = Vec::new();
+            self.encode_key(key, &mut bytes).map(|()| bytes.into_boxed_slice())
+        };
+        Ok(match bound {
+            Bound::Unbounded => Bound::Unbounded,
+            Bound::Included(key) => Bound::Included(encode(key)?),
+            Bound::Excluded(key) => Bound::Excluded(encode(key)?),
+        })
+    }
+
+    /// The rows whose keys' bytes lie between those of the bounds.
+    pub(crate) fn range(
+        &self,
+        range: &impl RangeBounds<K>,
+        direction: Direction,
+    ) -> Result<Rows, StoreError> {
+        let (lower, upper) = (self.bound(range.start_bound())?, self.bound(range.end_bound())?);
+        let range = KeyRange::new(lower, upper);
+        if range.is_empty() {
+            let store = self.layers.name();
+            tracing::warn!(%store, "a range is empty: its keys' bytes are in the wrong order");
+        }
+        Ok(self.layers.rows(range, direction))
+    }
+}
+
+impl<K, V> std::fmt::Debug for Codec<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.layers.fmt(f)
+    }
+}

@@ -1,0 +1,218 @@
+//! Piping records into a topology.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use streams_core::error::Part;
+use streams_core::names::TopicName;
+use streams_core::record::{Headers, Record};
+use streams_core::serde::{Payload, SerdeError, SharedSerde};
+use streams_core::time::Timestamp;
+
+use super::TestError;
+use super::engine::Engine;
+use crate::model::{NewRecord, WriterId};
+
+/// Pipes typed records into a source topic. Every call returns once all that follows from the record
+/// has been done.
+///
+/// Records without a time of their own get the time of the topic's clock, which starts at the
+/// driver's clock when the test topic is made and stands still, unless set otherwise.
+pub struct TestInputTopic<K, V> {
+    engine: Rc<RefCell<Engine>>,
+    topic: TopicName,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    next_time: Timestamp,
+    advance: Duration,
+    partition: Option<i32>,
+}
+
+impl<K, V> fmt::Debug for TestInputTopic<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestInputTopic").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// A key or value as bytes.
+type Encoded = Option<Bytes>;
+
+impl<K: 'static, V: 'static> TestInputTopic<K, V> {
+    pub(super) fn new(
+        engine: &Rc<RefCell<Engine>>,
+        topic: TopicName,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        let (engine, next_time) = (Rc::clone(engine), engine.borrow().now);
+        Self { engine, topic, key, value, next_time, advance: Duration::ZERO, partition: None }
+    }
+
+    /// The same test topic with its clock at `start`, moved on by `advance` with each record that
+    /// has no time of its own. 0 stands still.
+    #[must_use]
+    pub const fn with_clock(mut self, start: Timestamp, advance: Duration) -> Self {
+        self.next_time = start;
+        self.advance = advance;
+        self
+    }
+
+    /// The same test topic writing to this partition, where the hash of the key should not decide.
+    #[must_use]
+    pub const fn to_partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Moves the topic's clock on.
+    pub fn advance_time(&mut self, by: Duration) {
+        self.next_time = self.next_time.plus(by);
+    }
+
+    /// Pipes a key and a value.
+    ///
+    /// # Errors
+    /// When the topology does not read the topic, the record cannot be encoded, or it fails the
+    /// task.
+    pub fn pipe(&mut self, key: impl Into<K>, value: impl Into<V>) -> Result<(), TestError> {
+        let time = self.tick();
+        self.pipe_at(key, value, time)
+    }
+
+    /// Pipes a key and a value at a time.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_at(
+        &mut self,
+        key: impl Into<K>,
+        value: impl Into<V>,
+        time: Timestamp,
+    ) -> Result<(), TestError> {
+        let key = self.encoded_key(&key.into())?;
+        let value = self.encoded_value(&value.into())?;
+        self.pipe_bytes(key, value, time, Headers::new())
+    }
+
+    /// Pipes a record, with its time and headers.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_record(&mut self, record: Record<K, V>) -> Result<(), TestError> {
+        let (key, value) = (self.encoded_key(&record.key)?, self.encoded_value(&record.value)?);
+        self.pipe_bytes(key, value, record.timestamp, record.headers)
+    }
+
+    /// Pipes a value without a key.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_value(&mut self, value: impl Into<V>) -> Result<(), TestError> {
+        let time = self.tick();
+        let value = self.encoded_value(&value.into())?;
+        self.pipe_bytes(None, value, time, Headers::new())
+    }
+
+    /// Pipes a tombstone: a key with a null value, whatever the value's type.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_tombstone(&mut self, key: impl Into<K>) -> Result<(), TestError> {
+        let time = self.tick();
+        self.pipe_tombstone_at(key, time)
+    }
+
+    /// Pipes a tombstone at a time.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_tombstone_at(
+        &mut self,
+        key: impl Into<K>,
+        time: Timestamp,
+    ) -> Result<(), TestError> {
+        let key = self.encoded_key(&key.into())?;
+        self.pipe_bytes(key, None, time, Headers::new())
+    }
+
+    /// Pipes keys and values one after the other. The first failure ends it.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_all(
+        &mut self,
+        entries: impl IntoIterator<Item = (impl Into<K>, impl Into<V>)>,
+    ) -> Result<(), TestError> {
+        entries.into_iter().try_for_each(|(key, value)| self.pipe(key, value))
+    }
+
+    /// Pipes values without keys one after the other. The first failure ends it.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_values(
+        &mut self,
+        values: impl IntoIterator<Item = impl Into<V>>,
+    ) -> Result<(), TestError> {
+        values.into_iter().try_for_each(|value| self.pipe_value(value))
+    }
+
+    /// Pipes records one after the other. The first failure ends it.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_records(
+        &mut self,
+        records: impl IntoIterator<Item = Record<K, V>>,
+    ) -> Result<(), TestError> {
+        records.into_iter().try_for_each(|record| self.pipe_record(record))
+    }
+
+    /// The time of the next record.
+    fn tick(&mut self) -> Timestamp {
+        let time = self.next_time;
+        self.next_time = time.plus(self.advance);
+        time
+    }
+
+    fn encoded_key(&self, key: &K) -> Result<Encoded, TestError> {
+        let mut bytes = Vec::new();
+        let payload = self.key.encode(&self.topic, key, &mut bytes);
+        self.encoded(Part::Key, payload, bytes)
+    }
+
+    fn encoded_value(&self, value: &V) -> Result<Encoded, TestError> {
+        let mut bytes = Vec::new();
+        let payload = self.value.encode(&self.topic, value, &mut bytes);
+        self.encoded(Part::Value, payload, bytes)
+    }
+
+    fn encoded(
+        &self,
+        part: Part,
+        payload: Result<Payload, SerdeError>,
+        bytes: Vec<u8>,
+    ) -> Result<Encoded, TestError> {
+        match payload {
+            Ok(Payload::Bytes) => Ok(Some(bytes.into())),
+            Ok(Payload::Null) => Ok(None),
+            Err(source) => Err(TestError::Serde { topic: self.topic.clone(), part, source }),
+        }
+    }
+
+    fn pipe_bytes(
+        &self,
+        key: Encoded,
+        value: Encoded,
+        time: Timestamp,
+        headers: Headers,
+    ) -> Result<(), TestError> {
+        let timestamp = Some(time);
+        let record = NewRecord { key, value, timestamp, headers, writer: WriterId::default() };
+        let mut engine = self.engine.borrow_mut();
+        engine.run(|engine| engine.append(&self.topic, self.partition, record))
+    }
+}

@@ -1,0 +1,223 @@
+//! The test driver: a topology at work on a model of Kafka, one step at a time.
+//!
+//! It runs the task that applications run. Nothing happens on its own: records are piped, the clock
+//! is moved, and each call returns when all that follows has been done.
+
+mod builder;
+mod engine;
+mod error;
+mod input;
+mod output;
+mod tasks;
+
+use std::any::type_name;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streams_core::metrics::DropCounts;
+use streams_core::names::{StoreName, TopicName};
+use streams_core::serde::{DefaultSerde, SharedSerde};
+use streams_core::time::Timestamp;
+use streams_core::topology::{Topology, TopologyDescription};
+
+pub use self::builder::{CommitWhen, DriverBuilder, Layout};
+use self::engine::Engine;
+pub use self::error::TestError;
+pub use self::input::TestInputTopic;
+pub use self::output::TestOutputTopic;
+use crate::model::{KafkaModel, ModelRecord};
+
+/// Runs a topology record by record. Answers to Kafka's `TopologyTestDriver`.
+pub struct TopologyTestDriver {
+    engine: Rc<RefCell<Engine>>,
+}
+
+impl fmt::Debug for TopologyTestDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = self.engine.borrow();
+        let tasks = engine.tasks.iter().map(|running| &running.task);
+        f.debug_struct("TopologyTestDriver").field("tasks", &tasks.collect::<Vec<_>>()).finish()
+    }
+}
+
+impl TopologyTestDriver {
+    /// A driver with Kafka's defaults.
+    ///
+    /// # Errors
+    /// When a task of the topology cannot be made, or a processor fails to start.
+    pub fn new(topology: &Topology) -> Result<Self, TestError> {
+        Self::builder(topology).build()
+    }
+
+    /// A driver to be set up.
+    pub fn builder(topology: &Topology) -> DriverBuilder {
+        DriverBuilder::new(topology, Arc::new(streams_state::MemoryBackend::new()))
+    }
+
+    /// A way into a source topic, with the default serdes of its types.
+    #[must_use]
+    pub fn input<K: DefaultSerde, V: DefaultSerde>(
+        &self,
+        topic: impl Into<TopicName>,
+    ) -> TestInputTopic<K, V> {
+        self.input_with(topic, K::serde(), V::serde())
+    }
+
+    /// A way into a source topic.
+    #[must_use]
+    pub fn input_with<K: 'static, V: 'static>(
+        &self,
+        topic: impl Into<TopicName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> TestInputTopic<K, V> {
+        TestInputTopic::new(&self.engine, topic.into(), key, value)
+    }
+
+    /// What the topology writes to a topic, with the default serdes of its types. Internal topics
+    /// have the names that they have in Kafka.
+    #[must_use]
+    pub fn output<K: DefaultSerde, V: DefaultSerde>(
+        &self,
+        topic: impl Into<TopicName>,
+    ) -> TestOutputTopic<K, V> {
+        self.output_with(topic, K::serde(), V::serde())
+    }
+
+    /// What the topology writes to a topic.
+    #[must_use]
+    pub fn output_with<K: 'static, V: 'static>(
+        &self,
+        topic: impl Into<TopicName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> TestOutputTopic<K, V> {
+        TestOutputTopic::new(&self.engine, topic.into(), key, value)
+    }
+
+    /// Moves the driver's clock on, calls the punctuations that are due, commits, and processes the
+    /// records that waited for the time.
+    ///
+    /// # Errors
+    /// When something failed the task.
+    pub fn advance_wall_clock(&self, by: Duration) -> Result<(), TestError> {
+        self.engine.borrow_mut().run(|engine| engine.advance(by))
+    }
+
+    /// The time of the driver's clock.
+    #[must_use]
+    pub fn wall_clock(&self) -> Timestamp {
+        self.engine.borrow().now
+    }
+
+    /// Commits every task that did anything since its last commit, which flushes the record caches,
+    /// and does the work that follows.
+    ///
+    /// # Errors
+    /// When something failed the task.
+    pub fn commit(&self) -> Result<(), TestError> {
+        self.engine.borrow_mut().run(Engine::commit)
+    }
+
+    /// Goes back to the last commit, as an application does after a failure: what was staged and
+    /// queued is dropped, processors are made anew, and the records since then are processed again.
+    ///
+    /// # Errors
+    /// When a processor cannot be made again, or something fails the task again.
+    pub fn restart(&self) -> Result<(), TestError> {
+        self.engine.borrow_mut().restart()
+    }
+
+    /// The handle of a store, such as `KeyValueStore<String, i64>`.
+    ///
+    /// # Errors
+    /// When no task of partition 0 has the store, or it is of another type.
+    pub fn store<S: Clone + 'static>(&self, name: impl Into<StoreName>) -> Result<S, TestError> {
+        self.store_at(name, 0)
+    }
+
+    /// The handle of a store in the task of this partition.
+    ///
+    /// # Errors
+    /// When no task of that partition has the store, or it is of another type.
+    pub fn store_at<S: Clone + 'static>(
+        &self,
+        name: impl Into<StoreName>,
+        partition: i32,
+    ) -> Result<S, TestError> {
+        let store = name.into();
+        let engine = self.engine.borrow();
+        let tasks = engine.tasks.iter().map(|running| &running.task);
+        let mut tasks = tasks.filter(|task| task.id().partition == partition);
+        let handle = tasks.find_map(|task| task.stores().handle(&store));
+        let Some(handle) = handle else { return Err(TestError::NoStore { store, partition }) };
+        let handle = handle.downcast::<S>().map(|handle| *handle);
+        handle.map_err(|_| TestError::StoreType { store, wanted: type_name::<S>() })
+    }
+
+    /// The names of all stores, in order.
+    #[must_use]
+    pub fn store_names(&self) -> Vec<StoreName> {
+        let engine = self.engine.borrow();
+        let names = engine.setup.topology.stores().map(|spec| spec.name().clone());
+        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The names of the topics that the topology wrote to, in order, internal ones included.
+    #[must_use]
+    pub fn produced_topics(&self) -> Vec<TopicName> {
+        let engine = self.engine.borrow();
+        let mut topics = engine.kafka.topics();
+        topics.retain(|topic| !engine.produced_after(topic, 0).is_empty());
+        topics
+    }
+
+    /// The records that the topology wrote to a topic, as bytes, in the order of writing.
+    #[must_use]
+    pub fn produced(&self, topic: impl Into<TopicName>) -> Vec<Arc<ModelRecord>> {
+        self.engine.borrow().produced_after(&topic.into(), 0)
+    }
+
+    /// The Kafka that the driver runs on.
+    #[must_use]
+    pub fn kafka(&self) -> KafkaModel {
+        self.engine.borrow().kafka.clone()
+    }
+
+    /// How many records were dropped, by reason, over all tasks.
+    #[must_use]
+    pub fn dropped(&self) -> DropCounts {
+        let mut dropped = DropCounts::default();
+        for running in &self.engine.borrow().tasks {
+            dropped.merge(&running.task.dropped());
+        }
+        dropped
+    }
+
+    /// The text that Kafka's `Topology#describe` prints.
+    #[must_use]
+    pub fn describe(&self) -> TopologyDescription {
+        self.engine.borrow().setup.topology.describe()
+    }
+}
+
+impl Engine {
+    /// What the tasks wrote to a topic after this place in the model.
+    fn produced_after(&self, topic: &TopicName, sequence: u64) -> Vec<Arc<ModelRecord>> {
+        let writer = self.plane.writer();
+        let mut records = self.kafka.records_after(topic, sequence);
+        records.retain(|record| record.writer == writer);
+        records
+    }
+}
+
+impl Drop for TopologyTestDriver {
+    fn drop(&mut self) {
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.tasks.iter_mut().for_each(|running| running.task.close());
+        }
+    }
+}

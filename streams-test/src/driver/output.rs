@@ -1,0 +1,143 @@
+//! Reading what a topology wrote.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use streams_core::error::Part;
+use streams_core::names::TopicName;
+use streams_core::record::Record;
+use streams_core::serde::SharedSerde;
+
+use super::TestError;
+use super::engine::Engine;
+use crate::model::ModelRecord;
+
+/// Reads the records that the topology wrote to a topic, each once, in the order of writing. Every
+/// test topic reads from the topic's beginning.
+pub struct TestOutputTopic<K, V> {
+    engine: Rc<RefCell<Engine>>,
+    topic: TopicName,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    /// The sequence number of the last record that was read.
+    read: u64,
+}
+
+impl<K, V> fmt::Debug for TestOutputTopic<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestOutputTopic").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
+    pub(super) fn new(
+        engine: &Rc<RefCell<Engine>>,
+        topic: TopicName,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        Self { engine: Rc::clone(engine), topic, key, value, read: 0 }
+    }
+
+    /// Whether nothing is there to be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many records were written and not read yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.unread().len()
+    }
+
+    fn unread(&self) -> Vec<Arc<ModelRecord>> {
+        self.engine.borrow().produced_after(&self.topic, self.read)
+    }
+
+    /// The next record.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be decoded.
+    pub fn read_record(&mut self) -> Result<Record<K, V>, TestError> {
+        let unread = self.unread();
+        let next = unread.first().ok_or_else(|| TestError::NoRecord(self.topic.clone()))?;
+        self.read = next.sequence;
+        self.decode(next)
+    }
+
+    /// Key and value of the next record.
+    ///
+    /// # Errors
+    /// As for [`read_record`](Self::read_record).
+    pub fn read_key_value(&mut self) -> Result<(K, V), TestError> {
+        self.read_record().map(|record| (record.key, record.value))
+    }
+
+    /// The value of the next record.
+    ///
+    /// # Errors
+    /// As for [`read_record`](Self::read_record).
+    pub fn read_value(&mut self) -> Result<V, TestError> {
+        self.read_record().map(|record| record.value)
+    }
+
+    /// All records that were not read yet.
+    ///
+    /// # Errors
+    /// When one cannot be decoded; those before it count as read.
+    pub fn read_records(&mut self) -> Result<Vec<Record<K, V>>, TestError> {
+        let unread = self.unread();
+        let records = unread.iter().map(|record| {
+            self.read = record.sequence;
+            self.decode(record)
+        });
+        records.collect()
+    }
+
+    /// Keys and values of all records that were not read yet.
+    ///
+    /// # Errors
+    /// As for [`read_records`](Self::read_records).
+    pub fn read_key_values(&mut self) -> Result<Vec<(K, V)>, TestError> {
+        let records = self.read_records()?;
+        Ok(records.into_iter().map(|record| (record.key, record.value)).collect())
+    }
+
+    /// The values of all records that were not read yet.
+    ///
+    /// # Errors
+    /// As for [`read_records`](Self::read_records).
+    pub fn read_values(&mut self) -> Result<Vec<V>, TestError> {
+        Ok(self.read_records()?.into_iter().map(|record| record.value).collect())
+    }
+
+    /// The last value of each key among the records that were not read yet.
+    ///
+    /// # Errors
+    /// As for [`read_records`](Self::read_records).
+    pub fn read_map(&mut self) -> Result<BTreeMap<K, V>, TestError>
+    where
+        K: Ord,
+    {
+        Ok(self.read_key_values()?.into_iter().collect())
+    }
+
+    fn decode(&self, record: &ModelRecord) -> Result<Record<K, V>, TestError> {
+        let error = |part| {
+            let topic = self.topic.clone();
+            move |source| TestError::Serde { topic, part, source }
+        };
+        let key = self.key.decode(&self.topic, record.key.as_deref());
+        let value = self.value.decode(&self.topic, record.value.as_deref());
+        Ok(Record {
+            key: key.map_err(error(Part::Key))?,
+            value: value.map_err(error(Part::Value))?,
+            timestamp: record.timestamp,
+            headers: record.headers.clone(),
+        })
+    }
+}
