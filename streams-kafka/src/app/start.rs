@@ -43,7 +43,8 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let application = config.application_id().as_str().into();
     let directory = StateDirectory::open(&config.state().dir, &application)?;
     let budget = config.state().memory_budget_bytes;
-    let budget = budget.map_or_else(MemoryBudget::of_machine, MemoryBudget::of_bytes);
+    let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
     let backend = Arc::new(RocksBackend::new(directory, budget));
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend);
@@ -58,7 +59,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         clients,
         workers: handles,
         shared: Arc::clone(shared),
-        process: backend.directory().process_id(),
+        process: *backend.directory().process_id().as_bytes(),
         backend,
         offset_reset: offset_reset(config.membership().offset_reset),
     };
