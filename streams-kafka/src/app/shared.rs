@@ -116,7 +116,7 @@ impl Shared {
     }
 
     pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker) {
-        if *report == TurnReport { dropped: report.dropped, ..TurnReport::default() } {
+        if *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() }) {
             return;
         }
         self.lock().workers.entry(number).or_default().add(report, worker);

@@ -128,7 +128,7 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
         idle: match processing.max_task_idle {
             MaxTaskIdle::Disabled => TaskIdle::Disabled,
-            MaxTaskIdle::UpTo(idle) => TaskIdle::UpTo(idle),
+            MaxTaskIdle::Wait(idle) => TaskIdle::UpTo(idle),
         },
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),

@@ -33,7 +33,8 @@ impl Start<'_> {
 #[derive(Debug)]
 pub(crate) struct Consumer {
     client: Arc<Client>,
-    events: Queue,
+    /// Read by one thread at a time.
+    events: Mutex<Queue>,
     claimed: Claims,
 }
 
@@ -44,7 +45,7 @@ impl Consumer {
     /// Settings that contradict each other.
     pub(crate) fn new(config: Config) -> Result<Self, ClientError> {
         let (client, events) = Client::new(config)?;
-        Ok(Self { client, events, claimed: Claims::default() })
+        Ok(Self { client, events: Mutex::new(events), claimed: Claims::default() })
     }
 
     /// Adds partitions without disturbing the others. Their queues come back in the same order; `waker` is woken when one of them
@@ -155,13 +156,14 @@ impl Consumer {
 
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
     pub(crate) fn wake(&mut self, waker: &Waker) {
-        self.events.wake(waker);
+        self.events.get_mut().unwrap_or_else(PoisonError::into_inner).wake(waker);
     }
 
     /// Serves what concerns the whole client: logs go to `tracing`, problems come back. To be called until `None`, at least once a
     /// second, since the queue has no bound.
     pub(crate) fn poll(&self) -> Option<ClientProblem> {
-        while let Some(event) = self.events.poll(Duration::ZERO) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(event) = events.poll(Duration::ZERO) {
             if let Some(problem) = event.problem() {
                 return Some(problem);
             }

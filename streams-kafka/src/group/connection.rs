@@ -16,7 +16,7 @@ const READ_BYTES: usize = 16 << 10;
 
 /// What happened on a connection.
 #[derive(Debug)]
-pub(super) enum NetEvent {
+pub(crate) enum NetEvent {
     Connected,
     Received(Vec<u8>),
     Closed(String),
