@@ -120,8 +120,7 @@ fn settings(
     name: &str,
     own: &[(&str, &str)],
 ) -> Result<Config, StreamsError> {
-    let servers: Vec<String> =
-        config.bootstrap_servers().iter().map(ToString::to_string).collect();
+    let servers: Vec<String> = config.bootstrap_servers().iter().map(ToString::to_string).collect();
     let servers = servers.join(",");
     let application = config.application_id().as_str();
     let client = config.client_id().map_or(application, |id| id.as_str());

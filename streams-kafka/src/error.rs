@@ -32,7 +32,9 @@ pub enum StreamsError {
     #[error(transparent)]
     Topics(TopicsError),
     /// A partition has no committed offset, and `auto.offset.reset` is `none`.
-    #[error("{0} has no committed offset and auto.offset.reset is none; set it to earliest or latest, or commit an offset")]
+    #[error(
+        "{0} has no committed offset and auto.offset.reset is none; set it to earliest or latest, or commit an offset"
+    )]
     NoOffset(TopicPartition),
     /// A worker failed.
     #[error("a worker failed")]

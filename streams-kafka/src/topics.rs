@@ -13,7 +13,7 @@ use streams_core::config::StreamsConfig;
 
 use crate::ffi::admin::Admin;
 use crate::ffi::error::ClientError;
-use crate::ffi::topics::{At, Visible, NewTopic, TopicError};
+use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
 
 /// How long one question to the brokers may take.
 const ASK_MAX: Duration = Duration::from_secs(15);

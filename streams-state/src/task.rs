@@ -169,7 +169,9 @@ impl OpenStore {
     ) -> Result<R, StoreError> {
         let staged = self.layers.staged();
         let result = staged.with_bytes(|bytes| with(bytes, staged));
-        result.and_then(|result| result.map_err(StagedError::from)).map_err(|error| self.layers.failed(error))
+        result
+            .and_then(|result| result.map_err(StagedError::from))
+            .map_err(|error| self.layers.failed(error))
     }
 }
 
@@ -260,7 +262,9 @@ impl TaskStores for StoresOfTask {
 
     fn committed_at(&self) -> Option<Timestamp> {
         let read = self.database.as_ref()?.committed_at();
-        let read = read.inspect_err(|error| tracing::warn!(%error, "the time of the last commit cannot be read"));
+        let read = read.inspect_err(
+            |error| tracing::warn!(%error, "the time of the last commit cannot be read"),
+        );
         read.ok().flatten().map(Timestamp::from_millis)
     }
 

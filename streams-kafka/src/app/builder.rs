@@ -41,14 +41,20 @@ impl KafkaStreamsBuilder {
 
     /// Called with the new and the old state, on the thread that changes it; it must not block.
     #[must_use]
-    pub fn on_state_change(mut self, listener: impl Fn(State, State) + Send + Sync + 'static) -> Self {
+    pub fn on_state_change(
+        mut self,
+        listener: impl Fn(State, State) + Send + Sync + 'static,
+    ) -> Self {
         self.listeners.state.push(Arc::new(listener));
         self
     }
 
     /// Called when the restoration of a store begins, about each 100,000 records, and at its end.
     #[must_use]
-    pub fn on_restore(mut self, listener: impl Fn(&RestoreProgress) + Send + Sync + 'static) -> Self {
+    pub fn on_restore(
+        mut self,
+        listener: impl Fn(&RestoreProgress) + Send + Sync + 'static,
+    ) -> Self {
         self.listeners.restore.push(Arc::new(listener));
         self
     }
@@ -78,8 +84,7 @@ impl KafkaStreamsBuilder {
     #[must_use]
     pub fn build(self) -> KafkaStreams {
         let shared = Arc::new(Shared::new(self.listeners));
-        let parts =
-            Parts { topology: self.topology, config: self.config, handlers: self.handlers };
+        let parts = Parts { topology: self.topology, config: self.config, handlers: self.handlers };
         KafkaStreams { parts: Mutex::new(Some(parts)), shared, running: Mutex::new(None) }
     }
 }

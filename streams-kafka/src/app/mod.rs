@@ -103,8 +103,7 @@ impl KafkaStreams {
     /// # Errors
     /// When it is not there in time, or can never be any more.
     pub fn wait_for(&self, wanted: State, timeout: Duration) -> Result<(), StillIn> {
-        let reached =
-            self.shared.wait(|state| state == wanted || state.is_final(), timeout);
+        let reached = self.shared.wait(|state| state == wanted || state.is_final(), timeout);
         match reached {
             Some(state) if state == wanted => Ok(()),
             _ => Err(StillIn { state: self.state(), waited: timeout }),

@@ -8,7 +8,7 @@ use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::store::StateBackend;
 use streams_core::task::TaskIdle;
-use streams_core::topology::{OffsetReset, Topology, TopicNames};
+use streams_core::topology::{OffsetReset, TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::mpsc::{Receiver, Sender};

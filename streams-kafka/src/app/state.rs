@@ -25,7 +25,9 @@ impl State {
     /// Whether the application may go from this state to that one.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
-        use State::{Created, Error, NotRunning, PendingError, PendingShutdown, Rebalancing, Running};
+        use State::{
+            Created, Error, NotRunning, PendingError, PendingShutdown, Rebalancing, Running,
+        };
         match self {
             Created => matches!(next, Rebalancing | PendingShutdown | PendingError),
             Rebalancing => matches!(next, Running | PendingShutdown | PendingError),
@@ -63,28 +65,29 @@ mod tests {
 
     #[test]
     fn the_transitions_are_kafkas() {
-        let all = [
-            Created, Rebalancing, Running, PendingShutdown, NotRunning, PendingError, Error,
-        ];
+        let all = [Created, Rebalancing, Running, PendingShutdown, NotRunning, PendingError, Error];
         let allowed: Vec<String> = all
             .iter()
             .flat_map(|from| all.iter().map(move |to| (from, to)))
             .filter(|(from, to)| from.may_become(**to))
             .map(|(from, to)| format!("{from}>{to}"))
             .collect();
-        assert_eq!(allowed, [
-            "CREATED>REBALANCING",
-            "CREATED>PENDING_SHUTDOWN",
-            "CREATED>PENDING_ERROR",
-            "REBALANCING>RUNNING",
-            "REBALANCING>PENDING_SHUTDOWN",
-            "REBALANCING>PENDING_ERROR",
-            "RUNNING>REBALANCING",
-            "RUNNING>PENDING_SHUTDOWN",
-            "RUNNING>PENDING_ERROR",
-            "PENDING_SHUTDOWN>NOT_RUNNING",
-            "PENDING_SHUTDOWN>PENDING_ERROR",
-            "PENDING_ERROR>ERROR",
-        ]);
+        assert_eq!(
+            allowed,
+            [
+                "CREATED>REBALANCING",
+                "CREATED>PENDING_SHUTDOWN",
+                "CREATED>PENDING_ERROR",
+                "REBALANCING>RUNNING",
+                "REBALANCING>PENDING_SHUTDOWN",
+                "REBALANCING>PENDING_ERROR",
+                "RUNNING>REBALANCING",
+                "RUNNING>PENDING_SHUTDOWN",
+                "RUNNING>PENDING_ERROR",
+                "PENDING_SHUTDOWN>NOT_RUNNING",
+                "PENDING_SHUTDOWN>PENDING_ERROR",
+                "PENDING_ERROR>ERROR",
+            ]
+        );
     }
 }

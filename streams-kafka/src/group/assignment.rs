@@ -3,22 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use streams_core::assign::{TaskId as GroupTask, TaskInputs};
-use streams_core::membership::{Assigned, Generation, TopicPartition as GroupPartition};
+use streams_core::assign::TaskInputs;
+use streams_core::membership::{Assigned, Generation};
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::topology::PartitionCounts;
 
 use super::{Group, Input, Place, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
-
-pub(super) fn to_group(task: TaskId) -> GroupTask {
-    GroupTask::new(task.subtopology.0, task.partition)
-}
-
-pub(super) fn from_group(task: GroupTask) -> TaskId {
-    TaskId::new(task.subtopology, task.partition)
-}
 
 impl Group {
     /// The leader makes the internal topics, then says which tasks there are.
@@ -73,18 +65,15 @@ impl Group {
         }
     }
 
-    fn all_tasks(&self, counts: &PartitionCounts) -> BTreeMap<GroupTask, TaskInputs> {
+    fn all_tasks(&self, counts: &PartitionCounts) -> BTreeMap<TaskId, TaskInputs> {
         let parts = self.parts.topology.subtopologies().iter();
         let tasks = parts.flat_map(|part| {
             (0..counts.tasks(part)).map(|partition| TaskId { subtopology: part.id, partition })
         });
         tasks
             .map(|task| {
-                let inputs = self.inputs_of(task, counts).into_iter();
-                let partitions = inputs
-                    .map(|input| GroupPartition::new(input.topic.as_str(), input.partition))
-                    .collect();
-                (to_group(task), TaskInputs { partitions, changelog_end: None })
+                let partitions = self.inputs_of(task, counts);
+                (task, TaskInputs { partitions, changelog_end: None })
             })
             .collect()
     }
@@ -113,7 +102,7 @@ impl Group {
     /// A new assignment: some tasks stay, some leave after a commit, some come.
     pub(super) fn adopt(&mut self, assigned: Assigned) {
         self.token = Some(assigned.token);
-        self.wanted = assigned.active.iter().copied().map(from_group).collect();
+        self.wanted = assigned.active;
         tracing::info!(tasks = self.wanted.len(), "assignment adopted");
         let leaving: Vec<TaskId> =
             self.tasks.keys().filter(|task| !self.wanted.contains(task)).copied().collect();
@@ -162,6 +151,6 @@ impl Group {
     /// Tasks that were closed on demand go back to the group.
     pub(super) fn released(&mut self, task: TaskId) {
         let now = self.now();
-        self.membership.release(&BTreeSet::from([to_group(task)]), now);
+        self.membership.release(&BTreeSet::from([task]), now);
     }
 }

@@ -1,8 +1,6 @@
 //! Commits of workers, under the right that the last assignment gave.
 
-use streams_core::membership::{
-    CallId, CallRefused, CommittedOffset, OffsetsError, TopicPartition as GroupPartition,
-};
+use streams_core::membership::{CallId, CallRefused, CommittedOffset, OffsetsError};
 use streams_core::task::OffsetToCommit;
 use streams_core::worker::{Command, CommitFailure, CommitId};
 
@@ -23,11 +21,8 @@ impl Group {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
         let offsets = offsets.into_iter().map(|offset| {
-            let partition = offset.partition;
-            let key = GroupPartition::new(partition.topic.as_str(), partition.partition);
-            let (offset, leader_epoch, metadata) =
-                (offset.offset, offset.leader_epoch, offset.metadata);
-            (key, CommittedOffset { offset, leader_epoch, metadata })
+            let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
+            (partition, CommittedOffset { offset, leader_epoch, metadata })
         });
         let (offsets, now) = (offsets.collect(), self.now());
         match self.membership.commit(token, offsets, now) {

@@ -16,7 +16,7 @@ use streams_core::membership::{
     Membership, MembershipConfig, Moment,
 };
 use streams_core::names::TaskId;
-use streams_core::topology::{OffsetReset, PartitionCounts, Topology, TopicNames};
+use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
 use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
 use streams_state::RocksBackend;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -201,7 +201,6 @@ impl Group {
         let topics = sources
             .flat_map(|part| &part.source_topics)
             .map(|topic| self.parts.names.in_kafka(&self.parts.topology, topic))
-            .map(|topic| topic.as_str().into())
             .collect();
         let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
@@ -268,7 +267,9 @@ impl Group {
                 self.membership.on_disconnected(id, &reason, now);
             }
             Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action)?,
-            Input::TopicsPrepared(generation, result) => self.topics_prepared(generation, result)?,
+            Input::TopicsPrepared(generation, result) => {
+                self.topics_prepared(generation, result)?
+            }
             Input::Counted(result) => self.counted(result)?,
             Input::Started(tasks) => self.give(tasks),
             Input::Close => self.begin_close(),
@@ -287,7 +288,8 @@ impl Group {
 
     fn running(&self) -> Running {
         let runs = |place: &Place| matches!(place, Place::With { phase: TaskPhase::Running, .. });
-        let all = self.token.is_some() && self.life == Life::Member && self.tasks.values().all(runs);
+        let all =
+            self.token.is_some() && self.life == Life::Member && self.tasks.values().all(runs);
         if all { Running::Yes } else { Running::No }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use streams_core::membership::{
-    CallId, CommittedOffset, OffsetsError, TopicPartition as GroupPartition,
-};
+use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::task::commit_metadata;
@@ -23,15 +21,11 @@ pub(super) struct Fetching {
     inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
 }
 
-type Offsets = BTreeMap<GroupPartition, Option<CommittedOffset>>;
+type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
 impl Group {
     pub(super) fn fetch_offsets(&mut self, inputs: BTreeMap<TaskId, Vec<TopicPartition>>) {
-        let partitions: BTreeSet<GroupPartition> = inputs
-            .values()
-            .flatten()
-            .map(|input| GroupPartition::new(input.topic.as_str(), input.partition))
-            .collect();
+        let partitions: BTreeSet<TopicPartition> = inputs.values().flatten().cloned().collect();
         let now = self.now();
         match self.membership.fetch_offsets(partitions, now) {
             Ok(call) => {
@@ -73,8 +67,7 @@ impl Group {
         partition: TopicPartition,
         offsets: &Offsets,
     ) -> Result<TaskInput, StreamsError> {
-        let key = GroupPartition::new(partition.topic.as_str(), partition.partition);
-        if let Some(Some(committed)) = offsets.get(&key) {
+        if let Some(Some(committed)) = offsets.get(&partition) {
             return Ok(TaskInput {
                 partition,
                 start: StartAt::Offset(committed.offset),
@@ -98,9 +91,7 @@ impl Group {
 
     /// Starts that depend on a time are looked up first.
     fn start(&mut self, mut tasks: Vec<TaskToStart>) {
-        let by_time = |input: &TaskInput| {
-            matches!(input.start, StartAt::Reset(OffsetReset::By(_)))
-        };
+        let by_time = |input: &TaskInput| matches!(input.start, StartAt::Reset(OffsetReset::By(_)));
         if !tasks.iter().flat_map(|task| &task.inputs).any(by_time) {
             return self.give(tasks);
         }

@@ -120,8 +120,7 @@ impl RocksDatabase {
         }
         let descriptors = families.into_iter().map(|family| {
             let is_store = family.starts_with(STORE);
-            let options =
-                if is_store { shared.store_options() } else { shared.metadata_options() };
+            let options = if is_store { shared.store_options() } else { shared.metadata_options() };
             ColumnFamilyDescriptor::new(family, options)
         });
         let database =
@@ -253,7 +252,11 @@ impl RocksDatabase {
         }
     }
 
-    fn put_position(&self, batch: &mut WriteBatch, (at, position): (usize, i64)) -> Result<(), BytesError> {
+    fn put_position(
+        &self,
+        batch: &mut WriteBatch,
+        (at, position): (usize, i64),
+    ) -> Result<(), BytesError> {
         let mut metadata = self.metadata.borrow_mut();
         let (Some(metadata), Some(store)) = (metadata.get_mut(at), self.stores.get(at)) else {
             return Ok(());
@@ -491,7 +494,8 @@ impl ByteStore for RocksStore {
 
     fn approximate_len(&self) -> Result<u64, BytesError> {
         let family = self.database.family(&self.family)?;
-        let keys = self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
+        let keys =
+            self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
         Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
     }
 }

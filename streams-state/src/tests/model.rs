@@ -11,9 +11,7 @@ use streams_core::store::{StateBackend, StoreSpec, TaskStores};
 use streams_core::time::Timestamp;
 
 use crate::testing::{Fixture, ScratchDirectory, Sent, handle};
-use crate::{
-    KeyValueStore, MemoryBackend, Stores, Timestamped, TimestampedKeyValueStore, Update,
-};
+use crate::{KeyValueStore, MemoryBackend, Stores, Timestamped, TimestampedKeyValueStore, Update};
 
 type Key = Vec<u8>;
 /// A value and its time; the time is 0 in a store that has none.
