@@ -4,11 +4,13 @@
 //! leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
 //! `streams-kafka` the connection to Kafka.
 
+pub mod assign;
 pub mod config;
 pub mod error;
 pub mod handler;
 mod java_order;
 mod java_tree_set;
+pub mod membership;
 pub mod metrics;
 pub mod murmur2;
 pub mod names;

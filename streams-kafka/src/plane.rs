@@ -141,12 +141,13 @@ impl Open {
     fn fetch(&mut self, max: usize) -> Fetched {
         let (batch, from) = match self.rest.take() {
             Some(rest) => rest,
-            None => match &mut self.queue {
-                Err(message) => return self.failed(Code::NONE, -1, &message.clone()),
-                Ok(queue) => match queue.fetch(max) {
-                    None => return Fetched::Nothing,
-                    Some(batch) => (Rc::new(batch), 0),
-                },
+            None => match self.queue.as_mut().map(|queue| queue.fetch(max)) {
+                Err(message) => {
+                    let message = message.clone();
+                    return self.failed(Code::NONE, -1, &message);
+                }
+                Ok(None) => return Fetched::Nothing,
+                Ok(Some(batch)) => (Rc::new(batch), 0),
             },
         };
         self.give(batch, from)

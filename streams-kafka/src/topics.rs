@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streams_core::names::TopicName;
 use streams_core::topology::{
-    InternalTopicKind, PartitionCountError, PartitionCounts, Topology, TopicNames,
+    InternalTopicKind, PartitionCountError, PartitionCounts, TopicNames, Topology,
 };
 
 use crate::ffi::admin::Admin;
@@ -24,7 +24,9 @@ pub enum TopicsError {
     #[error("the topics do not fit the topology: {}", list(.0))]
     Partitions(Vec<PartitionCountError>),
     /// An internal topic exists with another number of partitions.
-    #[error("internal topic \"{topic}\" has {actual} partitions, but {expected} are needed; the number of partitions of its inputs has changed: reset the application, or give it another application.id")]
+    #[error(
+        "internal topic \"{topic}\" has {actual} partitions, but {expected} are needed; the number of partitions of its inputs has changed: reset the application, or give it another application.id"
+    )]
     Changed {
         /// The topic.
         topic: TopicName,
@@ -119,7 +121,9 @@ impl Topics {
         let mut missing = Vec::new();
         for topic in topology.internal_topics(names) {
             let expected = match &topic.kind {
-                InternalTopicKind::Repartition(_) => repartition_count(topology, names, &counts, &topic.name),
+                InternalTopicKind::Repartition(_) => {
+                    repartition_count(topology, names, &counts, &topic.name)
+                }
                 InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
             };
             match existing.get(&topic.name).copied() {

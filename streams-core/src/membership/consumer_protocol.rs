@@ -1,0 +1,148 @@
+//! The subscription and assignment that every Kafka tool can read.
+//!
+//! The group is of type `consumer`, so its bytes are those of a plain consumer: tools list the
+//! members' topics and partitions, and the broker keeps the offsets of subscribed topics. What only
+//! this library understands travels in the field for user data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::{TopicName, TopicPartition};
+use super::wire::{DecodeError, EncodeError, Encoding, Reader, Version, Writer};
+
+/// The version written: the first with partitions owned. Any later one begins with the same fields.
+const VERSION: i16 = 1;
+const LAYOUT: Version = Version { number: VERSION, encoding: Encoding::Classic };
+
+/// What a member wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsumerSubscription {
+    /// All topics that the application consumes.
+    pub topics: BTreeSet<TopicName>,
+    /// User data.
+    pub user_data: Vec<u8>,
+}
+
+/// What a member is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsumerAssignment {
+    /// The partitions, by topic.
+    pub partitions: BTreeSet<TopicPartition>,
+    /// User data.
+    pub user_data: Vec<u8>,
+}
+
+impl ConsumerSubscription {
+    /// The subscription's bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a topic's name is longer than the protocol allows.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Writer::new(Vec::new(), LAYOUT);
+        out.i16(VERSION);
+        let topics: Vec<&TopicName> = self.topics.iter().collect();
+        out.list(&topics, |out, topic| out.string(topic.as_str()));
+        out.bytes(&self.user_data);
+        // Ownership is of tasks, not of partitions, and is in the user data.
+        out.list(&[], |_, _: &()| ());
+        out.finish()
+    }
+
+    /// Reads a subscription of any version.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = versioned(bytes)?;
+        let topics = input.list(2, Reader::string)?.into_iter().map(TopicName::from).collect();
+        let user_data = input.nullable_bytes()?.unwrap_or_default().to_vec();
+        Ok(Self { topics, user_data })
+    }
+}
+
+impl ConsumerAssignment {
+    /// The assignment's bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a topic's name is longer than the protocol allows.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut topics = BTreeMap::<&TopicName, Vec<i32>>::new();
+        for one in &self.partitions {
+            topics.entry(&one.topic).or_default().push(one.partition);
+        }
+        let topics: Vec<(&TopicName, Vec<i32>)> = topics.into_iter().collect();
+        let mut out = Writer::new(Vec::new(), LAYOUT);
+        out.i16(VERSION);
+        out.list(&topics, |out, (topic, partitions)| {
+            out.string(topic.as_str());
+            out.list(partitions, |out, partition| out.i32(*partition));
+        });
+        out.bytes(&self.user_data);
+        out.finish()
+    }
+
+    /// Reads an assignment of any version. No bytes at all are an empty assignment: so the broker
+    /// tells a member that the leader left out.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut input = versioned(bytes)?;
+        let topics = input.list(6, |input| Ok((input.string()?, input.list(4, Reader::i32)?)))?;
+        let user_data = input.nullable_bytes()?.unwrap_or_default().to_vec();
+        let mut partitions = BTreeSet::new();
+        for (topic, numbers) in topics {
+            let topic = TopicName::from(topic);
+            let ones = numbers.into_iter();
+            partitions.extend(ones.map(|number| TopicPartition::new(topic.clone(), number)));
+        }
+        Ok(Self { partitions, user_data })
+    }
+}
+
+fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    let mut input = Reader::new(bytes, LAYOUT);
+    match input.i16()? {
+        0.. => Ok(input),
+        version => Err(DecodeError::InvalidValue { field: "version", value: version.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_has_the_bytes_of_a_plain_consumer() {
+        let topics = BTreeSet::from(["ab".into()]);
+        let subscription = ConsumerSubscription { topics, user_data: vec![7] };
+        let bytes = [0, 1, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 7, 0, 0, 0, 0];
+        assert_eq!(subscription.encode().unwrap(), bytes);
+        assert_eq!(ConsumerSubscription::decode(&bytes).unwrap(), subscription);
+    }
+
+    #[test]
+    fn an_assignment_has_the_bytes_of_a_plain_consumer() {
+        let partitions = [TopicPartition::new("t", 1), TopicPartition::new("t", 4)].into();
+        let assignment = ConsumerAssignment { partitions, user_data: Vec::new() };
+        let bytes = [0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0];
+        assert_eq!(assignment.encode().unwrap(), bytes);
+        assert_eq!(ConsumerAssignment::decode(&bytes).unwrap(), assignment);
+    }
+
+    #[test]
+    fn later_versions_and_null_user_data_are_read() {
+        let bytes = [0, 3, 0, 0, 0, 0, 255, 255, 255, 255, 1, 2, 3];
+        assert_eq!(ConsumerSubscription::decode(&bytes).unwrap(), ConsumerSubscription::default());
+        assert_eq!(ConsumerAssignment::decode(&[]).unwrap(), ConsumerAssignment::default());
+    }
+
+    #[test]
+    fn broken_bytes_are_refused() {
+        assert!(ConsumerSubscription::decode(&[255, 255]).is_err());
+        assert!(ConsumerSubscription::decode(&[0, 1, 127, 255, 255, 255]).is_err());
+        assert!(ConsumerAssignment::decode(&[0, 1, 0, 0, 0, 1, 0, 9, b't']).is_err());
+    }
+}

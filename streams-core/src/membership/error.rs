@@ -1,0 +1,231 @@
+//! What can go wrong for good, and what a commit or fetch can come back with.
+
+use std::time::Duration;
+
+use super::names::{Address, GroupId, InstanceId};
+use super::wire::{Api, EncodeError, ErrorCode};
+
+/// The member cannot go on; someone must change something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupFault {
+    /// A broker does not speak the version of an API that is needed.
+    #[error(
+        "broker '{address}' does not speak {api} version {wanted} (it speaks {found}); use Apache \
+         Kafka 2.5 or later"
+    )]
+    MissingApi {
+        /// The broker.
+        address: Address,
+        /// The API.
+        api: Api,
+        /// The version needed.
+        wanted: i16,
+        /// What the broker speaks.
+        found: String,
+    },
+    /// The principal may not use the group.
+    #[error("not authorised for group '{group}'; grant READ on it to this application's principal")]
+    GroupNotAuthorized {
+        /// The group.
+        group: GroupId,
+    },
+    /// Another process joined under the same instance id.
+    #[error(
+        "instance id '{instance}' of group '{group}' is in use by another process; give each \
+         process its own `group.instance.id`"
+    )]
+    InstanceFenced {
+        /// The group.
+        group: GroupId,
+        /// The instance id.
+        instance: String,
+    },
+    /// The broker does not allow the session timeout.
+    #[error(
+        "session timeout of {} ms is outside the broker's bounds; set `session.timeout.ms` between \
+         the broker's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`",
+        timeout.as_millis()
+    )]
+    SessionTimeout {
+        /// The timeout asked for.
+        timeout: Duration,
+    },
+    /// The broker takes the group's id for none.
+    #[error("group id '{group}' is not allowed by the broker; choose another application id")]
+    InvalidGroup {
+        /// The group.
+        group: GroupId,
+    },
+    /// The group is full.
+    #[error("group '{group}' is full; raise the broker's `group.max.size` or run fewer processes")]
+    GroupFull {
+        /// The group.
+        group: GroupId,
+    },
+    /// Members of another kind stayed in the group.
+    #[error(
+        "group '{group}' has held members of another kind for {} s; stop them, or choose another \
+         application id",
+        waited.as_secs()
+    )]
+    ProtocolMismatch {
+        /// The group.
+        group: GroupId,
+        /// How long it was retried.
+        waited: Duration,
+    },
+    /// The broker refused the credentials or the mechanism.
+    #[error(
+        "broker '{address}' refused SASL mechanism '{mechanism}' with {code}; check \
+         `sasl.mechanisms` and the credentials"
+    )]
+    Authentication {
+        /// The broker.
+        address: Address,
+        /// The mechanism.
+        mechanism: String,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// The broker answered with a code that has no way on.
+    #[error("{api} for group '{group}' failed with {code}; see the broker's log")]
+    Refused {
+        /// The group.
+        group: GroupId,
+        /// The API.
+        api: Api,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// A request cannot be written.
+    #[error("{api} for group '{group}' cannot be written; shorten its names or use fewer tasks")]
+    Unwritable {
+        /// The group.
+        group: GroupId,
+        /// The API.
+        api: Api,
+        /// Why.
+        source: EncodeError,
+    },
+}
+
+impl GroupFault {
+    pub(super) fn fenced(group: &GroupId, instance: Option<&InstanceId>) -> Self {
+        let instance = instance.map_or("", InstanceId::as_str).to_owned();
+        Self::InstanceFenced { group: group.clone(), instance }
+    }
+}
+
+/// Why the member lost all its tasks: what they staged must be dropped, and nothing more committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// The coordinator no longer takes the member's id or generation.
+    #[error("the group went on without this member: {code}")]
+    Fenced {
+        /// The broker's code.
+        code: ErrorCode,
+    },
+}
+
+/// Why a call is refused at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallRefused {
+    /// The token is not that of the last adopted assignment.
+    #[error("the assignment of this token is over; commit with the token of the last one")]
+    StaleToken,
+    /// Too many calls wait.
+    #[error("{waiting} calls wait for the coordinator; wait for their results first")]
+    TooManyWaiting {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The member left, is leaving or failed.
+    #[error("the member is no longer in the group")]
+    Gone,
+    /// The generation for which tasks are given is over.
+    #[error("no assignment is due for this generation")]
+    NotLeading,
+}
+
+/// Why a commit or a fetch of offsets failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OffsetsError {
+    /// A new assignment was adopted before the commit could be sent: send it again with the new
+    /// token, if the tasks are still there.
+    #[error("a newer assignment was adopted before the commit could be sent")]
+    StaleToken,
+    /// The member was fenced: the tasks are lost.
+    #[error("the member was fenced")]
+    Fenced,
+    /// No answer in the time allowed; whether a commit was stored is not known.
+    #[error("no answer from the coordinator of the group in the time allowed")]
+    TimedOut,
+    /// The broker refused it.
+    #[error("the broker refused the offset of '{partition}' with {code}")]
+    Refused {
+        /// The first partition refused, or the group's name.
+        partition: String,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// The member left or failed.
+    #[error("the member is no longer in the group")]
+    Gone,
+}
+
+/// Something that is retried, and that an operator should hear of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// A connection failed.
+    #[error("connection to broker '{address}' lost: {reason}")]
+    Connection {
+        /// The broker.
+        address: Address,
+        /// Why.
+        reason: String,
+    },
+    /// The broker asked to try again.
+    #[error("{api} is tried again after {code}")]
+    Retry {
+        /// The API.
+        api: Api,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// Members of another kind are in the group; it is retried for a while.
+    #[error(
+        "group '{group}' holds members of another kind; tried for {} s more",
+        left.as_secs()
+    )]
+    ProtocolMismatch {
+        /// The group.
+        group: GroupId,
+        /// How long it is still tried.
+        left: Duration,
+    },
+    /// No heartbeat was answered for a whole session timeout. The tasks run on; commits may fail.
+    #[error("no heartbeat was answered for {} ms", silent.as_millis())]
+    Silent {
+        /// For how long.
+        silent: Duration,
+    },
+    /// A member sent a subscription that cannot be read; it is given no tasks.
+    #[error("the subscription of member '{member}' cannot be read: {reason}")]
+    UnreadableMember {
+        /// The member.
+        member: String,
+        /// Why.
+        reason: String,
+    },
+    /// The leader sent an assignment that cannot be read; the group is joined again.
+    #[error("the assignment from the leader cannot be read: {reason}")]
+    UnreadableAssignment {
+        /// Why.
+        reason: String,
+    },
+}

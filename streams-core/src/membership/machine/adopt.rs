@@ -1,0 +1,85 @@
+//! Adopting an assignment: the only place where the right to commit is made.
+
+use super::Membership;
+use super::reaction::{Reaction, react};
+use super::state::{Adopted, Phase, Role, Stable};
+use std::time::Duration;
+
+use crate::membership::consumer_protocol::ConsumerAssignment;
+use crate::membership::error::Trouble;
+use crate::membership::event::{Assigned, MemberEvent};
+use crate::membership::names::{Generation, MemberId};
+use crate::membership::time::Moment;
+use crate::membership::token::CommitToken;
+use crate::membership::user_data::AssignmentData;
+use crate::membership::wire::sync_group::SyncGroupResponse;
+use crate::membership::wire::{Api, DecodeError};
+
+impl Membership {
+    pub(super) fn on_sync(
+        &mut self,
+        generation: Generation,
+        answer: &SyncGroupResponse,
+        now: Moment,
+    ) {
+        let Phase::Syncing(syncing) = &mut self.phase else { return };
+        if syncing.generation != generation {
+            return;
+        }
+        let role = std::mem::replace(&mut syncing.role, Role::Follower);
+        match react(Api::SyncGroup, answer.error) {
+            Reaction::Done => {}
+            Reaction::Rejoin => return self.join_at(now),
+            _ => return self.handle_group_error(Api::SyncGroup, answer.error, now),
+        }
+        match (read(&answer.assignment), self.member.clone()) {
+            (Ok(data), Some(member)) => {
+                let follow_up = data.follow_up.then(|| now.after(self.follow_up_delay()));
+                self.phase = Phase::Stable(Stable { generation, role, follow_up });
+                self.adopt(generation, member, data, now);
+            }
+            (Err(error), _) => {
+                self.trouble(Trouble::UnreadableAssignment { reason: error.to_string() });
+                let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+                self.join_at(now.after(wait));
+            }
+            (Ok(_), None) => self.join_at(now),
+        }
+    }
+
+    /// The follow-up is begun by the members that release tasks. Should they not, the others do,
+    /// each after a wait of its own, so that one is enough.
+    fn follow_up_delay(&mut self) -> Duration {
+        let percent = 100 + (self.jitter.next() % 101) as u32;
+        (self.config.follow_up_delay / 100).saturating_mul(percent)
+    }
+
+    fn adopt(
+        &mut self,
+        generation: Generation,
+        member: MemberId,
+        data: AssignmentData,
+        now: Moment,
+    ) {
+        self.session.heartbeat_due = now.after(self.heartbeat_wait());
+        self.heard(now);
+        self.tasks.adopt(data.active.clone());
+        self.adopted = Some(Adopted { member: member.clone(), generation });
+        let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
+        self.tell(MemberEvent::Assigned(Assigned {
+            token: CommitToken { group, member, generation, instance },
+            version: data.version,
+            active: data.active,
+            standby: data.standby,
+            revoked: self.tasks.revoking.clone(),
+        }));
+        self.end_stale_commits();
+        if self.tasks.owes_a_rejoin() {
+            self.rejoin(now);
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<AssignmentData, DecodeError> {
+    AssignmentData::decode(&ConsumerAssignment::decode(bytes)?.user_data)
+}

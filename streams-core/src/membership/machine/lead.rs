@@ -1,0 +1,167 @@
+//! The leader's work: what topics there are, and who gets which task.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Membership;
+use super::links::Link;
+use super::state::{LeaderStep, Phase, Role, Stable, Watch};
+use crate::assign::{Candidate, TaskId, TaskInputs, assign};
+use crate::membership::connection::Call;
+use crate::membership::consumer_protocol::ConsumerAssignment;
+use crate::membership::error::{CallRefused, GroupFault};
+use crate::membership::event::{MemberEvent, TasksWanted, TopicInfo};
+use crate::membership::names::{Generation, MemberId, TopicName};
+use crate::membership::time::Moment;
+use crate::membership::user_data::{AssignmentData, SubscriptionData, USER_DATA_VERSION};
+use crate::membership::wire::metadata::{MetadataRequest, MetadataResponse};
+use crate::membership::wire::sync_group::MemberAssignment;
+use crate::membership::wire::{Api, EncodeError, ErrorCode};
+
+/// How often the leader looks for topics that were missing.
+const MISSING_TOPICS_AGE: Duration = Duration::from_secs(5);
+
+type Members = BTreeMap<MemberId, Option<SubscriptionData>>;
+type Tasks = BTreeMap<TaskId, TaskInputs>;
+
+impl Membership {
+    /// The leader's answer to [`MemberEvent::TasksWanted`]: all tasks of the topology, whose topics
+    /// exist by now. They are spread over the members and handed out.
+    ///
+    /// # Errors
+    /// [`CallRefused::NotLeading`] if that generation is over.
+    pub fn provide_tasks(
+        &mut self,
+        generation: Generation,
+        tasks: &BTreeMap<TaskId, TaskInputs>,
+        now: Moment,
+    ) -> Result<(), CallRefused> {
+        let Phase::Assigning(assigning) = &mut self.phase else {
+            return Err(CallRefused::NotLeading);
+        };
+        let due = assigning.step == LeaderStep::AwaitingTasks;
+        if assigning.generation != generation || !due {
+            return Err(CallRefused::NotLeading);
+        }
+        let watch = std::mem::take(&mut assigning.watch);
+        let members = std::mem::take(&mut assigning.members);
+        let assignment = assign(&candidates(&members, tasks), &tasks.keys().copied().collect());
+        let follow_up = assignment.follow_up_needed();
+        let version = lowest_version(&members);
+        let data = |active| AssignmentData { version, active, standby: BTreeSet::new(), follow_up };
+        let mut assignments = Vec::new();
+        for member in members.keys() {
+            let active = assignment.placements.get(member).map(|given| given.active.clone());
+            match encode(data(active.unwrap_or_default()), tasks) {
+                Ok(assignment) => {
+                    assignments.push(MemberAssignment { member: member.clone(), assignment });
+                }
+                Err(source) => {
+                    let group = self.config.group.clone();
+                    self.fail(GroupFault::Unwritable { group, api: Api::SyncGroup, source });
+                    return Ok(());
+                }
+            }
+        }
+        self.sync(generation, Role::Watcher(watch), assignments, now);
+        Ok(())
+    }
+
+    pub(super) fn describe_topics(&mut self, now: Moment) {
+        if self.describe_due().is_none_or(|due| due > now) || !self.have_bootstrap(now) {
+            return;
+        }
+        let Some(watch) = self.watch_mut() else { return };
+        let topics = watch.topics.iter().cloned().collect();
+        self.send(Link::Bootstrap, Call::Metadata, &MetadataRequest { topics }, now);
+    }
+
+    const fn watch_mut(&mut self) -> Option<&mut Watch> {
+        match &mut self.phase {
+            Phase::Assigning(assigning) => Some(&mut assigning.watch),
+            Phase::Stable(Stable { role: Role::Watcher(watch), .. }) => Some(watch),
+            _ => None,
+        }
+    }
+
+    pub(super) fn on_metadata(&mut self, answer: MetadataResponse, now: Moment) {
+        self.bootstrap.backoff.reset();
+        let max_age = self.config.metadata_max_age;
+        let Some(watch) = self.watch_mut() else { return };
+        let known = known_topics(answer, &watch.topics);
+        let complete = known.len() == watch.topics.len();
+        watch.refresh = now.after(if complete { max_age } else { max_age.min(MISSING_TOPICS_AGE) });
+        let before = watch.known.replace(known.clone());
+        match &mut self.phase {
+            Phase::Assigning(assigning) => {
+                assigning.step = LeaderStep::AwaitingTasks;
+                let readable = assigning.members.iter();
+                let members = readable.filter_map(|(id, data)| Some((id.clone(), data.clone()?)));
+                let absent = assigning.watch.topics.iter().filter(|t| !known.contains_key(*t));
+                let wanted = TasksWanted {
+                    generation: assigning.generation,
+                    members: members.collect(),
+                    missing: absent.cloned().collect(),
+                    topics: known,
+                };
+                self.tell(MemberEvent::TasksWanted(wanted));
+            }
+            Phase::Stable(_) if before.is_some_and(|before| before != known) => self.rejoin(now),
+            _ => {}
+        }
+    }
+}
+
+fn known_topics(
+    answer: MetadataResponse,
+    wanted: &BTreeSet<TopicName>,
+) -> BTreeMap<TopicName, TopicInfo> {
+    let mut known = BTreeMap::new();
+    for topic in answer.topics {
+        let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+        if let (ErrorCode::None, Some(name)) = (topic.error, topic.name)
+            && wanted.contains(&name)
+        {
+            known.insert(name, TopicInfo { partitions, id: topic.id });
+        }
+    }
+    known
+}
+
+fn lowest_version(members: &Members) -> i16 {
+    let versions = members.values().flatten().map(|data| data.version);
+    versions.min().unwrap_or(USER_DATA_VERSION).min(USER_DATA_VERSION)
+}
+
+/// Members whose data could not be read are given nothing, so they are no candidates.
+fn candidates(members: &Members, tasks: &Tasks) -> BTreeMap<MemberId, Candidate> {
+    let readable = || members.iter().filter_map(|(id, data)| Some((id, data.as_ref()?)));
+    let mut ends: BTreeMap<TaskId, i64> = BTreeMap::new();
+    for (task, position) in readable().flat_map(|(_, data)| &data.member.positions) {
+        let end = ends.entry(*task).or_insert(*position);
+        *end = (*end).max(*position);
+    }
+    for (task, inputs) in tasks {
+        if let Some(end) = inputs.changelog_end {
+            ends.insert(*task, end);
+        }
+    }
+    let candidate = |(id, data): (&MemberId, &SubscriptionData)| {
+        let known = data.member.positions.iter().filter(|(_, position)| **position >= 0);
+        let lags = known.map(|(task, position)| {
+            let end = ends.get(task).copied().unwrap_or(*position);
+            (*task, u64::try_from(end.saturating_sub(*position)).unwrap_or(0))
+        });
+        let (process, workers) = (data.member.process, data.member.workers);
+        let candidate =
+            Candidate { process, workers, owned: data.owned.clone(), lags: lags.collect() };
+        (id.clone(), candidate)
+    };
+    readable().map(candidate).collect()
+}
+
+fn encode(data: AssignmentData, tasks: &Tasks) -> Result<Vec<u8>, EncodeError> {
+    let inputs = data.active.iter().filter_map(|task| tasks.get(task));
+    let partitions = inputs.flat_map(|inputs| inputs.partitions.iter().cloned()).collect();
+    ConsumerAssignment { partitions, user_data: data.encode()? }.encode()
+}

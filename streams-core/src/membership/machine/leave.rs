@@ -1,0 +1,94 @@
+//! Leaving, and taking out a member that died.
+
+use super::Membership;
+use super::links::Link;
+use super::reaction::{Reaction, react};
+use super::state::Phase;
+use crate::membership::connection::Call;
+use crate::membership::event::{Action, MemberEvent};
+use crate::membership::time::Moment;
+use crate::membership::wire::leave_group::{LeaveGroupRequest, LeavingMember};
+use crate::membership::wire::{Api, ErrorCode};
+
+impl Membership {
+    /// Leaves the group, after the commits that wait have been answered; [`MemberEvent::Left`]
+    /// follows within [`leave_timeout`](crate::membership::MembershipConfig::leave_timeout). A
+    /// static member that is to come back should be dropped instead.
+    pub fn leave(&mut self, now: Moment) {
+        if self.is_over() || matches!(self.phase, Phase::Leaving { .. }) {
+            return;
+        }
+        if self.member.is_none() && self.config.instance.is_none() {
+            return self.finish_leaving();
+        }
+        // The answer to a join or a sync may take long, and holds up the connection.
+        let stuck = self.is_ready(Link::Coordinator) && !self.may_send();
+        self.phase = Phase::Leaving { deadline: now.after(self.config.leave_timeout) };
+        if stuck && let Some(connection) = self.link(Link::Coordinator) {
+            let (id, address) = (connection.id, connection.address.clone());
+            self.outbox.push_back(Action::Disconnect { connection: id });
+            self.open(Link::Coordinator, address, now);
+        }
+    }
+
+    pub(super) const fn leaving_deadline(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Leaving { deadline } => Some(deadline),
+            _ => None,
+        }
+    }
+
+    pub(super) fn expire_leaving(&mut self, now: Moment) {
+        if self.leaving_deadline().is_some_and(|deadline| deadline <= now) {
+            self.finish_leaving();
+        }
+    }
+
+    pub(super) fn finish_leaving(&mut self) {
+        self.finish(Phase::Left);
+        self.tell(MemberEvent::Left);
+    }
+
+    pub(super) fn leave_due(&self) -> bool {
+        let leaving = matches!(self.phase, Phase::Leaving { .. });
+        leaving && self.commits.len() == 0 && !self.awaits(Link::Coordinator, |c| c == Call::Leave)
+    }
+
+    pub(super) fn send_leave(&mut self, now: Moment) {
+        let (member, instance) = (self.member.clone(), self.config.instance.clone());
+        let members = vec![LeavingMember { member, instance }];
+        let request = LeaveGroupRequest { group: self.config.group.clone(), members };
+        self.send(Link::Coordinator, Call::Leave, &request, now);
+    }
+
+    pub(super) fn dead_due(&self) -> Option<Moment> {
+        let asked = self.awaits(Link::Coordinator, |call| call == Call::LeaveDead);
+        (!asked && !self.dead.is_empty()).then_some(self.dead_not_before)
+    }
+
+    pub(super) fn send_leave_dead(&mut self, now: Moment) {
+        let dead = self.dead.iter().cloned();
+        let members = dead.map(|member| LeavingMember { member: Some(member), instance: None });
+        let (group, members) = (self.config.group.clone(), members.collect());
+        self.send(Link::Coordinator, Call::LeaveDead, &LeaveGroupRequest { group, members }, now);
+    }
+
+    pub(super) fn on_dead_left(&mut self, code: ErrorCode, now: Moment) {
+        match react(Api::LeaveGroup, code) {
+            Reaction::RetryHere => {
+                self.report_retry(Api::LeaveGroup, code);
+                let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+                self.dead_not_before = now.after(wait);
+            }
+            Reaction::FindAgain => self.handle_dead_moved(code, now),
+            Reaction::Fatal => self.fail_with(Api::LeaveGroup, code),
+            // Gone, or never there: a member that is not known is what is wanted.
+            _ => self.dead.clear(),
+        }
+    }
+
+    fn handle_dead_moved(&mut self, code: ErrorCode, now: Moment) {
+        self.report_retry(Api::LeaveGroup, code);
+        self.leave_coordinator(now);
+    }
+}

@@ -1,0 +1,231 @@
+//! Connections by hand: authentication, silence, wrong answers.
+
+use std::time::Duration;
+
+use super::world::config;
+use crate::membership::wire::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};
+use crate::membership::wire::find_coordinator::FindCoordinatorRequest;
+use crate::membership::wire::find_coordinator::FindCoordinatorResponse;
+use crate::membership::wire::sasl_authenticate::{
+    SaslAuthenticateRequest, SaslAuthenticateResponse,
+};
+use crate::membership::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
+use crate::membership::wire::{Api, ErrorCode, Request, decode_request_header, encode_response};
+use crate::membership::{
+    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, Moment, SaslStep,
+};
+
+struct Wire {
+    member: Membership,
+    now: Moment,
+    connection: Option<ConnectionId>,
+}
+
+impl Wire {
+    fn new(mechanism: Option<&str>) -> Self {
+        let mut config = config();
+        config.sasl_mechanism = mechanism.map(str::to_owned);
+        let now = Moment::from_millis(0);
+        let mut member = Membership::new(config, now);
+        member.subscribe(["clicks".into()].into(), crate::membership::MemberData::default(), now);
+        Self { member, now, connection: None }
+    }
+
+    fn next(&mut self) -> Option<Action> {
+        self.member.poll(self.now)
+    }
+
+    fn wait(&mut self, millis: u64) {
+        self.now = self.now.after(Duration::from_millis(millis));
+    }
+
+    #[track_caller]
+    fn connects(&mut self, port: u16) {
+        match self.next() {
+            Some(Action::Connect { connection, address }) => {
+                assert_eq!(address, Address::new("b", port));
+                self.connection = Some(connection);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn accept(&mut self) {
+        self.member.on_connected(self.connection.unwrap(), self.now);
+        let apis = Api::ALL.map(|api| ApiRange { key: api.key(), min: 0, max: 12 }).to_vec();
+        self.answer::<ApiVersionsRequest>(&ApiVersionsResponse { error: ErrorCode::None, apis });
+    }
+
+    /// Takes the next request, which must be this one, and answers it.
+    #[track_caller]
+    fn answer<R: Request>(&mut self, response: &R::Response) -> R {
+        let Some(Action::Send { connection, bytes }) = self.next() else { panic!("no request") };
+        assert_eq!(Some(connection), self.connection);
+        let (header, mut body) = decode_request_header(&bytes[4..]).unwrap();
+        assert_eq!(header.api, R::API);
+        let request = R::decode(&mut body).unwrap();
+        let bytes = encode_response::<R>(response, header.version, header.correlation).unwrap();
+        self.member.on_bytes(connection, &bytes, self.now);
+        request
+    }
+
+    #[track_caller]
+    fn authenticate(&mut self, expected: &[u8], step: SaslStep) {
+        match self.next() {
+            Some(Action::Authenticate { connection, challenge }) => {
+                assert_eq!(challenge, expected);
+                self.member.on_sasl_step(connection, step, self.now);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn troubled(&mut self, part: &str) {
+        match self.next() {
+            Some(Action::Event(MemberEvent::Troubled(trouble))) => {
+                assert!(trouble.to_string().contains(part), "{trouble}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn hangs_up(&mut self) {
+        let hung_up = self.next();
+        assert!(matches!(hung_up, Some(Action::Disconnect { .. })), "{hung_up:?}");
+    }
+}
+
+fn handshake(error: ErrorCode) -> SaslHandshakeResponse {
+    SaslHandshakeResponse { error, mechanisms: vec!["SCRAM-SHA-256".to_owned()] }
+}
+
+fn authenticated(error: ErrorCode, auth: &[u8], lifetime: i64) -> SaslAuthenticateResponse {
+    let (auth, session_lifetime_ms) = (auth.to_vec(), lifetime);
+    SaslAuthenticateResponse { error, message: None, auth, session_lifetime_ms }
+}
+
+fn found() -> FindCoordinatorResponse {
+    let (error, message, host) = (ErrorCode::None, None, "b".to_owned());
+    FindCoordinatorResponse { error, message, node: 1, host, port: 9 }
+}
+
+#[test]
+fn a_sasl_exchange_takes_as_many_steps_as_it_needs() {
+    let mut wire = Wire::new(Some("SCRAM-SHA-256"));
+    wire.connects(1);
+    wire.accept();
+    let asked: SaslHandshakeRequest = wire.answer(&handshake(ErrorCode::None));
+    assert_eq!(asked.mechanism, "SCRAM-SHA-256");
+    wire.authenticate(b"", SaslStep::Token(b"first".to_vec()));
+    let sent: SaslAuthenticateRequest = wire.answer(&authenticated(ErrorCode::None, b"salt", 0));
+    assert_eq!(sent.auth, b"first");
+    wire.authenticate(b"salt", SaslStep::Token(b"proof".to_vec()));
+    let _: SaslAuthenticateRequest = wire.answer(&authenticated(ErrorCode::None, b"v", 60_000));
+    wire.authenticate(b"v", SaslStep::Complete);
+    let _: FindCoordinatorRequest = wire.answer(&found());
+    wire.connects(9);
+}
+
+#[test]
+fn a_session_is_renewed_before_the_broker_ends_it() {
+    let mut wire = Wire::new(Some("PLAIN"));
+    wire.connects(1);
+    wire.accept();
+    let _: SaslHandshakeRequest = wire.answer(&handshake(ErrorCode::None));
+    wire.authenticate(b"", SaslStep::Token(Vec::new()));
+    let _: SaslAuthenticateRequest = wire.answer(&authenticated(ErrorCode::None, b"", 10_000));
+    wire.authenticate(b"", SaslStep::Complete);
+    let _: FindCoordinatorRequest = wire.answer(&found());
+    wire.connects(9);
+    wire.wait(7_999);
+    assert!(wire.next().is_none());
+    wire.wait(1);
+    assert_eq!(wire.member.deadline(), Some(wire.now));
+    wire.hangs_up();
+}
+
+#[test]
+fn wrong_credentials_and_mechanisms_are_final() {
+    for (hello, auth) in [
+        (ErrorCode::UnsupportedSaslMechanism, ErrorCode::None),
+        (ErrorCode::None, ErrorCode::SaslAuthenticationFailed),
+    ] {
+        let mut wire = Wire::new(Some("PLAIN"));
+        wire.connects(1);
+        wire.accept();
+        let _: SaslHandshakeRequest = wire.answer(&handshake(hello));
+        if hello == ErrorCode::None {
+            wire.authenticate(b"", SaslStep::Token(Vec::new()));
+            let _: SaslAuthenticateRequest = wire.answer(&authenticated(auth, b"", 0));
+        }
+        wire.hangs_up();
+        let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
+        assert!(matches!(fault, GroupFault::Authentication { .. }), "{fault}");
+        assert_eq!(wire.member.deadline(), None);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_followed_by_the_next() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    wire.accept();
+    let Some(Action::Send { .. }) = wire.next() else { panic!("no request") };
+    assert_eq!(wire.member.deadline(), Some(Moment::from_millis(30_000)));
+    wire.wait(30_000);
+    wire.hangs_up();
+    wire.troubled("connection to broker 'b:1' lost: no answer in time");
+    assert!(wire.next().is_none());
+    wire.now = wire.member.deadline().unwrap();
+    wire.connects(2);
+    wire.wait(10_000);
+    wire.hangs_up();
+    wire.troubled("no answer in time");
+    wire.now = wire.member.deadline().unwrap();
+    wire.connects(1);
+}
+
+#[test]
+fn servers_that_refuse_are_tried_in_turn_and_ever_less_often() {
+    let mut wire = Wire::new(None);
+    let mut waited = Vec::new();
+    for port in [1, 2, 1, 2, 1, 2] {
+        wire.connects(port);
+        wire.member.on_disconnected(wire.connection.unwrap(), "connection refused", wire.now);
+        wire.troubled("connection refused");
+        assert!(wire.next().is_none());
+        let next = wire.member.deadline().unwrap();
+        waited.push(next.since(wire.now).as_millis());
+        wire.now = next;
+    }
+    assert!((80..=120).contains(&waited[0]) && (800..=1200).contains(&waited[5]), "{waited:?}");
+}
+
+#[test]
+fn an_answer_out_of_turn_closes_the_connection() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    wire.accept();
+    let Some(Action::Send { connection, .. }) = wire.next() else { panic!("no request") };
+    let version = Api::FindCoordinator.best();
+    let bytes = encode_response::<FindCoordinatorRequest>(&found(), version, 77).unwrap();
+    wire.member.on_bytes(connection, &bytes, wire.now);
+    wire.hangs_up();
+    wire.troubled("correlation id 77 came where 1 was due");
+}
+
+#[test]
+fn bytes_of_a_connection_that_was_given_up_are_ignored() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    let old = wire.connection.unwrap();
+    wire.member.on_disconnected(old, "gone", wire.now);
+    wire.troubled("gone");
+    wire.member.on_connected(old, wire.now);
+    wire.member.on_bytes(old, &[255; 64], wire.now);
+    wire.member.on_disconnected(old, "gone", wire.now);
+    assert!(wire.next().is_none());
+}

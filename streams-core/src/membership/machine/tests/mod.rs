@@ -1,0 +1,9 @@
+//! Members against a model of a coordinator, in virtual time.
+
+mod chaos;
+mod codes;
+mod coordinator;
+mod links;
+mod node;
+mod scenarios;
+mod world;

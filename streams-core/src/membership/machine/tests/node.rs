@@ -1,0 +1,146 @@
+//! One process: a member and the owner of its tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::assign::{TaskId, TaskInputs};
+use crate::membership::{
+    CommitToken, GroupFault, MemberData, MemberEvent, MemberId, Membership, MembershipConfig,
+    Moment, OffsetsError, ProcessId, TopicName, TopicPartition,
+};
+
+/// Milliseconds that a revoked task takes to close.
+const CLOSING_MS: u64 = 40;
+
+/// What has become of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Up,
+    Left,
+    Failed,
+    Killed,
+}
+
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) member: Membership,
+    /// From the member's connection to the world's socket.
+    pub(super) sockets: BTreeMap<crate::membership::ConnectionId, u64>,
+    pub(super) life: Life,
+    pub(super) token: Option<CommitToken>,
+    pub(super) running: BTreeSet<TaskId>,
+    pub(super) closing_ms: u64,
+    pub(super) closing: Option<(Moment, BTreeSet<TaskId>)>,
+    pub(super) id: Option<MemberId>,
+    pub(super) log: Vec<String>,
+    pub(super) commits: Vec<Result<(), OffsetsError>>,
+    pub(super) fetched: Vec<String>,
+    pub(super) fault: Option<GroupFault>,
+    /// What the leader makes of the topics; changed by tests that want no answer.
+    pub(super) provides: bool,
+}
+
+impl Node {
+    pub(super) fn new(name: &str, config: MembershipConfig, now: Moment) -> Self {
+        Self {
+            name: name.to_owned(),
+            member: Membership::new(config, now),
+            sockets: BTreeMap::new(),
+            life: Life::Up,
+            token: None,
+            running: BTreeSet::new(),
+            closing_ms: CLOSING_MS,
+            closing: None,
+            id: None,
+            log: Vec::new(),
+            commits: Vec::new(),
+            fetched: Vec::new(),
+            fault: None,
+            provides: true,
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, process: u8, now: Moment) {
+        let process = ProcessId([process; 16]);
+        let data = MemberData { process, workers: 1, ..MemberData::default() };
+        let topics: BTreeSet<TopicName> = ["clicks".into(), "orders".into()].into();
+        self.member.subscribe(topics, data, now);
+    }
+
+    pub(super) fn handle(&mut self, event: MemberEvent, now: Moment) {
+        match event {
+            MemberEvent::MemberIdGiven(id) => {
+                self.log.push(format!("id {id}"));
+                self.id = Some(id);
+            }
+            MemberEvent::TasksWanted(wanted) if self.provides => {
+                let mut tasks = BTreeMap::new();
+                for (subtopology, (topic, info)) in (0..).zip(&wanted.topics) {
+                    for partition in 0..info.partitions.cast_signed() {
+                        let partitions = vec![TopicPartition::new(topic.clone(), partition)];
+                        let inputs = TaskInputs { partitions, changelog_end: None };
+                        tasks.insert(TaskId::new(subtopology, partition), inputs);
+                    }
+                }
+                self.member.provide_tasks(wanted.generation, &tasks, now).unwrap();
+            }
+            MemberEvent::TasksWanted(_) => self.log.push("leads".to_owned()),
+            MemberEvent::Assigned(assigned) => {
+                let generation = assigned.token.generation();
+                let (active, revoked) = (show(&assigned.active), show(&assigned.revoked));
+                self.log.push(format!("{generation}: +[{active}] -[{revoked}]"));
+                self.token = Some(assigned.token);
+                self.running.extend(&assigned.active);
+                self.closing = None;
+                if !assigned.revoked.is_empty() {
+                    let at = Moment::from_millis(now.as_millis() + self.closing_ms);
+                    self.closing = Some((at, assigned.revoked));
+                }
+            }
+            MemberEvent::Lost { reason } => {
+                self.log.push(format!("lost: {reason}"));
+                self.drop_tasks();
+            }
+            MemberEvent::Committed { result, .. } => self.commits.push(result),
+            MemberEvent::OffsetsFetched { result, .. } => {
+                let Ok(result) = result else { return self.fetched.push(format!("{result:?}")) };
+                let shown = result.into_iter().map(|(place, position)| {
+                    let position = position.map(|position| position.offset);
+                    format!("{place}={position:?}")
+                });
+                self.fetched.push(shown.collect::<Vec<_>>().join(" "));
+            }
+            MemberEvent::Troubled(trouble) => self.log.push(format!("! {trouble}")),
+            MemberEvent::Left => {
+                self.life = Life::Left;
+                self.drop_tasks();
+            }
+            MemberEvent::Failed(fault) => {
+                self.fault = Some(fault);
+                self.life = Life::Failed;
+                self.drop_tasks();
+            }
+        }
+    }
+
+    fn drop_tasks(&mut self) {
+        self.running.clear();
+        self.closing = None;
+        self.token = None;
+    }
+
+    /// Closes what was revoked, once that is done.
+    pub(super) fn close_due(&mut self, now: Moment) {
+        if let Some((_, tasks)) = self.closing.take_if(|(at, _)| *at <= now) {
+            self.running.retain(|task| !tasks.contains(task));
+            self.member.release(&tasks, now);
+        }
+    }
+
+    pub(super) fn logged(&self, part: &str) -> usize {
+        self.log.iter().filter(|line| line.contains(part)).count()
+    }
+}
+
+pub(super) fn show(tasks: &BTreeSet<TaskId>) -> String {
+    tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
+}

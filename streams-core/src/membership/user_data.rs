@@ -1,0 +1,239 @@
+//! What members tell each other: the user data of subscription and assignment.
+//!
+//! Both begin with a version. A reader takes the fields of the versions it knows and passes over
+//! whatever follows, so that a later version may only append.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::ProcessId;
+use super::wire::{DecodeError, EncodeError, Encoding, Reader, Version, Writer};
+use crate::assign::TaskId;
+
+/// The version that this library writes at most and understands in full.
+pub const USER_DATA_VERSION: i16 = 1;
+
+/// The largest user data that is written or read, in bytes. The whole group is one record of
+/// `__consumer_offsets`, and a broker's default limit for one is about a mebibyte.
+pub const USER_DATA_BYTES_MAX: usize = 256 * 1024;
+
+const LAYOUT: Version = Version { number: USER_DATA_VERSION, encoding: Encoding::Classic };
+
+/// Bytes of everything but the lists, with their lengths.
+const FIXED_BYTES: usize = 2 + 16 + 4 + 2 + 4 + 4 + 4;
+const TASK_BYTES: usize = 8;
+const POSITION_BYTES: usize = 16;
+
+/// What a member says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemberData {
+    /// The process, by the id that lies beside its state.
+    pub process: ProcessId,
+    /// The application's own version.
+    pub application_version: i32,
+    /// Threads that run tasks.
+    pub workers: u16,
+    /// For each task with local state, the sum of the changelog offsets up to which it is there.
+    pub positions: BTreeMap<TaskId, i64>,
+}
+
+/// A member's data as they travel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubscriptionData {
+    /// The version that the member understands.
+    pub version: i16,
+    /// A number that grows when the member wants a rebalance: the coordinator starts none for a
+    /// subscription that has not changed.
+    pub sequence: i32,
+    /// What it says of itself.
+    pub member: MemberData,
+    /// Tasks that it runs or has not yet released.
+    pub owned: BTreeSet<TaskId>,
+}
+
+/// What the leader tells a member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AssignmentData {
+    /// The lowest version in the group, which is the one that this is written in.
+    pub version: i16,
+    /// Tasks to run.
+    pub active: BTreeSet<TaskId>,
+    /// Tasks whose state to keep warm.
+    pub standby: BTreeSet<TaskId>,
+    /// Whether tasks are withheld until their owners release them, so that another rebalance follows.
+    pub follow_up: bool,
+}
+
+impl SubscriptionData {
+    /// The data's bytes. Positions that would take it over [`USER_DATA_BYTES_MAX`] are left out, the
+    /// lowest first; they only guide the assignment.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the tasks owned alone are over the limit.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let used = FIXED_BYTES + self.owned.len() * TASK_BYTES;
+        let Some(left) = USER_DATA_BYTES_MAX.checked_sub(used) else {
+            return Err(EncodeError::TooLong { length: used, max: USER_DATA_BYTES_MAX });
+        };
+        let mut positions: Vec<(i64, TaskId)> =
+            self.member.positions.iter().map(|(task, position)| (*position, *task)).collect();
+        positions.sort_unstable_by(|a, b| b.cmp(a));
+        positions.truncate(left / POSITION_BYTES);
+        let mut out = Writer::new(Vec::new(), LAYOUT);
+        out.i16(USER_DATA_VERSION);
+        out.raw(&self.member.process.0);
+        out.i32(self.member.application_version);
+        out.i16(self.member.workers.min(i16::MAX.unsigned_abs()).cast_signed());
+        out.i32(self.sequence);
+        write_tasks(&mut out, &self.owned);
+        out.list(&positions, |out, (position, task)| {
+            write_task(out, *task);
+            out.i64(*position);
+        });
+        out.finish()
+    }
+
+    /// Reads a member's data.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are too many or no such data.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = versioned(bytes)?;
+        let version = input.i16()?;
+        let process = ProcessId(input.uuid()?);
+        let application_version = input.i32()?;
+        let workers = input.i16()?.max(0).unsigned_abs();
+        let sequence = input.i32()?;
+        let owned = read_tasks(&mut input)?;
+        let positions =
+            input.list(POSITION_BYTES, |input| Ok((read_task(input)?, input.i64()?)))?;
+        let positions = positions.into_iter().collect();
+        let member = MemberData { process, application_version, workers, positions };
+        Ok(Self { version, sequence, member, owned })
+    }
+}
+
+impl AssignmentData {
+    /// The data's bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if they are over [`USER_DATA_BYTES_MAX`].
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Writer::new(Vec::new(), LAYOUT);
+        out.i16(self.version);
+        write_tasks(&mut out, &self.active);
+        write_tasks(&mut out, &self.standby);
+        out.i8(i8::from(self.follow_up));
+        let bytes = out.finish()?;
+        if bytes.len() > USER_DATA_BYTES_MAX {
+            return Err(EncodeError::TooLong { length: bytes.len(), max: USER_DATA_BYTES_MAX });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads what the leader told; no bytes at all mean no tasks.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are too many or no such data.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.is_empty() {
+            return Ok(Self { version: USER_DATA_VERSION, ..Self::default() });
+        }
+        let mut input = versioned(bytes)?;
+        let version = input.i16()?;
+        let (active, standby) = (read_tasks(&mut input)?, read_tasks(&mut input)?);
+        let follow_up = input.boolean()?;
+        Ok(Self { version, active, standby, follow_up })
+    }
+}
+
+fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    if bytes.len() > USER_DATA_BYTES_MAX {
+        let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        return Err(DecodeError::FrameLength { length, max: USER_DATA_BYTES_MAX });
+    }
+    let version = Reader::new(bytes, LAYOUT).i16()?;
+    if version < 1 {
+        return Err(DecodeError::InvalidValue { field: "version", value: version.into() });
+    }
+    Ok(Reader::new(bytes, LAYOUT))
+}
+
+fn write_task(out: &mut Writer, task: TaskId) {
+    out.i32(task.subtopology.cast_signed());
+    out.i32(task.partition);
+}
+
+fn write_tasks(out: &mut Writer, tasks: &BTreeSet<TaskId>) {
+    let tasks: Vec<TaskId> = tasks.iter().copied().collect();
+    out.list(&tasks, |out, task| write_task(out, *task));
+}
+
+fn read_task(input: &mut Reader<'_>) -> Result<TaskId, DecodeError> {
+    Ok(TaskId::new(input.i32()?.cast_unsigned(), input.i32()?))
+}
+
+fn read_tasks(input: &mut Reader<'_>) -> Result<BTreeSet<TaskId>, DecodeError> {
+    Ok(input.list(TASK_BYTES, read_task)?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription() -> SubscriptionData {
+        let positions = [(TaskId::new(0, 1), 77), (TaskId::new(2, 0), -1)].into();
+        let process = ProcessId(*b"0123456789abcdef");
+        let member = MemberData { process, application_version: 4, workers: 3, positions };
+        let owned = [TaskId::new(0, 1)].into();
+        SubscriptionData { version: USER_DATA_VERSION, sequence: 9, member, owned }
+    }
+
+    #[test]
+    fn a_subscription_comes_back() {
+        let bytes = subscription().encode().unwrap();
+        assert_eq!(SubscriptionData::decode(&bytes).unwrap(), subscription());
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_far_as_known() {
+        let mut bytes = subscription().encode().unwrap();
+        bytes[1] = 5;
+        bytes.extend([1, 2, 3]);
+        let decoded = SubscriptionData::decode(&bytes).unwrap();
+        assert_eq!(decoded, SubscriptionData { version: 5, ..subscription() });
+    }
+
+    #[test]
+    fn an_assignment_comes_back() {
+        let data = AssignmentData {
+            version: 1,
+            active: [TaskId::new(0, 0), TaskId::new(1, 5)].into(),
+            standby: BTreeSet::new(),
+            follow_up: true,
+        };
+        let mut bytes = data.encode().unwrap();
+        bytes.push(1);
+        assert_eq!(AssignmentData::decode(&bytes).unwrap(), data);
+    }
+
+    #[test]
+    fn too_many_positions_are_cut_to_the_furthest() {
+        let mut data = subscription();
+        let tasks = (0..40_000).map(|partition| (TaskId::new(0, partition), i64::from(partition)));
+        data.member.positions = tasks.collect();
+        let bytes = data.encode().unwrap();
+        assert!(bytes.len() <= USER_DATA_BYTES_MAX);
+        let positions = SubscriptionData::decode(&bytes).unwrap().member.positions;
+        assert!(positions.contains_key(&TaskId::new(0, 39_999)));
+        assert!(!positions.contains_key(&TaskId::new(0, 0)));
+    }
+
+    #[test]
+    fn every_cut_is_an_error_and_no_panic() {
+        let bytes = subscription().encode().unwrap();
+        for end in 0..bytes.len() {
+            assert!(SubscriptionData::decode(&bytes[..end]).is_err());
+        }
+        assert!(SubscriptionData::decode(&vec![1; USER_DATA_BYTES_MAX + 1]).is_err());
+    }
+}
