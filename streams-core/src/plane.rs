@@ -120,6 +120,9 @@ pub trait DataPlane {
     /// Records on the broker that were not given out yet; `None` before the broker has told.
     fn lag(&mut self, input: InputId) -> Option<i64>;
 
+    /// Sends what waits for more to come, as a commit waits for it.
+    fn hurry(&mut self) {}
+
     /// Tells what became of sent records. How many have not been told about yet.
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize;
 }

@@ -12,6 +12,7 @@ use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::outbox::SharedOutbox;
 use crate::processor::TaskContext;
 use crate::record::RawRecord;
+use crate::time::Timestamp;
 
 /// What kind of store this is; decides its changelog's settings and what may replace it on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +185,12 @@ pub trait TaskStores {
     /// When a store or its changelog cannot take what was cached.
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// When stores on disk were last committed or restored, by the clock of that time; `None` when
+    /// never. Deletes that the changelog has forgotten since (`delete.retention.ms`) are not in them.
+    fn committed_at(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Drops what is staged and cached: the stores are again what the last commit left.

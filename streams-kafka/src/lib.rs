@@ -1,9 +1,21 @@
 //! Millstream on Kafka: the shell around the deterministic core. The only crate that names rdkafka.
+//!
+//! [`KafkaStreams`] runs a topology. Its threads are few: one for the consumer group, one for each
+//! worker, and librdkafka's own.
 
+mod app;
+mod clients;
 mod clock;
+mod error;
 #[expect(dead_code, reason = "parts of the audited module wait for their callers")]
 mod ffi;
+mod group;
 mod headers;
 mod outbox;
 mod plane;
 mod topics;
+mod worker_thread;
+
+pub use self::app::{KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, WorkerMetrics};
+pub use self::error::StreamsError;
+pub use self::topics::TopicsError;

@@ -11,6 +11,7 @@ use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::time::Timestamp;
 use streams_core::topology::OffsetReset;
 
+use crate::clients::{Clients, Consumers};
 use crate::ffi::consumer::{Consumer, PartitionQueue, Start};
 use crate::ffi::error::Code;
 use crate::ffi::message::{Batch, Fetched as Entry};
@@ -20,15 +21,6 @@ use crate::outbox::KafkaOutbox;
 
 /// Entries taken from librdkafka in one call.
 const BATCH_MAX: usize = 4096;
-
-/// The consumers of a process, shared by its workers.
-#[derive(Debug, Clone)]
-pub(crate) struct Consumers {
-    /// Reads inputs.
-    pub(crate) inputs: Arc<Consumer>,
-    /// Reads changelogs, and says where they end.
-    pub(crate) restores: Arc<Consumer>,
-}
 
 impl Consumers {
     fn of(&self, purpose: ReadFor) -> &Consumer {
@@ -42,7 +34,7 @@ impl Consumers {
 /// The way of one worker to Kafka's records.
 #[derive(Debug)]
 pub(crate) struct KafkaPlane {
-    consumers: Consumers,
+    clients: Arc<Clients>,
     waker: Waker,
     outbox: Rc<RefCell<KafkaOutbox>>,
     open: Vec<Option<Open>>,
@@ -63,8 +55,8 @@ struct Open {
 
 impl KafkaPlane {
     /// A plane for the calling thread, which is woken when there is something to do.
-    pub(crate) fn new(consumers: Consumers, outbox: KafkaOutbox, waker: Waker) -> Self {
-        Self { consumers, waker, outbox: Rc::new(RefCell::new(outbox)), open: Vec::new() }
+    pub(crate) fn new(clients: Arc<Clients>, outbox: KafkaOutbox, waker: Waker) -> Self {
+        Self { clients, waker, outbox: Rc::new(RefCell::new(outbox)), open: Vec::new() }
     }
 
     fn assign(
@@ -80,7 +72,8 @@ impl KafkaPlane {
         };
         let topic = partition.topic.as_str();
         let start = Start { topic, partition: partition.partition, offset };
-        let queues = self.consumers.of(purpose).assign(&[start], &self.waker);
+        let consumers = self.clients.made_consumers().map_err(|error| error.to_string())?;
+        let queues = consumers.of(purpose).assign(&[start], &self.waker);
         let queue = queues.map_err(|error| error.to_string())?.pop();
         queue.ok_or_else(|| "librdkafka gave no queue".to_owned())
     }
@@ -109,9 +102,9 @@ impl DataPlane for KafkaPlane {
 
     fn close(&mut self, input: InputId) {
         let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
-        if open.queue.is_ok() {
+        if let (Ok(_), Ok(consumers)) = (&open.queue, self.clients.made_consumers()) {
             let partition = (open.partition.topic.as_str(), open.partition.partition);
-            if let Err(error) = self.consumers.of(open.purpose).unassign([partition]) {
+            if let Err(error) = consumers.of(open.purpose).unassign([partition]) {
                 tracing::warn!(partition = %open.partition, %error, "could not be unassigned");
             }
         }
@@ -126,10 +119,17 @@ impl DataPlane for KafkaPlane {
 
     fn lag(&mut self, input: InputId) -> Option<i64> {
         let open = self.open.get(input.0 as usize)?.as_ref()?;
-        let consumer = self.consumers.of(open.purpose);
-        let end = consumer.end(open.partition.topic.as_str(), open.partition.partition).ok()??;
+        let consumers = self.clients.made_consumers().ok()?;
+        let end = consumers
+            .of(open.purpose)
+            .end(open.partition.topic.as_str(), open.partition.partition)
+            .ok()??;
         // Before the first record, the whole log may be ahead; at its end, nothing is.
         Some(end.saturating_sub(open.next.unwrap_or(0)).max(0))
+    }
+
+    fn hurry(&mut self) {
+        self.outbox.borrow().hurry();
     }
 
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use streams_core::names::TopicName;
+use streams_core::names::{TopicName, TopicPartition};
 use streams_core::topology::{
     InternalTopicKind, PartitionCountError, PartitionCounts, TopicNames, Topology,
 };
 
+use streams_core::config::StreamsConfig;
+
 use crate::ffi::admin::Admin;
 use crate::ffi::error::ClientError;
-use crate::ffi::topics::{NewTopic, TopicError};
+use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
 
 /// How long one question to the brokers may take.
 const ASK_MAX: Duration = Duration::from_secs(15);
@@ -71,11 +73,15 @@ impl TopicsError {
 pub(crate) struct Topics {
     admin: Mutex<Admin>,
     replication: i32,
+    /// `topic.*`: over the defaults, under those of an operator.
+    settings: BTreeMap<String, String>,
 }
 
 impl Topics {
-    pub(crate) fn new(admin: Admin, replication: i32) -> Self {
-        Self { admin: Mutex::new(admin), replication }
+    pub(crate) fn new(admin: Admin, replication: i32, config: &StreamsConfig) -> Self {
+        let settings = config.internal_topics().settings.iter();
+        let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self { admin: Mutex::new(admin), replication, settings }
     }
 
     fn with_admin<T>(
@@ -92,6 +98,18 @@ impl Topics {
     /// How many partitions a topic has; `None` when it does not exist.
     pub(crate) fn partitions(&self, topic: &TopicName) -> Result<Option<i32>, TopicsError> {
         Ok(self.all()?.get(topic).copied())
+    }
+
+    /// The first offset of a record that is not older than `from`, in milliseconds since 1970.
+    pub(crate) fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+    ) -> Result<Option<i64>, TopicsError> {
+        let question = (partition.topic.as_str(), partition.partition, At::Timestamp(from));
+        let ask = |admin: &Admin| admin.list_offsets([question], Visible::All, ASK_MAX);
+        let answer = self.with_admin(ask)?.pop();
+        Ok(answer.map(|answer| answer.offset).filter(|offset| *offset >= 0))
     }
 
     /// All topics with their partitions.
@@ -148,7 +166,9 @@ impl Topics {
         let settings: Vec<Vec<(&str, &str)>> = missing
             .iter()
             .map(|(topic, _)| {
-                topic.settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+                let of_topic = topic.settings.iter();
+                let all = of_topic.chain(&self.settings);
+                all.map(|(k, v)| (k.as_str(), v.as_str())).collect()
             })
             .collect();
         let new: Vec<NewTopic<'_>> = missing

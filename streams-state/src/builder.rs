@@ -22,7 +22,7 @@ use crate::view::{Codec, KeyValueStore, TimestampedKeyValueStore};
 /// use streams_state::Stores;
 ///
 /// let seen: Arc<dyn StoreSpec> = Stores::key_value::<String, i64>("seen").in_memory().build();
-/// assert_eq!(seen.name(), &"seen".into());
+/// assert_eq!(seen.name(), "seen");
 /// assert!(!seen.is_persistent());
 /// assert!(matches!(seen.logging(), Logging::On(_)));
 /// ```

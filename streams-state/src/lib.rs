@@ -3,7 +3,7 @@
 //! A processor or an operator of the DSL holds a view, such as [`KeyValueStore`]. Below it lie the
 //! record cache, the changelog, the staging of what was written since the last commit, and a byte
 //! store: a RocksDB database for each task, or memory. A [`StateBackend`] opens the stores of tasks:
-//! [`MemoryBackend`] without any disk.
+//! [`RocksBackend`] on disk, [`MemoryBackend`] without any.
 //!
 //! [`StateBackend`]: streams_core::store::StateBackend
 
@@ -13,9 +13,13 @@ mod bytes;
 mod layer;
 mod staging;
 mod task;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
-pub use self::backend::MemoryBackend;
+pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
     Entries, Flushed, KeyValueStore, OldValues, Timestamped, TimestampedEntries,

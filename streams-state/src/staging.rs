@@ -79,13 +79,16 @@ impl Staged {
         value: Option<&[u8]>,
         hint: Option<SlotHint>,
     ) -> Result<(), StagedError> {
-        if self.bytes.borrow().is_none() {
-            return Err(StagedError::Closed);
-        }
+        self.check_open()?;
         let mut overlay = self.overlay.borrow_mut();
         overlay.stage(hash, key, value, hint);
         self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
         Ok(())
+    }
+
+    /// An error once the task is closed.
+    pub(crate) fn check_open(&self) -> Result<(), StagedError> {
+        if self.bytes.borrow().is_some() { Ok(()) } else { Err(StagedError::Closed) }
     }
 
     /// Keeps the overlay within its share of the budget.

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use streams_core::error::StoreError;
 use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
+use streams_core::processor::TaskContext;
 use streams_core::record::RawRecord;
 use streams_core::store::{OpenStores, StoreSpec, StoreToOpen, TaskStores};
+use streams_core::time::Timestamp;
 
 use crate::builder::{Caching, Factory};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, BytesError, RocksDatabase};
 use crate::layer::changelog::{Changelog, RowFormat};
 use crate::layer::{CacheLayer, LayerParts, Layers};
-use crate::staging::{OverlayBudget, Staged};
+use crate::staging::{OverlayBudget, Staged, StagedError};
 
 /// A store of a task.
 struct OpenStore {
@@ -33,6 +35,9 @@ struct OpenStore {
 /// The stores of one task.
 pub(crate) struct StoresOfTask {
     stores: Vec<OpenStore>,
+    /// Where the stores on disk are.
+    database: Option<Rc<RocksDatabase>>,
+    context: Rc<TaskContext>,
     row: Vec<u8>,
 }
 
@@ -57,6 +62,7 @@ impl StoresOfTask {
     pub(crate) fn open(
         request: OpenStores,
         bytes: Vec<(Bytes, Option<i64>)>,
+        database: Option<Rc<RocksDatabase>>,
         budget: &Arc<OverlayBudget>,
     ) -> Result<Self, StoreError> {
         let mut stores = Vec::with_capacity(bytes.len());
@@ -89,26 +95,83 @@ impl StoresOfTask {
                 is_logged: store.restored_from.is_some(),
             });
         }
-        Ok(Self { stores, row: Vec::new() })
+        Ok(Self { stores, database, context: request.context, row: Vec::new() })
+    }
+
+    /// The database, for tests.
+    #[cfg(test)]
+    pub(crate) fn database(&self) -> Option<&RocksDatabase> {
+        self.database.as_deref()
     }
 
     fn store(&self, at: usize) -> Result<&OpenStore, StoreError> {
         self.stores.get(at).ok_or_else(|| StoreError::Unknown(format!("#{at}").into()))
     }
 
-    /// Writes what is staged in these stores in one batch.
-    fn write<'a>(stores: impl Iterator<Item = &'a OpenStore> + Clone) -> Result<(), StoreError> {
-        for store in stores {
-            let staged = store.layers.staged();
-            let written = staged.with_bytes(|bytes| match bytes {
-                Bytes::Memory(memory) => {
+    /// Writes what is staged in these stores, and the positions, in one batch.
+    fn write(
+        &self,
+        which: impl Fn(&OpenStore) -> bool,
+        positions: &[(usize, i64)],
+    ) -> Result<(), StoreError> {
+        let chosen = || self.stores.iter().filter(|store| which(store));
+        if let Some(database) = &self.database {
+            let mut changes = database.changes();
+            for store in chosen() {
+                let added = store.with_bytes(|bytes, staged| match bytes {
+                    Bytes::Rocks(rocks) => {
+                        let mut changes = changes.of(rocks.at())?;
+                        staged.for_each_staged(|key, value| changes.put(key, value));
+                        Ok(())
+                    }
+                    Bytes::Memory(_) => Ok(()),
+                });
+                added?;
+            }
+            for (store, next_offset) in positions {
+                self.store(*store)?.with_bytes(|bytes, _| match bytes {
+                    Bytes::Rocks(rocks) => changes.position(rocks.at(), *next_offset),
+                    Bytes::Memory(_) => Ok(()),
+                })?;
+            }
+            let written = changes.write(self.context.now().millis());
+            written.map_err(|error| self.failed(error))?;
+        }
+        for store in chosen() {
+            store.with_bytes(|bytes, staged| {
+                if let Bytes::Memory(memory) = bytes {
                     staged.for_each_staged(|key, value| memory.write(key, value));
                 }
-            });
-            written.map_err(|error| store.layers.failed(error))?;
-            staged.committed();
+                Ok(())
+            })?;
+            store.layers.staged().committed();
+        }
+        for (store, next_offset) in positions {
+            self.store(*store)?.position.set(Some(*next_offset));
         }
         Ok(())
+    }
+
+    /// A failure of the database as a whole, named after one of its stores.
+    fn failed(&self, error: BytesError) -> StoreError {
+        let on_disk = self.stores.iter().find(|store| store.spec.is_persistent());
+        match on_disk {
+            Some(store) => store.layers.failed(error.into()),
+            None => StoreError::Unknown("rocksdb".into()),
+        }
+    }
+}
+
+impl OpenStore {
+    fn with_bytes<R>(
+        &self,
+        with: impl FnOnce(&Bytes, &Staged) -> Result<R, BytesError>,
+    ) -> Result<R, StoreError> {
+        let staged = self.layers.staged();
+        let result = staged.with_bytes(|bytes| with(bytes, staged));
+        result
+            .and_then(|result| result.map_err(StagedError::from))
+            .map_err(|error| self.layers.failed(error))
     }
 }
 
@@ -136,29 +199,44 @@ impl TaskStores for StoresOfTask {
         }
         row.extend_from_slice(record.value.unwrap_or_default());
         let value = record.value.map(|_| &*row);
-        let staged = open.layers.staged();
-        staged.changed_below(open.layers.hash(key), key);
-        let written = staged.with_bytes(|bytes| match bytes {
-            Bytes::Memory(memory) => memory.write(key, value),
+        open.layers.staged().changed_below(open.layers.hash(key), key);
+        let written = open.with_bytes(|bytes, _| match bytes {
+            Bytes::Memory(memory) => {
+                memory.write(key, value);
+                Ok(())
+            }
+            Bytes::Rocks(rocks) => {
+                let next_offset = record.offset.saturating_add(1);
+                rocks.database().restore(rocks.at(), (key, value), next_offset)
+            }
         });
-        let written = written.map_err(|error| open.layers.failed(error));
         self.row = row;
         written
     }
 
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
-        self.store(store)?.position.set(Some(next_offset));
+        let open = self.store(store)?;
+        open.with_bytes(|bytes, _| match bytes {
+            Bytes::Memory(_) => Ok(()),
+            Bytes::Rocks(rocks) => {
+                let now = self.context.now().millis();
+                rocks.database().restored_up_to(rocks.at(), next_offset, now)
+            }
+        })?;
+        open.position.set(Some(next_offset));
         Ok(())
     }
 
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         let open = self.store(store)?;
         open.position.set(None);
-        let staged = open.layers.staged();
-        let emptied = staged.with_bytes(|bytes| match bytes {
-            Bytes::Memory(memory) => memory.clear(),
-        });
-        emptied.map_err(|error| open.layers.failed(error))?;
+        open.with_bytes(|bytes, _| match bytes {
+            Bytes::Memory(memory) => {
+                memory.clear();
+                Ok(())
+            }
+            Bytes::Rocks(rocks) => rocks.database().empty(rocks.at()),
+        })?;
         open.layers.emptied();
         Ok(())
     }
@@ -168,22 +246,32 @@ impl TaskStores for StoresOfTask {
     }
 
     fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError> {
-        Self::write(self.stores.iter())?;
-        for (store, next_offset) in positions {
-            self.store(*store)?.position.set(Some(*next_offset));
-        }
-        Ok(())
+        self.write(|_| true, positions)
     }
 
     fn commit_unlogged(&mut self) -> Result<(), StoreError> {
-        Self::write(self.stores.iter().filter(|store| !store.is_logged))
+        if self.stores.iter().all(|store| store.is_logged) {
+            return Ok(());
+        }
+        self.write(|store| !store.is_logged, &[])
     }
 
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         self.stores.iter().try_for_each(|store| store.layers.write_out())
     }
 
+    fn committed_at(&self) -> Option<Timestamp> {
+        let read = self.database.as_ref()?.committed_at();
+        let read = read.inspect_err(
+            |error| tracing::warn!(%error, "the time of the last commit cannot be read"),
+        );
+        read.ok().flatten().map(Timestamp::from_millis)
+    }
+
     fn discard(&mut self) {
+        if let Some(database) = &self.database {
+            database.discard_restoring();
+        }
         for store in &self.stores {
             store.layers.discard();
         }

@@ -4,6 +4,8 @@ use super::Error;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use rocksdb::{BlockBasedOptions, Cache, DB, Options, WriteBatch};
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 
 /// A count and the time of its last change, in the milliseconds of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,7 @@ enum State {
 /// The counts of one task.
 pub(crate) struct Counts {
     db: DB,
-    staged: IndexMap<Box<[u8]>, Staged, RandomState>,
+    staged: IndexMap<Key, Staged, RandomState>,
     dirty: Vec<usize>,
 }
 
@@ -66,7 +68,8 @@ impl Counts {
             }
             None => Count { count: 1, timestamp },
         };
-        let (index, _) = self.staged.insert_full(key.into(), Staged { value, state: State::Dirty });
+        let (index, _) =
+            self.staged.insert_full(Key::new(key), Staged { value, state: State::Dirty });
         self.dirty.push(index);
         Ok(value)
     }
@@ -79,7 +82,7 @@ impl Counts {
         let mut batch = WriteBatch::default();
         for index in self.dirty.drain(..) {
             if let Some((key, staged)) = self.staged.get_index_mut(index) {
-                batch.put(key, encode(staged.value));
+                batch.put(key.bytes(), encode(staged.value));
                 staged.state = State::Clean;
             }
         }
@@ -91,6 +94,54 @@ impl Counts {
         Ok(())
     }
 }
+
+/// A key in place if it is short: one more cache miss a record is what the hash map costs otherwise.
+enum Key {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+const SHORT: usize = 22;
+
+impl Key {
+    fn new(key: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..key.len()), u8::try_from(key.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(key);
+                Self::Short { length, bytes }
+            }
+            _ => Self::Long(key.into()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Key {}
 
 fn encode(value: Count) -> [u8; 16] {
     let mut bytes = [0; 16];

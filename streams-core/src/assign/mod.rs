@@ -11,6 +11,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use crate::names::SubtopologyId;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use task::{TaskId, TaskInputs};
@@ -103,7 +104,7 @@ impl Seat<'_> {
         self.quota.saturating_sub(self.tasks.len())
     }
 
-    fn in_subtopology(&self, subtopology: u32) -> usize {
+    fn in_subtopology(&self, subtopology: SubtopologyId) -> usize {
         self.tasks.iter().filter(|task| task.subtopology == subtopology).count()
     }
 }
@@ -165,7 +166,7 @@ fn give_up_excess(seats: &mut [Seat<'_>], index: usize) -> Vec<TaskId> {
             return given_up;
         };
         let has_room = |other: &&Seat<'_>| other.free() > 0 && other.member != seat.member;
-        let mut per_subtopology = BTreeMap::<u32, usize>::new();
+        let mut per_subtopology = BTreeMap::<SubtopologyId, usize>::new();
         for task in &seat.tasks {
             *per_subtopology.entry(task.subtopology).or_default() += 1;
         }

@@ -1,31 +1,7 @@
-//! A task's id and what it reads.
-
-use std::fmt;
+//! What a task reads, as the leader knows it.
 
 use crate::membership::TopicPartition;
-
-/// A task: one partition of one sub-topology. Prints as `0_3`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId {
-    /// The sub-topology's number.
-    pub subtopology: u32,
-    /// The partition that the task reads of each input topic.
-    pub partition: i32,
-}
-
-impl TaskId {
-    /// Names a task.
-    #[must_use]
-    pub const fn new(subtopology: u32, partition: i32) -> Self {
-        Self { subtopology, partition }
-    }
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}_{}", self.subtopology, self.partition)
-    }
-}
+pub use crate::names::TaskId;
 
 /// What a task reads and how much state it has, as the leader knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use crate::names::ApplicationId;
+
 /// What a name must be, in words that follow "must be".
 pub(crate) const RULE: &str =
     "1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', and not '.' or '..'";
@@ -60,11 +62,18 @@ macro_rules! name_type {
     };
 }
 
-name_type! {
-    /// Name of the application: its consumer group, and the first part of the names of its internal
-    /// topics and of its state directory.
-    ApplicationId
+impl FromStr for ApplicationId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_name(text) {
+            Ok(Self::from(text))
+        } else {
+            Err(InvalidName { name: text.chars().take(LENGTH_MAX).collect() })
+        }
+    }
 }
+
 name_type! {
     /// First part of the names by which the broker's logs and quotas know this process's clients.
     ClientId

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::names::{TopicName, TopicPartition};
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
@@ -48,10 +50,6 @@ name! {
     /// A `group.instance.id`: a member's lasting name, under which it may come back.
     InstanceId
 }
-name! {
-    /// The name of a topic.
-    TopicName
-}
 
 /// The number of a group's assignment; it grows with every rebalance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,28 +74,6 @@ impl TopicId {
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0 == [0; 16]
-    }
-}
-
-/// One partition of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicPartition {
-    /// The topic.
-    pub topic: TopicName,
-    /// The partition's number, from zero.
-    pub partition: i32,
-}
-
-impl TopicPartition {
-    /// Names a partition.
-    pub fn new(topic: impl Into<TopicName>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
-    }
-}
-
-impl fmt::Display for TopicPartition {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", self.topic, self.partition)
     }
 }
 

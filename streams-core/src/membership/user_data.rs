@@ -159,7 +159,7 @@ fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
 }
 
 fn write_task(out: &mut Writer, task: TaskId) {
-    out.i32(task.subtopology.cast_signed());
+    out.i32(task.subtopology.0.cast_signed());
     out.i32(task.partition);
 }
 

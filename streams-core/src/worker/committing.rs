@@ -52,7 +52,7 @@ impl Worker {
             self.close_leaving();
             return Ok(());
         }
-        self.undelivered = self.undelivered.max(1);
+        self.plane.hurry();
         self.commits.in_flight = Some(InFlight::Flushing { tasks, began: now });
         self.take_deliveries()
     }

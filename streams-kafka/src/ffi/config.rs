@@ -32,7 +32,7 @@ impl Role {
                 ("linger.ms", "50"),
                 ("batch.size", "262144"),
                 ("queue.buffering.max.kbytes", "32768"),
-                ("queue.buffering.max.messages", "100000"),
+                ("queue.buffering.max.messages", "25000"),
             ],
             Self::Admin => &[],
         }

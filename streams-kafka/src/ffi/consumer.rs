@@ -33,7 +33,8 @@ impl Start<'_> {
 #[derive(Debug)]
 pub(crate) struct Consumer {
     client: Arc<Client>,
-    events: Queue,
+    /// Read by one thread at a time.
+    events: Mutex<Queue>,
     claimed: Claims,
 }
 
@@ -44,11 +45,12 @@ impl Consumer {
     /// Settings that contradict each other.
     pub(crate) fn new(config: Config) -> Result<Self, ClientError> {
         let (client, events) = Client::new(config)?;
-        Ok(Self { client, events, claimed: Claims::default() })
+        Ok(Self { client, events: Mutex::new(events), claimed: Claims::default() })
     }
 
     /// Adds partitions without disturbing the others. Their queues come back in the same order; `waker` is woken when one of them
-    /// is no longer empty. Waits for librdkafka's main thread, not for a broker.
+    /// is no longer empty. Waits for librdkafka's main thread, not for a broker. The first records of a topic that is new to a
+    /// connected client come after some 400 ms, those of a known one at once: assign what belongs together in one call.
     ///
     /// # Errors
     /// A partition that is assigned already or whose queue was not dropped, a name with a zero byte.
@@ -113,24 +115,7 @@ impl Consumer {
         // SAFETY: live; null ends the forwarding, for this partition's next assignments as well.
         unsafe { rd::rd_kafka_queue_forward(queue.raw(), std::ptr::null_mut()) };
         queue.wake(waker);
-        Ok(PartitionQueue { queue, spare: Vec::new(), _claim: claim })
-    }
-
-    /// The offset after the last record or transaction marker that was fetched from the partition; `None` before the first. With
-    /// `enable.partition.eof` use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more record.
-    ///
-    /// # Errors
-    /// A name with a zero byte.
-    pub(crate) fn position(&self, topic: &str, partition: i32) -> Result<Option<i64>, ClientError> {
-        let list = PartitionList::new([(topic, partition, -1)])?;
-        // SAFETY: both live; the offsets are written into the list.
-        ClientError::check("position", unsafe {
-            raw::rd_kafka_position(self.client.raw(), list.raw())
-        })?;
-        let entry = list.entries().into_iter().next();
-        Ok(entry
-            .filter(|entry| entry.code == Code::NONE && entry.offset >= 0)
-            .map(|entry| entry.offset))
+        Ok(PartitionQueue { queue, spare: Vec::new(), claim })
     }
 
     /// The end of a partition as of its last fetch; `None` before the first. Asks no broker.
@@ -142,7 +127,7 @@ impl Consumer {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the handle is live, the name ends in zero, the offsets are written to.
         let code = unsafe {
-            rd::rd_kafka_get_watermark_offsets(
+            raw::rd_kafka_get_watermark_offsets(
                 self.client.raw(),
                 topic.as_ptr(),
                 partition,
@@ -150,18 +135,19 @@ impl Consumer {
                 &raw mut high,
             )
         };
-        Ok((code as i32 == 0 && high >= 0).then_some(high))
+        Ok((code == 0 && high >= 0).then_some(high))
     }
 
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
     pub(crate) fn wake(&mut self, waker: &Waker) {
-        self.events.wake(waker);
+        self.events.get_mut().unwrap_or_else(PoisonError::into_inner).wake(waker);
     }
 
     /// Serves what concerns the whole client: logs go to `tracing`, problems come back. To be called until `None`, at least once a
     /// second, since the queue has no bound.
     pub(crate) fn poll(&self) -> Option<ClientProblem> {
-        while let Some(event) = self.events.poll(Duration::ZERO) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(event) = events.poll(Duration::ZERO) {
             if let Some(problem) = event.problem() {
                 return Some(problem);
             }
@@ -178,7 +164,7 @@ pub(crate) struct PartitionQueue {
     /// Kept from a call that found nothing.
     spare: Vec<*mut rd::rd_kafka_message_t>,
     // Given up after the queue, as fields are dropped in order.
-    _claim: Claim,
+    claim: Claim,
 }
 
 // SAFETY: `spare` is always empty between calls; `Queue` is `Send`.
@@ -205,6 +191,24 @@ impl PartitionQueue {
         let messages = pointers.into_iter().filter_map(NonNull::new).collect();
         // SAFETY: live messages of this client, ours since the call above.
         Some(unsafe { Batch::own(self.queue.client(), messages) })
+    }
+
+    /// The offset after the last record or transaction marker that was fetched; `None` before the first. With `enable.partition.eof`
+    /// use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more record.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub(crate) fn position(&self) -> Result<Option<i64>, ClientError> {
+        let (topic, partition) = &self.claim.key;
+        let list = PartitionList::new([(topic.as_str(), *partition, -1)])?;
+        // SAFETY: both live; the offsets are written into the list.
+        ClientError::check("position", unsafe {
+            raw::rd_kafka_position(self.queue.client().raw(), list.raw())
+        })?;
+        let entry = list.entries().into_iter().next();
+        Ok(entry
+            .filter(|entry| entry.code == Code::NONE && entry.offset >= 0)
+            .map(|entry| entry.offset))
     }
 
     /// Moves the wake-ups to another worker. Fetch once after this call, as an earlier wake-up went to the old one.

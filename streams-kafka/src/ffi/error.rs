@@ -26,6 +26,13 @@ pub(super) mod raw {
             rk: *mut rd::rd_kafka_t,
             list: *mut rd::rd_kafka_topic_partition_list_t,
         ) -> i32;
+        pub(crate) fn rd_kafka_get_watermark_offsets(
+            rk: *mut rd::rd_kafka_t,
+            topic: *const c_char,
+            partition: i32,
+            low: *mut i64,
+            high: *mut i64,
+        ) -> i32;
         pub(crate) fn rd_kafka_metadata(
             rk: *mut rd::rd_kafka_t,
             all: c_int,

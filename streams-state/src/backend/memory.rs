@@ -37,6 +37,6 @@ impl StateBackend for MemoryBackend {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
         let bytes = request.stores.iter().map(|_| (Bytes::Memory(MemoryStore::default()), None));
         let bytes = bytes.collect();
-        Ok(Box::new(StoresOfTask::open(request, bytes, &self.budget)?))
+        Ok(Box::new(StoresOfTask::open(request, bytes, None, &self.budget)?))
     }
 }

@@ -2,11 +2,16 @@
 
 mod chunk;
 mod memory;
+mod metadata;
+mod rocks;
+mod rocks_options;
 
 use std::ops::Bound;
 
 pub(crate) use self::chunk::Chunk;
 pub(crate) use self::memory::MemoryStore;
+pub(crate) use self::rocks::{RocksDatabase, RocksStore, StoreOnDisk, damage_mark};
+pub(crate) use self::rocks_options::RocksShared;
 
 /// Which way a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +43,6 @@ fn as_slice(bound: &Bound<Box<[u8]>>) -> Bound<&[u8]> {
 impl KeyRange {
     pub(crate) const fn new(lower: Bound<Box<[u8]>>, upper: Bound<Box<[u8]>>) -> Self {
         Self { lower, upper }
-    }
-
-    /// All keys.
-    pub(crate) const fn all() -> Self {
-        Self { lower: Bound::Unbounded, upper: Bound::Unbounded }
     }
 
     /// The keys that start with `prefix`.
@@ -133,12 +133,15 @@ pub(crate) trait ByteStore {
 pub(crate) enum Bytes {
     /// In memory.
     Memory(MemoryStore),
+    /// In the task's database.
+    Rocks(RocksStore),
 }
 
 impl Bytes {
     fn store(&self) -> &dyn ByteStore {
         match self {
             Self::Memory(memory) => memory,
+            Self::Rocks(rocks) => rocks,
         }
     }
 }

@@ -327,3 +327,6 @@ impl RecordCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,6 +119,7 @@ impl CacheLayer {
         value: Option<&[u8]>,
         hint: Option<NodeHint>,
     ) -> Result<(), StoreError> {
+        layers.check_open()?;
         let writer = writer(layers.context());
         self.change(|cache| cache.put((hash, key), value, Some(writer), hint));
         self.evict(layers)

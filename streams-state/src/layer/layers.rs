@@ -207,6 +207,10 @@ impl Layers {
         self.parts.staged.emptied();
     }
 
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
+        self.parts.staged.check_open().map_err(|error| self.failed(error))
+    }
+
     /// Bytes written since the last commit, and those that wait to be forwarded.
     pub(crate) fn staged_bytes(&self) -> usize {
         let waiting = self.parts.cache.as_ref().map_or(0, CacheLayer::outgoing_bytes);

@@ -49,11 +49,6 @@ impl Rows {
         Self { layers, version, direction, range, progress, chunk, above, current: None }
     }
 
-    /// The store that is scanned.
-    pub(crate) fn layers(&self) -> &Layers {
-        &self.layers
-    }
-
     /// The next key and value; `None` at the end.
     pub(crate) fn next_row(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
         self.layers.check(self.version)?;

@@ -93,20 +93,16 @@ impl Group {
     pub(super) fn join(&mut self, request: JoinGroupRequest, reply: ReplyTo, now: Moment) {
         let session = Duration::from_millis(request.session_timeout_ms.unsigned_abs().into());
         let rebalance = Duration::from_millis(request.rebalance_timeout_ms.unsigned_abs().into());
-        let id = match request.member {
-            Some(member) => member.to_string(),
-            None => {
-                self.next_id += 1;
-                format!("member-{}", self.next_id)
-            }
-        };
+        let known = request.member.is_some();
+        let id = request.member.map_or_else(|| self.next_id(), |member| member.to_string());
         let instance = request.instance.map(|instance| instance.to_string());
         let old = instance.as_ref().and_then(|name| self.holder(name));
-        let error = match (&old, self.members.contains_key(&id), &instance) {
-            (Some(old), _, _) if *old != id && !id.starts_with("member-") => {
-                Some(ErrorCode::FencedInstanceId)
-            }
-            (None, false, None) if self.promised.insert(id.clone()) => {
+        let error = match (&old, self.members.contains_key(&id), known) {
+            (_, true, _) => None,
+            (Some(_), false, true) => Some(ErrorCode::FencedInstanceId),
+            (None, false, true) if !self.promised.remove(&id) => Some(ErrorCode::UnknownMemberId),
+            (None, false, false) if instance.is_none() => {
+                self.promise(&id);
                 Some(ErrorCode::MemberIdRequired)
             }
             _ => None,
@@ -145,6 +141,16 @@ impl Group {
             self.prepare(now);
         }
         self.try_complete(now);
+    }
+
+    fn next_id(&mut self) -> String {
+        self.next_id += 1;
+        format!("member-{}", self.next_id)
+    }
+
+    /// Lets an id be joined with that has been given out.
+    pub(super) fn promise(&mut self, id: &str) {
+        self.promised.insert(id.to_owned());
     }
 
     fn holder(&self, instance: &str) -> Option<String> {

@@ -18,6 +18,8 @@ pub(super) enum Life {
     Left,
     Failed,
     Killed,
+    /// It stands still, and knows nothing of it.
+    Paused,
 }
 
 pub(super) struct Node {

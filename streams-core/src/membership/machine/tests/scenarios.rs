@@ -197,6 +197,26 @@ fn a_member_that_was_thrown_out_loses_all_and_joins_again() {
     assert_eq!(stored(&world), None);
     world.zombies.clear();
     world.run_until(10_000, |world| shared(world, &[0, 1]));
+    assert_eq!(world.nodes[0].logged("id member-3"), 1);
+}
+
+#[test]
+fn a_process_that_stood_still_claims_nothing_and_stores_nothing() {
+    let mut world = pair();
+    world.nodes[0].life = Life::Paused;
+    world.zombies.insert(0);
+    world.run_until(15_000, |world| running(world, 1) == ALL);
+    commit(&mut world, 0, 13).unwrap();
+    world.nodes[0].life = Life::Up;
+    world.run_until(2_000, |world| world.nodes[0].logged("lost:") == 1);
+    world.zombies.clear();
+    world.run_until(10_000, |world| shared(world, &[0, 1]));
+    assert_eq!(world.nodes[0].commits, [Err(OffsetsError::Fenced)]);
+    assert_eq!(stored(&world), None);
+    let log = &world.nodes[0].log;
+    let lost = log.iter().position(|line| line.starts_with("lost:")).unwrap();
+    let next = log[lost..].iter().find(|line| line.contains('+')).unwrap();
+    assert!(next.ends_with("+[] -[]"), "{log:?}");
 }
 
 #[test]
@@ -346,6 +366,21 @@ fn a_missing_topic_is_looked_for_soon() {
     world.run_until(500, |world| world.nodes[0].running.len() == 4);
     world.partitions.insert("orders", orders);
     world.run_until(6_000, |world| world.nodes[0].running.len() == 6);
+}
+
+#[test]
+fn what_is_released_while_joining_is_handed_out_without_delay() {
+    let mut world = alone();
+    world.nodes[0].closing_ms = 1_000_000;
+    world.start("b", 2, config());
+    world.run_until(4_000, |world| world.nodes[0].closing.is_some());
+    // Both are called to a rebalance; the second comes only after the first has closed its tasks.
+    let now = world.now;
+    world.nodes[0].member.rejoin(now);
+    world.run_for(20);
+    let (at, _) = world.nodes[0].closing.as_mut().unwrap();
+    *at = world.now;
+    world.run_until(1_500, |world| shared(world, &[0, 1]));
 }
 
 #[test]

@@ -160,7 +160,9 @@ impl World {
             if done(self) {
                 return;
             }
-            let alive = || self.nodes.iter().filter(|node| node.life != Life::Killed);
+            let alive = || {
+                self.nodes.iter().filter(|node| !matches!(node.life, Life::Killed | Life::Paused))
+            };
             let deadlines = alive().filter_map(|node| node.member.deadline());
             let closing = alive().filter_map(|node| node.closing.as_ref().map(|(at, _)| *at));
             let arrival = self.arrivals.keys().next().map(|(at, _)| Moment::from_millis(*at));
@@ -196,7 +198,7 @@ impl World {
 
     fn turn(&mut self, index: usize) {
         let now = self.now;
-        if self.nodes[index].life == Life::Killed {
+        if matches!(self.nodes[index].life, Life::Killed | Life::Paused) {
             return;
         }
         self.nodes[index].close_due(now);
@@ -369,6 +371,7 @@ impl World {
 
     /// Answers with an error and does nothing.
     fn refuse(&mut self, header: &RequestHeader, body: Reader<'_>, to: ReplyTo, error: ErrorCode) {
+        self.group.promise("promised");
         let (socket, bytes) = match header.api {
             Api::JoinGroup => to.encode::<JoinGroupRequest>(&JoinGroupResponse {
                 error,

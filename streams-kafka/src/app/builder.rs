@@ -1,0 +1,90 @@
+//! Listeners and handlers of an application.
+
+use std::sync::{Arc, Mutex};
+
+use streams_core::config::{FailurePolicy, StreamsConfig};
+use streams_core::handler::{ErrorHandler, Handlers, LogAndFail, LogAndSkip};
+use streams_core::topology::Topology;
+use streams_core::worker::RestoreProgress;
+
+use super::KafkaStreams;
+use super::shared::{Listeners, Shared};
+use super::start::Parts;
+use super::state::State;
+
+/// Makes a [`KafkaStreams`].
+#[derive(Debug)]
+pub struct KafkaStreamsBuilder {
+    topology: Topology,
+    config: StreamsConfig,
+    handlers: Handlers,
+    listeners: Listeners,
+}
+
+fn policy(policy: FailurePolicy) -> Arc<dyn ErrorHandler> {
+    match policy {
+        FailurePolicy::Continue => Arc::new(LogAndSkip),
+        _ => Arc::new(LogAndFail),
+    }
+}
+
+impl KafkaStreamsBuilder {
+    pub(super) fn new(topology: Topology, config: StreamsConfig) -> Self {
+        let processing = config.processing();
+        let handlers = Handlers {
+            deserialization: policy(processing.on_deserialization_error),
+            processing: policy(processing.on_processing_error),
+            production: policy(processing.on_production_error),
+        };
+        Self { topology, config, handlers, listeners: Listeners::default() }
+    }
+
+    /// Called with the new and the old state, on the thread that changes it; it must not block.
+    #[must_use]
+    pub fn on_state_change(
+        mut self,
+        listener: impl Fn(State, State) + Send + Sync + 'static,
+    ) -> Self {
+        self.listeners.state.push(Arc::new(listener));
+        self
+    }
+
+    /// Called when the restoration of a store begins, about each 100,000 records, and at its end.
+    #[must_use]
+    pub fn on_restore(
+        mut self,
+        listener: impl Fn(&RestoreProgress) + Send + Sync + 'static,
+    ) -> Self {
+        self.listeners.restore.push(Arc::new(listener));
+        self
+    }
+
+    /// Decides about input that cannot be read, over `deserialization.exception.handler`.
+    #[must_use]
+    pub fn deserialization_handler(mut self, handler: impl ErrorHandler) -> Self {
+        self.handlers.deserialization = Arc::new(handler);
+        self
+    }
+
+    /// Decides about errors of user code, over `processing.exception.handler`.
+    #[must_use]
+    pub fn processing_handler(mut self, handler: impl ErrorHandler) -> Self {
+        self.handlers.processing = Arc::new(handler);
+        self
+    }
+
+    /// Decides about output that cannot be written, over `production.exception.handler`.
+    #[must_use]
+    pub fn production_handler(mut self, handler: impl ErrorHandler) -> Self {
+        self.handlers.production = Arc::new(handler);
+        self
+    }
+
+    /// The application, not started yet.
+    #[must_use]
+    pub fn build(self) -> KafkaStreams {
+        let shared = Arc::new(Shared::new(self.listeners));
+        let parts = Parts { topology: self.topology, config: self.config, handlers: self.handlers };
+        KafkaStreams { parts: Mutex::new(Some(parts)), shared, running: Mutex::new(None) }
+    }
+}

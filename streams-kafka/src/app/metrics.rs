@@ -1,0 +1,83 @@
+//! Counts of an application, under Kafka's names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use streams_core::metrics::DropCounts;
+use streams_core::names::{TaskId, TopicPartition};
+use streams_core::worker::{RestoreProgress, TurnReport, Worker};
+
+use super::state::State;
+
+/// What one worker has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkerMetrics {
+    /// `process-total`: records processed.
+    pub process_total: u64,
+    /// `punctuate-total`: punctuations called.
+    pub punctuate_total: u64,
+    /// `commit-total`: commits.
+    pub commit_total: u64,
+    /// `commit-latency-max`: the longest commit.
+    pub commit_latency_max: Duration,
+    /// All commits together, for `commit-latency-avg`.
+    pub commit_latency_sum: Duration,
+    /// `restore-total`: records put into stores by restoration.
+    pub restore_total: u64,
+    /// `dropped-records-total`, by reason.
+    pub dropped: DropCounts,
+    /// `records-lag` of each input partition, by task, as far as it is known.
+    pub lags: BTreeMap<TaskId, Vec<(TopicPartition, i64)>>,
+}
+
+impl WorkerMetrics {
+    pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker) {
+        self.process_total += report.processed;
+        self.punctuate_total += report.punctuations;
+        self.commit_total += report.commits;
+        self.restore_total += report.restored;
+        self.dropped = report.dropped;
+        if let Some(latency) = report.commit_latency {
+            self.commit_latency_sum += latency;
+            self.commit_latency_max = self.commit_latency_max.max(latency);
+            // Lags change with every record; once a commit is often enough to tell.
+            self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
+        }
+    }
+}
+
+fn lags(task: &streams_core::task::Task) -> Vec<(TopicPartition, i64)> {
+    let partitions = task.partitions().iter().enumerate();
+    partitions.filter_map(|(slot, input)| Some((input.clone(), task.lag(slot)?))).collect()
+}
+
+/// A moment's counts of an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// `client-state`.
+    pub state: State,
+    /// By worker.
+    pub workers: Vec<WorkerMetrics>,
+    /// The last word about each restoration.
+    pub restorations: Vec<RestoreProgress>,
+}
+
+impl Metrics {
+    /// `process-total` over all workers.
+    #[must_use]
+    pub fn process_total(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.process_total).sum()
+    }
+
+    /// `dropped-records-total` over all workers.
+    #[must_use]
+    pub fn dropped_records_total(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.dropped.total()).sum()
+    }
+
+    /// `commit-total` over all workers.
+    #[must_use]
+    pub fn commit_total(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.commit_total).sum()
+    }
+}

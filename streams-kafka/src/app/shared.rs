@@ -1,0 +1,146 @@
+//! What the threads of an application share: its state, its counts, its listeners.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use streams_core::names::TopicPartition;
+use streams_core::worker::{RestoreProgress, TurnReport, Worker};
+
+use super::metrics::{Metrics, WorkerMetrics};
+use super::state::State;
+use crate::clock;
+use crate::error::StreamsError;
+
+/// Called with the new and the old state.
+pub(crate) type StateListener = dyn Fn(State, State) + Send + Sync;
+/// Called when a restoration begins, goes on and ends.
+pub(crate) type RestoreListener = dyn Fn(&RestoreProgress) + Send + Sync;
+
+/// The user's listeners.
+#[derive(Clone, Default)]
+pub(crate) struct Listeners {
+    pub(crate) state: Vec<Arc<StateListener>>,
+    pub(crate) restore: Vec<Arc<RestoreListener>>,
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    error: Option<Arc<StreamsError>>,
+    workers: BTreeMap<usize, WorkerMetrics>,
+    restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
+}
+
+/// Shared by all threads of an application.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    listeners: Listeners,
+}
+
+impl Shared {
+    pub(crate) fn new(listeners: Listeners) -> Self {
+        let inner = Inner {
+            state: State::Created,
+            error: None,
+            workers: BTreeMap::new(),
+            restoring: BTreeMap::new(),
+        };
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.lock().state
+    }
+
+    pub(crate) fn error(&self) -> Option<Arc<StreamsError>> {
+        self.lock().error.clone()
+    }
+
+    /// Goes to this state where the way leads there. Whether it did.
+    pub(crate) fn become_state(&self, next: State) -> bool {
+        let before = {
+            let mut inner = self.lock();
+            if !inner.state.may_become(next) {
+                return false;
+            }
+            std::mem::replace(&mut inner.state, next)
+        };
+        tracing::info!("state {before} -> {next}");
+        self.changed.notify_all();
+        self.listeners.state.iter().for_each(|listener| listener(next, before));
+        true
+    }
+
+    /// The group thread knows whether all tasks of this process run.
+    pub(crate) fn tell_state(&self, is_running: Running) {
+        let (from, to) = match is_running {
+            Running::Yes => (State::Rebalancing, State::Running),
+            Running::No => (State::Running, State::Rebalancing),
+        };
+        if self.state() == from {
+            self.become_state(to);
+        }
+    }
+
+    /// The first error is kept.
+    pub(crate) fn fail(&self, error: StreamsError) {
+        tracing::error!("{}", error.chain());
+        self.lock().error.get_or_insert_with(|| Arc::new(error));
+        self.become_state(State::PendingError);
+    }
+
+    /// Waits until the state is one that `wanted` takes.
+    pub(crate) fn wait(&self, wanted: impl Fn(State) -> bool, timeout: Duration) -> Option<State> {
+        let until = clock::monotonic() + timeout;
+        let mut inner = self.lock();
+        while !wanted(inner.state) {
+            let left = until.checked_duration_since(clock::monotonic())?;
+            let waited = self.changed.wait_timeout(inner, left);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(inner.state)
+    }
+
+    pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker) {
+        if *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() }) {
+            return;
+        }
+        self.lock().workers.entry(number).or_default().add(report, worker);
+    }
+
+    pub(crate) fn tell_restore(&self, progress: &RestoreProgress) {
+        let key = (progress.partition.clone(), progress.store.to_string());
+        self.lock().restoring.insert(key, progress.clone());
+        self.listeners.restore.iter().for_each(|listener| listener(progress));
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let inner = self.lock();
+        Metrics {
+            state: inner.state,
+            workers: inner.workers.values().cloned().collect(),
+            restorations: inner.restoring.values().cloned().collect(),
+        }
+    }
+}
+
+/// Whether all tasks of the process run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    Yes,
+    No,
+}

@@ -1,0 +1,165 @@
+//! Starting the threads of an application.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use streams_core::config::{MaxTaskIdle, OffsetReset as ConfiguredReset, StreamsConfig};
+use streams_core::handler::Handlers;
+use streams_core::membership::{Address, InstanceId, MembershipConfig};
+use streams_core::store::StateBackend;
+use streams_core::task::TaskIdle;
+use streams_core::topology::{OffsetReset, TopicNames, Topology};
+use streams_core::worker::{CommitPolicy, WorkerSettings};
+use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::RunningApp;
+use super::shared::Shared;
+use super::state::State;
+use crate::clients::Clients;
+use crate::clock;
+use crate::error::StreamsError;
+use crate::group::{self, GroupParts, Input};
+use crate::worker_thread::{self, WorkerHandle};
+
+/// What an application is made from.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) topology: Topology,
+    pub(super) config: StreamsConfig,
+    pub(super) handlers: Handlers,
+}
+
+/// Records that a worker processes before it looks around.
+const TURN_RECORDS: usize = 4096;
+
+pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
+    let config = &parts.config;
+    config.check_available()?;
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    if config.security().protocol() != "PLAINTEXT" {
+        return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
+    }
+    let application = config.application_id().as_str().into();
+    let directory = StateDirectory::open(&config.state().dir, &application)?;
+    let budget = config.state().memory_budget_bytes;
+    let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
+    let backend = Arc::new(RocksBackend::new(directory, budget));
+    let clients = Arc::new(Clients::new(config.clone())?);
+    let settings = worker_settings(&parts, &backend);
+    let channel = group::inputs();
+    let inputs = channel.0.clone();
+    let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
+    let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let group = GroupParts {
+        config: membership_config(config),
+        topology: parts.topology.clone(),
+        names: settings.names.clone(),
+        clients,
+        workers: handles,
+        shared: Arc::clone(shared),
+        process: *backend.directory().process_id().as_bytes(),
+        backend,
+        offset_reset: offset_reset(config.membership().offset_reset),
+    };
+    shared.become_state(State::Rebalancing);
+    let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
+    Ok(RunningApp { inputs, thread })
+}
+
+fn start_workers(
+    settings: &WorkerSettings,
+    config: &StreamsConfig,
+    clients: &Arc<Clients>,
+    inputs: &Sender<Input>,
+    shared: &Arc<Shared>,
+) -> Result<Vec<(WorkerHandle, JoinHandle<()>)>, StreamsError> {
+    let count = config.processing().num_stream_threads.max(1);
+    (0..count as usize)
+        .map(|number| {
+            let (clients, shared) = (Arc::clone(clients), Arc::clone(shared));
+            worker_thread::spawn(number, settings.clone(), clients, inputs.clone(), shared)
+        })
+        .collect()
+}
+
+/// The group thread; when it ends, so does the application.
+fn start_group(
+    config: &StreamsConfig,
+    group: GroupParts,
+    channel: (Sender<Input>, Receiver<Input>),
+    workers: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+) -> Result<JoinHandle<()>, StreamsError> {
+    let name = format!("{}-group", config.application_id());
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
+        if let Err(error) = group::run(group, channel) {
+            shared.fail(error);
+        }
+        for worker in workers {
+            if worker.join().is_err() {
+                tracing::error!("a worker thread panicked outside of user code");
+            }
+        }
+        let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
+        shared.become_state(State::PendingShutdown);
+        shared.become_state(end);
+    });
+    thread.map_err(|error| StreamsError::Thread(error.to_string()))
+}
+
+fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings {
+    let config = &parts.config;
+    let processing = config.processing();
+    let workers = u64::from(processing.num_stream_threads.max(1));
+    let application_id = config.application_id().as_str().into();
+    let names = match &config.internal_topics().prefix {
+        Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
+        None => TopicNames::new(&application_id),
+    };
+    let backend: Arc<dyn StateBackend> = Arc::<RocksBackend>::clone(backend);
+    WorkerSettings {
+        topology: parts.topology.clone(),
+        application_id,
+        names,
+        handlers: parts.handlers.clone(),
+        backend,
+        commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
+        idle: match processing.max_task_idle {
+            MaxTaskIdle::Disabled => TaskIdle::Disabled,
+            MaxTaskIdle::Wait(idle) => TaskIdle::UpTo(idle),
+        },
+        cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
+            .unwrap_or(usize::MAX),
+        buffered_records: processing.buffered_records_per_partition as usize,
+        turn_records: TURN_RECORDS,
+    }
+}
+
+const fn offset_reset(configured: ConfiguredReset) -> OffsetReset {
+    match configured {
+        ConfiguredReset::Earliest => OffsetReset::Earliest,
+        ConfiguredReset::Latest => OffsetReset::Latest,
+        ConfiguredReset::By(age) => OffsetReset::By(age),
+        ConfiguredReset::Fail => OffsetReset::Fail,
+    }
+}
+
+fn membership_config(config: &StreamsConfig) -> MembershipConfig {
+    let servers = config.bootstrap_servers().iter();
+    let bootstrap = servers.map(|server| Address::new(server.host(), server.port())).collect();
+    let member = config.membership();
+    let client_id = config
+        .client_id()
+        .map_or_else(|| config.application_id().to_string(), |id| id.as_str().to_owned());
+    MembershipConfig {
+        instance: member.instance_id.as_ref().map(|id| InstanceId::from(id.as_str())),
+        client_id,
+        session_timeout: member.session_timeout,
+        heartbeat_interval: member.heartbeat_interval,
+        rebalance_timeout: member.max_poll_interval,
+        seed: clock::now_millis().unsigned_abs(),
+        ..MembershipConfig::new(config.application_id().as_str(), bootstrap)
+    }
+}

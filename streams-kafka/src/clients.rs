@@ -1,0 +1,134 @@
+//! The clients of a process, configured once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use streams_core::config::{ClientRole, ReplicationFactor, StreamsConfig};
+
+use crate::error::StreamsError;
+use crate::ffi::admin::Admin;
+use crate::ffi::bounds::FetchBounds;
+use crate::ffi::config::{Config, Role};
+use crate::ffi::consumer::Consumer;
+use crate::ffi::event::ClientProblem;
+use crate::ffi::producer::Producer;
+use crate::topics::Topics;
+
+/// The consumers of a process, shared by its workers.
+#[derive(Debug, Clone)]
+pub(crate) struct Consumers {
+    /// Reads inputs.
+    pub(crate) inputs: Arc<Consumer>,
+    /// Reads changelogs, and says where they end.
+    pub(crate) restores: Arc<Consumer>,
+}
+
+/// Makes the clients, and keeps those that are shared.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    config: StreamsConfig,
+    topics: Arc<Topics>,
+    consumers: Mutex<Option<Consumers>>,
+}
+
+/// Bytes of records that wait in a producer cost about as much again.
+const PRODUCER_SHARE_MIN: u64 = 1 << 20;
+const PARTITIONS_GUESS: usize = 8;
+
+impl Clients {
+    pub(crate) fn new(config: StreamsConfig) -> Result<Self, StreamsError> {
+        let replication = match config.internal_topics().replication_factor {
+            ReplicationFactor::BrokerDefault => -1,
+            ReplicationFactor::Replicas(replicas) => i32::from(replicas),
+        };
+        let admin = settings(&config, ClientRole::Admin, Role::Admin, "admin", &[])?;
+        let admin = Admin::new(admin).map_err(StreamsError::client)?;
+        let topics = Arc::new(Topics::new(admin, replication, &config));
+        Ok(Self { config, topics, consumers: Mutex::new(None) })
+    }
+
+    pub(crate) const fn topics(&self) -> &Arc<Topics> {
+        &self.topics
+    }
+
+    /// The consumers, made for this many input partitions at the first call.
+    pub(crate) fn consumers(&self, partitions: usize) -> Result<Consumers, StreamsError> {
+        let mut consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(consumers) = &*consumers {
+            return Ok(consumers.clone());
+        }
+        let budget = self.config.processing().prefetch_bytes_max;
+        // Most of the time nothing is restored; then nothing of its share is used.
+        let bounds = FetchBounds::new(budget / 4 * 3, partitions.max(1)).settings();
+        let inputs = self.consumer(ClientRole::MainConsumer, "consumer", &bounds, "false")?;
+        let bounds = FetchBounds::new(budget / 4, partitions.max(1)).settings();
+        let restores =
+            self.consumer(ClientRole::RestoreConsumer, "restore-consumer", &bounds, "true")?;
+        let made = Consumers { inputs: Arc::new(inputs), restores: Arc::new(restores) };
+        *consumers = Some(made.clone());
+        Ok(made)
+    }
+
+    /// The consumers as they were made, or for few partitions.
+    pub(crate) fn made_consumers(&self) -> Result<Consumers, StreamsError> {
+        self.consumers(PARTITIONS_GUESS)
+    }
+
+    fn consumer(
+        &self,
+        role: ClientRole,
+        name: &str,
+        bounds: &[(&'static str, String)],
+        eof: &'static str,
+    ) -> Result<Consumer, StreamsError> {
+        let mut own: Vec<(&str, &str)> = bounds.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        own.push(("enable.partition.eof", eof));
+        own.push(("group.id", self.config.application_id().as_str()));
+        let config = settings(&self.config, role, Role::Consumer, name, &own)?;
+        Consumer::new(config).map_err(StreamsError::client)
+    }
+
+    /// A producer for one worker, with its share of the bytes that may wait.
+    pub(crate) fn producer(&self) -> Result<Producer, StreamsError> {
+        let processing = self.config.processing();
+        let workers = u64::from(processing.num_stream_threads.max(1));
+        let share = (processing.send_queue_bytes_max / workers).max(PRODUCER_SHARE_MIN);
+        let kbytes = (share >> 10).to_string();
+        let own = [("queue.buffering.max.kbytes", kbytes.as_str())];
+        let config =
+            settings(&self.config, ClientRole::Producer, Role::Producer, "producer", &own)?;
+        Producer::new(config).map_err(StreamsError::client)
+    }
+
+    /// Serves logs and problems of the shared clients; to be called about once a second.
+    pub(crate) fn poll(&self) {
+        let told = |problem: ClientProblem| {
+            tracing::warn!(code = %problem.code, "{}", problem.message);
+        };
+        let consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(consumers) = &*consumers {
+            std::iter::from_fn(|| consumers.inputs.poll()).for_each(told);
+            std::iter::from_fn(|| consumers.restores.poll()).for_each(told);
+        }
+    }
+}
+
+/// The settings of one client: addresses, security, what the user says, what we decide.
+fn settings(
+    config: &StreamsConfig,
+    role: ClientRole,
+    kind: Role,
+    name: &str,
+    own: &[(&str, &str)],
+) -> Result<Config, StreamsError> {
+    let servers: Vec<String> = config.bootstrap_servers().iter().map(ToString::to_string).collect();
+    let servers = servers.join(",");
+    let application = config.application_id().as_str();
+    let client = config.client_id().map_or(application, |id| id.as_str());
+    let client = format!("{client}-{name}");
+    let security = config.security().librdkafka_settings();
+    let common = [("bootstrap.servers", servers.as_str()), ("client.id", client.as_str())];
+    let security = security.iter().map(|(key, value)| (*key, value.expose()));
+    let user = config.client(role).iter();
+    let pairs = common.into_iter().chain(security).chain(user).chain(own.iter().copied());
+    Config::new(kind, pairs).map_err(StreamsError::client)
+}

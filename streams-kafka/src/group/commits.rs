@@ -1,0 +1,60 @@
+//! Commits of workers, under the right that the last assignment gave.
+
+use streams_core::membership::{CallId, CallRefused, CommittedOffset, OffsetsError};
+use streams_core::task::OffsetToCommit;
+use streams_core::worker::{Command, CommitFailure, CommitId};
+
+use super::Group;
+use crate::worker_thread::Told;
+
+impl Group {
+    /// A request from before the tasks were lost is refused, whatever the group says by now.
+    pub(super) fn commit(
+        &mut self,
+        worker: usize,
+        losses: u64,
+        id: CommitId,
+        offsets: Vec<OffsetToCommit>,
+    ) {
+        let token = self.token.as_ref().filter(|_| losses == self.losses);
+        let Some(token) = token else {
+            return self.answer(worker, id, Err(CommitFailure::Fenced));
+        };
+        let offsets = offsets.into_iter().map(|offset| {
+            let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
+            (partition, CommittedOffset { offset, leader_epoch, metadata })
+        });
+        let (offsets, now) = (offsets.collect(), self.now());
+        match self.membership.commit(token, offsets, now) {
+            Ok(call) => {
+                self.commits.insert(call, (worker, id));
+            }
+            Err(CallRefused::Gone) => {
+                let why = "the member has left the group".to_owned();
+                self.answer(worker, id, Err(CommitFailure::Fatal(why)));
+            }
+            Err(refused) => {
+                let why = CommitFailure::Retriable(refused.to_string());
+                self.answer(worker, id, Err(why));
+            }
+        }
+    }
+
+    pub(super) fn answer_commit(&mut self, call: CallId, result: Result<(), OffsetsError>) {
+        let Some((worker, id)) = self.commits.remove(&call) else { return };
+        let result = result.map_err(|error| match error {
+            OffsetsError::Fenced => CommitFailure::Fenced,
+            OffsetsError::StaleToken | OffsetsError::TimedOut => {
+                CommitFailure::Retriable(error.to_string())
+            }
+            other => CommitFailure::Fatal(other.to_string()),
+        });
+        self.answer(worker, id, result);
+    }
+
+    fn answer(&self, worker: usize, id: CommitId, result: Result<(), CommitFailure>) {
+        if let Some(worker) = self.parts.workers.get(worker) {
+            worker.tell(Told { losses: self.losses, command: Command::Committed(id, result) });
+        }
+    }
+}

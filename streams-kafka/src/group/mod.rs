@@ -1,0 +1,306 @@
+//! The group thread: it drives the membership client, gives tasks to workers, and carries their
+//! commits to the coordinator. Heartbeats do not depend on workers.
+
+mod assignment;
+mod commits;
+mod connection;
+mod dispatch;
+mod offsets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use streams_core::membership::{
+    Action, CallId, CommitToken, ConnectionId, Generation, MemberData, MemberEvent, MemberId,
+    Membership, MembershipConfig, Moment,
+};
+use streams_core::names::TaskId;
+use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
+use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
+use streams_state::RocksBackend;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use self::connection::{Connections, NetEvent};
+use crate::app::shared::{Running, Shared};
+use crate::clients::Clients;
+use crate::clock;
+use crate::error::StreamsError;
+use crate::topics::TopicsError;
+use crate::worker_thread::{Told, WorkerHandle};
+
+/// Messages that may wait for the group thread.
+pub(crate) const INPUTS_MAX: usize = 4096;
+/// How long missing topics and absent brokers are waited for before the application gives up.
+const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
+const TOPICS_RETRY: Duration = Duration::from_secs(1);
+
+/// All that the group thread reacts to.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Net(ConnectionId, NetEvent),
+    Worker(usize, u64, WorkerAction),
+    /// The leader's topics are ready.
+    TopicsPrepared(Generation, Result<PartitionCounts, TopicsError>),
+    /// The partitions of the topics are known, for tasks to be started.
+    Counted(Result<PartitionCounts, TopicsError>),
+    /// Offsets for a reset by time were looked up.
+    Started(Vec<TaskToStart>),
+    Close,
+}
+
+/// What the group thread is made from.
+pub(crate) struct GroupParts {
+    pub(crate) config: MembershipConfig,
+    pub(crate) topology: Topology,
+    pub(crate) names: TopicNames,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) workers: Vec<WorkerHandle>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) backend: Arc<RocksBackend>,
+    pub(crate) process: [u8; 16],
+    pub(crate) offset_reset: OffsetReset,
+}
+
+/// A task of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Its inputs and offsets are being looked up.
+    Preparing,
+    /// A worker has it; it may still restore.
+    With { worker: usize, phase: TaskPhase },
+    /// A worker commits and closes it.
+    Leaving { worker: usize },
+}
+
+/// What a worker does with a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TaskPhase {
+    Starting,
+    Running,
+}
+
+/// Whether the process is in the group to stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Member,
+    Closing,
+    Over,
+}
+
+pub(crate) struct Group {
+    parts: GroupParts,
+    membership: Membership,
+    connections: Connections,
+    inputs: Sender<Input>,
+    started: Instant,
+    /// The right to commit; replaced only when an assignment is adopted.
+    token: Option<CommitToken>,
+    /// How often all tasks were lost; commits from before are refused.
+    losses: u64,
+    wanted: BTreeSet<TaskId>,
+    tasks: BTreeMap<TaskId, Place>,
+    commits: BTreeMap<CallId, (usize, streams_core::worker::CommitId)>,
+    fetching: BTreeMap<CallId, offsets::Fetching>,
+    topics_missing_since: Option<Moment>,
+    /// When preparation is tried again, and for which generation the leader does.
+    retry: Option<(Moment, Retry)>,
+    life: Life,
+    workers_done: BTreeSet<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    Prepare(Generation),
+    Count,
+}
+
+/// The channel to a group thread that is to be made.
+pub(crate) fn inputs() -> (Sender<Input>, Receiver<Input>) {
+    channel(INPUTS_MAX)
+}
+
+/// Runs the group thread until it has left the group or failed.
+pub(crate) fn run(
+    parts: GroupParts,
+    channel: (Sender<Input>, Receiver<Input>),
+) -> Result<(), StreamsError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StreamsError::Thread(error.to_string()))?;
+    let (inputs, receiver) = channel;
+    let result = runtime.block_on(Group::new(parts, inputs).run(receiver));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+impl Group {
+    fn new(parts: GroupParts, inputs: Sender<Input>) -> Self {
+        let mut membership = Membership::new(parts.config.clone(), Moment::default());
+        match parts.backend.directory().last_member_id() {
+            Ok(Some(dead)) => membership.leave_dead_member(MemberId::from(dead)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the last member id could not be read"),
+        }
+        Self {
+            membership,
+            connections: Connections::new(inputs.clone()),
+            inputs,
+            started: clock::monotonic(),
+            token: None,
+            losses: 0,
+            wanted: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            topics_missing_since: None,
+            retry: None,
+            life: Life::Member,
+            workers_done: BTreeSet::new(),
+            parts,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let since = clock::monotonic().saturating_duration_since(self.started);
+        Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn run(mut self, mut receiver: Receiver<Input>) -> Result<(), StreamsError> {
+        self.subscribe();
+        while self.life != Life::Over {
+            while let Some(action) = self.membership.poll(self.now()) {
+                self.act(action)?;
+            }
+            self.retry_if_due();
+            self.parts.shared.tell_state(self.running());
+            self.parts.clients.poll();
+            if self.life == Life::Over {
+                break;
+            }
+            let until = self.next_deadline();
+            tokio::select! {
+                input = receiver.recv() => match input {
+                    Some(input) => self.handle(input)?,
+                    None => break,
+                },
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let retry = self.retry.map(|(at, _)| at);
+        let next = [self.membership.deadline(), retry].into_iter().flatten().min();
+        let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
+        clock::monotonic() + wait.min(Duration::from_secs(1))
+    }
+
+    fn subscribe(&mut self) {
+        let sources = self.parts.topology.subtopologies().iter();
+        let topics = sources
+            .flat_map(|part| &part.source_topics)
+            .map(|topic| self.parts.names.in_kafka(&self.parts.topology, topic))
+            .collect();
+        let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
+        let process = streams_core::membership::ProcessId(self.parts.process);
+        let data = MemberData { process, workers, ..MemberData::default() };
+        let now = self.now();
+        self.membership.subscribe(topics, data, now);
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), StreamsError> {
+        match action {
+            Action::Connect { connection, address } => {
+                self.connections.connect(connection, address);
+            }
+            Action::Send { connection, bytes } => self.connections.send(connection, bytes),
+            Action::Disconnect { connection } => self.connections.disconnect(connection),
+            Action::Authenticate { .. } => return Err(StreamsError::SaslUnavailable),
+            Action::Event(event) => return self.on_member_event(event),
+        }
+        Ok(())
+    }
+
+    fn on_member_event(&mut self, event: MemberEvent) -> Result<(), StreamsError> {
+        match event {
+            MemberEvent::MemberIdGiven(member) => self.remember(Some(&member)),
+            MemberEvent::TasksWanted(wanted) => self.prepare_topics(wanted.generation),
+            MemberEvent::Assigned(assigned) => self.adopt(assigned),
+            MemberEvent::Lost { reason } => {
+                tracing::warn!(%reason, "all tasks are lost; joining again");
+                self.lose_all();
+            }
+            MemberEvent::Committed { call, result } => self.answer_commit(call, result),
+            MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result)?,
+            MemberEvent::Troubled(trouble) => tracing::warn!(%trouble, "group membership"),
+            MemberEvent::Left => {
+                self.remember(None);
+                self.life = Life::Over;
+            }
+            MemberEvent::Failed(fault) => return Err(StreamsError::Group(fault)),
+        }
+        Ok(())
+    }
+
+    /// A process that is killed and started again leaves in the name of the one before.
+    fn remember(&self, member: Option<&MemberId>) {
+        let directory = self.parts.backend.directory();
+        let kept = match member {
+            Some(member) => directory.keep_member_id(member.as_str()),
+            None => directory.forget_member_id(),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the member id could not be kept");
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), StreamsError> {
+        let now = self.now();
+        match input {
+            Input::Net(id, NetEvent::Connected) => self.membership.on_connected(id, now),
+            Input::Net(id, NetEvent::Received(bytes)) => {
+                self.membership.on_bytes(id, &bytes, now);
+            }
+            Input::Net(id, NetEvent::Closed(reason)) => {
+                self.connections.closed(id);
+                self.membership.on_disconnected(id, &reason, now);
+            }
+            Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action)?,
+            Input::TopicsPrepared(generation, result) => {
+                self.topics_prepared(generation, result)?
+            }
+            Input::Counted(result) => self.counted(result)?,
+            Input::Started(tasks) => self.give(tasks),
+            Input::Close => self.begin_close(),
+        }
+        Ok(())
+    }
+
+    /// Runs something that asks brokers and waits, off this thread.
+    fn ask(&self, question: impl FnOnce() -> Input + Send + 'static) {
+        let inputs = self.inputs.clone();
+        tokio::task::spawn_blocking(move || {
+            // Nobody listens any more once the application is closed.
+            let _ = inputs.blocking_send(question());
+        });
+    }
+
+    fn running(&self) -> Running {
+        let runs = |place: &Place| matches!(place, Place::With { phase: TaskPhase::Running, .. });
+        let all =
+            self.token.is_some() && self.life == Life::Member && self.tasks.values().all(runs);
+        if all { Running::Yes } else { Running::No }
+    }
+
+    fn begin_close(&mut self) {
+        if self.life != Life::Member {
+            return;
+        }
+        self.life = Life::Closing;
+        self.tasks.retain(|_, place| *place != Place::Preparing);
+        for worker in &self.parts.workers {
+            worker.tell(Told { losses: self.losses, command: Command::Shutdown });
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Committed offsets: where the inputs of new tasks begin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
+use streams_core::names::{TaskId, TopicPartition};
+use streams_core::plane::StartAt;
+use streams_core::task::commit_metadata;
+use streams_core::time::Timestamp;
+use streams_core::topology::OffsetReset;
+use streams_core::worker::{TaskInput, TaskToStart};
+
+use super::{Group, Input, Place};
+use crate::clock;
+use crate::error::StreamsError;
+
+/// Tasks whose offsets are being read.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
+}
+
+type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
+
+impl Group {
+    pub(super) fn fetch_offsets(&mut self, inputs: BTreeMap<TaskId, Vec<TopicPartition>>) {
+        let partitions: BTreeSet<TopicPartition> = inputs.values().flatten().cloned().collect();
+        let now = self.now();
+        match self.membership.fetch_offsets(partitions, now) {
+            Ok(call) => {
+                self.fetching.insert(call, Fetching { inputs });
+            }
+            Err(refused) => tracing::warn!(%refused, "offsets could not be asked for"),
+        }
+    }
+
+    pub(super) fn on_offsets(
+        &mut self,
+        call: CallId,
+        result: Result<Offsets, OffsetsError>,
+    ) -> Result<(), StreamsError> {
+        let Some(Fetching { mut inputs }) = self.fetching.remove(&call) else { return Ok(()) };
+        // A task may have been taken away, or given already, while the question was out.
+        inputs.retain(|task, _| self.tasks.get(task) == Some(&Place::Preparing));
+        let offsets = match result {
+            Ok(offsets) => offsets,
+            Err(OffsetsError::Gone) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "committed offsets are asked for again");
+                self.fetch_offsets(inputs);
+                return Ok(());
+            }
+        };
+        let mut tasks = Vec::new();
+        for (task, inputs) in inputs {
+            let inputs = inputs.into_iter().map(|input| self.start_of(input, &offsets));
+            let inputs = inputs.collect::<Result<_, StreamsError>>()?;
+            tasks.push(TaskToStart { task, inputs });
+        }
+        self.start(tasks);
+        Ok(())
+    }
+
+    fn start_of(
+        &self,
+        partition: TopicPartition,
+        offsets: &Offsets,
+    ) -> Result<TaskInput, StreamsError> {
+        if let Some(Some(committed)) = offsets.get(&partition) {
+            return Ok(TaskInput {
+                partition,
+                start: StartAt::Offset(committed.offset),
+                partition_time: commit_metadata::decode(&committed.metadata),
+            });
+        }
+        let topology = &self.parts.topology;
+        let in_kafka = |topic| self.parts.names.in_kafka(topology, topic) == partition.topic;
+        let parts = topology.subtopologies().iter();
+        let topic = parts.flat_map(|part| &part.source_topics).find(|topic| in_kafka(topic));
+        let reset = topic.and_then(|topic| topology.offset_reset(topic));
+        match reset.unwrap_or(self.parts.offset_reset) {
+            OffsetReset::Fail => Err(StreamsError::NoOffset(partition)),
+            reset => Ok(TaskInput {
+                partition,
+                start: StartAt::Reset(reset),
+                partition_time: Timestamp::UNKNOWN,
+            }),
+        }
+    }
+
+    /// Starts that depend on a time are looked up first.
+    fn start(&mut self, mut tasks: Vec<TaskToStart>) {
+        let by_time = |input: &TaskInput| matches!(input.start, StartAt::Reset(OffsetReset::By(_)));
+        if !tasks.iter().flat_map(|task| &task.inputs).any(by_time) {
+            return self.give(tasks);
+        }
+        let topics = Arc::clone(self.parts.clients.topics());
+        self.ask(move || {
+            for input in tasks.iter_mut().flat_map(|task| &mut task.inputs) {
+                if let StartAt::Reset(OffsetReset::By(age)) = input.start {
+                    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                    let from = clock::now_millis().saturating_sub(age);
+                    input.start = match topics.offset_at(&input.partition, from) {
+                        Ok(Some(offset)) => StartAt::Offset(offset),
+                        Ok(None) => StartAt::Reset(OffsetReset::Latest),
+                        Err(error) => {
+                            tracing::warn!(%error, "reading from the beginning instead");
+                            StartAt::Reset(OffsetReset::Earliest)
+                        }
+                    };
+                }
+            }
+            Input::Started(tasks)
+        });
+    }
+}

@@ -1,0 +1,122 @@
+//! The thread of a worker: it tells the worker the time and what it is told, and passes on what the
+//! worker wants.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+use streams_core::time::Timestamp;
+use streams_core::worker::{Action, Command, Worker, WorkerSettings};
+use tokio::sync::mpsc::Sender as GroupSender;
+
+use crate::app::shared::Shared;
+use crate::clients::Clients;
+use crate::clock;
+use crate::error::StreamsError;
+use crate::ffi::queue::Waker;
+use crate::group::Input;
+use crate::outbox::KafkaOutbox;
+use crate::plane::KafkaPlane;
+
+/// The longest that a worker waits without looking around.
+const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// A command, with the number of losses of all tasks that the group has seen before it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) losses: u64,
+    pub(crate) command: Command,
+}
+
+/// The way to a worker thread. Dropping it ends the thread without a commit.
+#[derive(Debug)]
+pub(crate) struct WorkerHandle {
+    commands: Sender<Told>,
+    thread: Thread,
+}
+
+impl WorkerHandle {
+    /// A worker that has ended hears nothing any more.
+    pub(crate) fn tell(&self, told: Told) {
+        let _ = self.commands.send(told);
+        self.thread.unpark();
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        // The channel closes after this; the thread looks at most `WAIT_MAX` later.
+        self.thread.unpark();
+    }
+}
+
+/// Starts the thread of worker `number`.
+pub(crate) fn spawn(
+    number: usize,
+    settings: WorkerSettings,
+    clients: Arc<Clients>,
+    group: GroupSender<Input>,
+    shared: Arc<Shared>,
+) -> Result<(WorkerHandle, JoinHandle<()>), StreamsError> {
+    let (commands, receiver) = channel();
+    let name = format!("{}-worker-{}", settings.application_id, number + 1);
+    let thread = std::thread::Builder::new().name(name);
+    let running = thread.spawn(move || {
+        let link = Link { number, receiver, group, shared };
+        if let Err(error) = run(settings, &clients, &link) {
+            link.shared.fail(error);
+        }
+    });
+    let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
+    Ok((WorkerHandle { commands, thread: running.thread().clone() }, running))
+}
+
+struct Link {
+    number: usize,
+    receiver: Receiver<Told>,
+    group: GroupSender<Input>,
+    shared: Arc<Shared>,
+}
+
+fn run(settings: WorkerSettings, clients: &Arc<Clients>, link: &Link) -> Result<(), StreamsError> {
+    let waker = Waker::current();
+    let mut producer = clients.producer()?;
+    producer.wake(&waker);
+    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()));
+    let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
+    let mut worker = Worker::new(settings, Box::new(plane));
+    let mut losses = 0;
+    loop {
+        let now = clock::now();
+        loop {
+            match link.receiver.try_recv() {
+                Ok(told) => {
+                    losses = told.losses;
+                    worker.handle(told.command, now);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Ok(()),
+            }
+        }
+        let report = worker.turn(now);
+        link.shared.record(link.number, &report, &worker);
+        let mut is_done = false;
+        while let Some(action) = worker.poll() {
+            is_done |= matches!(action, Action::Done);
+            if link.group.blocking_send(Input::Worker(link.number, losses, action)).is_err() {
+                return Ok(());
+            }
+        }
+        if is_done {
+            return Ok(());
+        }
+        if !report.is_busy {
+            std::thread::park_timeout(wait(&worker, now));
+        }
+    }
+}
+
+fn wait(worker: &Worker, now: Timestamp) -> Duration {
+    worker.deadline().map_or(WAIT_MAX, |deadline| deadline.since(now).min(WAIT_MAX))
+}

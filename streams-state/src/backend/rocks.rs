@@ -1,0 +1,146 @@
+//! Stores on disk: a RocksDB database for each task.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use streams_core::error::StoreError;
+use streams_core::names::{StoreName, TaskId};
+use streams_core::store::{OpenStores, StateBackend, TaskStores};
+
+use super::state_dir::refuse_link;
+use super::{MemoryBudget, StateDirectory, private};
+use crate::bytes::{
+    Bytes, BytesError, MemoryStore, RocksDatabase, RocksShared, RocksStore, StoreOnDisk,
+    damage_mark,
+};
+use crate::staging::OverlayBudget;
+use crate::task::StoresOfTask;
+
+/// Damaged databases of a task that are kept, to be looked at.
+const SET_ASIDE_MAX: usize = 2;
+
+/// Keeps stores on disk, below the application's state directory.
+///
+/// A database that RocksDB finds damaged when it is opened is set aside under the name
+/// `rocksdb.corrupt-<n>`, and its stores start empty; so does a single store whose rows were found
+/// damaged when they were read. Both are rebuilt from their changelogs.
+#[derive(Debug)]
+pub struct RocksBackend {
+    directory: StateDirectory,
+    shared: Arc<RocksShared>,
+    rows: Arc<OverlayBudget>,
+}
+
+impl RocksBackend {
+    /// Stores in this directory, within this memory.
+    #[must_use]
+    pub fn new(directory: StateDirectory, budget: MemoryBudget) -> Self {
+        let shared = Arc::new(RocksShared::new(budget));
+        Self { directory, shared, rows: Arc::new(OverlayBudget::new(budget.rows_bytes())) }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub const fn directory(&self) -> &StateDirectory {
+        &self.directory
+    }
+
+    fn database(
+        &self,
+        task: TaskId,
+        stores: Vec<StoreOnDisk>,
+    ) -> Result<RocksDatabase, StoreError> {
+        let named = |name: Option<&StoreName>, error| {
+            let store = name.cloned().unwrap_or_else(|| "?".into());
+            match error {
+                BytesError::Damaged(detail) => StoreError::Corrupted { store, detail },
+                BytesError::Io { action, source } => StoreError::Io { store, action, source },
+            }
+        };
+        let first = stores.first().map(|store| store.name.clone());
+        let path = self.directory.task_directory(task)?.join("rocksdb");
+        refuse_link(&path)?;
+        let failed = |error: std::io::Error| {
+            let (action, source) = ("be opened", Box::new(error));
+            named(first.as_ref(), BytesError::Io { action, source })
+        };
+        if damage_mark(&path).exists() {
+            set_aside(&path).map_err(failed)?;
+        }
+        private::create_directory(&path).map_err(failed)?;
+        let detail = match RocksDatabase::open(&path, stores.clone(), &self.shared) {
+            Ok(database) => return Ok(database),
+            Err(BytesError::Damaged(detail)) => detail,
+            Err(error) => return Err(named(first.as_ref(), error)),
+        };
+        tracing::warn!(%task, detail, "the database is damaged; it is set aside, and its stores are rebuilt from their changelogs");
+        set_aside(&path).map_err(failed)?;
+        private::create_directory(&path).map_err(failed)?;
+        let database = RocksDatabase::open(&path, stores, &self.shared);
+        database.map_err(|error| named(first.as_ref(), error))
+    }
+}
+
+/// Renames a damaged database; keeps the last few.
+fn set_aside(path: &Path) -> std::io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+    else {
+        return Ok(());
+    };
+    let prefix = format!("{name}.corrupt-");
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?.file_name();
+        let number = entry.to_str().and_then(|entry| entry.strip_prefix(&prefix));
+        kept.extend(number.and_then(|number| number.parse::<u32>().ok()));
+    }
+    kept.sort_unstable();
+    let next = kept.last().map_or(1, |last| last.saturating_add(1));
+    let surplus = (kept.len() + 1).saturating_sub(SET_ASIDE_MAX);
+    for number in kept.iter().take(surplus) {
+        fs::remove_dir_all(parent.join(format!("{prefix}{number}")))?;
+    }
+    if path.exists() {
+        fs::rename(path, parent.join(format!("{prefix}{next}")))?;
+    }
+    match fs::remove_file(damage_mark(path)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl StateBackend for RocksBackend {
+    fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
+        Ok(Box::new(self.open_task(request)?))
+    }
+}
+
+impl RocksBackend {
+    pub(crate) fn open_task(&self, request: OpenStores) -> Result<StoresOfTask, StoreError> {
+        let on_disk = request.stores.iter().filter(|store| store.spec.is_persistent());
+        let on_disk = on_disk.map(|store| {
+            let (name, kind) = (store.spec.name().clone(), store.spec.kind());
+            StoreOnDisk { name, kind }
+        });
+        let on_disk: Vec<_> = on_disk.collect();
+        let database = match on_disk.is_empty() {
+            true => None,
+            false => Some(Rc::new(self.database(request.task, on_disk)?)),
+        };
+        let mut at = 0;
+        let mut bytes = Vec::with_capacity(request.stores.len());
+        for store in &request.stores {
+            match &database {
+                Some(database) if store.spec.is_persistent() => {
+                    let rocks = RocksStore::new(Rc::clone(database), at, store.spec.name());
+                    bytes.push((Bytes::Rocks(rocks), database.position(at)));
+                    at += 1;
+                }
+                _ => bytes.push((Bytes::Memory(MemoryStore::default()), None)),
+            }
+        }
+        StoresOfTask::open(request, bytes, database, &self.rows)
+    }
+}

@@ -1,0 +1,195 @@
+//! The state directory of an application: `<state.dir>/<application.id>/`.
+//!
+//! ```text
+//! .lock                            held while a process uses the directory
+//! kafka-streams-process-metadata   {"processId":"…"}, as Kafka Streams has it
+//! .member                          the last member id in the consumer group
+//! 0_3/rocksdb/                     the database of task 0_3
+//! 0_3/rocksdb.corrupt-1/           a damaged one, set aside
+//! ```
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use streams_core::error::StoreError;
+use streams_core::names::{ApplicationId, TaskId};
+use uuid::Uuid;
+
+use super::private;
+
+const LOCK: &str = ".lock";
+const PROCESS: &str = "kafka-streams-process-metadata";
+const MEMBER: &str = ".member";
+/// Bytes of a small file that are read at most.
+const SMALL_FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// The state directory of an application, locked for this process.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    process_id: Uuid,
+    /// The lock goes with the file.
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes and locks the directory of an application below `state.dir`. Directories are made for
+    /// the owner only (0700), files too (0600).
+    ///
+    /// # Errors
+    /// [`StoreError::Directory`] when the application's name cannot be a directory's, another
+    /// process uses the directory, or it cannot be written.
+    pub fn open(state_dir: &Path, application: &ApplicationId) -> Result<Self, StoreError> {
+        let path = state_dir.join(application.as_str());
+        application.check().map_err(|error| unusable(&path, error.to_string()))?;
+        private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
+        refuse_link(&path)?;
+        let lock = path.join(LOCK);
+        refuse_link(&lock)?;
+        let lock = private::open_file(&lock).map_err(|error| not_written(&path, &error))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => unusable(
+                &path,
+                "another process uses it; stop that process, or give this one its own state.dir"
+                    .to_owned(),
+            ),
+            TryLockError::Error(error) => not_written(&path, &error),
+        })?;
+        let process_id = process_id(&path)?;
+        Ok(Self { path, process_id, _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The process's id, which stays with the directory.
+    #[must_use]
+    pub const fn process_id(&self) -> Uuid {
+        self.process_id
+    }
+
+    /// The member id that the last process of this directory had in its consumer group, if it did
+    /// not leave.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last_member_id(&self) -> Result<Option<String>, StoreError> {
+        let text = read_small(&self.path.join(MEMBER));
+        let text = text.map_err(|error| not_written(&self.path, &error))?;
+        Ok(text.map(|text| text.trim().to_owned()).filter(|id| !id.is_empty()))
+    }
+
+    /// Keeps the member id, for the next process.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_member_id(&self, member_id: &str) -> Result<(), StoreError> {
+        let written = private::write_file(&self.path.join(MEMBER), member_id.as_bytes());
+        written.map_err(|error| not_written(&self.path, &error))
+    }
+
+    /// Forgets the member id, once the member has left.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn forget_member_id(&self) -> Result<(), StoreError> {
+        match std::fs::remove_file(self.path.join(MEMBER)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(not_written(&self.path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The directory of a task, made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is a symbolic link.
+    pub fn task_directory(&self, task: TaskId) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(task.to_string());
+        refuse_link(&path)?;
+        private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
+        Ok(path)
+    }
+
+    /// The tasks that have a directory, in their order. Other names are left alone.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn tasks(&self) -> Result<Vec<TaskId>, StoreError> {
+        let failed = |error| not_written(&self.path, &error);
+        let mut tasks = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let is_directory = entry.file_type().map_err(failed)?.is_dir();
+            let name = entry.file_name();
+            tasks.extend(name.to_str().filter(|_| is_directory).and_then(task_named));
+        }
+        tasks.sort();
+        Ok(tasks)
+    }
+}
+
+/// The task whose directory has this name.
+fn task_named(name: &str) -> Option<TaskId> {
+    let (subtopology, partition) = name.split_once('_')?;
+    let task = TaskId::new(subtopology.parse().ok()?, partition.parse().ok()?);
+    (task.to_string() == name).then_some(task)
+}
+
+fn unusable(path: &Path, problem: String) -> StoreError {
+    StoreError::Directory { path: path.to_owned(), problem }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> StoreError {
+    unusable(path, format!("{error}; make it writable for this user, or choose another state.dir"))
+}
+
+/// A link would lead writes, and the removal of damaged databases, to another place.
+pub(super) fn refuse_link(path: &Path) -> Result<(), StoreError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_symlink() => {
+            Err(unusable(path, "it is a symbolic link; put a directory in its place".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_small(path: &Path) -> io::Result<Option<String>> {
+    let metadata = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        metadata => metadata?,
+    };
+    if !metadata.is_file() || metadata.len() > SMALL_FILE_BYTES_MAX {
+        return Ok(None);
+    }
+    Ok(Some(String::from_utf8_lossy(&std::fs::read(path)?).into_owned()))
+}
+
+/// The id in the directory, or a new one that is written there.
+fn process_id(directory: &Path) -> Result<Uuid, StoreError> {
+    let path = directory.join(PROCESS);
+    let text = read_small(&path).map_err(|error| not_written(directory, &error))?;
+    if let Some(id) = text.as_deref().and_then(process_id_in) {
+        return Ok(id);
+    }
+    if text.is_some() {
+        tracing::warn!(path = %path.display(), "the process id cannot be read; a new one is made");
+    }
+    let id = Uuid::new_v4();
+    let written = private::write_file(&path, format!("{{\"processId\":\"{id}\"}}").as_bytes());
+    written.map_err(|error| not_written(directory, &error))?;
+    Ok(id)
+}
+
+/// The value of `processId` in a small JSON object.
+fn process_id_in(text: &str) -> Option<Uuid> {
+    let (_, rest) = text.split_once("\"processId\"")?;
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let (id, _) = rest.split_once('"')?;
+    Uuid::parse_str(id).ok()
+}

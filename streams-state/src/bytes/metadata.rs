@@ -1,0 +1,108 @@
+//! What is kept about a store beside its rows.
+
+use streams_core::store::StoreKind;
+
+/// The format of the rows and of this record; raised when either changes.
+const FORMAT_VERSION: u8 = 1;
+
+/// What is known about a store on disk.
+///
+/// As bytes: version, kind, changelog position (8, −1 for none), cluster id (length in 2, then text),
+/// changelog topic id (length in 1, then 0 or 16 bytes). Bytes after these are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    /// Another kind of store of the same name starts empty.
+    pub(crate) kind: StoreKind,
+    /// All before this offset of the changelog is in the store.
+    pub(crate) position: Option<i64>,
+    /// The Kafka cluster that the changelog is in, where known.
+    pub(crate) cluster_id: Option<String>,
+    /// The id of the changelog topic, where known.
+    pub(crate) topic_id: Option<[u8; 16]>,
+}
+
+const fn kind_code(kind: StoreKind) -> u8 {
+    match kind {
+        StoreKind::KeyValue => 1,
+        StoreKind::TimestampedKeyValue => 2,
+        _ => 0,
+    }
+}
+
+impl Metadata {
+    /// An empty store.
+    pub(crate) const fn new(kind: StoreKind) -> Self {
+        Self { kind, position: None, cluster_id: None, topic_id: None }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![FORMAT_VERSION, kind_code(self.kind)];
+        out.extend_from_slice(&self.position.unwrap_or(-1).to_be_bytes());
+        let cluster = self.cluster_id.as_deref().unwrap_or_default().as_bytes();
+        let cluster = cluster.get(..usize::from(u16::MAX).min(cluster.len())).unwrap_or_default();
+        out.extend_from_slice(&u16::try_from(cluster.len()).unwrap_or_default().to_be_bytes());
+        out.extend_from_slice(cluster);
+        match &self.topic_id {
+            None => out.push(0),
+            Some(id) => {
+                out.push(16);
+                out.extend_from_slice(id);
+            }
+        }
+        out
+    }
+
+    /// Reads the metadata of a store that is of this kind. `None` when it was written by another
+    /// version or for another kind of store, or is not metadata at all.
+    pub(crate) fn decode(kind: StoreKind, bytes: &[u8]) -> Option<Self> {
+        let ([version, code], rest) = bytes.split_first_chunk::<2>()?;
+        if *version != FORMAT_VERSION || *code != kind_code(kind) {
+            return None;
+        }
+        let (position, rest) = rest.split_first_chunk::<8>()?;
+        let position = i64::from_be_bytes(*position);
+        let (cluster_len, rest) = rest.split_first_chunk::<2>()?;
+        let (cluster, rest) = rest.split_at_checked(u16::from_be_bytes(*cluster_len).into())?;
+        let cluster = std::str::from_utf8(cluster).ok()?;
+        let (id_len, rest) = rest.split_first()?;
+        let topic_id = match id_len {
+            0 => None,
+            16 => Some(*rest.first_chunk::<16>()?),
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            position: (position >= 0).then_some(position),
+            cluster_id: (!cluster.is_empty()).then(|| cluster.to_owned()),
+            topic_id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_as_written_and_other_bytes_are_refused() {
+        let kind = StoreKind::TimestampedKeyValue;
+        let full = Metadata {
+            kind,
+            position: Some(17),
+            cluster_id: Some("abc".into()),
+            topic_id: Some([7; 16]),
+        };
+        for metadata in [Metadata::new(kind), full] {
+            let mut bytes = metadata.encode();
+            assert_eq!(Metadata::decode(kind, &bytes), Some(metadata.clone()));
+            assert_eq!(Metadata::decode(StoreKind::KeyValue, &bytes), None);
+            for end in 0..bytes.len() {
+                assert_eq!(Metadata::decode(kind, &bytes[..end]), None);
+            }
+            bytes.push(9);
+            assert_eq!(Metadata::decode(kind, &bytes), Some(metadata));
+            bytes[0] += 1;
+            assert_eq!(Metadata::decode(kind, &bytes), None);
+        }
+    }
+}

@@ -1,0 +1,501 @@
+//! One RocksDB database for each task: a column family for each store, and one for their metadata.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rocksdb::{
+    BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, ErrorKind, MultiThreaded,
+    ReadOptions, WriteBatch,
+};
+use streams_core::names::StoreName;
+use streams_core::store::StoreKind;
+
+use super::metadata::Metadata;
+use super::rocks_options::{RocksShared, write_options};
+use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
+
+/// The column family of the stores' metadata.
+const METADATA: &str = "metadata";
+/// Before a store's name, in the name of its column family and of its metadata.
+const STORE: &str = "store.";
+/// Before a store's name, in the name of the mark that its column family is damaged.
+const DAMAGED: &str = "damaged.";
+/// When the task last committed.
+const COMMITTED_AT: &[u8] = b"committed-at";
+/// Bytes of restored rows that are written at once.
+const RESTORE_BATCH_BYTES: usize = 8 << 20;
+
+type Database = DBWithThreadMode<MultiThreaded>;
+
+/// A store that a database shall hold.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreOnDisk {
+    pub(crate) name: StoreName,
+    pub(crate) kind: StoreKind,
+}
+
+/// Rows that are being restored, to be written in one batch with the position they lead to.
+#[derive(Default)]
+struct Restoring {
+    batch: WriteBatch,
+    positions: Vec<(usize, i64)>,
+}
+
+/// The database of a task.
+pub(crate) struct RocksDatabase {
+    database: Database,
+    path: PathBuf,
+    shared: Arc<RocksShared>,
+    stores: Vec<StoreOnDisk>,
+    metadata: RefCell<Vec<Metadata>>,
+    restoring: RefCell<Restoring>,
+    /// Set when a write finds the database damaged; it is set aside when it is opened next.
+    is_damaged: Cell<bool>,
+}
+
+impl std::fmt::Debug for RocksDatabase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksDatabase").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn failed(action: &'static str, error: rocksdb::Error) -> BytesError {
+    match error.kind() {
+        ErrorKind::Corruption => BytesError::Damaged(error.into_string()),
+        _ => BytesError::Io { action, source: Box::new(error) },
+    }
+}
+
+/// An open failure that only another set of files can cure.
+fn open_failed(error: rocksdb::Error) -> BytesError {
+    let text = error.as_ref();
+    let is_missing = text.contains("No such file") || text.contains("does not exist");
+    // A wrong length or magic number of a file shows as one of these, too.
+    let is_unreadable = matches!(
+        error.kind(),
+        ErrorKind::Corruption
+            | ErrorKind::NotFound
+            | ErrorKind::NotSupported
+            | ErrorKind::InvalidArgument
+    );
+    if is_missing || is_unreadable {
+        return BytesError::Damaged(error.into_string());
+    }
+    BytesError::Io { action: "be opened", source: Box::new(error) }
+}
+
+fn family_name(store: &StoreName) -> String {
+    format!("{STORE}{store}")
+}
+
+/// Where a damaged database is marked as such; beside it, as it may take no more writes.
+pub(crate) fn damage_mark(path: &Path) -> PathBuf {
+    let mut mark = path.as_os_str().to_owned();
+    mark.push(".damaged");
+    mark.into()
+}
+
+impl RocksDatabase {
+    /// Opens the database in `path`, which exists, with these stores. A store that is damaged, or of
+    /// another kind or format, starts empty; other stores that the database holds stay as they are.
+    pub(crate) fn open(
+        path: &Path,
+        stores: Vec<StoreOnDisk>,
+        shared: &Arc<RocksShared>,
+    ) -> Result<Self, BytesError> {
+        let options = shared.database_options();
+        let mut families = if path.join("CURRENT").exists() {
+            Database::list_cf(&options, path).map_err(open_failed)?
+        } else {
+            Vec::new()
+        };
+        let wanted = stores.iter().map(|store| family_name(&store.name));
+        for family in wanted.chain([METADATA.to_owned(), "default".to_owned()]) {
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+        let descriptors = families.into_iter().map(|family| {
+            let is_store = family.starts_with(STORE);
+            let options = if is_store { shared.store_options() } else { shared.metadata_options() };
+            ColumnFamilyDescriptor::new(family, options)
+        });
+        let database =
+            Database::open_cf_descriptors(&options, path, descriptors).map_err(open_failed)?;
+        let metadata = stores.iter().map(|store| Metadata::new(store.kind)).collect();
+        let this = Self {
+            database,
+            path: path.to_owned(),
+            shared: Arc::clone(shared),
+            stores,
+            metadata: RefCell::new(metadata),
+            restoring: RefCell::default(),
+            is_damaged: Cell::new(false),
+        };
+        let mut batch = WriteBatch::new();
+        for at in 0..this.stores.len() {
+            this.load(at, &mut batch)?;
+        }
+        if !batch.is_empty() {
+            this.write(batch)?;
+        }
+        Ok(this)
+    }
+
+    /// Reads a store's metadata, or empties the store when it has none that fits.
+    fn load(&self, at: usize, new: &mut WriteBatch) -> Result<(), BytesError> {
+        let Some(StoreOnDisk { name, kind }) = self.stores.get(at) else { return Ok(()) };
+        let damaged = self.metadata(format!("{DAMAGED}{name}").as_bytes())?;
+        let bytes = self.metadata(family_name(name).as_bytes())?;
+        let known = bytes.as_deref().map(|bytes| Metadata::decode(*kind, bytes));
+        match known {
+            Some(Some(metadata)) if damaged.is_none() => {
+                self.metadata.borrow_mut().splice(at..=at, [metadata]);
+                Ok(())
+            }
+            None if damaged.is_none() && self.has_no_rows(name)? => {
+                let metadata = Metadata::new(*kind).encode();
+                new.put_cf(&self.family(METADATA)?, family_name(name), metadata);
+                Ok(())
+            }
+            _ => {
+                tracing::warn!(store = %name, path = %self.path.display(), "the store is damaged, or of another kind or format; it starts empty and is rebuilt from its changelog");
+                self.empty(at)
+            }
+        }
+    }
+
+    fn family(&self, name: &str) -> Result<Arc<BoundColumnFamily<'_>>, BytesError> {
+        let missing = || BytesError::Damaged(format!("the column family \"{name}\" is missing"));
+        self.database.cf_handle(name).ok_or_else(missing)
+    }
+
+    fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BytesError> {
+        let family = self.family(METADATA)?;
+        self.database.get_cf(&family, key).map_err(|error| failed("be read", error))
+    }
+
+    fn has_no_rows(&self, name: &StoreName) -> Result<bool, BytesError> {
+        let family = self.family(&family_name(name))?;
+        let mut rows = self.database.raw_iterator_cf(&family);
+        rows.seek_to_first();
+        Ok(!rows.valid() && rows.status().is_ok())
+    }
+
+    /// Removes all rows of a store, and its position.
+    pub(crate) fn empty(&self, at: usize) -> Result<(), BytesError> {
+        let Some(StoreOnDisk { name, kind }) = self.stores.get(at) else { return Ok(()) };
+        self.flush_restoring()?;
+        let (metadata, family) = (self.family(METADATA)?, family_name(name));
+        let damaged = format!("{DAMAGED}{name}");
+        // Until all is done, the store counts as damaged: the next start ends what a crash began.
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&metadata, &damaged, []);
+        self.write(batch)?;
+        let emptied = self.database.drop_cf(&family);
+        emptied.map_err(|error| failed("be emptied", error))?;
+        let made = self.database.create_cf(&family, &self.shared.store_options());
+        made.map_err(|error| failed("be emptied", error))?;
+        let empty = Metadata::new(*kind);
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&metadata, &family, empty.encode());
+        batch.delete_cf(&metadata, &damaged);
+        self.write(batch)?;
+        self.metadata.borrow_mut().splice(at..=at, [empty]);
+        Ok(())
+    }
+
+    /// The changelog offset up to which a store holds data.
+    pub(crate) fn position(&self, at: usize) -> Option<i64> {
+        self.metadata.borrow().get(at)?.position
+    }
+
+    /// When the task last committed, in milliseconds since 1970-01-01 UTC.
+    pub(crate) fn committed_at(&self) -> Result<Option<i64>, BytesError> {
+        let bytes = self.metadata(COMMITTED_AT)?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
+    }
+
+    /// A batch of changes for any stores.
+    pub(crate) fn changes(&self) -> Changes<'_> {
+        Changes { database: self, batch: WriteBatch::new(), positions: Vec::new() }
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), BytesError> {
+        let written = self.database.write_opt(batch, &write_options());
+        written.map_err(|error| {
+            let error = failed("be written", error);
+            if matches!(error, BytesError::Damaged(_)) {
+                self.mark_damaged();
+            }
+            error
+        })
+    }
+
+    fn mark_damaged(&self) {
+        self.is_damaged.set(true);
+        if let Err(error) = crate::backend::private::write_file(&damage_mark(&self.path), b"") {
+            tracing::warn!(path = %self.path.display(), %error, "a damaged database could not be marked");
+        }
+    }
+
+    /// A read found a store's rows damaged: the store starts empty when it is opened next.
+    fn mark_store_damaged(&self, name: &StoreName) {
+        let mut batch = WriteBatch::new();
+        let Ok(family) = self.family(METADATA) else { return };
+        batch.put_cf(&family, format!("{DAMAGED}{name}"), []);
+        if self.write(batch).is_err() {
+            self.mark_damaged();
+        }
+    }
+
+    fn put_position(
+        &self,
+        batch: &mut WriteBatch,
+        (at, position): (usize, i64),
+    ) -> Result<(), BytesError> {
+        let mut metadata = self.metadata.borrow_mut();
+        let (Some(metadata), Some(store)) = (metadata.get_mut(at), self.stores.get(at)) else {
+            return Ok(());
+        };
+        let metadata = Metadata { position: Some(position), ..metadata.clone() };
+        batch.put_cf(&self.family(METADATA)?, family_name(&store.name), metadata.encode());
+        Ok(())
+    }
+
+    fn moved(&self, positions: &[(usize, i64)]) {
+        let mut metadata = self.metadata.borrow_mut();
+        for (at, position) in positions {
+            if let Some(metadata) = metadata.get_mut(*at) {
+                metadata.position = Some(*position);
+            }
+        }
+    }
+
+    /// Adds a row to those being restored; `None` deletes it. `next_offset` is the position once it
+    /// is written.
+    pub(crate) fn restore(
+        &self,
+        at: usize,
+        (key, value): (&[u8], Option<&[u8]>),
+        next_offset: i64,
+    ) -> Result<(), BytesError> {
+        let Some(store) = self.stores.get(at) else { return Ok(()) };
+        let family = self.family(&family_name(&store.name))?;
+        let mut restoring = self.restoring.borrow_mut();
+        match value {
+            Some(value) => restoring.batch.put_cf(&family, key, value),
+            None => restoring.batch.delete_cf(&family, key),
+        }
+        restoring.positions.retain(|(other, _)| *other != at);
+        restoring.positions.push((at, next_offset));
+        let is_full = restoring.batch.size_in_bytes() >= RESTORE_BATCH_BYTES;
+        drop(restoring);
+        if is_full { self.flush_restoring() } else { Ok(()) }
+    }
+
+    /// Writes the rows being restored, with `next_offset` as the store's position.
+    pub(crate) fn restored_up_to(
+        &self,
+        at: usize,
+        next_offset: i64,
+        now: i64,
+    ) -> Result<(), BytesError> {
+        let family = self.family(METADATA)?;
+        let mut restoring = self.restoring.borrow_mut();
+        restoring.batch.put_cf(&family, COMMITTED_AT, now.to_be_bytes());
+        restoring.positions.retain(|(other, _)| *other != at);
+        restoring.positions.push((at, next_offset));
+        drop(restoring);
+        self.flush_restoring()
+    }
+
+    fn flush_restoring(&self) -> Result<(), BytesError> {
+        let Restoring { mut batch, positions } = self.restoring.take();
+        if batch.is_empty() && positions.is_empty() {
+            return Ok(());
+        }
+        for position in &positions {
+            self.put_position(&mut batch, *position)?;
+        }
+        self.write(batch)?;
+        self.moved(&positions);
+        Ok(())
+    }
+
+    /// Drops rows that were to be restored and are not written.
+    pub(crate) fn discard_restoring(&self) {
+        self.restoring.take();
+    }
+
+    /// Puts all rows into sorted files, for tests.
+    #[cfg(test)]
+    pub(crate) fn compact(&self) {
+        for store in &self.stores {
+            let family = self.family(&family_name(&store.name)).unwrap();
+            self.database.flush_cf(&family).unwrap();
+            self.database.compact_range_cf(&family, None::<&[u8]>, None::<&[u8]>);
+        }
+    }
+}
+
+/// Changes that are written together or not at all.
+pub(crate) struct Changes<'a> {
+    database: &'a RocksDatabase,
+    batch: WriteBatch,
+    positions: Vec<(usize, i64)>,
+}
+
+impl<'a> Changes<'a> {
+    /// Takes changes of one store.
+    pub(crate) fn of(&mut self, at: usize) -> Result<ChangesOfStore<'_, 'a>, BytesError> {
+        let name = self.database.stores.get(at).map(|store| family_name(&store.name));
+        let family = self.database.family(name.as_deref().unwrap_or_default())?;
+        Ok(ChangesOfStore { batch: &mut self.batch, family })
+    }
+
+    /// The position of a store's changelog that these changes lead to.
+    pub(crate) fn position(&mut self, at: usize, next_offset: i64) -> Result<(), BytesError> {
+        self.positions.push((at, next_offset));
+        self.database.put_position(&mut self.batch, (at, next_offset))
+    }
+
+    /// Writes everything. `now` is kept as the time of the commit.
+    pub(crate) fn write(mut self, now: i64) -> Result<(), BytesError> {
+        self.database.flush_restoring()?;
+        let family = self.database.family(METADATA)?;
+        self.batch.put_cf(&family, COMMITTED_AT, now.to_be_bytes());
+        self.database.write(self.batch)?;
+        self.database.moved(&self.positions);
+        Ok(())
+    }
+}
+
+/// The changes of one store in a batch.
+pub(crate) struct ChangesOfStore<'b, 'a> {
+    batch: &'b mut WriteBatch,
+    family: Arc<BoundColumnFamily<'a>>,
+}
+
+impl ChangesOfStore<'_, '_> {
+    /// Writes a row; `None` deletes it.
+    pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.batch.put_cf(&self.family, key, value),
+            None => self.batch.delete_cf(&self.family, key),
+        }
+    }
+}
+
+/// The rows of one store in its task's database.
+pub(crate) struct RocksStore {
+    database: Rc<RocksDatabase>,
+    /// The store's number in the database.
+    at: usize,
+    name: StoreName,
+    family: String,
+    point_reads: ReadOptions,
+}
+
+impl std::fmt::Debug for RocksStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksStore").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl RocksStore {
+    pub(crate) fn new(database: Rc<RocksDatabase>, at: usize, name: &StoreName) -> Self {
+        let (family, point_reads) = (family_name(name), ReadOptions::default());
+        Self { database, at, name: name.clone(), family, point_reads }
+    }
+
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn database(&self) -> &RocksDatabase {
+        &self.database
+    }
+
+    fn read_failed(&self, error: rocksdb::Error) -> BytesError {
+        let error = failed("be read", error);
+        if matches!(error, BytesError::Damaged(_)) {
+            self.database.mark_store_damaged(&self.name);
+        }
+        error
+    }
+}
+
+/// The key right behind this one.
+fn after(key: &[u8]) -> Vec<u8> {
+    let mut after = Vec::with_capacity(key.len() + 1);
+    after.extend_from_slice(key);
+    after.push(0);
+    after
+}
+
+fn read_options(range: &KeyRange) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    match range.lower() {
+        Bound::Unbounded => {}
+        Bound::Included(key) => options.set_iterate_lower_bound(key),
+        Bound::Excluded(key) => options.set_iterate_lower_bound(after(key)),
+    }
+    match range.upper() {
+        Bound::Unbounded => {}
+        Bound::Included(key) => options.set_iterate_upper_bound(after(key)),
+        Bound::Excluded(key) => options.set_iterate_upper_bound(key),
+    }
+    options
+}
+
+impl ByteStore for RocksStore {
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
+        let family = self.database.family(&self.family)?;
+        let found = self.database.database.get_pinned_cf_opt(&family, key, &self.point_reads);
+        let found = found.map_err(|error| self.read_failed(error))?;
+        if let Some(found) = &found {
+            value.extend_from_slice(found);
+        }
+        Ok(found.is_some())
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        chunk: &mut Chunk,
+    ) -> Result<Progress, BytesError> {
+        if range.is_empty() {
+            return Ok(Progress::Done);
+        }
+        let family = self.database.family(&self.family)?;
+        let mut rows = self.database.database.raw_iterator_cf_opt(&family, read_options(range));
+        match direction {
+            Direction::Forward => rows.seek_to_first(),
+            Direction::Backward => rows.seek_to_last(),
+        }
+        while let Some((key, value)) = rows.item() {
+            if chunk.is_full() {
+                return Ok(Progress::More);
+            }
+            chunk.push(key, value);
+            match direction {
+                Direction::Forward => rows.next(),
+                Direction::Backward => rows.prev(),
+            }
+        }
+        rows.status().map_err(|error| self.read_failed(error))?;
+        Ok(Progress::Done)
+    }
+
+    fn approximate_len(&self) -> Result<u64, BytesError> {
+        let family = self.database.family(&self.family)?;
+        let keys =
+            self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
+        Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of whole stores, over both byte stores.
+
+mod corruption;
+mod model;
+mod stores;
