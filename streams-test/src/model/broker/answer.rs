@@ -102,7 +102,7 @@ fn versions() -> ApiVersionsResponse {
 #[expect(clippy::needless_pass_by_value, reason = "every request is handed over")]
 fn metadata(state: &mut State, request: MetadataRequest) -> MetadataResponse {
     let topics = request.topics.iter().map(|name| {
-        let found = state.topics.get(name.as_str());
+        let found = state.topics.get(name);
         let error = found.map_or(ErrorCode::UnknownTopicOrPartition, |_| ErrorCode::None);
         let partition =
             |partition| PartitionMetadata { error: ErrorCode::None, partition, leader: 0 };
@@ -127,11 +127,10 @@ fn commit(state: &mut State, request: OffsetCommitRequest) -> OffsetCommitRespon
     let error = state.groups.group(&request.group).may_commit(claim, now);
     let application = application(&request.group);
     let topics = request.topics.into_iter().map(|topic| {
-        let name = TopicName::from(topic.topic.as_str());
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition;
             let error = match error {
-                ErrorCode::None => commit_one(state, &application, &name, one),
+                ErrorCode::None => commit_one(state, &application, &topic.topic, one),
                 refused => refused,
             };
             PartitionCommitted { partition, error }
@@ -162,7 +161,7 @@ fn fetch(state: &mut State, request: OffsetFetchRequest) -> OffsetFetchResponse 
     let stored = state.offsets.get(&application(&request.group));
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            let at = TopicPartition::new(topic.topic.as_str(), *partition);
+            let at = TopicPartition::new(&topic.topic, *partition);
             let stored = stored.and_then(|offsets| offsets.get(&at));
             PartitionOffset {
                 partition: *partition,

@@ -181,7 +181,7 @@ fn offsets_are_committed_by_members_and_read_by_all() {
     member.fetch_offsets(one().into_keys().collect(), now).unwrap();
     world.run(1_000);
     assert_eq!(world.processes[0].heard, ["Ok(())", "[7]"]);
-    let at = streams_core::names::TopicPartition::new("orders", 1);
+    let at = TopicPartition::new("orders", 1);
     let stored = world.kafka.committed_offset(&"app".into(), &at).unwrap();
     assert_eq!((stored.offset, stored.metadata.as_str()), (7, "m"));
 }
@@ -200,7 +200,7 @@ fn a_paused_member_commits_nothing() {
     let Process { member, token, .. } = &mut world.processes[1];
     member.commit(token.as_ref().unwrap(), one(), now).unwrap();
     world.run(100);
-    let at = streams_core::names::TopicPartition::new("orders", 1);
+    let at = TopicPartition::new("orders", 1);
     assert_eq!(world.kafka.committed_offset(&"app".into(), &at), None);
     world.run(60_000);
     assert_eq!(world.running(), [2, 2], "it came back");
