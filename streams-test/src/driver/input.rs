@@ -62,7 +62,7 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// The same test topic writing to this partition, where the hash of the key should not decide.
     #[must_use]
-    pub const fn to_partition(mut self, partition: i32) -> Self {
+    pub const fn with_partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
     }

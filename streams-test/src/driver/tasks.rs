@@ -34,18 +34,19 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
             kafka.create_topic(topic, partitions, BTreeMap::new())?;
         }
     }
-    let counts = partition_counts(setup, &kafka)?;
+    // One task takes one partition, whatever number was asked for.
+    let counts = match setup.layout {
+        Layout::OneTask => None,
+        Layout::TaskPerPartition { .. } => Some(partition_counts(setup, &kafka)?),
+    };
     for topic in topology.internal_topics(names) {
         if kafka.partitions(&topic.name).is_some() {
             continue;
         }
-        let count = match (&topic.kind, setup.layout) {
-            (_, Layout::OneTask) => 1,
-            (InternalTopicKind::Changelog(store), _) => counts.of_changelog(topology, store),
-            (InternalTopicKind::Repartition(_), _) => {
-                internal_count(setup, names, &counts, &topic.name)
-            }
-        };
+        let count = counts.as_ref().map_or(1, |counts| match &topic.kind {
+            InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
+            InternalTopicKind::Repartition(_) => internal_count(setup, names, counts, &topic.name),
+        });
         kafka.create_topic(topic.name, count, topic.settings)?;
     }
     Ok(kafka)

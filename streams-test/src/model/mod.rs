@@ -4,6 +4,7 @@
 //! applications and a test share it; a step of the model is short, and nobody waits inside it.
 //! Nothing is kept when the last handle is gone.
 
+mod broker;
 mod error;
 mod log;
 mod outbox;
@@ -23,6 +24,8 @@ use streams_core::error::ProduceError;
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
 use streams_core::time::Timestamp;
 
+use self::broker::Groups;
+pub use self::broker::ModelConnection;
 pub use self::error::ModelError;
 use self::log::PartitionLog;
 pub use self::log::Tombstones;
@@ -56,6 +59,7 @@ pub struct CommittedOffset {
 struct State {
     topics: BTreeMap<TopicName, Topic>,
     offsets: BTreeMap<ApplicationId, BTreeMap<TopicPartition, CommittedOffset>>,
+    groups: Groups,
     auto_create: AutoCreate,
     now: Option<Timestamp>,
     next_sequence: u64,

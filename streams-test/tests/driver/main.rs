@@ -1,5 +1,7 @@
 //! The driver, over hand-built topologies.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod one_task;
 mod support;
 mod task_per_partition;
