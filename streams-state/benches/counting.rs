@@ -61,9 +61,9 @@ impl Counting {
     fn count(&mut self, key: &String) {
         self.records += 1;
         let time = Timestamp::from_millis(self.records);
-        let update = self.counts.update(key, |old| {
-            (Update::Put(old.map_or(0, |old| old.value) + 1, time), ())
-        });
+        let update = self
+            .counts
+            .update(key, |old| (Update::Put(old.map_or(0, |old| old.value) + 1, time), ()));
         update.expect("the store takes it");
     }
 
@@ -105,8 +105,12 @@ fn distinct(scratch: &Scratch) {
             {
                 counting.commit();
             }
-            if number % 2_000_000 == 0 {
-                println!("  {number}: {} MiB", status_mib("VmRSS:"));
+            if number % 500_000 == 0 {
+                println!(
+                    "  {number}: {} MiB, {} ms",
+                    status_mib("VmRSS:"),
+                    start.elapsed().as_millis()
+                );
             }
         }
         counting.commit();
@@ -135,9 +139,9 @@ fn hot(scratch: &Scratch) {
 fn opened(scratch: &Scratch) {
     let backend = backend(scratch, MemoryBudget::of(BUDGET));
     let names: Vec<_> = (0..10).map(|store| format!("store-{store}")).collect();
-    let specs = names.iter().map(|name| {
-        Stores::timestamped_key_value::<String, i64>(name.as_str()).build()
-    });
+    let specs = names
+        .iter()
+        .map(|name| Stores::timestamped_key_value::<String, i64>(name.as_str()).build());
     let specs: Vec<_> = specs.collect();
     let start = now();
     let mut tasks = Vec::new();

@@ -2,6 +2,7 @@
 
 mod budget;
 mod overlay;
+mod row_bytes;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -61,7 +62,8 @@ impl Staged {
         }
         let mut buffer = self.buffer.take();
         buffer.clear();
-        let found = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.get(key, &mut buffer)?;
+        let found =
+            self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.get(key, &mut buffer)?;
         let value = found.then_some(&*buffer);
         let hint = overlay.remember(hash, key, value);
         let result = read(value);
@@ -128,7 +130,7 @@ impl Staged {
     pub(crate) fn approximate_len(&self) -> Result<u64, StagedError> {
         let below = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.approximate_len()?;
         let overlay = self.overlay.borrow();
-        let staged = overlay.staged().filter(|(_, value)| value.is_some()).count();
+        let (staged, _) = overlay.staged_size();
         Ok(below.saturating_add(u64::try_from(staged).unwrap_or(u64::MAX)))
     }
 
@@ -137,7 +139,12 @@ impl Staged {
         self.overlay.borrow().staged_bytes()
     }
 
-    /// Shows the byte store and each staged row to `write`.
+    /// How many rows are staged, and the bytes of their keys and values.
+    pub(crate) fn staged_size(&self) -> (usize, usize) {
+        self.overlay.borrow().staged_size()
+    }
+
+    /// Shows each staged row to `write`, in the order of their keys.
     pub(crate) fn for_each_staged(&self, mut write: impl FnMut(&[u8], Option<&[u8]>)) {
         for (key, value) in self.overlay.borrow().staged() {
             write(key, value);
@@ -145,10 +152,7 @@ impl Staged {
     }
 
     /// The byte store.
-    pub(crate) fn with_bytes<R>(
-        &self,
-        with: impl FnOnce(&Bytes) -> R,
-    ) -> Result<R, StagedError> {
+    pub(crate) fn with_bytes<R>(&self, with: impl FnOnce(&Bytes) -> R) -> Result<R, StagedError> {
         self.bytes.borrow().as_ref().map(with).ok_or(StagedError::Closed)
     }
 

@@ -116,7 +116,9 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         let chosen = || self.stores.iter().filter(|store| which(store));
         if let Some(database) = &self.database {
-            let mut changes = database.changes();
+            let sizes = chosen().map(|store| store.layers.staged().staged_size());
+            let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+            let mut changes = database.changes(size);
             for store in chosen() {
                 let added = store.with_bytes(|bytes, staged| match bytes {
                     Bytes::Rocks(rocks) => {
@@ -169,7 +171,9 @@ impl OpenStore {
     ) -> Result<R, StoreError> {
         let staged = self.layers.staged();
         let result = staged.with_bytes(|bytes| with(bytes, staged));
-        result.and_then(|result| result.map_err(StagedError::from)).map_err(|error| self.layers.failed(error))
+        result
+            .and_then(|result| result.map_err(StagedError::from))
+            .map_err(|error| self.layers.failed(error))
     }
 }
 
@@ -260,7 +264,9 @@ impl TaskStores for StoresOfTask {
 
     fn committed_at(&self) -> Option<Timestamp> {
         let read = self.database.as_ref()?.committed_at();
-        let read = read.inspect_err(|error| tracing::warn!(%error, "the time of the last commit cannot be read"));
+        let read = read.inspect_err(
+            |error| tracing::warn!(%error, "the time of the last commit cannot be read"),
+        );
         read.ok().flatten().map(Timestamp::from_millis)
     }
 

@@ -10,7 +10,9 @@ use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
 use streams_core::processor::{ContextParts, TaskContext};
-use streams_core::store::{CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores};
+use streams_core::store::{
+    CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
+};
 
 /// Takes records and forgets them.
 pub(crate) struct Nowhere;
@@ -31,7 +33,12 @@ impl Outbox for Nowhere {
 }
 
 /// Opens a task with one store.
-pub(crate) fn open(backend: &dyn StateBackend, task: i32, specs: &[Arc<dyn StoreSpec>], cache: usize) -> Box<dyn TaskStores> {
+pub(crate) fn open(
+    backend: &dyn StateBackend,
+    task: i32,
+    specs: &[Arc<dyn StoreSpec>],
+    cache: usize,
+) -> Box<dyn TaskStores> {
     let task = TaskId::new(0, task);
     let context = TaskContext::new(ContextParts {
         application_id: "bench".into(),

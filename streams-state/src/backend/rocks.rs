@@ -12,7 +12,8 @@ use streams_core::store::{OpenStores, StateBackend, TaskStores};
 use super::state_dir::refuse_link;
 use super::{MemoryBudget, StateDirectory, private};
 use crate::bytes::{
-    Bytes, BytesError, MemoryStore, RocksDatabase, RocksShared, RocksStore, StoreOnDisk, damage_mark,
+    Bytes, BytesError, MemoryStore, RocksDatabase, RocksShared, RocksStore, StoreOnDisk,
+    damage_mark,
 };
 use crate::staging::OverlayBudget;
 use crate::task::StoresOfTask;

@@ -28,6 +28,9 @@ const COMMITTED_AT: &[u8] = b"committed-at";
 /// Bytes of restored rows that are written at once.
 const RESTORE_BATCH_BYTES: usize = 8 << 20;
 
+/// What a change takes in a batch beside its key and value.
+const CHANGE_BYTES: usize = 12;
+
 type Database = DBWithThreadMode<MultiThreaded>;
 
 /// A store that a database shall hold.
@@ -120,8 +123,7 @@ impl RocksDatabase {
         }
         let descriptors = families.into_iter().map(|family| {
             let is_store = family.starts_with(STORE);
-            let options =
-                if is_store { shared.store_options() } else { shared.metadata_options() };
+            let options = if is_store { shared.store_options() } else { shared.metadata_options() };
             ColumnFamilyDescriptor::new(family, options)
         });
         let database =
@@ -220,9 +222,11 @@ impl RocksDatabase {
         Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
     }
 
-    /// A batch of changes for any stores.
-    pub(crate) fn changes(&self) -> Changes<'_> {
-        Changes { database: self, batch: WriteBatch::new(), positions: Vec::new() }
+    /// A batch of changes for any stores; about so many rows and bytes.
+    pub(crate) fn changes(&self, (rows, bytes): (usize, usize)) -> Changes<'_> {
+        let capacity = bytes + rows.saturating_mul(CHANGE_BYTES) + CHANGE_BYTES;
+        let batch = WriteBatch::with_capacity_bytes(capacity);
+        Changes { database: self, batch, positions: Vec::new() }
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), BytesError> {
@@ -253,7 +257,11 @@ impl RocksDatabase {
         }
     }
 
-    fn put_position(&self, batch: &mut WriteBatch, (at, position): (usize, i64)) -> Result<(), BytesError> {
+    fn put_position(
+        &self,
+        batch: &mut WriteBatch,
+        (at, position): (usize, i64),
+    ) -> Result<(), BytesError> {
         let mut metadata = self.metadata.borrow_mut();
         let (Some(metadata), Some(store)) = (metadata.get_mut(at), self.stores.get(at)) else {
             return Ok(());
@@ -491,7 +499,8 @@ impl ByteStore for RocksStore {
 
     fn approximate_len(&self) -> Result<u64, BytesError> {
         let family = self.database.family(&self.family)?;
-        let keys = self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
+        let keys =
+            self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
         Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
     }
 }

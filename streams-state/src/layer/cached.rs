@@ -101,7 +101,8 @@ impl CacheLayer {
             return Ok((read(value), Some(hint)));
         }
         let populate = |value: Option<&[u8]>| {
-            let hint = value.map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
+            let hint =
+                value.map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
             (read(value), hint)
         };
         let (result, _) = layers.get_below(hash, key, populate)?;

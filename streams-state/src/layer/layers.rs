@@ -79,7 +79,9 @@ impl Layers {
         let store = self.parts.name.clone();
         match error {
             StagedError::Closed => StoreError::Closed(store),
-            StagedError::Bytes(BytesError::Damaged(detail)) => StoreError::Corrupted { store, detail },
+            StagedError::Bytes(BytesError::Damaged(detail)) => {
+                StoreError::Corrupted { store, detail }
+            }
             StagedError::Bytes(BytesError::Io { action, source }) => {
                 StoreError::Io { store, action, source }
             }

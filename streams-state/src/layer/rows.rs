@@ -9,6 +9,9 @@ use super::Layers;
 use crate::bytes::{Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::staging::Version;
 
+/// A key and its value.
+pub(crate) type Row<'a> = (&'a [u8], &'a [u8]);
+
 /// Where a row above the byte store comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Above {
@@ -41,8 +44,7 @@ enum Next {
 impl Rows {
     pub(super) fn new(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
         let (staged, version) = layers.staged_range(&range, direction);
-        let cached =
-            layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
+        let cached = layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
         let mut above = merge(cached, staged, direction);
         above.reverse();
         let progress = if range.is_empty() { Progress::Done } else { Progress::More };
@@ -51,7 +53,7 @@ impl Rows {
     }
 
     /// The next key and value; `None` at the end.
-    pub(crate) fn next_row(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub(crate) fn next_row(&mut self) -> Result<Option<Row<'_>>, StoreError> {
         self.layers.check(self.version)?;
         loop {
             self.fill()?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use streams_core::error::StoreError;
 use streams_core::store::TaskStores;
 
@@ -202,7 +202,8 @@ fn damaged_databases_are_kept_up_to_a_bound() {
         drop(scratch.backend().open_task(fixture.request()).unwrap());
     }
     let names = std::fs::read_dir(scratch.path().join("app/0_0")).unwrap();
-    let mut names: Vec<_> = names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["rocksdb", "rocksdb.corrupt-3", "rocksdb.corrupt-4"]);
 }
@@ -221,10 +222,8 @@ fn a_store_found_damaged_starts_empty_after_the_next_start_too() {
     std::fs::write(&file, bytes).unwrap();
     let backend = scratch.backend();
     let stores = backend.open_task(fixture.request()).unwrap();
-    let damaged: Vec<_> = ["s", "t"]
-        .into_iter()
-        .filter(|name| read(&handle(&stores, name)).is_err())
-        .collect();
+    let damaged: Vec<_> =
+        ["s", "t"].into_iter().filter(|name| read(&handle(&stores, name)).is_err()).collect();
     assert_eq!(damaged.len(), 1);
     drop(stores);
     let stores = backend.open_task(fixture.request()).unwrap();

@@ -114,10 +114,8 @@ fn a_flush_forwards_the_last_value_of_each_key_in_the_order_of_the_last_writes()
     counts.delete(&text("c")).unwrap();
     assert!(fixture.outbox.borrow().sent.is_empty());
     counts.flush_cache(&mut collect(&opened, &forwarded)).unwrap();
-    let first = [
-        (flushed("b", Some(1), None, 11), 101, 1),
-        (flushed("a", Some(2), None, 12), 102, 2),
-    ];
+    let first =
+        [(flushed("b", Some(1), None, 11), 101, 1), (flushed("a", Some(2), None, 12), 102, 2)];
     assert_eq!(forwarded.take(), first);
     assert_eq!(fixture.outbox.borrow().sent, [sent("b", Some(1), 11), sent("a", Some(2), 12)]);
     // The task's own context is back.
@@ -127,10 +125,8 @@ fn a_flush_forwards_the_last_value_of_each_key_in_the_order_of_the_last_writes()
     counts.put_row(&text("a"), None, at(0)).unwrap();
     counts.update(&text("b"), |old| (Update::Put(old.unwrap().value + 1, at(13)), ())).unwrap();
     counts.flush_cache(&mut collect(&opened, &forwarded)).unwrap();
-    let second = [
-        (flushed("a", None, Some(2), 200), 200, 3),
-        (flushed("b", Some(2), Some(1), 13), 200, 4),
-    ];
+    let second =
+        [(flushed("a", None, Some(2), 200), 200, 3), (flushed("b", Some(2), Some(1), 13), 200, 4)];
     assert_eq!(forwarded.take(), second);
     counts.flush_cache(&mut collect(&opened, &forwarded)).unwrap();
     assert!(forwarded.borrow().is_empty());
@@ -180,10 +176,8 @@ fn a_cache_of_no_bytes_writes_and_forwards_each_put() {
         counts.put(&text("a"), &value, at(value)).unwrap();
         counts.forward_evicted(&mut collect(&opened, &forwarded)).unwrap();
     }
-    let expected = [
-        (flushed("a", Some(1), None, 1), 5, 1),
-        (flushed("a", Some(2), Some(1), 2), 5, 2),
-    ];
+    let expected =
+        [(flushed("a", Some(1), None, 1), 5, 1), (flushed("a", Some(2), Some(1), 2), 5, 2)];
     assert_eq!(forwarded.take(), expected);
     assert_eq!(fixture.cache.used_bytes(), 0);
 }

@@ -32,7 +32,12 @@ impl<K: 'static, V: 'static> Codec<K, V> {
         Self { layers, key, value, topic, key_buffer: Cell::default(), row_buffer: Cell::default() }
     }
 
-    pub(crate) fn failed(&self, action: &'static str, part: Part, source: SerdeError) -> StoreError {
+    pub(crate) fn failed(
+        &self,
+        action: &'static str,
+        part: Part,
+        source: SerdeError,
+    ) -> StoreError {
         StoreError::Serde { store: self.layers.name().clone(), action, part, source }
     }
 

@@ -57,9 +57,7 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// # Errors
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, value: &V) -> Result<(), StoreError> {
-        self.0.with_key(key, |key| {
-            self.0.with_row(&[], value, |row| self.0.layers.put(key, row))
-        })
+        self.0.with_key(key, |key| self.0.with_row(&[], value, |row| self.0.layers.put(key, row)))
     }
 
     /// Deletes a key, and gives the value that it had.

@@ -80,7 +80,8 @@ impl<K: 'static, V: 'static> Codec<K, V> {
     fn decode_timestamped(&self, row: &[u8]) -> Result<Timestamped<V>, StoreError> {
         let (timestamp, value) = split_timestamp(row).ok_or_else(|| {
             let expected = "timestamp before a value";
-            let too_short = SerdeError::Width { expected, width: TIMESTAMP_BYTES, actual: row.len() };
+            let too_short =
+                SerdeError::Width { expected, width: TIMESTAMP_BYTES, actual: row.len() };
             self.failed("read", Part::Value, too_short)
         })?;
         Ok(Timestamped { value: self.decode_value(value)?, timestamp })
@@ -320,11 +321,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
         result
     }
 
-    fn forward(
-        &self,
-        cache: &CacheLayer,
-        each: &mut dyn FnMut(Flushed<K, V>) -> Pushed,
-    ) -> Pushed {
+    fn forward(&self, cache: &CacheLayer, each: &mut dyn FnMut(Flushed<K, V>) -> Pushed) -> Pushed {
         let (layers, context) = (&self.0.layers, self.0.layers.context());
         let failed = |error| context.store_failure(error);
         while let Some(out) = cache.next_outgoing(layers).map_err(failed)? {
@@ -365,6 +362,8 @@ impl<K: 'static, V: 'static> Iterator for TimestampedEntries<K, V> {
     fn next(&mut self) -> Option<Self::Item> {
         let codec = &self.codec;
         let row = self.rows.next_row().transpose()?;
-        Some(row.and_then(|(key, row)| Ok((codec.decode_key(key)?, codec.decode_timestamped(row)?))))
+        Some(
+            row.and_then(|(key, row)| Ok((codec.decode_key(key)?, codec.decode_timestamped(row)?))),
+        )
     }
 }
