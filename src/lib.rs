@@ -1,1 +1,55 @@
-//! Stream processing on Apache Kafka.
+//! Stream processing on Apache Kafka: the semantics of Kafka Streams, in Rust.
+//!
+//! A [`StreamsBuilder`] describes what happens to records; the [`Topology`] that it builds runs on a
+//! cluster by [`KafkaStreams`], or in a test by the driver of `streams-test`. State lives in RocksDB,
+//! is written to changelog topics and rebuilt from them.
+//!
+//! ```
+//! use millstream::{StreamsBuilder, TimestampedKeyValueStore, Materialized};
+//!
+//! let builder = StreamsBuilder::new();
+//! builder
+//!     .stream::<Option<String>, String>("lines")
+//!     .flat_map_values(|line| line.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>())
+//!     .group_by(|_, word| word.clone())
+//!     .count_with(Materialized::named("counts"))
+//!     .to_stream()
+//!     .to("counts");
+//! let topology = builder.build()?;
+//!
+//! let driver = streams_test::TopologyTestDriver::new(&topology)?;
+//! driver.input::<Option<String>, String>("lines").pipe_value("to be or not to be")?;
+//! let counts = driver.store::<TimestampedKeyValueStore<String, i64>>("counts")?;
+//! assert_eq!(counts.get(&"be".to_owned())?.map(|count| count.value), Some(2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub use streams_core::config::{self, StreamsConfig};
+pub use streams_core::error::{
+    self, ProcessorError, ProduceError, StoreError, TaskError,
+};
+pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
+pub use streams_core::metrics::{DropCounts, DropReason};
+pub use streams_core::names::{
+    ApplicationId, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
+};
+pub use streams_core::processor::{
+    self, Context, Extraction, FixedKeyContext, FixedKeyProcessor, InitContext, LinkError, Nulls,
+    Partitions, Processor, Punctuation, PunctuationId, PunctuationType, RecordContext, Sink,
+    SinkDestination, Source, TimestampExtractor,
+};
+pub use streams_core::record::{FixedKeyRecord, Header, Headers, Record, RecordMeta};
+pub use streams_core::serde::{self, DefaultSerde, Json, Serde, SerdeError, SharedSerde};
+pub use streams_core::time::Timestamp;
+pub use streams_core::topology::{
+    OffsetReset, Topology, TopologyBuilder, TopologyDescription, TopologyError, TopologyErrors,
+};
+pub use streams_core::worker::{RestorePhase, RestoreProgress};
+pub use streams_dsl::*;
+pub use streams_kafka::{
+    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, StreamsError, WorkerMetrics,
+};
+pub use streams_state::{
+    Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore,
+};

@@ -1,3 +1,123 @@
-//! bench-app
+//! The workloads that are measured beside Java Kafka Streams.
+//!
+//! `bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS` runs until SIGTERM,
+//! commits each second, and prints `RUNNING <ms since its start>` each time it reaches RUNNING.
 
-fn main() {}
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream::{
+    Json, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, Topic, Topology, serde,
+};
+use serde_json::Value;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The address of the topic that all workloads read.
+const INPUT: &str = "bench-in";
+const OUTPUT: &str = "bench-out";
+
+fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
+    let builder = StreamsBuilder::new();
+    match workload {
+        "passthrough" => builder
+            .stream::<Vec<u8>, Vec<u8>>(INPUT)
+            .filter(|_, value| !value.is_empty())
+            .map_values(|value| value)
+            .to(OUTPUT),
+        "json" => builder
+            .stream(Topic::with_serdes(INPUT, serde::Utf8, Json::<Value>::new()))
+            .filter(|_, value| value["amount"].as_f64().is_some_and(|amount| amount >= 500.0))
+            .map_values(|mut value| {
+                value["vip"] = Value::Bool(true);
+                value
+            })
+            .to(Topic::with_serdes(OUTPUT, serde::Utf8, Json::<Value>::new())),
+        "count" => builder
+            .stream::<String, Vec<u8>>(INPUT)
+            .group_by_key()
+            .count_with(Materialized::named("counts"))
+            .to_stream()
+            .to(OUTPUT),
+        "repartition-count" => builder
+            .stream::<String, Vec<u8>>(INPUT)
+            .select_key(|key, _| key.chars().skip(1).collect::<String>())
+            .group_by_key()
+            .count_with(Materialized::named("counts"))
+            .to_stream()
+            .to(OUTPUT),
+        other => return Err(format!("there is no workload \"{other}\" here yet").into()),
+    }
+    Ok(builder.build()?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [workload, bootstrap, application, guarantee, cache, state_dir, threads] = &arguments[..]
+    else {
+        return Err("bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS".into());
+    };
+    let guarantee = if guarantee == "eos" { "exactly_once_v2" } else { "at_least_once" };
+    let config = StreamsConfig::builder()
+        .application_id(application)
+        .bootstrap_servers(bootstrap)
+        .set("processing.guarantee", guarantee)
+        .set("statestore.cache.max.bytes", cache.as_str())
+        .set("state.dir", state_dir.as_str())
+        .set("num.stream.threads", threads.as_str())
+        .set("commit.interval.ms", "1000")
+        .set("auto.offset.reset", "earliest")
+        .set("replication.factor", "1")
+        .build()?;
+    let started = started_millis();
+    let streams = KafkaStreams::builder(topology(workload)?, config)
+        .on_state_change(move |state, _| {
+            if state == State::Running {
+                // The reader may be gone.
+                let _ = writeln!(std::io::stdout(), "RUNNING {}", now_millis() - started);
+            }
+        })
+        .build();
+    let streams = Arc::new(streams);
+    let stopped = Arc::clone(&streams);
+    ctrlc::set_handler(move || {
+        if let Err(error) = stopped.close(Duration::from_secs(20)) {
+            let _ = writeln!(std::io::stderr(), "{error}");
+        }
+    })?;
+    streams.start()?;
+    while streams.wait_for(State::NotRunning, Duration::from_secs(60)).is_err() {
+        if streams.state() == State::Error {
+            return Err(streams.error().map_or_else(|| "failed".into(), |e| e.chain().into()));
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program's own clock")]
+fn now_millis() -> u128 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis())
+}
+
+/// When this process started, from the system's boot time and the process's start after it.
+fn started_millis() -> u128 {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let stat = read("/proc/self/stat");
+    let ticks = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse::<u128>().ok());
+    let boot = read("/proc/stat");
+    let boot = boot.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u128>().ok());
+    match (ticks, boot) {
+        // Kernel ticks are hundredths of a second on every Linux that Rust runs on; the boot time is whole seconds, so use uptime.
+        (Some(ticks), Some(_)) => {
+            let uptime = read("/proc/uptime");
+            let uptime = uptime.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());
+            let up_millis = uptime.map_or(0, |seconds| (seconds * 1000.0) as u128);
+            now_millis() - up_millis.saturating_sub(ticks * 10)
+        }
+        _ => now_millis(),
+    }
+}

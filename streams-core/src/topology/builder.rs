@@ -75,9 +75,19 @@ pub enum TopologyError {
     /// The topology reads nothing.
     #[error("the topology has no source; read at least one topic")]
     Empty,
-    /// What the DSL found.
-    #[error("{0}")]
-    Dsl(String),
+    /// Two streams of one topic have different types.
+    #[error(
+        "topic \"{0}\" is read as two different types; read it once and map what one of the streams needs"
+    )]
+    TopicTypes(TopicName),
+    /// A repartition topic was asked to have no partition.
+    #[error("repartition topic \"{topic}\" is to have {partitions} partitions; give it at least 1")]
+    NoPartitions {
+        /// The topic.
+        topic: TopicName,
+        /// How many it was to have.
+        partitions: i32,
+    },
 }
 
 /// All faults of a topology.

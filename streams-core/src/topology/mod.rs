@@ -6,6 +6,7 @@ mod describe;
 mod graph;
 mod internal_topics;
 mod link;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ pub use self::graph::Subtopology;
 pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
 pub use self::link::LinkTask;
 pub(crate) use self::link::LinkedGraph;
+pub use self::topic::Topic;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
 use crate::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
 use crate::store::StoreSpec;

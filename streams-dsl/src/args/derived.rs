@@ -1,0 +1,52 @@
+//! Name and store of a table that is derived from another.
+
+use std::fmt;
+
+use streams_core::names::NodeName;
+
+use super::{Materialized, Named};
+
+/// Name and store of a table that is derived from another, row by row. Such a table has a store
+/// only when it is given one by name; else its rows are computed as they pass.
+///
+/// A [`Named`], a [`Materialized`], or both can be given in its place.
+pub struct Derived<K, V> {
+    pub(crate) node: Option<NodeName>,
+    pub(crate) store: Option<Materialized<K, V>>,
+}
+
+impl<K, V> Default for Derived<K, V> {
+    fn default() -> Self {
+        Self { node: None, store: None }
+    }
+}
+
+impl<K, V> From<Named> for Derived<K, V> {
+    fn from(Named(node): Named) -> Self {
+        Self { node: Some(node), store: None }
+    }
+}
+
+impl<K, V> From<Materialized<K, V>> for Derived<K, V> {
+    fn from(store: Materialized<K, V>) -> Self {
+        Self { node: store.node.clone(), store: Some(store) }
+    }
+}
+
+impl<K, V> From<(Named, Materialized<K, V>)> for Derived<K, V> {
+    fn from((Named(node), store): (Named, Materialized<K, V>)) -> Self {
+        Self { node: Some(node), store: Some(store) }
+    }
+}
+
+impl<K, V> Clone for Derived<K, V> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), store: self.store.clone() }
+    }
+}
+
+impl<K, V> fmt::Debug for Derived<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derived").field("node", &self.node).field("store", &self.store).finish()
+    }
+}

@@ -1,0 +1,25 @@
+//! What operators take besides closures: names, serdes, stores, partitions.
+
+mod branched;
+mod consumed;
+mod derived;
+mod grouped;
+mod materialized;
+mod named;
+mod printed;
+mod produced;
+mod repartitioned;
+mod topics;
+
+pub use self::branched::Branched;
+pub use self::consumed::Consumed;
+pub use self::derived::Derived;
+pub use self::grouped::Grouped;
+pub use self::materialized::Materialized;
+pub(crate) use self::materialized::StoreIndex;
+pub use self::named::Named;
+pub use self::printed::Printed;
+pub(crate) use self::printed::{Line, Printer};
+pub use self::produced::{DynamicProduced, Produced};
+pub use self::repartitioned::Repartitioned;
+pub use self::topics::Topics;

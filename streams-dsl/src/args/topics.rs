@@ -1,0 +1,96 @@
+//! Several topics with records of the same types.
+
+use std::fmt;
+use std::sync::Arc;
+
+use streams_core::names::TopicName;
+use streams_core::serde::{DefaultSerde, SharedSerde};
+use streams_core::topology::Topic;
+
+/// The topics of a stream: one or several, whose keys and values are written alike.
+///
+/// A name, a list of names, or a [`Topic`] can be given in its place.
+pub struct Topics<K, V> {
+    pub(crate) names: Vec<TopicName>,
+    pub(crate) key: SharedSerde<K>,
+    pub(crate) value: SharedSerde<V>,
+}
+
+impl<K, V> Topics<K, V> {
+    /// Topics of these names, with the default serdes of their types.
+    pub fn new(names: impl IntoIterator<Item = impl Into<TopicName>>) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        Self::with_shared_serdes(names, K::serde(), V::serde())
+    }
+
+    /// Topics of these names, with these serdes.
+    pub fn with_shared_serdes(
+        names: impl IntoIterator<Item = impl Into<TopicName>>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect(), key, value }
+    }
+}
+
+impl<K, V> Clone for Topics<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            names: self.names.clone(),
+            key: Arc::clone(&self.key),
+            value: Arc::clone(&self.value),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Topics<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Topics").field(&self.names).finish()
+    }
+}
+
+impl<K, V> From<&Topic<K, V>> for Topics<K, V> {
+    fn from(topic: &Topic<K, V>) -> Self {
+        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        Self { names: vec![topic.name().clone()], key, value }
+    }
+}
+
+impl<K, V> From<Topic<K, V>> for Topics<K, V> {
+    fn from(topic: Topic<K, V>) -> Self {
+        Self::from(&topic)
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> From<&str> for Topics<K, V> {
+    fn from(name: &str) -> Self {
+        Self::new([name])
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> From<String> for Topics<K, V> {
+    fn from(name: String) -> Self {
+        Self::new([name])
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde, const N: usize> From<[&str; N]> for Topics<K, V> {
+    fn from(names: [&str; N]) -> Self {
+        Self::new(names)
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> From<&[&str]> for Topics<K, V> {
+    fn from(names: &[&str]) -> Self {
+        Self::new(names.iter().copied())
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> From<Vec<String>> for Topics<K, V> {
+    fn from(names: Vec<String>) -> Self {
+        Self::new(names)
+    }
+}

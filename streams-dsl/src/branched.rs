@@ -1,0 +1,161 @@
+//! Streams that are divided by predicates.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use streams_core::names::NodeName;
+
+use crate::args::Branched;
+use crate::operators::branch::{self, Case, Predicate};
+use crate::operators::pass_through;
+use crate::plan::{LogicalNode, NodeKind, PlanId, Processing};
+use crate::stream::KStream;
+
+/// A stream being divided. Each record goes to the first branch whose predicate holds, and to one
+/// branch at most. Answers to Kafka's `BranchedKStream`.
+///
+/// ```
+/// # use streams_dsl::{KStream, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+/// let branches = numbers.split().branch(|_, n| *n < 0).branch(|_, n| *n == 0).default_branch();
+/// let [negative, _zero, positive] = branches.into_array().expect("three branches");
+/// negative.to("negative");
+/// positive.to("positive");
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input::<String, i64>("numbers").pipe("a", 7_i64)?;
+/// assert_eq!(driver.output::<String, i64>("positive").read_value()?, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "end a split with `default_branch` or `no_default_branch`"]
+pub struct BranchedKStream<'b, K, V> {
+    source: KStream<'b, K, V>,
+    splitter: PlanId,
+    name: NodeName,
+    cases: Vec<Case<K, V>>,
+    branches: Branches<'b, K, V>,
+}
+
+impl<K, V> std::fmt::Debug for BranchedKStream<'_, K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BranchedKStream({})", self.name)
+    }
+}
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
+    pub(crate) fn new(source: KStream<'b, K, V>, name: Option<NodeName>) -> Self {
+        let partitioning = source.partitioning();
+        let mut plan = source.builder.plan();
+        let name = plan.names.node_or(name, branch::PREFIX);
+        let template = branch::template::<K, V>(Vec::new());
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let node = LogicalNode::new(name.clone(), kind, TypeId::of::<(K, V)>());
+        let splitter = plan.add(source.node, node.partitioning(partitioning));
+        drop(plan);
+        let branches = Branches { streams: Vec::new(), default: None };
+        Self { source, splitter, name, cases: Vec::new(), branches }
+    }
+
+    /// A branch for the records that no branch before took and for which the predicate holds.
+    pub fn branch(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.branch_with(predicate, Branched::default())
+    }
+
+    /// As [`branch`](Self::branch), with a name.
+    pub fn branch_with(
+        mut self,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        branched: Branched,
+    ) -> Self {
+        let number = self.cases.len() + 1;
+        self.add(number, Some(Arc::new(predicate)), branched);
+        self
+    }
+
+    /// A branch for the records that no other took, and the end of the split.
+    pub fn default_branch(self) -> Branches<'b, K, V> {
+        self.default_branch_with(Branched::default())
+    }
+
+    /// As [`default_branch`](Self::default_branch), with a name.
+    pub fn default_branch_with(mut self, branched: Branched) -> Branches<'b, K, V> {
+        self.branches.default = Some(self.branches.streams.len());
+        self.add(0, None, branched);
+        self.branches
+    }
+
+    /// The end of the split; records that no branch takes are left out.
+    pub fn no_default_branch(self) -> Branches<'b, K, V> {
+        self.branches
+    }
+
+    fn add(&mut self, number: usize, holds: Option<Arc<Predicate<K, V>>>, branched: Branched) {
+        let name = &self.name;
+        let child: NodeName = match branched.suffix {
+            Some(suffix) => format!("{name}{suffix}").into(),
+            None => format!("{name}{number}").into(),
+        };
+        self.cases.push(Case { child: child.clone(), holds });
+        let mut plan = self.source.builder.plan();
+        // Kafka takes an index for each branch, though its name has none.
+        plan.names.node("");
+        let template = branch::template(self.cases.clone());
+        plan.node_mut(self.splitter).kind =
+            NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let template = pass_through::template::<K, V>();
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let partitioning = plan.node(self.splitter).partitioning;
+        let node = LogicalNode::new(child.clone(), kind, TypeId::of::<(K, V)>());
+        let node = plan.add(self.splitter, node.partitioning(partitioning));
+        self.branches.streams.push((child, KStream::new(self.source.builder, node)));
+    }
+}
+
+/// The branches of a split.
+#[must_use = "the records of a branch that nobody uses are left out"]
+pub struct Branches<'b, K, V> {
+    streams: Vec<(NodeName, KStream<'b, K, V>)>,
+    default: Option<usize>,
+}
+
+impl<K, V> std::fmt::Debug for Branches<'_, K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.streams.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl<'b, K, V> Branches<'b, K, V> {
+    /// The branch of this node name: that of the split, with the branch's name or number behind.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<KStream<'b, K, V>> {
+        self.iter().find(|(branch, _)| *branch == name).map(|(_, stream)| stream)
+    }
+
+    /// The branch at this place, from 0, in the order of the program.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<KStream<'b, K, V>> {
+        self.streams.get(index).map(|(_, stream)| *stream)
+    }
+
+    /// The default branch.
+    #[must_use]
+    pub fn default_branch(&self) -> Option<KStream<'b, K, V>> {
+        self.at(self.default?)
+    }
+
+    /// Names and branches, in the order of the program.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, KStream<'b, K, V>)> {
+        self.streams.iter().map(|(name, stream)| (name.as_str(), *stream))
+    }
+
+    /// All branches in the order of the program, the default branch last.
+    ///
+    /// # Errors
+    /// Gives the branches back when there are not `N`.
+    pub fn into_array<const N: usize>(self) -> Result<[KStream<'b, K, V>; N], Self> {
+        let streams: Vec<_> = self.streams.iter().map(|(_, stream)| *stream).collect();
+        streams.try_into().map_err(|_| self)
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a program's streams and tables begin, and where they become a topology.
+
+use std::any::TypeId;
+use std::cell::{RefCell, RefMut};
+use std::sync::Arc;
+
+use streams_core::config::Optimization;
+use streams_core::processor::SourceTemplate;
+use streams_core::serde::{OptionSerde, SharedSerde};
+use streams_core::store::StoreSpec;
+use streams_core::topology::{Topic, Topology, TopologyErrors};
+
+use crate::args::{Consumed, Materialized, Topics};
+use crate::change::Change;
+use crate::operators::table_source;
+use crate::plan::{LogicalNode, NodeKind, Plan, Presence, StreamSource, Table, TableSource};
+use crate::stream::KStream;
+use crate::table::KTable;
+
+/// Describes a topology by streams and tables. Answers to Kafka's `StreamsBuilder`.
+///
+/// Streams and tables borrow it and can be copied; [`build`](Self::build) ends their life. Faults,
+/// such as two nodes of one name, are collected and reported there, all at once.
+pub struct StreamsBuilder {
+    plan: RefCell<Plan>,
+}
+
+impl Default for StreamsBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for StreamsBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StreamsBuilder")
+    }
+}
+
+impl StreamsBuilder {
+    /// A builder of an empty topology.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { plan: RefCell::new(Plan::new()) }
+    }
+
+    /// The plan. Never held while code of others runs.
+    pub(crate) fn plan(&self) -> RefMut<'_, Plan> {
+        self.plan.borrow_mut()
+    }
+
+    /// A stream of the records of one or several topics.
+    ///
+    /// A null key or value that the types do not have is a deserialization error; take an `Option`
+    /// for what may be null, or see [`Consumed::skip_nulls`].
+    pub fn stream<K, V>(&self, topics: impl Into<Topics<K, V>>) -> KStream<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        self.stream_with(topics, Consumed::new())
+    }
+
+    /// As [`stream`](Self::stream), with a name, timestamps, or a place to begin.
+    pub fn stream_with<K, V>(
+        &self,
+        topics: impl Into<Topics<K, V>>,
+        consumed: Consumed<K, V>,
+    ) -> KStream<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        let Topics { names: topics, key, value } = topics.into();
+        let mut plan = self.plan();
+        let name = plan.names.node_or(consumed.name.clone(), table_source::STREAM_PREFIX);
+        let reset = consumed.reset;
+        let template = SourceTemplate::new(consumed.source(key, value));
+        let kind = NodeKind::StreamSource(StreamSource { topics, reset, template });
+        let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<(K, V)>()));
+        KStream::new(self, node)
+    }
+
+    /// A table of the last value of each key in a topic. A null value deletes the key; a null key is
+    /// dropped and counted.
+    ///
+    /// The table has a store, with a changelog, only if an operator needs its rows.
+    pub fn table<K, V>(&self, topic: impl Into<Topic<K, V>>) -> KTable<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        let topic = topic.into();
+        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        self.table_with(topic, Consumed::new(), Materialized::with_shared_serdes(key, value))
+    }
+
+    /// As [`table`](Self::table). With a store name the table is stored under it and can be queried.
+    pub fn table_with<K, V>(
+        &self,
+        topic: impl Into<Topic<K, V>>,
+        consumed: Consumed<Option<K>, Option<V>>,
+        materialized: Materialized<K, V>,
+    ) -> KTable<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        let topic = topic.into();
+        let mut plan = self.plan();
+        let presence =
+            if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
+        let store = materialized.store.clone();
+        let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
+        let store = materialized.key_value_store(store);
+        let named = consumed.name.clone();
+        let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);
+        let name = plan.names.node_or(named, table_source::PREFIX);
+        let table = plan.add_table(Table::new(presence, Some(store), |settings| {
+            table_source::template::<Option<K>, Option<V>, K, V>(settings)
+        }));
+        let key: SharedSerde<Option<K>> = Arc::new(OptionSerde::new(Arc::clone(topic.key_serde())));
+        let value: SharedSerde<Option<V>> =
+            Arc::new(OptionSerde::new(Arc::clone(topic.value_serde())));
+        let reset = consumed.reset;
+        let template = SourceTemplate::new(consumed.source(key, value));
+        let topic = topic.name().clone();
+        let kind = NodeKind::TableSource(TableSource { source, topic, reset, template, table });
+        let forwards = TypeId::of::<(K, Change<V>)>();
+        let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, forwards));
+        KTable::new(self, node, table)
+    }
+
+    /// Adds a store for [`process`](KStream::process) and its kin, made by `streams_state::Stores`.
+    pub fn add_state_store(&self, store: impl Into<Arc<dyn StoreSpec>>) {
+        let store = store.into();
+        let name = store.name().as_str().into();
+        let kind = NodeKind::Store(store);
+        self.plan().add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
+    }
+
+    /// The topology, without optional optimisations.
+    ///
+    /// # Errors
+    /// All faults that were found, each with its name and remedy.
+    pub fn build(self) -> Result<Topology, TopologyErrors> {
+        self.build_with([])
+    }
+
+    /// The topology, with these optimisations: Kafka's `topology.optimization`.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn build_with(
+        self,
+        optimizations: impl IntoIterator<Item = Optimization>,
+    ) -> Result<Topology, TopologyErrors> {
+        self.plan.into_inner().build(&optimizations.into_iter().collect())
+    }
+}

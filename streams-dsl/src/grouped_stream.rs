@@ -1,0 +1,219 @@
+//! Streams grouped by key.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use streams_core::names::NodeName;
+use streams_core::serde::DefaultSerde;
+
+use crate::args::{Materialized, StoreIndex};
+use crate::builder::StreamsBuilder;
+use crate::change::Change;
+use crate::null::OrNull;
+use crate::operators::stream_aggregate::{
+    self, AGGREGATE_PREFIX, Aggregation, Fold, REDUCE_PREFIX, Reduction,
+};
+use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
+use crate::table::KTable;
+
+/// A stream whose records are grouped by key, to be aggregated. Answers to Kafka's `KGroupedStream`.
+///
+/// `K` is the plain key and `S` the key of the stream, which may be an `Option`; `V` is the stream's
+/// value. An aggregation drops and counts records without key or value. For `V = Option<N>` name `N`,
+/// as in `count::<String>()`.
+#[must_use = "a grouped stream does nothing until it is aggregated"]
+pub struct KGroupedStream<'b, K, V, S = K> {
+    builder: &'b StreamsBuilder,
+    grouping: StreamGrouping,
+    types: PhantomData<fn() -> (K, V, S)>,
+}
+
+impl<K, V, S> Clone for KGroupedStream<'_, K, V, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V, S> Copy for KGroupedStream<'_, K, V, S> {}
+
+impl<K, V, S> std::fmt::Debug for KGroupedStream<'_, K, V, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("KGroupedStream").field(&self.grouping).finish()
+    }
+}
+
+impl<'b, K, V, S> KGroupedStream<'b, K, V, S> {
+    pub(crate) const fn new(builder: &'b StreamsBuilder, grouping: StreamGrouping) -> Self {
+        Self { builder, grouping, types: PhantomData }
+    }
+}
+
+impl<'b, K, V, S> KGroupedStream<'b, K, V, S>
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    S: OrNull<K> + Clone,
+{
+    /// How many records each key has had.
+    pub fn count<N: 'static>(self) -> KTable<'b, K, i64>
+    where
+        V: OrNull<N>,
+        K: DefaultSerde,
+    {
+        self.counted(Materialized::new())
+    }
+
+    /// As [`count`](Self::count), with a store or a name.
+    ///
+    /// Without a store name, Kafka's numbering of what follows differs by one from that of
+    /// `count()`; a [`Named`](crate::Named) alone keeps it.
+    pub fn count_with<N: 'static>(
+        self,
+        materialized: impl Into<Materialized<K, i64>>,
+    ) -> KTable<'b, K, i64>
+    where
+        V: OrNull<N>,
+    {
+        let materialized = materialized.into();
+        if materialized.store.is_none() && materialized.index == StoreIndex::Extra {
+            self.builder.plan().names.store(AGGREGATE_PREFIX);
+        }
+        self.counted(materialized)
+    }
+
+    fn counted<N: 'static>(self, materialized: Materialized<K, i64>) -> KTable<'b, K, i64>
+    where
+        V: OrNull<N>,
+    {
+        let count = |_: &K, _: N, count: i64| count + 1;
+        self.folded(AGGREGATE_PREFIX, materialized, Aggregation::new(|| 0_i64, count))
+    }
+
+    /// The values of each key, put together two by two: the aggregate so far and the next value. The
+    /// first value is the first aggregate. A function that gives `None` deletes it.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let bids: KStream<'_, String, i64> = builder.stream("bids");
+    /// bids.group_by_key().reduce(|highest, bid| highest.max(bid)).to_stream().to("highest");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut bids = driver.input::<String, i64>("bids");
+    /// bids.pipe("vase", 20_i64)?;
+    /// bids.pipe("vase", 15_i64)?;
+    /// let highest = driver.output::<String, Option<i64>>("highest").read_map()?;
+    /// assert_eq!(highest["vase"], Some(20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reduce<N, R>(
+        self,
+        reducer: impl Fn(N, N) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        V: OrNull<N>,
+        R: OrNull<N>,
+        K: DefaultSerde,
+        N: DefaultSerde + Clone,
+    {
+        self.reduce_with(reducer, Materialized::new())
+    }
+
+    /// As [`reduce`](Self::reduce), with a store or a name.
+    pub fn reduce_with<N, R>(
+        self,
+        reducer: impl Fn(N, N) -> R + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        V: OrNull<N>,
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        self.folded(REDUCE_PREFIX, materialized.into(), Reduction::new(reducer))
+    }
+
+    /// The values of each key, taken into an aggregate one by one. It starts from what `initial`
+    /// gives. An aggregate `Option<A>` may be null, which deletes it.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words
+    ///     .group_by_key()
+    ///     .aggregate(|| 0_i64, |_, word: String, total| total + word.len() as i64)
+    ///     .to_stream()
+    ///     .to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut words = driver.input::<String, String>("words");
+    /// words.pipe("a", "three")?;
+    /// words.pipe("a", "four")?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("totals").read_map()?["a"], Some(9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn aggregate<A, N, I>(
+        self,
+        initial: impl Fn() -> I + Send + Sync + 'static,
+        aggregator: impl Fn(&K, N, I) -> I + Send + Sync + 'static,
+    ) -> KTable<'b, K, A>
+    where
+        V: OrNull<N>,
+        I: OrNull<A>,
+        K: DefaultSerde,
+        N: 'static,
+        A: DefaultSerde + Clone,
+    {
+        self.aggregate_with(initial, aggregator, Materialized::new())
+    }
+
+    /// As [`aggregate`](Self::aggregate), with a store or a name.
+    pub fn aggregate_with<A, N, I>(
+        self,
+        initial: impl Fn() -> I + Send + Sync + 'static,
+        aggregator: impl Fn(&K, N, I) -> I + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, A>>,
+    ) -> KTable<'b, K, A>
+    where
+        V: OrNull<N>,
+        I: OrNull<A>,
+        N: 'static,
+        A: Clone + 'static,
+    {
+        let aggregation = Aggregation::new(initial, aggregator);
+        self.folded(AGGREGATE_PREFIX, materialized.into(), aggregation)
+    }
+
+    fn folded<N, A, F>(
+        self,
+        prefix: &str,
+        materialized: Materialized<K, A>,
+        fold: F,
+    ) -> KTable<'b, K, A>
+    where
+        V: OrNull<N>,
+        N: 'static,
+        A: Clone + 'static,
+        F: Fold<K, N, A>,
+    {
+        let mut plan = self.builder.plan();
+        let presence =
+            if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
+        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let spec = materialized.key_value_store(store.clone());
+        let name: NodeName = plan.names.node_or(materialized.node, prefix);
+        let parent = plan.regrouped_stream(self.grouping, &store);
+        let fold = Arc::new(fold);
+        let table = plan.add_table(Table::new(presence, Some(spec), move |settings| {
+            let fold = Arc::clone(&fold);
+            stream_aggregate::template::<S, V, K, N, A, F>(fold, &store, settings.old_values)
+        }));
+        let forwards = TypeId::of::<(K, Change<A>)>();
+        let node = plan.add(parent, LogicalNode::new(name, NodeKind::Table(table), forwards));
+        KTable::new(self.builder, node, table)
+    }
+}

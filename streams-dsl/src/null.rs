@@ -1,0 +1,81 @@
+//! Null in types: what may be null is an `Option`.
+
+use streams_core::serde::SharedSerde;
+
+mod sealed {
+    use std::sync::Arc;
+
+    use streams_core::serde::{OptionSerde, SharedSerde};
+
+    /// What [`OrNull`](super::OrNull) is inside the crate.
+    pub trait Nullable<N>: Sized + 'static {
+        fn into_plain(self) -> Option<N>;
+        fn as_plain(&self) -> Option<&N>;
+        fn from_plain(plain: N) -> Self;
+        fn serde(plain: SharedSerde<N>) -> SharedSerde<Self>;
+    }
+
+    impl<N: 'static> Nullable<N> for N {
+        #[inline]
+        fn into_plain(self) -> Option<N> {
+            Some(self)
+        }
+
+        #[inline]
+        fn as_plain(&self) -> Option<&N> {
+            Some(self)
+        }
+
+        #[inline]
+        fn from_plain(plain: N) -> Self {
+            plain
+        }
+
+        fn serde(plain: SharedSerde<N>) -> SharedSerde<Self> {
+            plain
+        }
+    }
+
+    impl<N: 'static> Nullable<N> for Option<N> {
+        #[inline]
+        fn into_plain(self) -> Self {
+            self
+        }
+
+        #[inline]
+        fn as_plain(&self) -> Option<&N> {
+            self.as_ref()
+        }
+
+        #[inline]
+        fn from_plain(plain: N) -> Self {
+            Some(plain)
+        }
+
+        fn serde(plain: SharedSerde<N>) -> SharedSerde<Self> {
+            Arc::new(OptionSerde::new(plain))
+        }
+    }
+}
+
+/// `N`, or `Option<N>` where null may come.
+///
+/// Keyed operators take streams whose keys, and sometimes values, are either; they drop and count a
+/// null, and hand the plain value on. For a plain type nothing has to be written. For an `Option`
+/// the plain type is named, as in `group_by_key::<String>()`, because `Option<String>` could also
+/// be meant as a key of its own.
+///
+/// Aggregators return an `N`, or an `Option<N>` whose `None` deletes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither `{N}` nor `Option<{N}>`",
+    label = "name the plain type here"
+)]
+pub trait OrNull<N>: sealed::Nullable<N> {}
+
+impl<N: 'static> OrNull<N> for N {}
+impl<N: 'static> OrNull<N> for Option<N> {}
+
+/// The serde of what may be null, from that of the plain type.
+pub(crate) fn nullable_serde<T: OrNull<N>, N>(plain: SharedSerde<N>) -> SharedSerde<T> {
+    T::serde(plain)
+}

@@ -1,0 +1,57 @@
+//! Gives a record to the first branch whose predicate holds, else to the default branch if there is
+//! one. Kafka's `KStreamBranch`.
+
+use std::sync::Arc;
+
+use streams_core::error::Pushed;
+use streams_core::names::NodeName;
+use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
+use streams_core::record::Record;
+
+pub(crate) const PREFIX: &str = "KSTREAM-BRANCH-";
+
+pub(crate) type Predicate<K, V> = dyn Fn(&K, &V) -> bool + Send + Sync;
+
+/// A branch: the node that takes its records, and which these are; none for the default.
+pub(crate) struct Case<K, V> {
+    pub(crate) child: NodeName,
+    pub(crate) holds: Option<Arc<Predicate<K, V>>>,
+}
+
+impl<K, V> Clone for Case<K, V> {
+    fn clone(&self) -> Self {
+        Self { child: self.child.clone(), holds: self.holds.clone() }
+    }
+}
+
+struct Branch<K, V> {
+    /// With the places of the children; those with predicates first.
+    cases: Vec<(usize, Option<Arc<Predicate<K, V>>>)>,
+    out: Edge<K, V>,
+}
+
+impl<K: Clone, V: Clone> Push<K, V> for Branch<K, V> {
+    fn push(&mut self, record: Record<K, V>) -> Pushed {
+        let takes = |holds: &Arc<Predicate<K, V>>| holds(&record.key, &record.value);
+        let case = self.cases.iter().find(|(_, holds)| holds.as_ref().is_none_or(takes));
+        let child = case.map(|(child, _)| *child);
+        child.map_or(Ok(()), |child| self.out.push_to(child, record))
+    }
+}
+
+/// Gives each record to the first of `cases` that takes it.
+pub(crate) fn template<K, V>(cases: Vec<Case<K, V>>) -> ProcessorTemplate
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+{
+    ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K, V>| {
+        let placed = cases.iter().filter_map(|case| {
+            let child = out.children().position(|name| *name == case.child)?;
+            Some((child, case.holds.clone()))
+        });
+        let mut placed: Vec<_> = placed.collect();
+        placed.sort_by_key(|(_, holds)| holds.is_none());
+        Ok(NodeCell::<K, V>::owned(Branch { cases: placed, out }))
+    })
+}

@@ -1,0 +1,46 @@
+//! Where a node stands, for its failures and its drops.
+
+use std::rc::Rc;
+
+use streams_core::error::{ProcessorError, Pushed};
+use streams_core::metrics::DropReason;
+use streams_core::names::NodeName;
+use streams_core::processor::{NodeLinks, TaskContext};
+use streams_core::record::Record;
+
+/// A node's name and task.
+pub(super) struct Place {
+    name: NodeName,
+    task: Rc<TaskContext>,
+}
+
+impl Place {
+    pub(super) fn of(links: &NodeLinks<'_>) -> Self {
+        Self { name: links.name().clone(), task: Rc::clone(links.context()) }
+    }
+
+    /// The user's function failed: the processing handler says what becomes of the record.
+    #[cold]
+    pub(super) fn fail(&self, error: ProcessorError) -> Pushed {
+        self.task.settle(&self.name, Err(error))
+    }
+
+    /// A record without the key or value that the operator needs is left out.
+    pub(super) fn drop_record(&self, reason: DropReason) -> Pushed {
+        self.task.drop_record(reason);
+        Ok(())
+    }
+
+    /// Runs what reads and writes stores: they see the time and headers of this record.
+    #[inline]
+    pub(super) fn with_record<K, V>(
+        &self,
+        record: Record<K, V>,
+        work: impl FnOnce(Record<K, V>, &TaskContext) -> Pushed,
+    ) -> Pushed {
+        let saved = self.task.turn_to(record.timestamp, &record.headers);
+        let result = work(record, &self.task);
+        self.task.restore(saved);
+        result
+    }
+}

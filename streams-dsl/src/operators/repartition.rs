@@ -1,0 +1,70 @@
+//! Sends records through a topic to the tasks of their keys; records without a key are dropped
+//! before it. Kafka's repartition nodes.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use streams_core::names::TopicName;
+use streams_core::processor::{
+    Nulls, Sink, SinkDestination, SinkTemplate, Source, SourceTemplate, StreamPartitioner,
+    TimestampExtractor,
+};
+use streams_core::serde::SharedSerde;
+
+use super::{filter, pass_through};
+use crate::null::OrNull;
+use crate::plan::Channel;
+
+pub(crate) const PREFIX: &str = "KSTREAM-REPARTITION-";
+
+/// How records of these types travel.
+pub(crate) fn channel<K, V, N>(
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    partitioner: Option<Arc<StreamPartitioner<K, V>>>,
+) -> Channel
+where
+    K: OrNull<N> + Clone,
+    V: Clone + 'static,
+{
+    Channel {
+        types: TypeId::of::<(K, V)>(),
+        all: pass_through::template::<K, V>(),
+        keyed: filter::template(|key: &K, _: &V| key.as_plain().is_some()),
+        source: source(&key, &value),
+        sink: Arc::new(move |topic| sink(topic, &key, &value, partitioner.clone())),
+    }
+}
+
+/// The source behind a repartition topic.
+pub(super) fn source<K, V>(key: &SharedSerde<K>, value: &SharedSerde<V>) -> SourceTemplate
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+{
+    SourceTemplate::new(Source {
+        key: Arc::clone(key),
+        value: Arc::clone(value),
+        timestamps: TimestampExtractor::FailOnInvalid,
+        nulls: Nulls::Fail,
+    })
+}
+
+/// The sink before a repartition topic.
+pub(super) fn sink<K, V>(
+    topic: &TopicName,
+    key: &SharedSerde<K>,
+    value: &SharedSerde<V>,
+    partitioner: Option<Arc<StreamPartitioner<K, V>>>,
+) -> SinkTemplate
+where
+    K: 'static,
+    V: 'static,
+{
+    SinkTemplate::new(Sink {
+        destination: SinkDestination::Topic(topic.clone()),
+        key: Arc::clone(key),
+        value: Arc::clone(value),
+        partitioner,
+    })
+}

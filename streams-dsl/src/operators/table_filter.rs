@@ -1,0 +1,110 @@
+//! Keeps the rows of a table for which a predicate holds; a row for which it no longer does is
+//! deleted. Time and headers stay. Kafka's `KTableFilter`.
+
+use std::sync::Arc;
+
+use streams_core::error::Pushed;
+use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
+use streams_core::record::Record;
+use streams_state::OldValues;
+
+use super::Place;
+use super::table_output::{Row, Stored, TableOutput, stored_node};
+use crate::change::Change;
+use crate::plan::TableSettings;
+
+pub(crate) const PREFIX: &str = "KTABLE-FILTER-";
+
+struct StoredFilter<K, V, F> {
+    holds: Arc<F>,
+    output: TableOutput<K, V>,
+    place: Place,
+}
+
+impl<K, V, F> Push<K, Change<V>> for StoredFilter<K, V, F>
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    F: Fn(&K, &V) -> bool,
+{
+    fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
+        let Self { holds, output, place } = self;
+        place.with_record(record, |record, task| {
+            let Record { key, value: change, timestamp, headers } = record;
+            let new = change.new.filter(|value| holds(&key, value));
+            let row = if output.sends_old() {
+                output.update(&key, |stored| {
+                    let old = stored.map(|row| row.value);
+                    let is_news = new.is_some() || old.is_some();
+                    is_news.then_some(Row { new, old, timestamp })
+                })
+            } else {
+                output.put(&key, Row { new, old: None, timestamp })
+            };
+            let row = row.map_err(|error| task.store_failure(error))?;
+            output.forward(key, row, headers)
+        })
+    }
+}
+
+impl<K, V, F> Stored for StoredFilter<K, V, F>
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    F: 'static,
+{
+    type Key = K;
+    type Value = V;
+
+    fn output(&mut self) -> &mut TableOutput<K, V> {
+        &mut self.output
+    }
+}
+
+/// Without a store, both values of a change are looked at. Where old ones are not sent, a deletion
+/// goes on even for a row that never was.
+struct PassingFilter<K, V, F> {
+    holds: Arc<F>,
+    old_values: OldValues,
+    out: Edge<K, Change<V>>,
+}
+
+impl<K, V, F> Push<K, Change<V>> for PassingFilter<K, V, F>
+where
+    K: Clone,
+    V: Clone,
+    F: Fn(&K, &V) -> bool,
+{
+    #[inline]
+    fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
+        let Record { key, value: Change { new, old }, timestamp, headers } = record;
+        let new = new.filter(|value| (self.holds)(&key, value));
+        let old = match self.old_values {
+            OldValues::Send => old.filter(|value| (self.holds)(&key, value)),
+            OldValues::Omit => None,
+        };
+        if self.old_values == OldValues::Send && new.is_none() && old.is_none() {
+            return Ok(());
+        }
+        self.out.push(Record { key, value: Change { new, old }, timestamp, headers })
+    }
+}
+
+/// Keeps the rows for which `holds` does.
+pub(crate) fn template<K, V, F>(holds: Arc<F>, settings: &TableSettings) -> ProcessorTemplate
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    F: Fn(&K, &V) -> bool + Send + Sync + 'static,
+{
+    let TableSettings { store, old_values } = settings.clone();
+    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<V>>| {
+        let holds = Arc::clone(&holds);
+        let Some(store) = &store else {
+            return Ok(NodeCell::owned(PassingFilter { holds, old_values, out }));
+        };
+        let output = TableOutput::of(links, store, old_values, out)?;
+        let place = Place::of(links);
+        Ok(stored_node(links, StoredFilter { holds, output, place }))
+    })
+}

@@ -1,0 +1,106 @@
+//! Makes another value of each row of a table; a function that gives nothing deletes the row. It is
+//! not called for deletions. Time and headers stay. Kafka's `KTableMapValues`.
+
+use std::sync::Arc;
+
+use streams_core::error::Pushed;
+use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
+use streams_core::record::Record;
+use streams_state::OldValues;
+
+use super::Place;
+use super::table_output::{Row, Stored, TableOutput, stored_node};
+use crate::change::Change;
+use crate::plan::TableSettings;
+
+pub(crate) const PREFIX: &str = "KTABLE-MAPVALUES-";
+
+struct StoredMap<K, N, F> {
+    f: Arc<F>,
+    output: TableOutput<K, N>,
+    place: Place,
+}
+
+impl<K, V, N, F> Push<K, Change<V>> for StoredMap<K, N, F>
+where
+    K: Clone + 'static,
+    V: 'static,
+    N: Clone + 'static,
+    F: Fn(&K, V) -> Option<N>,
+{
+    fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
+        let Self { f, output, place } = self;
+        place.with_record(record, |record, task| {
+            let Record { key, value: change, timestamp, headers } = record;
+            let new = change.new.and_then(|value| f(&key, value));
+            let row = if output.sends_old() {
+                output.update(&key, |stored| {
+                    let old = stored.map(|row| row.value);
+                    Some(Row { new, old, timestamp })
+                })
+            } else {
+                output.put(&key, Row { new, old: None, timestamp })
+            };
+            let row = row.map_err(|error| task.store_failure(error))?;
+            output.forward(key, row, headers)
+        })
+    }
+}
+
+impl<K, N, F> Stored for StoredMap<K, N, F>
+where
+    K: Clone + 'static,
+    N: Clone + 'static,
+    F: 'static,
+{
+    type Key = K;
+    type Value = N;
+
+    fn output(&mut self) -> &mut TableOutput<K, N> {
+        &mut self.output
+    }
+}
+
+struct PassingMap<K, N, F> {
+    f: Arc<F>,
+    old_values: OldValues,
+    out: Edge<K, Change<N>>,
+}
+
+impl<K, V, N, F> Push<K, Change<V>> for PassingMap<K, N, F>
+where
+    K: Clone,
+    N: Clone,
+    F: Fn(&K, V) -> Option<N>,
+{
+    #[inline]
+    fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
+        let Record { key, value: change, timestamp, headers } = record;
+        let new = change.new.and_then(|value| (self.f)(&key, value));
+        let old = match self.old_values {
+            OldValues::Send => change.old.and_then(|value| (self.f)(&key, value)),
+            OldValues::Omit => None,
+        };
+        self.out.push(Record { key, value: Change { new, old }, timestamp, headers })
+    }
+}
+
+/// Makes of each row what `f` does.
+pub(crate) fn template<K, V, N, F>(f: Arc<F>, settings: &TableSettings) -> ProcessorTemplate
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    N: Clone + 'static,
+    F: Fn(&K, V) -> Option<N> + Send + Sync + 'static,
+{
+    let TableSettings { store, old_values } = settings.clone();
+    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<N>>| {
+        let f = Arc::clone(&f);
+        let Some(store) = &store else {
+            return Ok(NodeCell::<K, Change<V>>::owned(PassingMap { f, old_values, out }));
+        };
+        let output = TableOutput::of(links, store, old_values, out)?;
+        let place = Place::of(links);
+        Ok(stored_node::<K, Change<V>, _>(links, StoredMap { f, output, place }))
+    })
+}

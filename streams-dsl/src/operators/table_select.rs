@@ -1,0 +1,89 @@
+//! Gives the rows of a table another key and value, to be aggregated by that key. A change within one
+//! new key goes on as one record; else the old value goes first, to be subtracted, then the new one,
+//! to be added. A row that gets no key is left out. Kafka's `KTableRepartitionMap`.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use streams_core::error::Pushed;
+use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
+use streams_core::record::Record;
+use streams_core::serde::SharedSerde;
+
+use super::repartition;
+use crate::change::{Change, ChangeSerde};
+use crate::null::OrNull;
+use crate::plan::TableChannel;
+
+pub(crate) const PREFIX: &str = "KTABLE-SELECT-";
+
+struct Select<K2, V2, S, F> {
+    select: Arc<F>,
+    out: Edge<K2, Change<V2>>,
+    selected: PhantomData<fn() -> S>,
+}
+
+impl<K, V, K2, V2, S, F> Push<K, Change<V>> for Select<K2, V2, S, F>
+where
+    K2: Clone + PartialEq + 'static,
+    V2: Clone,
+    S: OrNull<K2>,
+    F: Fn(&K, V) -> (S, V2),
+{
+    fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
+        let Record { key, value: change, timestamp, headers } = record;
+        let select = |value: Option<V>| {
+            let (key, value) = (self.select)(&key, value?);
+            Some((key.into_plain()?, value))
+        };
+        let (new, old) = (select(change.new), select(change.old));
+        let mut send = |key, new, old| {
+            let (value, headers) = (Change { new, old }, headers.clone());
+            self.out.push(Record { key, value, timestamp, headers })
+        };
+        match (new, old) {
+            (Some((key, new)), Some((old_key, old))) if key == old_key => {
+                send(key, Some(new), Some(old))
+            }
+            (new, old) => {
+                if let Some((key, old)) = old {
+                    send(key, None, Some(old))?;
+                }
+                new.map_or(Ok(()), |(key, new)| send(key, Some(new), None))
+            }
+        }
+    }
+}
+
+/// Gives each row the key and value that `select` does.
+pub(crate) fn template<K, V, K2, V2, S>(
+    select: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+) -> ProcessorTemplate
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    K2: Clone + PartialEq + 'static,
+    V2: Clone + 'static,
+    S: OrNull<K2>,
+{
+    let select = Arc::new(select);
+    ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K2, Change<V2>>| {
+        let (select, selected) = (Arc::clone(&select), PhantomData::<fn() -> S>);
+        Ok(NodeCell::<K, Change<V>>::owned(Select { select, out, selected }))
+    })
+}
+
+/// How the changes travel.
+pub(crate) fn channel<K, V>(key: SharedSerde<K>, value: SharedSerde<V>) -> TableChannel
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+{
+    let value: SharedSerde<Change<V>> = Arc::new(ChangeSerde::new(value));
+    TableChannel {
+        types: TypeId::of::<(K, Change<V>)>(),
+        source: repartition::source(&key, &value),
+        sink: Arc::new(move |topic| repartition::sink(topic, &key, &value, None)),
+    }
+}

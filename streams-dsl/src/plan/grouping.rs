@@ -1,0 +1,117 @@
+//! Grouped streams and tables of a plan: several aggregations of one grouping may share a topic.
+
+use streams_core::names::{NodeName, StoreName, TopicName};
+
+use super::node::RepartitionOrigin;
+use super::{
+    Channel, KeyFilter, LogicalNode, NodeKind, Partitioning, Plan, PlanId, Repartition,
+    TableChannel, TableRepartition,
+};
+
+/// A grouped stream, by its place in the order of addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamGrouping(usize);
+
+/// A grouped table, by its place in the order of addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TableGrouping(usize);
+
+/// A grouping whose records travel by `C` where they have to.
+pub(super) struct Grouping<C> {
+    /// The node whose records are grouped.
+    node: PlanId,
+    name: Option<NodeName>,
+    channel: C,
+    /// Shared by all aggregations when the grouping has a name.
+    repartition: Option<PlanId>,
+}
+
+impl<C> Grouping<C> {
+    const fn new(node: PlanId, name: Option<NodeName>, channel: C) -> Self {
+        Self { node, name, channel, repartition: None }
+    }
+
+    /// What its repartition topic is called after.
+    fn base(&self, store: &StoreName) -> String {
+        self.name.as_ref().map_or(store.as_str(), NodeName::as_str).to_owned()
+    }
+
+    /// The repartition node of an earlier aggregation, to be used again.
+    fn shared(&self) -> Option<PlanId> {
+        self.repartition.filter(|_| self.name.is_some())
+    }
+}
+
+impl Plan {
+    pub(crate) fn group_stream(
+        &mut self,
+        node: PlanId,
+        name: Option<NodeName>,
+        channel: Channel,
+    ) -> StreamGrouping {
+        self.grouped_streams.push(Grouping::new(node, name, channel));
+        StreamGrouping(self.grouped_streams.len() - 1)
+    }
+
+    pub(crate) fn group_table(
+        &mut self,
+        node: PlanId,
+        name: Option<NodeName>,
+        channel: TableChannel,
+    ) -> TableGrouping {
+        self.grouped_tables.push(Grouping::new(node, name, channel));
+        TableGrouping(self.grouped_tables.len() - 1)
+    }
+
+    /// The node to put an aggregation of a grouped stream below: repartitioned if the key was
+    /// changed. `store` is the aggregation's.
+    pub(crate) fn regrouped_stream(&mut self, id: StreamGrouping, store: &StoreName) -> PlanId {
+        let grouping = &self.grouped_streams[id.0];
+        let (parent, base) = (grouping.node, grouping.base(store));
+        let (shared, channel) = (grouping.shared(), grouping.channel.clone());
+        if self.node(parent).partitioning == Partitioning::ByKey {
+            return parent;
+        }
+        let names = self.names.repartition(&base);
+        let node = shared.unwrap_or_else(|| {
+            self.insert_repartition(Repartition {
+                names,
+                channel,
+                origin: RepartitionOrigin::Operator,
+                filter: KeyFilter::All,
+            })
+        });
+        self.grouped_streams[id.0].repartition = Some(node);
+        self.attach(parent, node);
+        node
+    }
+
+    pub(crate) fn insert_repartition(&mut self, repartition: Repartition) -> PlanId {
+        let (name, types) = (repartition.names.source.clone(), repartition.channel.types);
+        self.insert(LogicalNode::new(name, NodeKind::Repartition(repartition), types))
+    }
+
+    /// The node to put an aggregation of a grouped table below: always repartitioned. `node` is the
+    /// name given to the aggregation.
+    pub(crate) fn regrouped_table(
+        &mut self,
+        id: TableGrouping,
+        store: &StoreName,
+        node: Option<&NodeName>,
+    ) -> PlanId {
+        let sink = self.names.suffixed(node, "-sink", "KSTREAM-SINK-");
+        let source = self.names.suffixed(node, "-source", "KSTREAM-SOURCE-");
+        let grouping = &self.grouped_tables[id.0];
+        let (parent, base) = (grouping.node, grouping.base(store));
+        let (shared, channel) = (grouping.shared(), grouping.channel.clone());
+        let node = shared.unwrap_or_else(|| {
+            let topic = TopicName::from(format!("{base}-repartition"));
+            let types = channel.types;
+            let kind = NodeKind::TableRepartition(TableRepartition { topic, sink, channel });
+            self.insert(LogicalNode::new(source, kind, types))
+        });
+        self.grouped_tables[id.0].repartition = Some(node);
+        self.attach(parent, node);
+        node
+    }
+}

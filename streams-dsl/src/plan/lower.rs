@@ -1,0 +1,139 @@
+//! Writing a plan to a topology: parents first, else by priority.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use streams_core::names::{StoreName, TopicName};
+use streams_core::processor::ProcessorTemplate;
+use streams_core::topology::{NodeId, RepartitionCount, TopologyBuilder};
+
+use super::{
+    KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin, Sinking, StreamSource,
+    TableId, TableRepartition, TableSource,
+};
+
+/// What a plan says, as nodes of a topology.
+pub(super) fn lower(mut plan: Plan) -> TopologyBuilder {
+    let mut topology = TopologyBuilder::new();
+    std::mem::take(&mut plan.faults).into_iter().for_each(|fault| topology.fault(fault));
+    let mut writer = Writer { plan: &plan, topology, written: BTreeMap::new() };
+    let mut ready = BTreeSet::from([(0, Plan::ROOT)]);
+    while let Some((_, id)) = ready.pop_first() {
+        if writer.written.contains_key(&id) {
+            continue;
+        }
+        let forwards = writer.write(id);
+        writer.written.insert(id, forwards);
+        let is_written = |parent: &PlanId| writer.written.contains_key(parent);
+        let children = plan.node(id).children.iter().map(|child| (*child, plan.node(*child)));
+        let children = children.filter(|(_, child)| child.parents.iter().all(is_written));
+        ready.extend(children.map(|(id, child)| (child.priority, id)));
+    }
+    writer.topology
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    topology: TopologyBuilder,
+    /// The node that forwards what a node of the plan forwards; none for stores and the root.
+    written: BTreeMap<PlanId, Option<NodeId>>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, id: PlanId) -> Option<NodeId> {
+        let node = self.plan.node(id);
+        let name = || node.name.clone();
+        let parents: Vec<NodeId> =
+            node.parents.iter().filter_map(|parent| *self.written.get(parent)?).collect();
+        match &node.kind {
+            NodeKind::Root => None,
+            NodeKind::Store(store) => {
+                self.topology.add_store(store.clone());
+                None
+            }
+            NodeKind::StreamSource(StreamSource { topics, reset, template }) => {
+                Some(self.topology.add_source(name(), topics.clone(), *reset, template.clone()))
+            }
+            NodeKind::TableSource(source) => Some(self.table_source(id, source)),
+            NodeKind::Processor(processing) => {
+                let template = processing.template.clone();
+                Some(self.processor(id, parents, template, &processing.stores))
+            }
+            NodeKind::Table(table) => Some(self.table(id, parents, *table)),
+            NodeKind::Repartition(repartition) => Some(self.repartition(id, parents, repartition)),
+            NodeKind::TableRepartition(repartition) => {
+                Some(self.table_repartition(id, parents, repartition))
+            }
+            NodeKind::Sink(Sinking { topic, template }) => {
+                Some(self.topology.add_sink(name(), parents, topic.clone(), template.clone()))
+            }
+        }
+    }
+
+    fn processor(
+        &mut self,
+        id: PlanId,
+        parents: Vec<NodeId>,
+        template: ProcessorTemplate,
+        stores: &[StoreName],
+    ) -> NodeId {
+        let node = self.topology.add_processor(self.plan.name_of(id).clone(), parents, template);
+        stores.iter().for_each(|store| self.topology.connect(node, store));
+        node
+    }
+
+    fn table(&mut self, id: PlanId, parents: Vec<NodeId>, table: TableId) -> NodeId {
+        let table = self.plan.table(table);
+        let name = self.plan.name_of(id).clone();
+        let node = self.topology.add_processor(name, parents, table.template());
+        if let Some(store) = table.store() {
+            self.topology.add_store(store.clone());
+            self.topology.connect(node, store.name());
+        }
+        node
+    }
+
+    fn table_source(&mut self, id: PlanId, source: &TableSource) -> NodeId {
+        let topics = vec![source.topic.clone()];
+        let (name, template) = (source.source.clone(), source.template.clone());
+        let parent = self.topology.add_source(name, topics, source.reset, template);
+        self.table(id, vec![parent], source.table)
+    }
+
+    fn repartition(
+        &mut self,
+        id: PlanId,
+        parents: Vec<NodeId>,
+        repartition: &Repartition,
+    ) -> NodeId {
+        let (names, channel) = (&repartition.names, &repartition.channel);
+        let topic = TopicName::from(names.topic.as_str());
+        let partitions = match repartition.origin {
+            RepartitionOrigin::Operator => RepartitionCount::Derived,
+            RepartitionOrigin::Program(partitions) => partitions,
+        };
+        self.topology.add_repartition_topic(topic.clone(), partitions);
+        let filter = match repartition.filter {
+            KeyFilter::All => channel.all.clone(),
+            KeyFilter::Keyed => channel.keyed.clone(),
+        };
+        let filter = self.topology.add_processor(names.filter.clone(), parents, filter);
+        let (sink, template) = (names.sink.clone(), (channel.sink)(&topic));
+        self.topology.add_sink(sink, vec![filter], Some(topic.clone()), template);
+        let name = self.plan.name_of(id).clone();
+        self.topology.add_source(name, vec![topic], None, channel.source.clone())
+    }
+
+    fn table_repartition(
+        &mut self,
+        id: PlanId,
+        parents: Vec<NodeId>,
+        repartition: &TableRepartition,
+    ) -> NodeId {
+        let TableRepartition { topic, sink, channel } = repartition;
+        self.topology.add_repartition_topic(topic.clone(), RepartitionCount::Derived);
+        let template = (channel.sink)(topic);
+        self.topology.add_sink(sink.clone(), parents, Some(topic.clone()), template);
+        let name = self.plan.name_of(id).clone();
+        self.topology.add_source(name, vec![topic.clone()], None, channel.source.clone())
+    }
+}

@@ -1,0 +1,176 @@
+//! The logical plan: what a program asked for, before it becomes a topology.
+//!
+//! Nodes are added in the order of the program and written to the topology in the order of their
+//! priority, as Kafka does: generated names, sub-topologies and tasks follow from both.
+
+mod grouping;
+mod lower;
+mod names;
+mod node;
+mod optimize;
+mod table;
+
+use std::any::TypeId;
+use std::collections::BTreeSet;
+
+use indexmap::{IndexMap, IndexSet};
+use streams_core::config::Optimization;
+use streams_core::names::NodeName;
+use streams_core::topology::{Topology, TopologyError, TopologyErrors};
+
+use self::grouping::Grouping;
+pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
+pub(crate) use self::names::Names;
+pub(crate) use self::node::{
+    Channel, Effect, KeyFilter, LogicalNode, NodeKind, PlanId, Processing, Repartition,
+    RepartitionOrigin, Sinking, StreamSource, TableChannel, TableRepartition, TableSource,
+};
+pub(crate) use self::table::{Demand, MakeTable, Presence, Table, TableId, TableSettings};
+
+/// The plan of one builder.
+pub(crate) struct Plan {
+    pub(crate) names: Names,
+    nodes: Vec<LogicalNode>,
+    tables: Vec<Table>,
+    grouped_streams: Vec<Grouping<Channel>>,
+    grouped_tables: Vec<Grouping<TableChannel>>,
+    /// How many priorities were given.
+    priorities: usize,
+    /// Nodes that change the key, with the repartition nodes below that could become one.
+    rekeyed: IndexMap<PlanId, IndexSet<PlanId>>,
+    merges: IndexSet<PlanId>,
+    faults: Vec<TopologyError>,
+}
+
+/// Whether what a stream carries stands in other partitions than its keys ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partitioning {
+    /// Keys are where they belong.
+    ByKey,
+    /// The key was changed since the records were read: keyed operators repartition first.
+    Stale,
+}
+
+impl Plan {
+    pub(crate) fn new() -> Self {
+        let root = LogicalNode::new("root".into(), NodeKind::Root, TypeId::of::<()>());
+        Self {
+            names: Names::default(),
+            nodes: vec![root],
+            tables: Vec::new(),
+            grouped_streams: Vec::new(),
+            grouped_tables: Vec::new(),
+            priorities: 0,
+            rekeyed: IndexMap::new(),
+            merges: IndexSet::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The node that all sources and stores are below.
+    pub(crate) const ROOT: PlanId = PlanId(0);
+
+    pub(crate) fn node(&self, id: PlanId) -> &LogicalNode {
+        // Ids come from this plan's own `insert`, and nodes are never taken out.
+        &self.nodes[id.0]
+    }
+
+    pub(crate) fn node_mut(&mut self, id: PlanId) -> &mut LogicalNode {
+        &mut self.nodes[id.0]
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = PlanId> + use<> {
+        (0..self.nodes.len()).map(PlanId)
+    }
+
+    pub(crate) fn fault(&mut self, fault: TopologyError) {
+        self.faults.push(fault);
+    }
+
+    /// Adds a node that hangs nowhere yet.
+    pub(crate) fn insert(&mut self, node: LogicalNode) -> PlanId {
+        let id = PlanId(self.nodes.len());
+        self.nodes.push(node);
+        id
+    }
+
+    /// Adds a node below another.
+    pub(crate) fn add(&mut self, parent: PlanId, node: LogicalNode) -> PlanId {
+        let id = self.insert(node);
+        self.attach(parent, id);
+        id
+    }
+
+    /// Puts a node below another. Its priority becomes the last one, also when it was below
+    /// something before.
+    pub(crate) fn attach(&mut self, parent: PlanId, child: PlanId) {
+        self.link(parent, child);
+        self.node_mut(child).priority = self.priorities;
+        self.priorities += 1;
+        match (self.node(child).effect, &self.node(child).kind) {
+            (Effect::ChangesKey, _) => {
+                self.rekeyed.insert(child, IndexSet::new());
+            }
+            (_, NodeKind::Repartition(repartition)) if repartition.can_merge() => {
+                if let Some(key_changer) = self.key_changer_above(child)
+                    && let Some(below) = self.rekeyed.get_mut(&key_changer)
+                {
+                    below.insert(child);
+                }
+            }
+            (Effect::Merges, _) => {
+                self.merges.insert(child);
+            }
+            _ => {}
+        }
+    }
+
+    fn link(&mut self, parent: PlanId, child: PlanId) {
+        self.node_mut(parent).children.insert(child);
+        self.node_mut(child).parents.insert(parent);
+    }
+
+    fn unlink(&mut self, parent: PlanId, child: PlanId) {
+        if self.node_mut(parent).children.shift_remove(&child) {
+            self.node_mut(child).parents.shift_remove(&parent);
+        }
+    }
+
+    /// The node that changed the key of what a repartition node takes, unless a value was changed in
+    /// between: then the topics of several repartitions hold different values.
+    fn key_changer_above(&self, node: PlanId) -> Option<PlanId> {
+        let effect = |id| self.node(id).effect;
+        let changes_key = |id| effect(id) == Effect::ChangesKey;
+        let changes = |id| changes_key(id) || effect(id) == Effect::ChangesValue;
+        let nearest = self.find_above(node, &changes)?;
+        (self.find_above(node, &changes_key) == Some(nearest)).then_some(nearest)
+    }
+
+    /// The first node that fits, from `start` upwards, one path after the other.
+    fn find_above(&self, start: PlanId, fits: &dyn Fn(PlanId) -> bool) -> Option<PlanId> {
+        if fits(start) {
+            return Some(start);
+        }
+        self.node(start).parents.iter().find_map(|parent| self.find_above(*parent, fits))
+    }
+
+    /// The topology, after the rules that were asked for and those that always hold.
+    pub(crate) fn build(
+        mut self,
+        optimizations: &BTreeSet<Optimization>,
+    ) -> Result<Topology, TopologyErrors> {
+        optimize::merge_sources(&mut self);
+        if optimizations.contains(&Optimization::ReuseKTableSourceTopics) {
+            optimize::reuse_source_topics(&mut self);
+        }
+        if optimizations.contains(&Optimization::MergeRepartitionTopics) {
+            optimize::merge_repartition_topics(&mut self);
+        }
+        optimize::drop_null_keys(&mut self);
+        lower::lower(self).build()
+    }
+
+    pub(crate) fn name_of(&self, id: PlanId) -> &NodeName {
+        &self.node(id).name
+    }
+}

@@ -1,0 +1,116 @@
+//! Generated names. Indices are taken also where a name is given, so that a program's other names
+//! stay as Kafka would have them.
+
+use streams_core::names::{NodeName, StoreName};
+
+/// The counter that nodes and stores share.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    next: u32,
+}
+
+impl Names {
+    fn index(&mut self) -> u32 {
+        let index = self.next;
+        self.next += 1;
+        index
+    }
+
+    /// A generated name of a node, such as `KSTREAM-MAP-0000000007`.
+    pub(crate) fn node(&mut self, prefix: &str) -> NodeName {
+        format!("{prefix}{:010}", self.index()).into()
+    }
+
+    /// A generated name of a store, such as `KSTREAM-AGGREGATE-STATE-STORE-0000000003`.
+    pub(crate) fn store(&mut self, prefix: &str) -> StoreName {
+        format!("{prefix}STATE-STORE-{:010}", self.index()).into()
+    }
+
+    /// The given name, or a generated one.
+    pub(crate) fn node_or(&mut self, given: Option<NodeName>, prefix: &str) -> NodeName {
+        let generated = self.node(prefix);
+        given.unwrap_or(generated)
+    }
+
+    /// The given name with a suffix, or a generated one.
+    pub(crate) fn suffixed(
+        &mut self,
+        given: Option<&NodeName>,
+        suffix: &str,
+        prefix: &str,
+    ) -> NodeName {
+        let generated = self.node(prefix);
+        given.map_or(generated, |given| format!("{given}{suffix}").into())
+    }
+}
+
+const REPARTITION_SUFFIX: &str = "-repartition";
+
+/// The names around a repartition topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RepartitionNames {
+    pub(crate) topic: String,
+    pub(crate) sink: NodeName,
+    pub(crate) filter: NodeName,
+    pub(crate) source: NodeName,
+}
+
+impl Names {
+    /// Names for a repartition topic called after `base`.
+    pub(crate) fn repartition(&mut self, base: &str) -> RepartitionNames {
+        let topic = if base.ends_with(REPARTITION_SUFFIX) {
+            base.to_owned()
+        } else {
+            format!("{base}{REPARTITION_SUFFIX}")
+        };
+        let sink = self.node("KSTREAM-SINK-");
+        let filter = self.node("KSTREAM-FILTER-");
+        let source = self.node("KSTREAM-SOURCE-");
+        if is_generated(base) {
+            return RepartitionNames { topic, sink, filter, source };
+        }
+        let called = |suffix: &str| NodeName::from(format!("{topic}{suffix}"));
+        RepartitionNames {
+            sink: called("-sink"),
+            filter: called("-filter"),
+            source: called("-source"),
+            topic,
+        }
+    }
+}
+
+/// Kafka's `KSTREAM.*-[0-9]{10}`.
+fn is_generated(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("KSTREAM") else { return false };
+    let Some(at) = rest.len().checked_sub(11) else { return false };
+    let tail = rest.as_bytes().get(at..).unwrap_or_default();
+    matches!(tail, [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_name_takes_an_index_too() {
+        let mut names = Names::default();
+        assert_eq!(names.node_or(Some("mine".into()), "KSTREAM-MAP-"), "mine");
+        assert_eq!(names.node_or(None, "KSTREAM-MAP-"), "KSTREAM-MAP-0000000001");
+        assert_eq!(names.store("KSTREAM-REDUCE-"), "KSTREAM-REDUCE-STATE-STORE-0000000002");
+        let given = NodeName::from("words");
+        assert_eq!(names.suffixed(Some(&given), "-source", "KSTREAM-SOURCE-"), "words-source");
+        assert_eq!(names.suffixed(None, "-sink", "KSTREAM-SINK-"), "KSTREAM-SINK-0000000004");
+    }
+
+    #[test]
+    fn names_around_a_repartition_topic_follow_a_given_name() {
+        let mut names = Names::default();
+        let given = names.repartition("words");
+        assert_eq!(given.topic, "words-repartition");
+        assert_eq!(given.sink, "words-repartition-sink");
+        let generated = names.repartition("KSTREAM-AGGREGATE-STATE-STORE-0000000009");
+        assert_eq!(generated.source, "KSTREAM-SOURCE-0000000005");
+        assert_eq!(names.repartition("x-repartition").topic, "x-repartition");
+        assert!(!is_generated("KSTREAM-000000001") && !is_generated("KSTREAM-00000000x1"));
+    }
+}

@@ -1,0 +1,170 @@
+//! The nodes of a plan.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+use streams_core::names::{NodeName, StoreName, TopicName};
+use streams_core::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
+use streams_core::store::StoreSpec;
+use streams_core::topology::{OffsetReset, RepartitionCount};
+
+use super::Partitioning;
+use super::names::RepartitionNames;
+use super::table::TableId;
+
+/// A node, by its place in the order of addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PlanId(pub(super) usize);
+
+/// What a node does to records, as far as repartitioning is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Neither key nor value are changed, or the optimiser takes it so.
+    None,
+    /// Another key, and maybe another value.
+    ChangesKey,
+    /// Another value.
+    ChangesValue,
+    /// Two streams become one.
+    Merges,
+}
+
+/// A node of a plan.
+pub(crate) struct LogicalNode {
+    /// Its name; for a repartition that of its source, which is what others see of it.
+    pub(crate) name: NodeName,
+    pub(crate) kind: NodeKind,
+    pub(crate) effect: Effect,
+    pub(crate) partitioning: Partitioning,
+    /// The types of key and value that it forwards, as a pair.
+    pub(crate) forwards: TypeId,
+    pub(super) parents: IndexSet<PlanId>,
+    pub(super) children: IndexSet<PlanId>,
+    pub(super) priority: usize,
+}
+
+/// What a node becomes in the topology.
+pub(crate) enum NodeKind {
+    Root,
+    /// A store that processors are connected to.
+    Store(Arc<dyn StoreSpec>),
+    StreamSource(StreamSource),
+    TableSource(TableSource),
+    Processor(Processing),
+    /// A processor whose changes are a table.
+    Table(TableId),
+    Repartition(Repartition),
+    TableRepartition(TableRepartition),
+    Sink(Sinking),
+}
+
+pub(crate) struct StreamSource {
+    pub(crate) topics: Vec<TopicName>,
+    pub(crate) reset: Option<OffsetReset>,
+    pub(crate) template: SourceTemplate,
+}
+
+/// A source and the processor that makes a table of it.
+pub(crate) struct TableSource {
+    pub(crate) source: NodeName,
+    pub(crate) topic: TopicName,
+    pub(crate) reset: Option<OffsetReset>,
+    pub(crate) template: SourceTemplate,
+    pub(crate) table: TableId,
+}
+
+pub(crate) struct Processing {
+    pub(crate) template: ProcessorTemplate,
+    /// Stores that were added apart.
+    pub(crate) stores: Vec<StoreName>,
+}
+
+/// Filter, sink and source around a repartition topic.
+pub(crate) struct Repartition {
+    pub(crate) names: RepartitionNames,
+    pub(crate) channel: Channel,
+    pub(crate) origin: RepartitionOrigin,
+    pub(crate) filter: KeyFilter,
+}
+
+/// Who asked for a repartition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RepartitionOrigin {
+    /// A keyed operator behind a change of the key.
+    Operator,
+    /// The program, by `repartition()`.
+    Program(RepartitionCount),
+}
+
+impl Repartition {
+    /// Whether it may become one with others that carry the same records.
+    pub(crate) fn can_merge(&self) -> bool {
+        self.origin == RepartitionOrigin::Operator
+    }
+}
+
+/// Which records a repartition node lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyFilter {
+    All,
+    /// Those with a key.
+    Keyed,
+}
+
+/// How records travel through a repartition topic.
+#[derive(Clone)]
+pub(crate) struct Channel {
+    /// Of key and value, as a pair.
+    pub(crate) types: TypeId,
+    pub(crate) all: ProcessorTemplate,
+    pub(crate) keyed: ProcessorTemplate,
+    pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
+    pub(crate) source: SourceTemplate,
+}
+
+/// Sink and source around the repartition topic of a grouped table.
+pub(crate) struct TableRepartition {
+    pub(crate) topic: TopicName,
+    pub(crate) sink: NodeName,
+    pub(crate) channel: TableChannel,
+}
+
+/// How the changes of a grouped table travel through its repartition topic.
+#[derive(Clone)]
+pub(crate) struct TableChannel {
+    /// Of key and change, as a pair.
+    pub(crate) types: TypeId,
+    pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
+    pub(crate) source: SourceTemplate,
+}
+
+pub(crate) struct Sinking {
+    /// Without one, it is computed.
+    pub(crate) topic: Option<TopicName>,
+    pub(crate) template: SinkTemplate,
+}
+
+impl LogicalNode {
+    /// A node that changes nothing and carries keys where they belong.
+    pub(crate) fn new(name: NodeName, kind: NodeKind, forwards: TypeId) -> Self {
+        Self {
+            name,
+            kind,
+            effect: Effect::None,
+            partitioning: Partitioning::ByKey,
+            forwards,
+            parents: IndexSet::new(),
+            children: IndexSet::new(),
+            priority: 0,
+        }
+    }
+
+    pub(crate) fn effect(self, effect: Effect) -> Self {
+        Self { effect, ..self }
+    }
+
+    pub(crate) fn partitioning(self, partitioning: Partitioning) -> Self {
+        Self { partitioning, ..self }
+    }
+}

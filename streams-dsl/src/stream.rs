@@ -1,0 +1,761 @@
+//! Streams.
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use streams_core::error::ProcessorError;
+use streams_core::names::{NodeName, TopicName};
+use streams_core::processor::{
+    FixedKeyNode, FixedKeyProcessor, LinkError, Processor, ProcessorNode, ProcessorTemplate,
+    RecordContext, Sink, SinkDestination, SinkTemplate, Stores,
+};
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::{RepartitionCount, Topic, TopologyError};
+
+use crate::args::{
+    DynamicProduced, Grouped, Materialized, Named, Printed, Produced, Repartitioned,
+};
+use crate::branched::BranchedKStream;
+use crate::builder::StreamsBuilder;
+use crate::change::Change;
+use crate::grouped_stream::KGroupedStream;
+use crate::null::{OrNull, nullable_serde};
+use crate::operators::{
+    filter, flat_map, flat_map_values, for_each, map, map_values, pass_through, peek, print,
+    repartition, table_source,
+};
+use crate::plan::{
+    Effect, KeyFilter, LogicalNode, NodeKind, Partitioning, PlanId, Presence, Processing,
+    Repartition, RepartitionOrigin, Sinking, Table,
+};
+use crate::table::KTable;
+
+/// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
+///
+/// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time and
+/// the headers of a record, and shows nulls, where the types have them, to its function.
+///
+/// Each operator has a second form, `.._with`, that takes its name or other arguments last.
+#[must_use = "a stream does nothing by itself; end it with `to`, `for_each` or another operator"]
+pub struct KStream<'b, K, V> {
+    pub(crate) builder: &'b StreamsBuilder,
+    pub(crate) node: PlanId,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for KStream<'_, K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for KStream<'_, K, V> {}
+
+impl<K, V> fmt::Debug for KStream<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KStream({})", self.builder.plan().name_of(self.node))
+    }
+}
+
+impl<'b, K, V> KStream<'b, K, V> {
+    pub(crate) const fn new(builder: &'b StreamsBuilder, node: PlanId) -> Self {
+        Self { builder, node, types: PhantomData }
+    }
+}
+
+/// A processor to be put below a stream.
+struct Step {
+    name: Option<NodeName>,
+    prefix: &'static str,
+    effect: Effect,
+    template: ProcessorTemplate,
+}
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// The stream that a processor makes of this one.
+    fn then<K2: 'static, V2: 'static>(self, step: Step) -> KStream<'b, K2, V2> {
+        let Step { name, prefix, effect, template } = step;
+        let name = self.builder.plan().names.node_or(name, prefix);
+        let partitioning = match effect {
+            Effect::ChangesKey => Partitioning::Stale,
+            _ => self.partitioning(),
+        };
+        self.processed(name, effect, partitioning, Processing { template, stores: Vec::new() })
+    }
+
+    fn processed<K2: 'static, V2: 'static>(
+        self,
+        name: NodeName,
+        effect: Effect,
+        partitioning: Partitioning,
+        processing: Processing,
+    ) -> KStream<'b, K2, V2> {
+        let kind = NodeKind::Processor(processing);
+        let node = LogicalNode::new(name, kind, TypeId::of::<(K2, V2)>());
+        let node = node.effect(effect).partitioning(partitioning);
+        KStream::new(self.builder, self.builder.plan().add(self.node, node))
+    }
+
+    pub(crate) fn partitioning(self) -> Partitioning {
+        self.builder.plan().node(self.node).partitioning
+    }
+
+    /// The records for which the predicate holds.
+    pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filtered(None, predicate)
+    }
+
+    /// As [`filter`](Self::filter), with a name.
+    pub fn filter_with(
+        self,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.filtered(Some(named.0), predicate)
+    }
+
+    /// The records for which the predicate does not hold.
+    pub fn filter_not(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filtered(None, move |key, value| !predicate(key, value))
+    }
+
+    /// As [`filter_not`](Self::filter_not), with a name.
+    pub fn filter_not_with(
+        self,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.filtered(Some(named.0), move |key, value| !predicate(key, value))
+    }
+
+    fn filtered(
+        self,
+        name: Option<NodeName>,
+        holds: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let template = filter::template(holds);
+        self.then(Step { name, prefix: filter::PREFIX, effect: Effect::None, template })
+    }
+
+    /// Another key and value for each record. A keyed operator behind it repartitions.
+    pub fn map<K2, V2>(
+        self,
+        f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map`](Self::map), with a name.
+    pub fn map_with<K2, V2>(
+        self,
+        f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map`](Self::map), by a function that may fail; the processing handler says what becomes
+    /// of the record.
+    pub fn try_map<K2, V2, E>(
+        self,
+        f: impl Fn(K, V) -> Result<(K2, V2), E> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.mapped(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    fn mapped<K2, V2>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(K, V) -> Result<(K2, V2), ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        let template = map::template(f);
+        self.then(Step { name, prefix: map::PREFIX, effect: Effect::ChangesKey, template })
+    }
+
+    /// Another value for each record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map_values(|word| word.len() as i64).to("lengths");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("key", "seven")?;
+    /// assert_eq!(driver.output::<String, i64>("lengths").read_key_value()?, ("key".into(), 5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_values<V2: Clone + 'static>(
+        self,
+        f: impl Fn(V) -> V2 + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(None, move |_, value| Ok(f(value)))
+    }
+
+    /// As [`map_values`](Self::map_values), with a name.
+    pub fn map_values_with<V2: Clone + 'static>(
+        self,
+        f: impl Fn(V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(Some(named.0), move |_, value| Ok(f(value)))
+    }
+
+    /// As [`map_values`](Self::map_values), by a function that sees the key too.
+    pub fn map_values_with_key<V2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    pub fn map_values_with_key_with<V2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler says
+    /// what becomes of the record.
+    pub fn try_map_values<V2, E>(
+        self,
+        f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_mapped(None, move |_, value| f(value).map_err(Into::into))
+    }
+
+    fn values_mapped<V2: Clone + 'static>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, V) -> Result<V2, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        let (prefix, template) = (map_values::PREFIX, map_values::template(f));
+        self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
+    }
+
+    /// Any number of records for each one, with other keys and values. A keyed operator behind it
+    /// repartitions.
+    pub fn flat_map<K2, V2, I>(
+        self,
+        f: impl Fn(K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        self.flat_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map`](Self::flat_map), with a name.
+    pub fn flat_map_with<K2, V2, I>(
+        self,
+        f: impl Fn(K, V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        self.flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says what
+    /// becomes of the record.
+    pub fn try_flat_map<K2, V2, I, E>(
+        self,
+        f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.flat_mapped(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    fn flat_mapped<K2, V2, I>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(K, V) -> Result<I, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        let template = flat_map::template(f);
+        self.then(Step { name, prefix: flat_map::PREFIX, effect: Effect::ChangesKey, template })
+    }
+
+    /// Any number of values for each one, all with its key.
+    pub fn flat_map_values<V2, I>(
+        self,
+        f: impl Fn(V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(None, move |_, value| Ok(f(value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), with a name.
+    pub fn flat_map_values_with<V2, I>(
+        self,
+        f: impl Fn(V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(Some(named.0), move |_, value| Ok(f(value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), by a function that sees the key too.
+    pub fn flat_map_values_with_key<V2, I>(
+        self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map_values_with_key`](Self::flat_map_values_with_key), with a name.
+    pub fn flat_map_values_with_key_with<V2, I>(
+        self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), by a function that may fail; the processing
+    /// handler says what becomes of the record.
+    pub fn try_flat_map_values<V2, I, E>(
+        self,
+        f: impl Fn(V) -> Result<I, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_flat_mapped(None, move |_, value| f(value).map_err(Into::into))
+    }
+
+    fn values_flat_mapped<V2, I>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, V) -> Result<I, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        let (prefix, template) = (flat_map_values::PREFIX, flat_map_values::template(f));
+        self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
+    }
+
+    /// Another key for each record. A keyed operator behind it repartitions.
+    pub fn select_key<K2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(None, f)
+    }
+
+    /// As [`select_key`](Self::select_key), with a name.
+    pub fn select_key_with<K2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(Some(named.0), f)
+    }
+
+    fn rekeyed<K2: Clone + 'static>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V> {
+        let template = map::template(move |key: K, value: V| Ok((f(&key, &value), value)));
+        let prefix = map::SELECT_KEY_PREFIX;
+        self.then(Step { name, prefix, effect: Effect::ChangesKey, template })
+    }
+
+    /// The same records, each shown to a function in passing.
+    pub fn peek(self, f: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
+        self.peeked(None, f)
+    }
+
+    /// As [`peek`](Self::peek), with a name.
+    pub fn peek_with(self, f: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
+        self.peeked(Some(named.0), f)
+    }
+
+    fn peeked(self, name: Option<NodeName>, f: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
+        let template = peek::template(f);
+        self.then(Step { name, prefix: peek::PREFIX, effect: Effect::None, template })
+    }
+
+    /// Hands each record to a function; nothing comes after it.
+    pub fn for_each(self, f: impl Fn(K, V) + Send + Sync + 'static) {
+        self.each_handed(None, move |key, value| {
+            f(key, value);
+            Ok(())
+        });
+    }
+
+    /// As [`for_each`](Self::for_each), with a name.
+    pub fn for_each_with(self, f: impl Fn(K, V) + Send + Sync + 'static, named: Named) {
+        self.each_handed(Some(named.0), move |key, value| {
+            f(key, value);
+            Ok(())
+        });
+    }
+
+    /// As [`for_each`](Self::for_each), by a function that may fail; the processing handler says
+    /// whether to go on.
+    pub fn try_for_each<E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
+    ) {
+        self.each_handed(None, move |key, value| f(key, value).map_err(Into::into));
+    }
+
+    fn each_handed(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(K, V) -> Result<(), ProcessorError> + Send + Sync + 'static,
+    ) {
+        let (prefix, template) = (for_each::PREFIX, for_each::template(f));
+        let _: KStream<'b, (), ()> =
+            self.then(Step { name, prefix, effect: Effect::None, template });
+    }
+
+    /// Prints each record; nothing comes after it.
+    pub fn print(self, printed: Printed<K, V>) {
+        let Printed { name, label, line, printer } = printed;
+        let label =
+            label.unwrap_or_else(|| self.builder.plan().name_of(self.node).as_str().to_owned());
+        let (prefix, template) = (print::PREFIX, print::template(&label, line, printer));
+        let _: KStream<'b, (), ()> =
+            self.then(Step { name, prefix, effect: Effect::None, template });
+    }
+
+    /// The records of both streams, those of each in their order.
+    pub fn merge(self, other: Self) -> Self {
+        self.merged(None, other)
+    }
+
+    /// As [`merge`](Self::merge), with a name.
+    pub fn merge_with(self, other: Self, named: Named) -> Self {
+        self.merged(Some(named.0), other)
+    }
+
+    fn merged(self, name: Option<NodeName>, other: Self) -> Self {
+        let mut plan = self.builder.plan();
+        let name = plan.names.node_or(name, pass_through::MERGE_PREFIX);
+        let is_ours = std::ptr::eq(self.builder, other.builder);
+        let of_other = if is_ours { other.node } else { self.node };
+        if !is_ours {
+            plan.fault(TopologyError::ForeignNode(name.clone()));
+        }
+        let stale = |node| plan.node(node).partitioning == Partitioning::Stale;
+        let partitioning = if stale(self.node) || stale(of_other) {
+            Partitioning::Stale
+        } else {
+            Partitioning::ByKey
+        };
+        let template = pass_through::template::<K, V>();
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let node = LogicalNode::new(name, kind, TypeId::of::<(K, V)>());
+        let node = node.effect(Effect::Merges).partitioning(partitioning);
+        let node = plan.add(self.node, node);
+        plan.attach(of_other, node);
+        KStream::new(self.builder, node)
+    }
+
+    /// Divides the stream by predicates: see [`BranchedKStream::branch`].
+    pub fn split(self) -> BranchedKStream<'b, K, V> {
+        BranchedKStream::new(self, None)
+    }
+
+    /// As [`split`](Self::split), with a name, which the names of the branches begin with.
+    pub fn split_with(self, named: Named) -> BranchedKStream<'b, K, V> {
+        BranchedKStream::new(self, Some(named.0))
+    }
+
+    /// Sends the records through a topic to the tasks of their keys. Records without a key are
+    /// dropped.
+    pub fn repartition<N>(self) -> Self
+    where
+        K: OrNull<N> + DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.repartition_with(Repartitioned::new())
+    }
+
+    /// As [`repartition`](Self::repartition), with a name, a number of partitions, serdes, or a
+    /// partitioner.
+    pub fn repartition_with<N>(self, repartitioned: Repartitioned<K, V>) -> Self
+    where
+        K: OrNull<N>,
+    {
+        let Repartitioned { name, partitions, partitioner, key, value } = repartitioned;
+        let mut plan = self.builder.plan();
+        let base = name.unwrap_or_else(|| plan.names.node(repartition::PREFIX));
+        let names = plan.names.repartition(base.as_str());
+        if let RepartitionCount::Fixed(partitions) = partitions
+            && partitions < 1
+        {
+            let topic = names.topic.as_str().into();
+            plan.fault(TopologyError::NoPartitions { topic, partitions });
+        }
+        let node = plan.insert_repartition(Repartition {
+            names,
+            channel: repartition::channel::<K, V, N>(key, value, partitioner),
+            origin: RepartitionOrigin::Program(partitions),
+            filter: KeyFilter::All,
+        });
+        plan.attach(self.node, node);
+        KStream::new(self.builder, node)
+    }
+
+    /// Puts a processor behind the stream. `supplier` is called once for each task and resolves the
+    /// stores, which are named in `stores` and were added by
+    /// [`add_state_store`](StreamsBuilder::add_state_store). A keyed operator behind it repartitions.
+    pub fn process<P: Processor<K, V>>(
+        self,
+        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        stores: &[&str],
+    ) -> KStream<'b, P::OutKey, P::OutValue> {
+        let name = self.builder.plan().names.node("KSTREAM-PROCESSOR-");
+        self.process_with(supplier, stores, Named(name))
+    }
+
+    /// As [`process`](Self::process), with a name.
+    pub fn process_with<P: Processor<K, V>>(
+        self,
+        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        stores: &[&str],
+        named: Named,
+    ) -> KStream<'b, P::OutKey, P::OutValue> {
+        let template = ProcessorTemplate::new(ProcessorNode::new(supplier));
+        let stores = stores.iter().map(|store| (*store).into()).collect();
+        // Kafka's optimiser does not know what a processor does to key and value.
+        let processing = Processing { template, stores };
+        self.processed(named.0, Effect::None, Partitioning::Stale, processing)
+    }
+
+    /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing is
+    /// repartitioned because of it.
+    pub fn process_values<P: FixedKeyProcessor<K, V>>(
+        self,
+        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        stores: &[&str],
+    ) -> KStream<'b, K, P::OutValue> {
+        let name = self.builder.plan().names.node("KSTREAM-PROCESSVALUES-");
+        self.process_values_with(supplier, stores, Named(name))
+    }
+
+    /// As [`process_values`](Self::process_values), with a name.
+    pub fn process_values_with<P: FixedKeyProcessor<K, V>>(
+        self,
+        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        stores: &[&str],
+        named: Named,
+    ) -> KStream<'b, K, P::OutValue> {
+        let template = ProcessorTemplate::new(FixedKeyNode::new(supplier));
+        let stores = stores.iter().map(|store| (*store).into()).collect();
+        let processing = Processing { template, stores };
+        self.processed(named.0, Effect::None, self.partitioning(), processing)
+    }
+
+    /// Writes the records to a topic.
+    pub fn to(self, topic: impl Into<Topic<K, V>>) {
+        self.to_with(topic, Produced::new());
+    }
+
+    /// As [`to`](Self::to), with a name or a partitioner.
+    pub fn to_with(self, topic: impl Into<Topic<K, V>>, produced: Produced<K, V>) {
+        let topic = topic.into();
+        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        let destination = SinkDestination::Topic(topic.name().clone());
+        let Produced { name, partitioner } = produced;
+        self.sent(name, Sink { destination, key, value, partitioner });
+    }
+
+    /// Writes each record to a topic that is computed from it, and must exist.
+    pub fn to_dynamic(
+        self,
+        topic: impl Fn(&K, &V, &RecordContext) -> TopicName + Send + Sync + 'static,
+    ) where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.to_dynamic_with(topic, DynamicProduced::new());
+    }
+
+    /// As [`to_dynamic`](Self::to_dynamic), with serdes, a name or a partitioner.
+    pub fn to_dynamic_with(
+        self,
+        topic: impl Fn(&K, &V, &RecordContext) -> TopicName + Send + Sync + 'static,
+        produced: DynamicProduced<K, V>,
+    ) {
+        let DynamicProduced { produced: Produced { name, partitioner }, key, value } = produced;
+        let destination = SinkDestination::Dynamic(Arc::new(topic));
+        self.sent(name, Sink { destination, key, value, partitioner });
+    }
+
+    fn sent(self, name: Option<NodeName>, sink: Sink<K, V>) {
+        let mut plan = self.builder.plan();
+        let name = plan.names.node_or(name, "KSTREAM-SINK-");
+        let topic = match &sink.destination {
+            SinkDestination::Topic(topic) => Some(topic.clone()),
+            SinkDestination::Dynamic(_) => None,
+        };
+        let kind = NodeKind::Sink(Sinking { topic, template: SinkTemplate::new(sink) });
+        plan.add(self.node, LogicalNode::new(name, kind, TypeId::of::<()>()));
+    }
+
+    /// A table of the last value of each key. A null value deletes the key; a null key is dropped
+    /// and counted. If the key was changed, the stream is repartitioned first.
+    pub fn to_table<NK, NV>(self) -> KTable<'b, NK, NV>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: DefaultSerde + Clone,
+        NV: DefaultSerde + Clone,
+    {
+        self.to_table_with(Materialized::new())
+    }
+
+    /// As [`to_table`](Self::to_table). With a store name the table is stored under it and can be
+    /// queried.
+    pub fn to_table_with<NK, NV>(self, materialized: Materialized<NK, NV>) -> KTable<'b, NK, NV>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: Clone + 'static,
+    {
+        let mut plan = self.builder.plan();
+        let prefix = table_source::TO_TABLE_PREFIX;
+        let name = plan.names.node_or(materialized.node.clone(), prefix);
+        let presence =
+            if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
+        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let store = materialized.key_value_store(store);
+        let mut parent = self.node;
+        if plan.node(parent).partitioning == Partitioning::Stale {
+            let key = nullable_serde::<K, NK>(Arc::clone(&materialized.key));
+            let value = nullable_serde::<V, NV>(Arc::clone(&materialized.value));
+            let names = plan.names.repartition(name.as_str());
+            let node = plan.insert_repartition(Repartition {
+                names,
+                channel: repartition::channel::<K, V, NK>(key, value, None),
+                origin: RepartitionOrigin::Operator,
+                filter: KeyFilter::All,
+            });
+            plan.attach(parent, node);
+            parent = node;
+        }
+        let table = plan.add_table(Table::new(presence, Some(store), |settings| {
+            table_source::template::<K, V, NK, NV>(settings)
+        }));
+        let forwards = TypeId::of::<(NK, Change<NV>)>();
+        let node = LogicalNode::new(name, NodeKind::Table(table), forwards);
+        let node = plan.add(parent, node);
+        KTable::new(self.builder, node, table)
+    }
+
+    /// Groups the records by their key. If the key was changed, an aggregation repartitions first;
+    /// records without a key are dropped and counted.
+    pub fn group_by_key<NK>(self) -> KGroupedStream<'b, NK, V, K>
+    where
+        K: OrNull<NK>,
+        NK: DefaultSerde + Clone,
+        V: DefaultSerde,
+    {
+        self.group_by_key_with(Grouped::new())
+    }
+
+    /// As [`group_by_key`](Self::group_by_key), with serdes, or a name for the repartition topic.
+    pub fn group_by_key_with<NK>(self, grouped: Grouped<NK, V>) -> KGroupedStream<'b, NK, V, K>
+    where
+        K: OrNull<NK>,
+        NK: Clone + 'static,
+    {
+        let Grouped { name, key, value } = grouped;
+        let channel = repartition::channel::<K, V, NK>(nullable_serde(key), value, None);
+        let grouping = self.builder.plan().group_stream(self.node, name, channel);
+        KGroupedStream::new(self.builder, grouping)
+    }
+
+    /// Groups the records by a new key. An aggregation repartitions first; records without a key are
+    /// dropped and counted.
+    pub fn group_by<NK, K2>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KGroupedStream<'b, NK, V, K2>
+    where
+        K2: OrNull<NK> + Clone,
+        NK: DefaultSerde + Clone,
+        V: DefaultSerde,
+    {
+        self.group_by_with(f, Grouped::new())
+    }
+
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key and
+    /// for the repartition topic.
+    pub fn group_by_with<NK, K2>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        grouped: Grouped<NK, V>,
+    ) -> KGroupedStream<'b, NK, V, K2>
+    where
+        K2: OrNull<NK> + Clone,
+        NK: Clone + 'static,
+    {
+        self.rekeyed(grouped.name.clone(), f).group_by_key_with(grouped)
+    }
+}

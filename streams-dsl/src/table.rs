@@ -1,0 +1,256 @@
+//! Tables.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use streams_core::names::{NodeName, StoreName};
+use streams_core::serde::DefaultSerde;
+
+use crate::args::{Derived, Grouped, Named};
+use crate::builder::StreamsBuilder;
+use crate::change::Change;
+use crate::grouped_table::KGroupedTable;
+use crate::null::OrNull;
+use crate::operators::{table_filter, table_map_values, table_select, to_stream};
+use crate::plan::{
+    Demand, LogicalNode, MakeTable, NodeKind, PlanId, Presence, Processing, Table, TableId,
+};
+use crate::stream::KStream;
+
+/// A table: the last value of each key. Answers to Kafka's `KTable`.
+///
+/// A handle: copy it to use a table twice. Keys and values are plain; a null deletes a row and is
+/// never shown to a function. A table that is derived row by row has a store of its own only when
+/// it is given one by name.
+#[must_use = "a table does nothing by itself; see `to_stream`"]
+pub struct KTable<'b, K, V> {
+    builder: &'b StreamsBuilder,
+    node: PlanId,
+    table: TableId,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for KTable<'_, K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for KTable<'_, K, V> {}
+
+impl<K, V> std::fmt::Debug for KTable<'_, K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KTable({})", self.builder.plan().name_of(self.node))
+    }
+}
+
+impl<'b, K, V> KTable<'b, K, V> {
+    pub(crate) const fn new(builder: &'b StreamsBuilder, node: PlanId, table: TableId) -> Self {
+        Self { builder, node, table, types: PhantomData }
+    }
+
+    /// The store to query the table by, if it was given one by name.
+    #[must_use]
+    pub fn store_name(self) -> Option<StoreName> {
+        self.builder.plan().table(self.table).queryable().cloned()
+    }
+}
+
+/// Whether a table asks its parent for old values because of its own work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WantsOld {
+    IfStored,
+    No,
+}
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
+    /// The rows for which the predicate holds. A row for which it no longer does is deleted.
+    ///
+    /// Unless this table is stored, deletions go on also for rows that never were.
+    pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filter_with(predicate, Derived::default())
+    }
+
+    /// As [`filter`](Self::filter), with a name or a store.
+    pub fn filter_with(
+        self,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        derived: impl Into<Derived<K, V>>,
+    ) -> Self {
+        let holds = Arc::new(predicate);
+        let make: Box<MakeTable> =
+            Box::new(move |settings| table_filter::template(Arc::clone(&holds), settings));
+        self.derive(table_filter::PREFIX, WantsOld::IfStored, derived.into(), make)
+    }
+
+    /// The rows for which the predicate does not hold, as with [`filter`](Self::filter).
+    pub fn filter_not(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filter_not_with(predicate, Derived::default())
+    }
+
+    /// As [`filter_not`](Self::filter_not), with a name or a store.
+    pub fn filter_not_with(
+        self,
+        predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        derived: impl Into<Derived<K, V>>,
+    ) -> Self {
+        self.filter_with(move |key, value| !predicate(key, value), derived)
+    }
+
+    /// Another value for each row. A function that gives `None` deletes the row; then name the plain
+    /// type, as in `map_values::<String, _>(..)`.
+    pub fn map_values<N, R>(self, f: impl Fn(V) -> R + Send + Sync + 'static) -> KTable<'b, K, N>
+    where
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        self.map_values_with(f, Derived::default())
+    }
+
+    /// As [`map_values`](Self::map_values), with a name or a store.
+    pub fn map_values_with<N, R>(
+        self,
+        f: impl Fn(V) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        self.map_values_with_key_with(move |_, value| f(value), derived)
+    }
+
+    /// As [`map_values`](Self::map_values), by a function that sees the key too.
+    pub fn map_values_with_key<N, R>(
+        self,
+        f: impl Fn(&K, V) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        self.map_values_with_key_with(f, Derived::default())
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a name or a store.
+    pub fn map_values_with_key_with<N, R>(
+        self,
+        f: impl Fn(&K, V) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        let f = Arc::new(move |key: &K, value: V| f(key, value).into_plain());
+        let make: Box<MakeTable> = Box::new(move |settings| {
+            table_map_values::template::<K, V, N, _>(Arc::clone(&f), settings)
+        });
+        self.derive(table_map_values::PREFIX, WantsOld::No, derived.into(), make)
+    }
+
+    /// A table whose rows are computed from those of this one.
+    fn derive<N: Clone + 'static>(
+        self,
+        prefix: &str,
+        wants_old: WantsOld,
+        derived: Derived<K, N>,
+        make: Box<MakeTable>,
+    ) -> KTable<'b, K, N> {
+        let Derived { node, store } = derived;
+        let mut plan = self.builder.plan();
+        let named = store.as_ref().and_then(|store| store.store.clone());
+        if store.is_some() && named.is_none() {
+            // Kafka takes an index for a store that it then does not make.
+            plan.names.store(prefix);
+        }
+        let spec = store.zip(named).map(|(store, name)| store.key_value_store(name));
+        let presence =
+            if spec.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
+        let name: NodeName = plan.names.node_or(node, prefix);
+        let mut table = Table::new(presence, spec, make);
+        if wants_old == WantsOld::IfStored && plan.send_old_values(self.table, Demand::IfStored) {
+            table = table.sending_old_values();
+        }
+        let table = plan.add_table(table);
+        let forwards = TypeId::of::<(K, Change<N>)>();
+        let node = plan.add(self.node, LogicalNode::new(name, NodeKind::Table(table), forwards));
+        KTable::new(self.builder, node, table)
+    }
+
+    /// The changes of the table as a stream; a deleted row gives a null.
+    pub fn to_stream(self) -> KStream<'b, K, Option<V>> {
+        self.streamed(None)
+    }
+
+    /// As [`to_stream`](Self::to_stream), with a name.
+    pub fn to_stream_with(self, named: Named) -> KStream<'b, K, Option<V>> {
+        self.streamed(Some(named.0))
+    }
+
+    fn streamed(self, name: Option<NodeName>) -> KStream<'b, K, Option<V>> {
+        let mut plan = self.builder.plan();
+        let name = plan.names.node_or(name, to_stream::PREFIX);
+        let template = to_stream::template::<K, V>();
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let forwards = TypeId::of::<(K, Option<V>)>();
+        let node = plan.add(self.node, LogicalNode::new(name, kind, forwards));
+        KStream::new(self.builder, node)
+    }
+
+    /// Groups the rows by a new key, each with a new value, to be aggregated. Rows that get a null
+    /// key are left out. The changes pass through a repartition topic. If this table comes from a
+    /// topic, it gets a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
+    /// city_of.group_by(|_, city| (city, ())).count().to_stream().to("people-in-city");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut city_of = driver.input::<String, String>("city-of-person");
+    /// city_of.pipe("ann", "Oslo")?;
+    /// city_of.pipe("ann", "Rome")?;
+    /// let people = driver.output::<String, Option<i64>>("people-in-city").read_map()?;
+    /// assert_eq!((people["Oslo"], people["Rome"]), (Some(0), Some(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn group_by<K2, V2, S>(
+        self,
+        selector: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+    ) -> KGroupedTable<'b, K2, V2>
+    where
+        S: OrNull<K2>,
+        K2: DefaultSerde + Clone + PartialEq,
+        V2: DefaultSerde + Clone,
+    {
+        self.group_by_with(selector, Grouped::new())
+    }
+
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key and
+    /// for the repartition topic.
+    pub fn group_by_with<K2, V2, S>(
+        self,
+        selector: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+        grouped: Grouped<K2, V2>,
+    ) -> KGroupedTable<'b, K2, V2>
+    where
+        S: OrNull<K2>,
+        K2: Clone + PartialEq + 'static,
+        V2: Clone + 'static,
+    {
+        let Grouped { name, key, value } = grouped;
+        let mut plan = self.builder.plan();
+        let node = plan.names.node_or(name.clone(), table_select::PREFIX);
+        let template = table_select::template::<K, V, K2, V2, S>(selector);
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let forwards = TypeId::of::<(K2, Change<V2>)>();
+        let node = plan.add(self.node, LogicalNode::new(node, kind, forwards));
+        plan.send_old_values(self.table, Demand::Needed);
+        let grouping = plan.group_table(node, name, table_select::channel(key, value));
+        KGroupedTable::new(self.builder, grouping)
+    }
+}
