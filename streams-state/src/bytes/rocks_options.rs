@@ -115,6 +115,15 @@ impl RocksShared {
     }
 }
 
+/// Further settings of a store that is written much: its write buffer gets a bloom filter, so that
+/// keys that are not in it are not searched there. It is allocated as a whole, too much for a store
+/// that is hardly written.
+pub(crate) const BUSY_STORE_OPTIONS: [(&str, &str); 2] =
+    [("memtable_prefix_bloom_size_ratio", "0.05"), ("memtable_whole_key_filtering", "true")];
+
+/// Bytes written by one commit that make a store a busy one.
+pub(crate) const BUSY_STORE_BYTES: usize = 256 << 10;
+
 /// Logged, not synced: a killed process loses nothing, and a machine that loses its power finds an
 /// older commit.
 pub(crate) fn write_options() -> WriteOptions {
