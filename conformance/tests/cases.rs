@@ -1,6 +1,8 @@
 //! The kept cases, against the results of Kafka's own test driver; and, without caches, the same
 //! results whenever commits come.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
