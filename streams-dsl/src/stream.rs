@@ -102,6 +102,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.builder.plan().node(self.node).partitioning
     }
 
+    /// The same stream, seen as one whose keys may be null: what it takes to merge it with such a
+    /// stream. Adds no node.
+    pub fn with_nullable_keys(self) -> KStream<'b, Option<K>, V> {
+        KStream::new(self.builder, self.node)
+    }
+
+    /// The same stream, seen as one whose values may be null. Adds no node.
+    pub fn with_nullable_values(self) -> KStream<'b, K, Option<V>> {
+        KStream::new(self.builder, self.node)
+    }
+
     /// The records for which the predicate holds.
     pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filtered(None, predicate)

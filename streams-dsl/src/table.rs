@@ -237,7 +237,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
-    /// city_of.group_by(|_, city| (city, ())).count().to_stream().to("people-in-city");
+    /// city_of.group_by(|person, city| (city, person.clone())).count().to_stream().to("people-in-city");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// let mut city_of = driver.input::<String, String>("city-of-person");

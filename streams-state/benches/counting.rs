@@ -105,8 +105,12 @@ fn distinct(scratch: &Scratch) {
             {
                 counting.commit();
             }
-            if number % 2_000_000 == 0 {
-                println!("  {number}: {} MiB", status_mib("VmRSS:"));
+            if number % 500_000 == 0 {
+                println!(
+                    "  {number}: {} MiB, {} ms",
+                    status_mib("VmRSS:"),
+                    start.elapsed().as_millis()
+                );
             }
         }
         counting.commit();

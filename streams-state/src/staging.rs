@@ -2,6 +2,7 @@
 
 mod budget;
 mod overlay;
+mod row_bytes;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -129,7 +130,7 @@ impl Staged {
     pub(crate) fn approximate_len(&self) -> Result<u64, StagedError> {
         let below = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.approximate_len()?;
         let overlay = self.overlay.borrow();
-        let staged = overlay.staged().filter(|(_, value)| value.is_some()).count();
+        let (staged, _) = overlay.staged_size();
         Ok(below.saturating_add(u64::try_from(staged).unwrap_or(u64::MAX)))
     }
 
@@ -138,7 +139,12 @@ impl Staged {
         self.overlay.borrow().staged_bytes()
     }
 
-    /// Shows the byte store and each staged row to `write`.
+    /// How many rows are staged, and the bytes of their keys and values.
+    pub(crate) fn staged_size(&self) -> (usize, usize) {
+        self.overlay.borrow().staged_size()
+    }
+
+    /// Shows each staged row to `write`, in the order of their keys.
     pub(crate) fn for_each_staged(&self, mut write: impl FnMut(&[u8], Option<&[u8]>)) {
         for (key, value) in self.overlay.borrow().staged() {
             write(key, value);

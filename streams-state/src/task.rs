@@ -116,7 +116,9 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         let chosen = || self.stores.iter().filter(|store| which(store));
         if let Some(database) = &self.database {
-            let mut changes = database.changes();
+            let sizes = chosen().map(|store| store.layers.staged().staged_size());
+            let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+            let mut changes = database.changes(size);
             for store in chosen() {
                 let added = store.with_bytes(|bytes, staged| match bytes {
                     Bytes::Rocks(rocks) => {

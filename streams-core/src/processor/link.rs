@@ -9,13 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::TaskContext;
-use super::edge::{Edge, NodeCell};
+use super::edge::{Edge, NodeCell, Push};
 use super::node::{Lifecycle, Punctuated};
 use super::sink::{LinkedSink, Sink, SinkSetting};
 use super::source::{LinkedSource, Source, SourceNode};
 use crate::error::Pushed;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
+use crate::record::Record;
 use crate::store::TaskStores;
 use crate::topology::NodeId;
 
@@ -210,15 +211,57 @@ impl Linker<'_> {
         Ok(Edge::new(cells.collect::<Result<_, LinkError>>()?))
     }
 
+    /// The node as one that takes `K` and `V`: it does, or it takes what may be null.
     fn cell<K: 'static, V: 'static>(&mut self, id: NodeId) -> Option<NodeCell<K, V>> {
+        if let Some(cell) = self.exact::<K, V>(id) {
+            return Some(cell);
+        }
+        if let Some(cell) = self.exact::<Option<K>, V>(id) {
+            return Some(NodeCell::owned(Widening(cell, |record: Record<K, V>| {
+                let Record { key, value, timestamp, headers } = record;
+                Record { key: Some(key), value, timestamp, headers }
+            })));
+        }
+        if let Some(cell) = self.exact::<K, Option<V>>(id) {
+            return Some(NodeCell::owned(Widening(cell, |record: Record<K, V>| {
+                let Record { key, value, timestamp, headers } = record;
+                Record { key, value: Some(value), timestamp, headers }
+            })));
+        }
+        let cell = self.exact::<Option<K>, Option<V>>(id)?;
+        Some(NodeCell::owned(Widening(cell, |record: Record<K, V>| {
+            let Record { key, value, timestamp, headers } = record;
+            Record { key: Some(key), value: Some(value), timestamp, headers }
+        })))
+    }
+
+    fn exact<K: 'static, V: 'static>(&mut self, id: NodeId) -> Option<NodeCell<K, V>> {
         let slot = self.linked.get_mut(id.0)?;
         let (cell, wanted) = slot.as_mut()?;
+        if !cell.is::<NodeCell<K, V>>() {
+            return None;
+        }
         if *wanted > 1 {
             *wanted -= 1;
             return cell.downcast_mut::<NodeCell<K, V>>().map(NodeCell::share);
         }
         let (cell, _) = slot.take()?;
         cell.downcast::<NodeCell<K, V>>().ok().map(|cell| *cell)
+    }
+}
+
+/// A node that takes what may be null, below one that forwards plain keys or values.
+struct Widening<K, V, F>(NodeCell<K, V>, F);
+
+impl<K, V, KP, VP, F> Push<KP, VP> for Widening<K, V, F>
+where
+    K: 'static,
+    V: 'static,
+    F: Fn(Record<KP, VP>) -> Record<K, V>,
+{
+    #[inline]
+    fn push(&mut self, record: Record<KP, VP>) -> Pushed {
+        self.0.push((self.1)(record))
     }
 }
 

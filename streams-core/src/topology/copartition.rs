@@ -108,8 +108,8 @@ fn derive_from_writers(
             let writers =
                 topology.subtopologies().iter().filter(|part| part.sink_topics.contains(topic));
             let inputs = writers.flat_map(|part| &part.source_topics);
-            let known: Option<Vec<i32>> = inputs.map(|input| counts.get(input).copied()).collect();
-            match known.and_then(|known| known.into_iter().max()) {
+            // As in Kafka, inputs that are not derived yet do not count: one may be this topic.
+            match inputs.filter_map(|input| counts.get(input).copied()).max() {
                 Some(count) => {
                     counts.insert(topic.clone(), count);
                     false

@@ -28,6 +28,9 @@ const COMMITTED_AT: &[u8] = b"committed-at";
 /// Bytes of restored rows that are written at once.
 const RESTORE_BATCH_BYTES: usize = 8 << 20;
 
+/// What a change takes in a batch beside its key and value.
+const CHANGE_BYTES: usize = 12;
+
 type Database = DBWithThreadMode<MultiThreaded>;
 
 /// A store that a database shall hold.
@@ -219,9 +222,11 @@ impl RocksDatabase {
         Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
     }
 
-    /// A batch of changes for any stores.
-    pub(crate) fn changes(&self) -> Changes<'_> {
-        Changes { database: self, batch: WriteBatch::new(), positions: Vec::new() }
+    /// A batch of changes for any stores; about so many rows and bytes.
+    pub(crate) fn changes(&self, (rows, bytes): (usize, usize)) -> Changes<'_> {
+        let capacity = bytes + rows.saturating_mul(CHANGE_BYTES) + CHANGE_BYTES;
+        let batch = WriteBatch::with_capacity_bytes(capacity);
+        Changes { database: self, batch, positions: Vec::new() }
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), BytesError> {

@@ -2,8 +2,8 @@
 //! memory for a store that is not used.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, Options,
-    WriteBufferManager, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel,
+    LruCacheOptions, Options, WriteBufferManager, WriteOptions,
 };
 
 use crate::backend::MemoryBudget;
@@ -12,7 +12,7 @@ use crate::backend::MemoryBudget;
 /// hardly written need no more than they hold.
 const ARENA_BLOCK_BYTES: usize = 16 << 10;
 /// Bytes of a store's write buffer at most.
-const WRITE_BUFFER_BYTES_MAX: usize = 32 << 20;
+const WRITE_BUFFER_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a store's write buffer at least.
 const WRITE_BUFFER_BYTES_MIN: usize = 1 << 20;
 /// Files that one database keeps open at most.
@@ -25,6 +25,8 @@ const MANIFEST_PREALLOCATION_BYTES: usize = 64 << 10;
 /// Bits of the bloom filters for each key: about one key in a hundred that is not there is searched.
 const BLOOM_BITS: f64 = 10.0;
 const BLOCK_BYTES: usize = 4 << 10;
+/// The cache is locked in 2 to the power of this many parts. A part must hold many blocks.
+const CACHE_SHARD_BITS: i32 = 4;
 
 /// What all databases of the process share.
 pub(crate) struct RocksShared {
@@ -42,7 +44,10 @@ impl std::fmt::Debug for RocksShared {
 impl RocksShared {
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         // Write buffers are charged to the cache, so that both stay within one bound.
-        let cache = Cache::new_lru_cache(budget.cache_bytes());
+        let mut lru = LruCacheOptions::default();
+        lru.set_capacity(budget.cache_bytes());
+        lru.set_num_shard_bits(CACHE_SHARD_BITS);
+        let cache = Cache::new_lru_cache_opts(&lru);
         let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
             budget.write_buffer_bytes(),
             false,
@@ -83,6 +88,12 @@ impl RocksShared {
         blocks.set_cache_index_and_filter_blocks(true);
         blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
         blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        // Filters and indexes in parts: those of a large file as a whole would be read again and
+        // again where the cache cannot hold them.
+        blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        blocks.set_partition_filters(true);
+        blocks.set_metadata_block_size(BLOCK_BYTES);
+        blocks.set_pin_top_level_index_and_filter(true);
         blocks.set_bloom_filter(BLOOM_BITS, false);
         blocks.set_block_size(BLOCK_BYTES);
         blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
