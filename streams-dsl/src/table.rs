@@ -189,12 +189,41 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.streamed(Some(named.0))
     }
 
-    fn streamed(self, name: Option<NodeName>) -> KStream<'b, K, Option<V>> {
+    /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with one
+    /// of these: `counts.to_stream_as::<Option<String>, i64>()`.
+    pub fn to_stream_as<K2, V2>(self) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.streamed(None)
+    }
+
+    /// As [`to_stream_as`](Self::to_stream_as), with a name.
+    pub fn to_stream_as_with<K2, V2>(self, named: Named) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.streamed(Some(named.0))
+    }
+
+    fn streamed<K2, V2>(self, name: Option<NodeName>) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
         let mut plan = self.builder.plan();
         let name = plan.names.node_or(name, to_stream::PREFIX);
-        let template = to_stream::template::<K, V>();
+        let template = to_stream::template::<K, V, K2, V2>();
         let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
-        let forwards = TypeId::of::<(K, Option<V>)>();
+        let forwards = TypeId::of::<(K2, Option<V2>)>();
         let node = plan.add(self.node, LogicalNode::new(name, kind, forwards));
         KStream::new(self.builder, node)
     }
