@@ -25,9 +25,7 @@
 //! ```
 
 pub use streams_core::config::{self, StreamsConfig};
-pub use streams_core::error::{
-    self, ProcessorError, ProduceError, StoreError, TaskError,
-};
+pub use streams_core::error::{self, ProcessorError, ProduceError, StoreError, TaskError};
 pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
 pub use streams_core::metrics::{DropCounts, DropReason};
 pub use streams_core::names::{

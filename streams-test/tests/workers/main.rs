@@ -109,7 +109,7 @@ impl World {
                 start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
                 partition_time: time.unwrap_or(Timestamp::UNKNOWN),
             };
-            TaskToStart { task, inputs: vec![input] }
+            TaskToStart { task, inputs: vec![input], changelog_ends: BTreeMap::new() }
         });
         let tasks = tasks.collect();
         self.workers[worker].handle(Command::Start(tasks), self.now);
