@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::{
     ApplicationId, DefaultSerde, Handlers, Headers, KStream, StreamsBuilder, TaskId, Timestamp,
-    Topology, TopicName, TopicPartition,
+    TopicName, TopicPartition, Topology,
 };
 use streams_core::error::ProduceError;
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
@@ -79,8 +79,7 @@ fn task(topology: &Topology) -> Task {
     let partitions = vec![TopicPartition::new("in", 0)];
     let task = TaskId::new(0, 0);
     let handlers = Handlers::default();
-    let parts =
-        ContextParts { application_id: application_id.clone(), task, partitions, handlers };
+    let parts = ContextParts { application_id: application_id.clone(), task, partitions, handlers };
     let mut task = Task::new(TaskParts {
         topology: topology.clone(),
         subtopologies: vec![task.subtopology],

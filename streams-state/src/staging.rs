@@ -48,7 +48,7 @@ impl Staged {
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
-    pub(crate) fn get_with<R>(
+    pub(crate) fn read_with<R>(
         &self,
         hash: u64,
         key: &[u8],

@@ -1,4 +1,5 @@
-//! Records and topics that are not as they should be: a typed error, or the handler's way around it.
+//! Records and topics that are not as they should be: a typed error, or the handler's way around
+//! it.
 
 use streams_core::processor::{Nulls, Source, TimestampExtractor};
 use streams_core::topology::{Topology, TopologyBuilder};

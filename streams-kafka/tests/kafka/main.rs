@@ -1,7 +1,8 @@
 //! Tests of applications on real Kafka: a broker in a container, or the one that
 //! `KAFKA_BOOTSTRAP_SERVERS` names. Without either they fail and say what to install.
 //!
-//! Each test has its own topics, application and state directory. Figures are printed; see them with
+//! Each test has its own topics, application and state directory. Figures are printed; see them
+//! with
 //! `cargo test --release -p streams-kafka --test kafka -- --nocapture`.
 
 #![expect(clippy::disallowed_methods, reason = "tests on real Kafka live by the real clock")]

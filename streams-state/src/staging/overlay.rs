@@ -23,7 +23,8 @@ pub(crate) enum Known<'a> {
     Value(&'a [u8]),
 }
 
-/// Slots that a read looks at for rows to evict: more than the one that it adds, so that the overlay
+/// Slots that a read looks at for rows to evict: more than the one that it adds, so that the
+/// overlay
 /// shrinks, and few, as most may be staged.
 const STEPS_LITTLE: usize = 64;
 
@@ -43,7 +44,8 @@ pub(crate) struct SlotHint(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Free,
-    /// Equal to the byte store's row. Evicted when `referenced` was not set for a round of the hand.
+    /// Equal to the byte store's row. Evicted when `referenced` was not set for a round of the
+    /// hand.
     Clean {
         referenced: bool,
     },
@@ -230,7 +232,8 @@ impl Overlay {
         (self.staged.len(), bytes)
     }
 
-    /// The rows written since the last commit, in the order of their keys; `None` for a deleted one.
+    /// The rows written since the last commit, in the order of their keys; `None` for a deleted
+    /// one.
     pub(crate) fn staged(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         // In order, a skip list takes them three times as fast. Most comparisons are of the words.
         let mut sorted: Vec<(u64, u32)> = Vec::with_capacity(self.staged.len());

@@ -1,3 +1,5 @@
+//! Staged rows over a byte store.
+
 use super::*;
 use crate::bytes::MemoryStore;
 
@@ -11,7 +13,7 @@ fn put(staged: &Staged, key: u32) {
 }
 
 fn get(staged: &Staged, key: u32) {
-    staged.get_with(key.into(), &key.to_be_bytes(), |_| ()).unwrap();
+    staged.read_with(key.into(), &key.to_be_bytes(), |_| ()).unwrap();
 }
 
 fn clean_bytes(staged: &Staged) -> usize {

@@ -223,7 +223,8 @@ fn the_program_of_a_child() {
     assert_eq!(streams.state(), State::NotRunning, "{error:?}");
 }
 
-/// A word on standard input closes the application; its end, when the parent dies, ends the process.
+/// A word on standard input closes the application; its end, when the parent dies, ends the
+/// process.
 fn close_when_told(streams: Arc<KafkaStreams>) {
     let listener = std::thread::Builder::new().name("parent-listener".to_owned());
     listener
