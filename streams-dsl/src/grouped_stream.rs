@@ -29,8 +29,10 @@ use crate::table::KTable;
 pub struct KGroupedStream<'b, K, V, S = K> {
     builder: &'b StreamsBuilder,
     grouping: StreamGrouping,
-    types: PhantomData<fn() -> (K, V, S)>,
+    types: Types<K, V, S>,
 }
+
+type Types<K, V, S> = PhantomData<fn() -> (K, V, S)>;
 
 impl<K, V, S> Clone for KGroupedStream<'_, K, V, S> {
     fn clone(&self) -> Self {
