@@ -39,6 +39,9 @@ pub enum StreamsError {
     /// A worker failed.
     #[error("a worker failed")]
     Worker(#[source] WorkerError),
+    /// A worker panicked where no user code is called.
+    #[error("a worker panicked: {0}")]
+    Panicked(String),
     /// SASL and TLS are not spoken by the membership client yet.
     #[error("security.protocol {0} is not available yet for group membership; use PLAINTEXT")]
     SecurityUnavailable(&'static str),

@@ -1,6 +1,8 @@
 //! The thread of a worker: it tells the worker the time and what it is told, and passes on what the
 //! worker wants.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{JoinHandle, Thread};
@@ -64,12 +66,22 @@ pub(crate) fn spawn(
     let thread = std::thread::Builder::new().name(name);
     let running = thread.spawn(move || {
         let link = Link { number, receiver, group, shared };
-        if let Err(error) = run(settings, &clients, &link) {
-            link.shared.fail(error);
+        let run = AssertUnwindSafe(|| run(settings, &clients, &link));
+        let ended = catch_unwind(run).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if let Err(error) = ended {
+            // Nobody listens any more when the application ends anyway.
+            let _ = link.group.blocking_send(Input::Failed(error));
         }
     });
     let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
     Ok((WorkerHandle { commands, thread: running.thread().clone() }, running))
+}
+
+/// User code is guarded where it is called; what comes here is ours, or that of a destructor.
+fn panicked(panic: &(dyn Any + Send)) -> StreamsError {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    StreamsError::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
 }
 
 struct Link {

@@ -47,6 +47,8 @@ pub(crate) enum Input {
     Counted(Result<Counted, TopicsError>),
     /// Offsets for a reset by time were looked up.
     Started(Vec<TaskToStart>),
+    /// A worker thread has ended.
+    Failed(StreamsError),
     Close,
 }
 
@@ -286,6 +288,7 @@ impl Group {
             }
             Input::Counted(result) => self.counted(result)?,
             Input::Started(tasks) => self.give(tasks),
+            Input::Failed(error) => return Err(error),
             Input::Close => self.begin_close(),
         }
         Ok(())
