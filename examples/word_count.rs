@@ -105,7 +105,8 @@ fn count_on_cluster(topology: Topology, arguments: &Arguments) -> Result<(), Box
     if let Some(directory) = &arguments.state_dir {
         config = config.set("state.dir", directory.display().to_string());
     }
-    let streams = Arc::new(KafkaStreams::new(topology, config.environment(std::env::vars()).build()?));
+    let streams =
+        Arc::new(KafkaStreams::new(topology, config.environment(std::env::vars()).build()?));
     let interrupted = Arc::clone(&streams);
     ctrlc::set_handler(move || {
         if let Err(error) = interrupted.close(Duration::from_secs(30)) {

@@ -58,7 +58,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [workload, bootstrap, application, guarantee, cache, state_dir, threads] = &arguments[..]
     else {
-        return Err("bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS".into());
+        return Err(
+            "bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS".into()
+        );
     };
     let guarantee = if guarantee == "eos" { "exactly_once_v2" } else { "at_least_once" };
     let config = StreamsConfig::builder()
@@ -107,11 +109,16 @@ fn now_millis() -> u128 {
 fn started_millis() -> u128 {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let stat = read("/proc/self/stat");
-    let ticks = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse::<u128>().ok());
+    let ticks = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().nth(19)?.parse::<u128>().ok());
     let boot = read("/proc/stat");
-    let boot = boot.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u128>().ok());
+    let boot =
+        boot.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u128>().ok());
     match (ticks, boot) {
-        // Kernel ticks are hundredths of a second on every Linux that Rust runs on; the boot time is whole seconds, so use uptime.
+        // Kernel ticks are hundredths of a second on every Linux that Rust runs on; the boot time
+        // is whole seconds, so use uptime.
         (Some(ticks), Some(_)) => {
             let uptime = read("/proc/uptime");
             let uptime = uptime.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());

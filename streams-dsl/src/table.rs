@@ -98,7 +98,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.filter_with(move |key, value| !predicate(key, value), derived)
     }
 
-    /// Another value for each row. A function that gives `None` deletes the row; then name the plain
+    /// Another value for each row. A function that gives `None` deletes the row; then name the
+    /// plain
     /// type, as in `map_values::<String, _>(..)`.
     pub fn map_values<N, R>(self, f: impl Fn(V) -> R + Send + Sync + 'static) -> KTable<'b, K, N>
     where
@@ -189,12 +190,42 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.streamed(Some(named.0))
     }
 
-    fn streamed(self, name: Option<NodeName>) -> KStream<'b, K, Option<V>> {
+    /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
+    /// one
+    /// of these: `counts.to_stream_as::<Option<String>, i64>()`.
+    pub fn to_stream_as<K2, V2>(self) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.streamed(None)
+    }
+
+    /// As [`to_stream_as`](Self::to_stream_as), with a name.
+    pub fn to_stream_as_with<K2, V2>(self, named: Named) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.streamed(Some(named.0))
+    }
+
+    fn streamed<K2, V2>(self, name: Option<NodeName>) -> KStream<'b, K2, Option<V2>>
+    where
+        K: Into<K2>,
+        V: Into<V2>,
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
         let mut plan = self.builder.plan();
         let name = plan.names.node_or(name, to_stream::PREFIX);
-        let template = to_stream::template::<K, V>();
+        let template = to_stream::template::<K, V, K2, V2>();
         let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
-        let forwards = TypeId::of::<(K, Option<V>)>();
+        let forwards = TypeId::of::<(K2, Option<V2>)>();
         let node = plan.add(self.node, LogicalNode::new(name, kind, forwards));
         KStream::new(self.builder, node)
     }
@@ -208,7 +239,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
-    /// city_of.group_by(|person, city| (city, person.clone())).count().to_stream().to("people-in-city");
+    /// city_of.group_by(|person, city| (city,
+    /// person.clone())).count().to_stream().to("people-in-city");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// let mut city_of = driver.input::<String, String>("city-of-person");
@@ -230,7 +262,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.group_by_with(selector, Grouped::new())
     }
 
-    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key and
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
+    /// and
     /// for the repartition topic.
     pub fn group_by_with<K2, V2, S>(
         self,

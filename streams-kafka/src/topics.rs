@@ -12,7 +12,7 @@ use streams_core::topology::{
 use streams_core::config::StreamsConfig;
 
 use crate::ffi::admin::Admin;
-use crate::ffi::error::ClientError;
+use crate::ffi::error::{ClientError, Code};
 use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
 
 /// How long one question to the brokers may take.
@@ -110,6 +110,24 @@ impl Topics {
         let ask = |admin: &Admin| admin.list_offsets([question], Visible::All, ASK_MAX);
         let answer = self.with_admin(ask)?.pop();
         Ok(answer.map(|answer| answer.offset).filter(|offset| *offset >= 0))
+    }
+
+    /// Where these partitions end, as far as the brokers tell.
+    pub(crate) fn ends(&self, partitions: &[TopicPartition]) -> BTreeMap<TopicPartition, i64> {
+        if partitions.is_empty() {
+            return BTreeMap::new();
+        }
+        let questions = partitions.iter().map(|p| (p.topic.as_str(), p.partition, At::Latest));
+        let answers = self.with_admin(|admin| admin.list_offsets(questions, Visible::All, ASK_MAX));
+        let answers = answers.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the ends of changelogs are found by reading them");
+            Vec::new()
+        });
+        let known = answers.into_iter().filter(|answer| answer.code == Code::NONE);
+        known
+            .filter(|answer| answer.offset >= 0)
+            .map(|answer| (TopicPartition::new(answer.topic, answer.partition), answer.offset))
+            .collect()
     }
 
     /// All topics with their partitions.

@@ -1,5 +1,4 @@
 //! The cost of single operations of a store on disk and in memory.
-#![expect(missing_docs, reason = "criterion's macros make items without documentation")]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
 mod common;

@@ -2,6 +2,7 @@
 
 mod budget;
 mod overlay;
+mod row_bytes;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 pub(crate) use self::budget::OverlayBudget;
 use self::budget::OverlayShare;
 pub(crate) use self::overlay::SlotHint;
-use self::overlay::{Known, Overlay};
+use self::overlay::{Effort, Known, Overlay};
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 
 /// Counts the changes of a byte store, which end the iterators made before.
@@ -47,7 +48,7 @@ impl Staged {
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
-    pub(crate) fn get_with<R>(
+    pub(crate) fn read_with<R>(
         &self,
         hash: u64,
         key: &[u8],
@@ -67,7 +68,7 @@ impl Staged {
         let hint = overlay.remember(hash, key, value);
         let result = read(value);
         self.buffer.set(buffer);
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Little);
         Ok((result, hint))
     }
 
@@ -92,10 +93,10 @@ impl Staged {
     }
 
     /// Keeps the overlay within its share of the budget.
-    fn settle(&self, overlay: &mut Overlay) {
+    fn settle(&self, overlay: &mut Overlay, effort: Effort) {
         let allowed = self.share.clean_bytes_max(overlay.staged_bytes());
         if overlay.clean_bytes() > allowed {
-            overlay.trim(allowed);
+            overlay.trim(allowed, effort);
         }
         self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
     }
@@ -129,7 +130,7 @@ impl Staged {
     pub(crate) fn approximate_len(&self) -> Result<u64, StagedError> {
         let below = self.bytes.borrow().as_ref().ok_or(StagedError::Closed)?.approximate_len()?;
         let overlay = self.overlay.borrow();
-        let staged = overlay.staged().filter(|(_, value)| value.is_some()).count();
+        let (staged, _) = overlay.staged_size();
         Ok(below.saturating_add(u64::try_from(staged).unwrap_or(u64::MAX)))
     }
 
@@ -138,7 +139,12 @@ impl Staged {
         self.overlay.borrow().staged_bytes()
     }
 
-    /// Shows the byte store and each staged row to `write`.
+    /// How many rows are staged, and the bytes of their keys and values.
+    pub(crate) fn staged_size(&self) -> (usize, usize) {
+        self.overlay.borrow().staged_size()
+    }
+
+    /// Shows each staged row to `write`, in the order of their keys.
     pub(crate) fn for_each_staged(&self, mut write: impl FnMut(&[u8], Option<&[u8]>)) {
         for (key, value) in self.overlay.borrow().staged() {
             write(key, value);
@@ -154,7 +160,7 @@ impl Staged {
     pub(crate) fn committed(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.committed();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -162,7 +168,7 @@ impl Staged {
     pub(crate) fn discard(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.discard();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -176,7 +182,7 @@ impl Staged {
     pub(crate) fn emptied(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.clear();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -186,3 +192,6 @@ impl Staged {
         self.emptied();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,9 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         let chosen = || self.stores.iter().filter(|store| which(store));
         if let Some(database) = &self.database {
-            let mut changes = database.changes();
+            let sizes = chosen().map(|store| store.layers.staged().staged_size());
+            let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+            let mut changes = database.changes(size);
             for store in chosen() {
                 let added = store.with_bytes(|bytes, staged| match bytes {
                     Bytes::Rocks(rocks) => {
@@ -139,8 +141,13 @@ impl StoresOfTask {
         }
         for store in chosen() {
             store.with_bytes(|bytes, staged| {
-                if let Bytes::Memory(memory) = bytes {
-                    staged.for_each_staged(|key, value| memory.write(key, value));
+                match bytes {
+                    Bytes::Memory(memory) => {
+                        staged.for_each_staged(|key, value| memory.write(key, value));
+                    }
+                    Bytes::Rocks(rocks) => {
+                        rocks.database().wrote(rocks.at(), staged.staged_size().1);
+                    }
                 }
                 Ok(())
             })?;
@@ -207,7 +214,7 @@ impl TaskStores for StoresOfTask {
             }
             Bytes::Rocks(rocks) => {
                 let next_offset = record.offset.saturating_add(1);
-                rocks.database().restore(rocks.at(), (key, value), next_offset)
+                rocks.restore((key, value), next_offset)
             }
         });
         self.row = row;

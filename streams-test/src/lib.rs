@@ -12,3 +12,4 @@ pub use crate::driver::{
     TopologyTestDriver,
 };
 pub use crate::model::{KafkaModel, ModelOutbox, ModelPlane, ModelRecord};
+pub use streams_core::task::TaskIdle;

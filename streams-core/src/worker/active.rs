@@ -146,7 +146,7 @@ impl ActiveTask {
             plane.close(input);
         }
         if let Phase::Restoring(restorations) = &mut self.phase {
-            restorations.drain(..).for_each(|restoration| plane.close(restoration.input()));
+            restorations.drain(..).for_each(|mut restoration| restoration.close(plane));
         }
     }
 

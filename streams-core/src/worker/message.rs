@@ -1,5 +1,6 @@
 //! What a worker is told, and what it tells: read this file first.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::TaskError;
@@ -27,6 +28,9 @@ pub struct TaskToStart {
     pub task: TaskId,
     /// Its inputs, sorted by partition.
     pub inputs: Vec<TaskInput>,
+    /// Where its changelogs end, as far as that was asked for after the task's last owner let go.
+    /// A store that is there already needs no restoration.
+    pub changelog_ends: BTreeMap<TopicPartition, i64>,
 }
 
 /// The number of a commit, to find its answer.

@@ -12,6 +12,15 @@ use crate::topology::OffsetReset;
 /// Records after which progress is made durable and told.
 const STEP_RECORDS: u64 = 100_000;
 
+/// What is known of the end of a restoration before it begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Until {
+    /// See [`Restoration`].
+    pub(super) limit: Option<i64>,
+    /// The end of the changelog.
+    pub(super) end: Option<i64>,
+}
+
 /// What went wrong while a store was restored.
 #[derive(Debug)]
 pub(super) enum RestoreFailure {
@@ -23,7 +32,8 @@ pub(super) enum RestoreFailure {
 pub(super) struct Restoration {
     store: usize,
     progress: RestoreProgress,
-    input: InputId,
+    /// `None` when there is nothing to read.
+    input: Option<InputId>,
     /// Where a store stops whose source topic is its changelog: what lies behind is still input.
     limit: Option<i64>,
     told_at: u64,
@@ -36,34 +46,38 @@ pub(super) struct Step {
 }
 
 impl Restoration {
-    /// Begins where the store's position says.
+    /// Begins where the store's position says; `until` is what is known of the end.
     pub(super) fn begin(
         task: &Task,
         store: usize,
-        limit: Option<i64>,
+        until: Until,
         plane: &mut dyn DataPlane,
     ) -> Option<Self> {
         let partition: TopicPartition = task.restored_from().get(store)?.clone()?;
         let name: StoreName = task.store_names().get(store)?.clone();
         let position = task.stores().position(store);
         let start = position.map_or(StartAt::Reset(OffsetReset::Earliest), StartAt::Offset);
-        let input = plane.open(&partition, start, ReadFor::Restore);
         let begin = position.unwrap_or(0);
+        let is_there = until.end == Some(begin);
+        let input = (!is_there).then(|| plane.open(&partition, start, ReadFor::Restore));
         let progress = RestoreProgress {
             task: task.id(),
             store: name,
             partition,
             start: begin,
             next: begin,
-            end: None,
+            end: until.end,
             records: 0,
             phase: RestorePhase::Began,
         };
-        Some(Self { store, progress, input, limit, told_at: 0 })
+        Some(Self { store, progress, input, limit: until.limit, told_at: 0 })
     }
 
-    pub(super) const fn input(&self) -> InputId {
-        self.input
+    /// Stops reading.
+    pub(super) fn close(&mut self, plane: &mut dyn DataPlane) {
+        if let Some(input) = self.input.take() {
+            plane.close(input);
+        }
     }
 
     pub(super) const fn store(&self) -> usize {
@@ -88,8 +102,9 @@ impl Restoration {
         if self.is_done() || self.reached_limit() {
             return self.finish(stores, self.progress.next);
         }
+        let Some(input) = self.input else { return self.finish(stores, self.progress.next) };
         let mut records = 0;
-        match plane.fetch(self.input, max) {
+        match plane.fetch(input, max) {
             Fetched::Nothing => {}
             Fetched::Records(batch) => {
                 records = self.apply(stores, &*batch).map_err(RestoreFailure::Store)?;
@@ -103,7 +118,7 @@ impl Restoration {
             }
             Fetched::Failed(error) => return Err(RestoreFailure::Fetch(error)),
         }
-        let behind = plane.lag(self.input);
+        let behind = plane.lag(input);
         self.progress.end = behind.map(|lag| self.progress.next + lag);
         let is_due = self.progress.records >= self.told_at + STEP_RECORDS;
         if is_due {

@@ -3,7 +3,7 @@
 use super::Worker;
 use super::active::{ActiveTask, Phase};
 use super::message::{Action, RestoreProgress, TurnReport, WorkerError};
-use super::restore::{Restoration, RestoreFailure};
+use super::restore::{Restoration, RestoreFailure, Until};
 use crate::error::TaskError;
 use crate::error::{Origin, StoreError};
 use crate::names::TaskId;
@@ -71,9 +71,9 @@ impl Worker {
         active.task.reset().map_err(WorkerError::Start)?;
         let inputs = active.inputs.iter().map(|(input, _)| input.clone()).collect();
         active.stop_reading(&mut *self.plane);
-        let restorations = stores
-            .iter()
-            .filter_map(|store| Restoration::begin(&active.task, *store, None, &mut *self.plane));
+        let restorations = stores.iter().filter_map(|store| {
+            Restoration::begin(&active.task, *store, Until::default(), &mut *self.plane)
+        });
         active.phase = Phase::Restoring(restorations.collect());
         active.open_inputs(inputs, &mut *self.plane);
         Ok(())
@@ -92,8 +92,8 @@ fn start_if_restored(
     }
     let ended: Vec<(usize, RestoreProgress)> = restorations
         .drain(..)
-        .map(|restoration| {
-            plane.close(restoration.input());
+        .map(|mut restoration| {
+            restoration.close(plane);
             (restoration.store(), restoration.progress().clone())
         })
         .collect();
@@ -111,10 +111,10 @@ fn remedy(
     task: &mut crate::task::Task,
     plane: &mut dyn DataPlane,
 ) -> Result<(), StoreError> {
-    plane.close(restoration.input());
+    restoration.close(plane);
     let store = restoration.store();
     task.stores_mut().wipe(store)?;
-    if let Some(again) = Restoration::begin(task, store, None, plane) {
+    if let Some(again) = Restoration::begin(task, store, Until::default(), plane) {
         *restoration = again;
     }
     Ok(())

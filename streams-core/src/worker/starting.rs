@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::active::{ActiveTask, Phase};
 use super::message::{Action, TaskToStart, WorkerError};
-use super::restore::Restoration;
+use super::restore::{Restoration, Until};
 use super::{Life, Worker};
 use crate::names::TaskId;
 use crate::plane::StartAt;
@@ -74,9 +74,14 @@ impl Worker {
                 StartAt::Reset(_) => 0,
             })
         };
+        let end = |store: usize| {
+            let from = active.task.restored_from().get(store)?.as_ref()?;
+            to_start.changelog_ends.get(from).copied()
+        };
         let restorations: Vec<Restoration> = stores
             .filter_map(|store| {
-                Restoration::begin(&active.task, store, limit(store), &mut *self.plane)
+                let until = Until { limit: limit(store), end: end(store) };
+                Restoration::begin(&active.task, store, until, &mut *self.plane)
             })
             .collect();
         for restoration in &restorations {

@@ -3,16 +3,18 @@
 
 use streams_core::processor::ProcessorTemplate;
 
-use super::map_values;
+use super::map;
 use crate::change::Change;
 
 pub(crate) const PREFIX: &str = "KTABLE-TOSTREAM-";
 
-/// Forwards the new values.
-pub(crate) fn template<K, V>() -> ProcessorTemplate
+/// Forwards the new values, in types that hold them.
+pub(crate) fn template<K, V, K2, V2>() -> ProcessorTemplate
 where
-    K: Clone + 'static,
-    V: Clone + 'static,
+    K: Into<K2> + 'static,
+    V: Into<V2> + 'static,
+    K2: Clone + 'static,
+    V2: Clone + 'static,
 {
-    map_values::template(|_: &K, change: Change<V>| Ok(change.new))
+    map::template(|key: K, change: Change<V>| Ok((key.into(), change.new.map(V::into))))
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use streams_core::assign::TaskInputs;
 use streams_core::membership::{Assigned, Generation};
 use streams_core::names::{TaskId, TopicPartition};
+use streams_core::store::Logging;
 use streams_core::topology::PartitionCounts;
 
-use super::{Group, Input, Place, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
+use super::{Counted, Group, Input, Place, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
 
@@ -123,15 +124,39 @@ impl Group {
     fn count(&self) {
         let topics = Arc::clone(self.parts.clients.topics());
         let topology = self.parts.topology.clone();
-        self.ask(move || Input::Counted(topics.counts(&topology).map(|(counts, _)| counts)));
+        let changelogs = self.changelogs_of_new();
+        self.ask(move || {
+            let counted = topics
+                .counts(&topology)
+                .map(|(counts, _)| Counted { counts, changelog_ends: topics.ends(&changelogs) });
+            Input::Counted(counted)
+        });
+    }
+
+    /// The changelogs of the tasks that are to start.
+    fn changelogs_of_new(&self) -> Vec<TopicPartition> {
+        let (topology, names) = (&self.parts.topology, &self.parts.names);
+        let logged: BTreeSet<_> = topology
+            .stores()
+            .filter(|spec| matches!(spec.logging(), Logging::On(_)))
+            .map(|spec| spec.name())
+            .collect();
+        let preparing = self.tasks.iter().filter(|(_, place)| **place == Place::Preparing);
+        let of_task = |task: &TaskId| {
+            let stores = topology.subtopology(task.subtopology).map(|part| part.stores.iter());
+            let changelogs = stores.into_iter().flatten().filter(|store| logged.contains(store));
+            let partition = task.partition;
+            changelogs.map(move |store| TopicPartition { topic: names.changelog(store), partition })
+        };
+        preparing.flat_map(|(task, _)| of_task(task)).collect()
     }
 
     pub(super) fn counted(
         &mut self,
-        result: Result<PartitionCounts, TopicsError>,
+        result: Result<Counted, TopicsError>,
     ) -> Result<(), StreamsError> {
-        let counts = match result {
-            Ok(counts) => counts,
+        let Counted { counts, changelog_ends } = match result {
+            Ok(counted) => counted,
             Err(error) => return self.wait_for_topics(error, Retry::Count),
         };
         self.topics_missing_since = None;
@@ -143,7 +168,7 @@ impl Group {
         let inputs: BTreeMap<TaskId, Vec<TopicPartition>> =
             preparing.map(|(task, _)| (*task, self.inputs_of(*task, &counts))).collect();
         if !inputs.is_empty() {
-            self.fetch_offsets(inputs);
+            self.fetch_offsets(inputs, changelog_ends);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use streams_core::membership::{
     Action, CallId, CommitToken, ConnectionId, Generation, MemberData, MemberEvent, MemberId,
     Membership, MembershipConfig, Moment,
 };
-use streams_core::names::TaskId;
+use streams_core::names::{TaskId, TopicPartition};
 use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
 use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
 use streams_state::RocksBackend;
@@ -43,10 +43,17 @@ pub(crate) enum Input {
     /// The leader's topics are ready.
     TopicsPrepared(Generation, Result<PartitionCounts, TopicsError>),
     /// The partitions of the topics are known, for tasks to be started.
-    Counted(Result<PartitionCounts, TopicsError>),
+    Counted(Result<Counted, TopicsError>),
     /// Offsets for a reset by time were looked up.
     Started(Vec<TaskToStart>),
     Close,
+}
+
+/// What has to be known before tasks start.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    counts: PartitionCounts,
+    changelog_ends: BTreeMap<TopicPartition, i64>,
 }
 
 /// What the group thread is made from.

@@ -19,17 +19,22 @@ use crate::error::StreamsError;
 #[derive(Debug)]
 pub(super) struct Fetching {
     inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
+    changelog_ends: BTreeMap<TopicPartition, i64>,
 }
 
 type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
 impl Group {
-    pub(super) fn fetch_offsets(&mut self, inputs: BTreeMap<TaskId, Vec<TopicPartition>>) {
+    pub(super) fn fetch_offsets(
+        &mut self,
+        inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
+        changelog_ends: BTreeMap<TopicPartition, i64>,
+    ) {
         let partitions: BTreeSet<TopicPartition> = inputs.values().flatten().cloned().collect();
         let now = self.now();
         match self.membership.fetch_offsets(partitions, now) {
             Ok(call) => {
-                self.fetching.insert(call, Fetching { inputs });
+                self.fetching.insert(call, Fetching { inputs, changelog_ends });
             }
             Err(refused) => tracing::warn!(%refused, "offsets could not be asked for"),
         }
@@ -40,7 +45,9 @@ impl Group {
         call: CallId,
         result: Result<Offsets, OffsetsError>,
     ) -> Result<(), StreamsError> {
-        let Some(Fetching { mut inputs }) = self.fetching.remove(&call) else { return Ok(()) };
+        let Some(Fetching { mut inputs, changelog_ends }) = self.fetching.remove(&call) else {
+            return Ok(());
+        };
         // A task may have been taken away, or given already, while the question was out.
         inputs.retain(|task, _| self.tasks.get(task) == Some(&Place::Preparing));
         let offsets = match result {
@@ -48,7 +55,7 @@ impl Group {
             Err(OffsetsError::Gone) => return Ok(()),
             Err(error) => {
                 tracing::warn!(%error, "committed offsets are asked for again");
-                self.fetch_offsets(inputs);
+                self.fetch_offsets(inputs, changelog_ends);
                 return Ok(());
             }
         };
@@ -56,7 +63,7 @@ impl Group {
         for (task, inputs) in inputs {
             let inputs = inputs.into_iter().map(|input| self.start_of(input, &offsets));
             let inputs = inputs.collect::<Result<_, StreamsError>>()?;
-            tasks.push(TaskToStart { task, inputs });
+            tasks.push(TaskToStart { task, inputs, changelog_ends: changelog_ends.clone() });
         }
         self.start(tasks);
         Ok(())

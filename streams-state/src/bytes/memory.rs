@@ -6,10 +6,12 @@ use std::ops::Bound;
 
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
 
+type OrderedRows = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
 /// Rows in memory. Lost with the process; rebuilt from the changelog.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
-    rows: RefCell<BTreeMap<Box<[u8]>, Box<[u8]>>>,
+    rows: RefCell<OrderedRows>,
 }
 
 impl MemoryStore {

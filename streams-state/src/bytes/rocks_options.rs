@@ -1,9 +1,10 @@
-//! How RocksDB is set up: one block cache and one bound of write buffers for the process, and little
+//! How RocksDB is set up: one block cache and one bound of write buffers for the process, and
+//! little
 //! memory for a store that is not used.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, Options,
-    WriteBufferManager, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel,
+    LruCacheOptions, Options, WriteBufferManager, WriteOptions,
 };
 
 use crate::backend::MemoryBudget;
@@ -12,7 +13,7 @@ use crate::backend::MemoryBudget;
 /// hardly written need no more than they hold.
 const ARENA_BLOCK_BYTES: usize = 16 << 10;
 /// Bytes of a store's write buffer at most.
-const WRITE_BUFFER_BYTES_MAX: usize = 32 << 20;
+const WRITE_BUFFER_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a store's write buffer at least.
 const WRITE_BUFFER_BYTES_MIN: usize = 1 << 20;
 /// Files that one database keeps open at most.
@@ -22,9 +23,12 @@ const LOG_FILES_MAX: usize = 2;
 const LOG_FILE_BYTES_MAX: usize = 1 << 20;
 /// Disk that is reserved for a manifest before it is needed.
 const MANIFEST_PREALLOCATION_BYTES: usize = 64 << 10;
-/// Bits of the bloom filters for each key: about one key in a hundred that is not there is searched.
+/// Bits of the bloom filters for each key: about one key in a hundred that is not there is
+/// searched.
 const BLOOM_BITS: f64 = 10.0;
 const BLOCK_BYTES: usize = 4 << 10;
+/// The cache is locked in 2 to the power of this many parts. A part must hold many blocks.
+const CACHE_SHARD_BITS: i32 = 4;
 
 /// What all databases of the process share.
 pub(crate) struct RocksShared {
@@ -42,7 +46,10 @@ impl std::fmt::Debug for RocksShared {
 impl RocksShared {
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         // Write buffers are charged to the cache, so that both stay within one bound.
-        let cache = Cache::new_lru_cache(budget.cache_bytes());
+        let mut lru = LruCacheOptions::default();
+        lru.set_capacity(budget.cache_bytes());
+        lru.set_num_shard_bits(CACHE_SHARD_BITS);
+        let cache = Cache::new_lru_cache_opts(&lru);
         let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
             budget.write_buffer_bytes(),
             false,
@@ -83,6 +90,12 @@ impl RocksShared {
         blocks.set_cache_index_and_filter_blocks(true);
         blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
         blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        // Filters and indexes in parts: those of a large file as a whole would be read again and
+        // again where the cache cannot hold them.
+        blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        blocks.set_partition_filters(true);
+        blocks.set_metadata_block_size(BLOCK_BYTES);
+        blocks.set_pin_top_level_index_and_filter(true);
         blocks.set_bloom_filter(BLOOM_BITS, false);
         blocks.set_block_size(BLOCK_BYTES);
         blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
@@ -103,6 +116,15 @@ impl RocksShared {
         options
     }
 }
+
+/// Further settings of a store that is written much: its write buffer gets a bloom filter, so that
+/// keys that are not in it are not searched there. It is allocated as a whole, too much for a store
+/// that is hardly written.
+pub(crate) const BUSY_STORE_OPTIONS: [(&str, &str); 2] =
+    [("memtable_prefix_bloom_size_ratio", "0.05"), ("memtable_whole_key_filtering", "true")];
+
+/// Bytes written by one commit that make a store a busy one.
+pub(crate) const BUSY_STORE_BYTES: usize = 256 << 10;
 
 /// Logged, not synced: a killed process loses nothing, and a machine that loses its power finds an
 /// older commit.

@@ -316,8 +316,8 @@ impl RecordCache {
             return Vec::new();
         }
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (range.lower(), range.upper());
-        let row = |(key, at): (&Box<[u8]>, &u32)| OwnedRow {
-            key: key.clone(),
+        let row = |(key, at): (_, &u32)| OwnedRow {
+            key: Box::clone(key),
             value: nodes[*at as usize].value().map(Into::into),
         };
         let rows = order.range::<[u8], _>(bounds);

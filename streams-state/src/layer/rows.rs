@@ -9,6 +9,9 @@ use super::Layers;
 use crate::bytes::{Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::staging::Version;
 
+/// A key and its value.
+pub(crate) type Row<'a> = (&'a [u8], &'a [u8]);
+
 /// Where a row above the byte store comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Above {
@@ -50,7 +53,7 @@ impl Rows {
     }
 
     /// The next key and value; `None` at the end.
-    pub(crate) fn next_row(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub(crate) fn next_row(&mut self) -> Result<Option<Row<'_>>, StoreError> {
         self.layers.check(self.version)?;
         loop {
             self.fill()?;

@@ -152,11 +152,18 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Whether a store keeps times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Times {
+    None,
+    Kept,
+}
+
 /// What the changelog leads to.
-fn fold(sent: &[Sent], timestamps: bool) -> Rows {
+fn fold(sent: &[Sent], times: Times) -> Rows {
     let mut rows = Rows::new();
     for sent in sent {
-        let time = if timestamps { sent.timestamp } else { 0 };
+        let time = if times == Times::Kept { sent.timestamp } else { 0 };
         match &sent.value {
             Some(value) => drop(rows.insert(sent.key.clone(), (value.clone(), time))),
             None => drop(rows.remove(&sent.key)),
@@ -174,14 +181,14 @@ struct Model<'a, V> {
     committed: Rows,
     committed_end: i64,
     time: i64,
-    has_timestamps: bool,
+    times: Times,
 }
 
 impl<V: View + 'static> Model<'_, V> {
     fn row(&mut self, value: Vec<u8>) -> Row {
         self.time += 1;
         self.fixture.at(self.time, 1000 + self.time);
-        (value, if self.has_timestamps { self.time } else { 0 })
+        (value, if self.times == Times::Kept { self.time } else { 0 })
     }
 
     fn scan(&mut self, lower: Bound<Key>, upper: Bound<Key>, written: Vec<Key>) {
@@ -228,7 +235,7 @@ impl<V: View + 'static> Model<'_, V> {
         assert_eq!(self.stores.staged_bytes(), 0);
         self.committed = self.rows.clone();
         self.committed_end = end;
-        assert_eq!(fold(&self.fixture.outbox.borrow().sent, self.has_timestamps), self.committed);
+        assert_eq!(fold(&self.fixture.outbox.borrow().sent, self.times), self.committed);
     }
 
     /// An aborted transaction: what was sent since the last commit does not count.
@@ -335,7 +342,7 @@ fn check<V: View + 'static>(
     backend: &dyn StateBackend,
     spec: Arc<dyn StoreSpec>,
     cache_bytes: usize,
-    (ops, has_timestamps): (Vec<Op>, bool),
+    (ops, times): (Vec<Op>, Times),
 ) {
     let fixture = Fixture::new(vec![spec], cache_bytes);
     let stores = fixture.open(backend);
@@ -349,7 +356,7 @@ fn check<V: View + 'static>(
         committed: Rows::new(),
         committed_end: 0,
         time: 0,
-        has_timestamps,
+        times,
     };
     for op in ops {
         model.apply(op, "s");
@@ -374,8 +381,13 @@ fn check_both(backend: &dyn StateBackend, ops: &[Op], cached: Cached) {
         Cached::Yes(bytes) => (plain.cached(), timestamped.cached(), bytes),
     };
     let ops = || ops.to_vec();
-    check::<KeyValueStore<_, _>>(backend, plain.build(), bytes, (ops(), false));
-    check::<TimestampedKeyValueStore<_, _>>(backend, timestamped.build(), bytes, (ops(), true));
+    check::<KeyValueStore<_, _>>(backend, plain.build(), bytes, (ops(), Times::None));
+    check::<TimestampedKeyValueStore<_, _>>(
+        backend,
+        timestamped.build(),
+        bytes,
+        (ops(), Times::Kept),
+    );
 }
 
 fn cached() -> impl Strategy<Value = Cached> {

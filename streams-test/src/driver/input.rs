@@ -7,25 +7,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::error::Part;
-use streams_core::names::TopicName;
 use streams_core::record::{Headers, Record};
-use streams_core::serde::{Payload, SerdeError, SharedSerde};
+use streams_core::serde::{Payload, SerdeError};
 use streams_core::time::Timestamp;
+use streams_core::topology::Topic;
 
 use super::TestError;
 use super::engine::Engine;
 use crate::model::{NewRecord, WriterId};
 
-/// Pipes typed records into a source topic. Every call returns once all that follows from the record
+/// Pipes typed records into a source topic. Every call returns once all that follows from the
+/// record
 /// has been done.
 ///
 /// Records without a time of their own get the time of the topic's clock, which starts at the
 /// driver's clock when the test topic is made and stands still, unless set otherwise.
 pub struct TestInputTopic<K, V> {
     engine: Rc<RefCell<Engine>>,
-    topic: TopicName,
-    key: SharedSerde<K>,
-    value: SharedSerde<V>,
+    topic: Topic<K, V>,
     next_time: Timestamp,
     advance: Duration,
     partition: Option<i32>,
@@ -41,14 +40,9 @@ impl<K, V> fmt::Debug for TestInputTopic<K, V> {
 type Encoded = Option<Bytes>;
 
 impl<K: 'static, V: 'static> TestInputTopic<K, V> {
-    pub(super) fn new(
-        engine: &Rc<RefCell<Engine>>,
-        topic: TopicName,
-        key: SharedSerde<K>,
-        value: SharedSerde<V>,
-    ) -> Self {
+    pub(super) fn new(engine: &Rc<RefCell<Engine>>, topic: Topic<K, V>) -> Self {
         let (engine, next_time) = (Rc::clone(engine), engine.borrow().now);
-        Self { engine, topic, key, value, next_time, advance: Duration::ZERO, partition: None }
+        Self { engine, topic, next_time, advance: Duration::ZERO, partition: None }
     }
 
     /// The same test topic with its clock at `start`, moved on by `advance` with each record that
@@ -180,13 +174,13 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     fn encoded_key(&self, key: &K) -> Result<Encoded, TestError> {
         let mut bytes = Vec::new();
-        let payload = self.key.encode(&self.topic, key, &mut bytes);
+        let payload = self.topic.key_serde().encode(self.topic.name(), key, &mut bytes);
         self.encoded(Part::Key, payload, bytes)
     }
 
     fn encoded_value(&self, value: &V) -> Result<Encoded, TestError> {
         let mut bytes = Vec::new();
-        let payload = self.value.encode(&self.topic, value, &mut bytes);
+        let payload = self.topic.value_serde().encode(self.topic.name(), value, &mut bytes);
         self.encoded(Part::Value, payload, bytes)
     }
 
@@ -199,7 +193,7 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
         match payload {
             Ok(Payload::Bytes) => Ok(Some(bytes.into())),
             Ok(Payload::Null) => Ok(None),
-            Err(source) => Err(TestError::Serde { topic: self.topic.clone(), part, source }),
+            Err(source) => Err(TestError::Serde { topic: self.topic.name().clone(), part, source }),
         }
     }
 
@@ -213,6 +207,6 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
         let timestamp = Some(time);
         let record = NewRecord { key, value, timestamp, headers, writer: WriterId::default() };
         let mut engine = self.engine.borrow_mut();
-        engine.run(|engine| engine.append(&self.topic, self.partition, record))
+        engine.run(|engine| engine.append(self.topic.name(), self.partition, record))
     }
 }

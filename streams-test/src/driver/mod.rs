@@ -19,9 +19,8 @@ use std::time::Duration;
 
 use streams_core::metrics::DropCounts;
 use streams_core::names::{StoreName, TopicName};
-use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::time::Timestamp;
-use streams_core::topology::{Topology, TopologyDescription};
+use streams_core::topology::{Topic, Topology, TopologyDescription};
 
 pub use self::builder::{CommitWhen, DriverBuilder, Layout};
 use self::engine::Engine;
@@ -57,45 +56,23 @@ impl TopologyTestDriver {
         DriverBuilder::new(topology, Arc::new(streams_state::MemoryBackend::new()))
     }
 
-    /// A way into a source topic, with the default serdes of its types.
+    /// A way into a source topic: a [`Topic`], or a name where both types have a default serde.
     #[must_use]
-    pub fn input<K: DefaultSerde, V: DefaultSerde>(
+    pub fn input<K: 'static, V: 'static>(
         &self,
-        topic: impl Into<TopicName>,
+        topic: impl Into<Topic<K, V>>,
     ) -> TestInputTopic<K, V> {
-        self.input_with(topic, K::serde(), V::serde())
+        TestInputTopic::new(&self.engine, topic.into())
     }
 
-    /// A way into a source topic.
+    /// What the topology writes to a topic: a [`Topic`], or a name where both types have a default
+    /// serde. Internal topics have the names that they have in Kafka.
     #[must_use]
-    pub fn input_with<K: 'static, V: 'static>(
+    pub fn output<K: 'static, V: 'static>(
         &self,
-        topic: impl Into<TopicName>,
-        key: SharedSerde<K>,
-        value: SharedSerde<V>,
-    ) -> TestInputTopic<K, V> {
-        TestInputTopic::new(&self.engine, topic.into(), key, value)
-    }
-
-    /// What the topology writes to a topic, with the default serdes of its types. Internal topics
-    /// have the names that they have in Kafka.
-    #[must_use]
-    pub fn output<K: DefaultSerde, V: DefaultSerde>(
-        &self,
-        topic: impl Into<TopicName>,
+        topic: impl Into<Topic<K, V>>,
     ) -> TestOutputTopic<K, V> {
-        self.output_with(topic, K::serde(), V::serde())
-    }
-
-    /// What the topology writes to a topic.
-    #[must_use]
-    pub fn output_with<K: 'static, V: 'static>(
-        &self,
-        topic: impl Into<TopicName>,
-        key: SharedSerde<K>,
-        value: SharedSerde<V>,
-    ) -> TestOutputTopic<K, V> {
-        TestOutputTopic::new(&self.engine, topic.into(), key, value)
+        TestOutputTopic::new(&self.engine, topic.into())
     }
 
     /// Moves the driver's clock on, calls the punctuations that are due, commits, and processes the

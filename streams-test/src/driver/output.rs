@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use streams_core::error::Part;
-use streams_core::names::TopicName;
 use streams_core::record::Record;
-use streams_core::serde::SharedSerde;
+use streams_core::topology::Topic;
 
 use super::TestError;
 use super::engine::Engine;
@@ -19,9 +18,7 @@ use crate::model::ModelRecord;
 /// test topic reads from the topic's beginning.
 pub struct TestOutputTopic<K, V> {
     engine: Rc<RefCell<Engine>>,
-    topic: TopicName,
-    key: SharedSerde<K>,
-    value: SharedSerde<V>,
+    topic: Topic<K, V>,
     /// The sequence number of the last record that was read.
     read: u64,
 }
@@ -33,13 +30,8 @@ impl<K, V> fmt::Debug for TestOutputTopic<K, V> {
 }
 
 impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
-    pub(super) fn new(
-        engine: &Rc<RefCell<Engine>>,
-        topic: TopicName,
-        key: SharedSerde<K>,
-        value: SharedSerde<V>,
-    ) -> Self {
-        Self { engine: Rc::clone(engine), topic, key, value, read: 0 }
+    pub(super) fn new(engine: &Rc<RefCell<Engine>>, topic: Topic<K, V>) -> Self {
+        Self { engine: Rc::clone(engine), topic, read: 0 }
     }
 
     /// Whether nothing is there to be read.
@@ -55,7 +47,7 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     }
 
     fn unread(&self) -> Vec<Arc<ModelRecord>> {
-        self.engine.borrow().produced_after(&self.topic, self.read)
+        self.engine.borrow().produced_after(self.topic.name(), self.read)
     }
 
     /// The next record.
@@ -64,7 +56,7 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     /// When there is none, or it cannot be decoded.
     pub fn read_record(&mut self) -> Result<Record<K, V>, TestError> {
         let unread = self.unread();
-        let next = unread.first().ok_or_else(|| TestError::NoRecord(self.topic.clone()))?;
+        let next = unread.first().ok_or_else(|| TestError::NoRecord(self.topic.name().clone()))?;
         self.read = next.sequence;
         self.decode(next)
     }
@@ -128,11 +120,11 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
 
     fn decode(&self, record: &ModelRecord) -> Result<Record<K, V>, TestError> {
         let error = |part| {
-            let topic = self.topic.clone();
+            let topic = self.topic.name().clone();
             move |source| TestError::Serde { topic, part, source }
         };
-        let key = self.key.decode(&self.topic, record.key.as_deref());
-        let value = self.value.decode(&self.topic, record.value.as_deref());
+        let key = self.topic.key_serde().decode(self.topic.name(), record.key.as_deref());
+        let value = self.topic.value_serde().decode(self.topic.name(), record.value.as_deref());
         Ok(Record {
             key: key.map_err(error(Part::Key))?,
             value: value.map_err(error(Part::Value))?,

@@ -1,3 +1,5 @@
+//! The model: topics, offsets, sending and reading.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

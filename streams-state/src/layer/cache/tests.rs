@@ -1,3 +1,5 @@
+//! Sizes and orders of Kafka's record cache.
+
 use bytes::Bytes;
 
 use super::*;
@@ -35,10 +37,10 @@ fn sizes_are_kafkas() {
     let mut headers = Headers::new();
     headers.add("a\u{1f600}", Some(Bytes::from_static(b"xyz")));
     headers.add("b", None);
-    let writer = Writer { topic_chars: 5, headers, ..Writer::default() };
-    put(&mut cache, 9, None, Some(writer));
+    let long = Writer { topic_chars: 5, headers, ..Writer::default() };
+    put(&mut cache, 9, None, Some(long));
     assert_eq!(cache.bytes(), 94 + 25 + 21 + 5 + 3 + 3 + 1);
-    put(&mut cache, 9, Some(&[1, 2]), super::tests::writer());
+    put(&mut cache, 9, Some(&[1, 2]), writer());
     assert_eq!(cache.bytes(), 94 + 25 + 21 + 2);
     cache.clear();
     assert_eq!(cache.bytes(), 0);

@@ -1,3 +1,5 @@
+//! Real members of a group, with the model as their broker.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use streams_core::assign::{TaskId, TaskInputs};

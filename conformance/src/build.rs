@@ -1,0 +1,79 @@
+//! The topology of a case: each node is one call of the DSL.
+
+use std::collections::BTreeMap;
+
+use millstream::serde::DefaultSerde;
+use millstream::{
+    Consumed, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topic, Topics,
+};
+use serde_json::Value as Json;
+
+use crate::node::Node;
+use crate::value::{Kind, Value};
+use crate::{Failure, stream, table};
+
+pub(crate) type Stream<'b> = KStream<'b, Option<String>, Option<Value>>;
+pub(crate) type GroupedStream<'b> = KGroupedStream<'b, String, Option<Value>, Option<String>>;
+
+/// What a node gives to those built on it, with the type of its values.
+#[derive(Clone, Copy)]
+pub(crate) enum Handle<'b> {
+    Stream(Stream<'b>, Kind),
+    Table(KTable<'b, String, Value>, Kind),
+    Count(KTable<'b, String, i64>),
+    Grouped(GroupedStream<'b>, Kind),
+    GroupedTable(KGroupedTable<'b, String, Value>, Kind),
+}
+
+/// The topology as far as it is built.
+pub(crate) struct Building<'b> {
+    pub(crate) builder: &'b StreamsBuilder,
+    /// By the id of the node.
+    pub(crate) handles: BTreeMap<String, Handle<'b>>,
+}
+
+impl<'b> Building<'b> {
+    pub(crate) fn handle(&self, id: &str) -> Result<Handle<'b>, Failure> {
+        let handle = self.handles.get(id).copied();
+        handle.ok_or_else(|| Failure(format!("there is no node {id}")))
+    }
+
+    fn node(&mut self, node: Node<'_>) -> Result<Option<Handle<'b>>, Failure> {
+        let kind = if node.optional("value") == Some("long") { Kind::Long } else { Kind::Text };
+        let consumed = || node.with("named", Consumed::new(), |c, name| c.with_name(name));
+        let handle = match node.text("op").as_str() {
+            "stream" => {
+                let (names, key) = (node.list("topics"), Option::<String>::serde());
+                let topics = Topics::with_shared_serdes(names, key, kind.nullable());
+                Handle::Stream(self.builder.stream_with(topics, consumed()), kind)
+            }
+            "table" if node.0.get("versioned_history_ms").is_none() => {
+                let (topic, value) = (node.text("topic"), kind.serde());
+                let topic = Topic::with_shared_serdes(topic, String::serde(), value);
+                let stored = node.materialized(kind);
+                let table = self.builder.table_with(topic, consumed(), stored);
+                Handle::Table(table, kind)
+            }
+            "table" | "global_table" => return node.unsupported(),
+            _ => match self.handle(&node.text("from"))? {
+                Handle::Stream(on, kind) => return stream::node(self, node, on, kind),
+                Handle::Grouped(on, kind) => stream::grouped(node, on, kind)?,
+                Handle::Table(on, kind) => table::node(node, on, kind)?,
+                Handle::Count(on) => table::node(node, on, Kind::Long)?,
+                Handle::GroupedTable(on, kind) => table::grouped(node, on, kind)?,
+            },
+        };
+        Ok(Some(handle))
+    }
+}
+
+/// Builds every node on its parents.
+pub(crate) fn all(builder: &StreamsBuilder, nodes: &Json) -> Result<(), Failure> {
+    let mut building = Building { builder, handles: BTreeMap::new() };
+    for node in nodes.as_array().into_iter().flatten().map(Node) {
+        if let Some(handle) = building.node(node)? {
+            building.handles.insert(node.text("id"), handle);
+        }
+    }
+    Ok(())
+}

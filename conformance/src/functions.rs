@@ -1,0 +1,115 @@
+//! The functions of the case language. Lengths, first characters and order count UTF-16 units.
+
+use crate::value::{Kind, Value, text};
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn length(value: Option<&Value>) -> i64 {
+    i64::try_from(units(&text(value))).unwrap_or(i64::MAX)
+}
+
+/// The first unit; half of a surrogate pair has the bytes of a question mark in Java.
+fn first_unit(text: &str) -> Option<String> {
+    let first = text.chars().next()?;
+    Some(if first.len_utf16() == 1 { first.to_string() } else { "?".to_owned() })
+}
+
+pub(crate) fn value(function: &str, value: Option<Value>) -> Option<Value> {
+    if let Some(suffix) = function.strip_prefix("append:") {
+        return Some(Value::Text(text(value.as_ref()) + suffix));
+    }
+    let all = || text(value.as_ref());
+    match function {
+        "upper" => Some(Value::Text(all().to_uppercase())),
+        "reverse" => Some(Value::Text(all().chars().rev().collect())),
+        "to_string" => Some(Value::Text(all())),
+        "length" => Some(Value::Long(length(value.as_ref()))),
+        "null_if_short" => value.filter(|value| length(Some(value)) >= 3),
+        "plus_one" => value.map(|value| Value::Long(number(Some(&value)) + 1)),
+        _ => value,
+    }
+}
+
+/// The value type that a value function gives.
+pub(crate) fn value_kind(function: &str, input: Kind) -> Kind {
+    match function {
+        "length" | "plus_one" => Kind::Long,
+        "identity" | "null_if_short" => input,
+        _ => Kind::Text,
+    }
+}
+
+pub(crate) fn key(function: &str, key: Option<&str>, value: Option<&Value>) -> Option<String> {
+    let of_value = value.map(ToString::to_string);
+    match function {
+        "value" => of_value,
+        "first_char" => of_value.and_then(|value| first_unit(&value)),
+        "key_prefix" => key.map(|key| first_unit(key).unwrap_or_default()),
+        "before_colon" => of_value.and_then(|value| Some(value.split_once(':')?.0.to_owned())),
+        "constant" => Some("all".to_owned()),
+        _ => key.map(str::to_owned),
+    }
+}
+
+pub(crate) fn holds(predicate: &str, key: Option<&str>, value: Option<&Value>) -> bool {
+    if let Some(part) = predicate.strip_prefix("contains:") {
+        return value.is_some_and(|value| value.to_string().contains(part));
+    }
+    if let Some(wanted) = predicate.strip_prefix("key_is:") {
+        return key == Some(wanted);
+    }
+    match predicate {
+        "non_null" => value.is_some(),
+        "even_length" => value.is_some() && length(value) % 2 == 0,
+        _ => true,
+    }
+}
+
+/// The parts of a text as Java splits it: empty ones at the end are dropped.
+pub(crate) fn split(separator: char, value: Option<&Value>) -> Vec<String> {
+    let Some(value) = value.map(ToString::to_string) else { return Vec::new() };
+    let mut parts: Vec<String> = value.split(separator).map(str::to_owned).collect();
+    if parts.len() > 1 {
+        while parts.last().is_some_and(String::is_empty) {
+            parts.pop();
+        }
+    }
+    parts
+}
+
+pub(crate) fn add(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {
+    let added = text(value);
+    let joined = |by: char| {
+        Some(Value::Text(acc.map_or_else(|| added.clone(), |acc| format!("{acc}{by}{added}"))))
+    };
+    match adder {
+        "concat" => joined(','),
+        "null_on_x" if added.contains('x') => None,
+        "null_on_x" => joined('|'),
+        "max" => {
+            let is_greater = |acc: &Value| added.encode_utf16().gt(acc.to_string().encode_utf16());
+            if acc.is_none_or(is_greater) { value.cloned() } else { acc.cloned() }
+        }
+        "sum_length" => Some(Value::Long(number(acc) + length(value))),
+        _ => value.cloned(),
+    }
+}
+
+pub(crate) fn subtract(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {
+    if adder == "sum_length" {
+        return Some(Value::Long(number(acc) - length(value)));
+    }
+    let before = acc.map(ToString::to_string).unwrap_or_default();
+    Some(Value::Text(format!("{before}-{}", text(value))))
+}
+
+fn number(acc: Option<&Value>) -> i64 {
+    if let Some(Value::Long(number)) = acc { *number } else { 0 }
+}
+
+/// The value type that an adder gives as an aggregator.
+pub(crate) fn aggregate_kind(adder: &str) -> Kind {
+    if adder == "sum_length" { Kind::Long } else { Kind::Text }
+}

@@ -1,0 +1,92 @@
+//! What a case gives: description, topics, stores and counts.
+
+use millstream::{KeyValueStore, StoreName, TimestampedKeyValueStore};
+use serde_json::{Map, Value as Json, json};
+use streams_test::model::{ModelRecord, TimeFrom};
+use streams_test::{TestError, TopologyTestDriver};
+
+use crate::Failure;
+use crate::value::Value;
+
+/// Every part of the result.
+pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failure> {
+    let topics = driver.produced_topics().into_iter().map(|topic| {
+        let records = driver.produced(&topic);
+        (topic.to_string(), records.iter().map(|r| record(r)).collect())
+    });
+    let stores = driver.store_names().into_iter().map(|name| {
+        let entries = store(driver, &name)?;
+        Ok((name.to_string(), entries))
+    });
+    let parts = [
+        ("describe", described(&driver.describe().to_string()).into()),
+        ("topics", Json::Object(topics.collect())),
+        ("stores", Json::Object(stores.collect::<Result<_, Failure>>()?)),
+        ("metrics", json!({ "dropped-records-total": driver.dropped().total() })),
+    ];
+    Ok(parts.into_iter().map(|(part, json)| (part.to_owned(), json)).collect())
+}
+
+fn hex(bytes: Option<&[u8]>) -> Json {
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    bytes.map(digits).into()
+}
+
+fn record(record: &ModelRecord) -> Json {
+    let time = (record.time_from == TimeFrom::Producer).then_some(record.timestamp.millis());
+    let (key, value) = (hex(record.key.as_deref()), hex(record.value.as_deref()));
+    let mut json = json!({ "key": key, "value": value, "ts": time });
+    if !record.headers.is_empty() {
+        let pair = |(name, value): (&str, Option<&[u8]>)| json!([name, hex(value)]);
+        let headers = record.headers.iter().map(|one| (&*one.name, one.value.as_deref()));
+        json["headers"] = headers.map(pair).collect();
+    }
+    json
+}
+
+/// The entries of a store in its own order, as text.
+fn store(driver: &TopologyTestDriver, name: &StoreName) -> Result<Json, Failure> {
+    let plain = driver.store::<KeyValueStore<String, String>>(name);
+    if !matches!(plain, Err(TestError::StoreType { .. })) {
+        return plain?
+            .all()?
+            .map(|entry| Ok(entry.map(|(key, value)| json!([key, value]))?))
+            .collect();
+    }
+    match driver.store::<TimestampedKeyValueStore<String, i64>>(name) {
+        Ok(counts) => rows(&counts),
+        Err(_) => rows(&driver.store::<TimestampedKeyValueStore<String, Value>>(name)?),
+    }
+}
+
+fn rows<V: ToString + 'static>(
+    store: &TimestampedKeyValueStore<String, V>,
+) -> Result<Json, Failure> {
+    let entries = store.all()?.map(|entry| {
+        let (key, row) = entry?;
+        Ok(json!([key, format!("{},{}", row.value.to_string(), row.timestamp)]))
+    });
+    entries.collect()
+}
+
+/// The description with the names in brackets sorted, and one name for all topic extractors.
+fn described(text: &str) -> String {
+    text.lines().map(|line| line_described(line) + "\n").collect()
+}
+
+fn line_described(line: &str) -> String {
+    let within = |from, to, change: fn(&str) -> String, line: String| {
+        let changed = line.split_once(from).and_then(|(before, after)| {
+            let (inside, end) = after.split_once(to)?;
+            Some(format!("{before}{from}{}{to}{end}", change(inside)))
+        });
+        changed.unwrap_or(line)
+    };
+    let sorted = |names: &str| {
+        let mut names: Vec<&str> = names.split(", ").collect();
+        names.sort_unstable();
+        names.join(", ")
+    };
+    let line = within("extractor class: ", ")", |_| "dynamic".to_owned(), line.to_owned());
+    within("stores: [", "]", sorted, within("topics: [", "]", sorted, line))
+}

@@ -1,0 +1,89 @@
+//! Operators on tables and grouped tables.
+
+use millstream::{Derived, KGroupedTable, KTable};
+
+use crate::Failure;
+use crate::build::Handle;
+use crate::functions::{self, aggregate_kind, holds, key, value_kind};
+use crate::node::{CaseValue, Node};
+use crate::value::{Kind, Value};
+
+/// The name and the store of an operator, where it has them.
+fn derived<V: CaseValue>(node: Node<'_>, kind: Kind) -> Derived<String, V> {
+    match (node.optional("store"), node.named()) {
+        (Some(_), _) => node.materialized(kind).into(),
+        (None, Some(named)) => named.into(),
+        (None, None) => Derived::default(),
+    }
+}
+
+/// The handle of one operator on a table.
+pub(crate) fn node<'b, V: CaseValue>(
+    node: Node<'_>,
+    on: KTable<'b, String, V>,
+    kind: Kind,
+) -> Result<Handle<'b>, Failure> {
+    let function = node.text("fn");
+    let predicate = {
+        let function = function.clone();
+        move |k: &String, v: &V| holds(&function, Some(k), Some(&v.clone().into()))
+    };
+    Ok(match node.text("op").as_str() {
+        "filter" => V::handle(on.filter_with(predicate, derived(node, kind)), kind),
+        "filter_not" => V::handle(on.filter_not_with(predicate, derived(node, kind)), kind),
+        "map_values" => {
+            let result = value_kind(&function, kind);
+            let map = move |v: V| functions::value(&function, Some(v.into()));
+            Handle::Table(on.map_values_with::<Value, _>(map, derived(node, result)), result)
+        }
+        "to_stream" => {
+            let stream = match node.named() {
+                Some(named) => on.to_stream_as_with(named),
+                None => on.to_stream_as(),
+            };
+            Handle::Stream(stream, kind)
+        }
+        "group_by" => {
+            let by = move |k: &String, v: V| {
+                let value = v.into();
+                (key(&function, Some(k), Some(&value)), value)
+            };
+            let grouped = on.group_by_with::<String, Value, _>(by, node.grouped(kind.serde()));
+            Handle::GroupedTable(grouped, kind)
+        }
+        _ => return node.unsupported(),
+    })
+}
+
+/// Aggregations of a grouped table.
+pub(crate) fn grouped<'b>(
+    node: Node<'_>,
+    on: KGroupedTable<'b, String, Value>,
+    kind: Kind,
+) -> Result<Handle<'b>, Failure> {
+    let (adder, subtractor) = (node.text("fn"), node.text("fn"));
+    let result = aggregate_kind(&adder);
+    let add = move |acc: Option<Value>, v: Value| functions::add(&adder, acc.as_ref(), Some(&v));
+    let subtract = move |acc: Option<Value>, v: Value| {
+        functions::subtract(&subtractor, acc.as_ref(), Some(&v))
+    };
+    Ok(match node.text("op").as_str() {
+        "count" => Handle::Count(on.count_with(node.materialized::<i64>(Kind::Long))),
+        "reduce" => {
+            let add = move |acc, v| add(Some(acc), v);
+            let subtract = move |acc, v| subtract(Some(acc), v);
+            Handle::Table(on.reduce_with(add, subtract, node.materialized(kind)), kind)
+        }
+        "aggregate" => {
+            let start = move || match result {
+                Kind::Long => Some(Value::Long(0)),
+                Kind::Text => Some(Value::Text(String::new())),
+            };
+            let add = move |_: &String, v, acc| add(acc, v);
+            let subtract = move |_: &String, v, acc| subtract(acc, v);
+            let stored = node.materialized(result);
+            Handle::Table(on.aggregate_with::<Value, _>(start, add, subtract, stored), result)
+        }
+        _ => return node.unsupported(),
+    })
+}
