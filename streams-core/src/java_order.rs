@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::names::TopicPartition;
+
 /// The hash of a text in Java, over its UTF-16 units.
 fn java_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
@@ -10,15 +12,40 @@ fn java_hash(text: &str) -> u32 {
 /// The order in which a `java.util.HashSet` that was filled with these texts, in this order, gives
 /// them back. (Buckets of eight and more, which Java turns into trees, keep their order here.)
 pub(crate) fn hash_set_order<T: AsRef<str>>(mut items: Vec<T>) -> Vec<T> {
+    let last = capacity_for(items.len()) - 1;
+    items.sort_by_key(|item| bucket(java_hash(item.as_ref()), last));
+    items
+}
+
+/// How many buckets hold so many items.
+const fn capacity_for(items: usize) -> u32 {
     let mut capacity = 16_u32;
-    while items.len() > (capacity / 4 * 3) as usize {
+    while items > (capacity / 4 * 3) as usize {
         capacity *= 2;
     }
-    items.sort_by_key(|item| {
-        let hash = java_hash(item.as_ref());
-        (hash ^ (hash >> 16)) & (capacity - 1)
-    });
-    items
+    capacity
+}
+
+const fn bucket(hash: u32, last: u32) -> u32 {
+    (hash ^ (hash >> 16)) & last
+}
+
+/// The order in which a `java.util.HashMap` by partition gives back the input partitions of a task,
+/// as indices into `partitions`.
+pub(crate) fn partition_map_order(partitions: &[TopicPartition]) -> Vec<usize> {
+    let topics = partitions.iter().enumerate();
+    let mut order: Vec<(usize, u32, u32)> = topics
+        .map(|(at, partition)| {
+            let topic = java_hash(partition.topic.as_str());
+            let number = partition.partition.cast_unsigned();
+            (at, topic, number.wrapping_add(31).wrapping_mul(31).wrapping_add(topic))
+        })
+        .collect();
+    let last = capacity_for(order.len()) - 1;
+    // In one bucket they keep the order in which the map by topic gave them.
+    order.sort_by_key(|(_, topic, _)| bucket(*topic, last));
+    order.sort_by_key(|(.., partition)| bucket(*partition, last));
+    order.into_iter().map(|(at, ..)| at).collect()
 }
 
 /// A binary heap with the sift order of `java.util.PriorityQueue`: which of two equal items comes
