@@ -39,8 +39,8 @@ pub fn run_case_with(line: &str, set_up: impl FnOnce(DriverBuilder) -> DriverBui
     let ran = catch_unwind(AssertUnwindSafe(|| run(&case, set_up)));
     let ran = ran.unwrap_or_else(|_| Err(Failure("panic".to_owned())));
     let failed = |failure: Failure| Map::from_iter([("error".to_owned(), failure.0.into())]);
-    let mut result = ran.unwrap_or_else(failed);
-    result.insert("name".to_owned(), case["name"].clone());
+    let mut result = Map::from_iter([("name".to_owned(), case["name"].clone())]);
+    result.extend(ran.unwrap_or_else(failed));
     result.into()
 }
 

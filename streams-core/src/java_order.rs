@@ -127,6 +127,21 @@ mod tests {
     }
 
     #[test]
+    fn partitions_come_as_javas_map_gives_them() {
+        let topics = ["stream-0", "table-1", "extra-n0", "app-x-repartition", "left", "right"];
+        let more = ["orders", "clicks", "in", "out", "stream-1", "table-2", "aaa", "bbb"];
+        let partitions: Vec<TopicPartition> =
+            topics.iter().chain(&more).map(|topic| TopicPartition::new(*topic, 0)).collect();
+        let order: Vec<&str> = partition_map_order(&partitions)
+            .into_iter()
+            .map(|at| partitions[at].topic.as_str())
+            .collect();
+        let first = ["bbb", "aaa", "table-1", "table-2", "in", "extra-n0", "right", "out"];
+        let rest = ["app-x-repartition", "orders", "left", "stream-1", "stream-0", "clicks"];
+        assert_eq!(order, [&first[..], &rest[..]].concat(), "as java.util.HashMap gave them");
+    }
+
+    #[test]
     fn equal_items_come_out_as_javas_queue_gives_them() {
         let by_time = |a: &(i64, char), b: &(i64, char)| a.0.cmp(&b.0);
         let mut queue = PriorityQueue::new();
