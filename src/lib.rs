@@ -1,7 +1,9 @@
 //! Stream processing on Apache Kafka: the semantics of Kafka Streams, in Rust.
 //!
-//! A [`StreamsBuilder`] describes what happens to records; the [`Topology`] that it builds runs on a
-//! cluster by [`KafkaStreams`], or in a test by the driver of `streams-test`. State lives in RocksDB,
+//! A [`StreamsBuilder`] describes what happens to records; the [`Topology`] that it builds runs on
+//! a
+//! cluster by [`KafkaStreams`], or in a test by the driver of `streams-test`. State lives in
+//! RocksDB,
 //! is written to changelog topics and rebuilt from them.
 //!
 //! ```

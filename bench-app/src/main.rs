@@ -117,7 +117,8 @@ fn started_millis() -> u128 {
     let boot =
         boot.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u128>().ok());
     match (ticks, boot) {
-        // Kernel ticks are hundredths of a second on every Linux that Rust runs on; the boot time is whole seconds, so use uptime.
+        // Kernel ticks are hundredths of a second on every Linux that Rust runs on; the boot time
+        // is whole seconds, so use uptime.
         (Some(ticks), Some(_)) => {
             let uptime = read("/proc/uptime");
             let uptime = uptime.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());

@@ -26,7 +26,7 @@ impl<F: Fn(&TaskError) -> Verdict + Send + Sync + 'static> ErrorHandler for F {
     }
 }
 
-/// Fails. Kafka's `LogAndFail…`, its default.
+/// Fails. Kafka's `LogAndFail...`, its default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogAndFail;
 
@@ -36,7 +36,7 @@ impl ErrorHandler for LogAndFail {
     }
 }
 
-/// Logs a warning, leaves the record out and counts it. Kafka's `LogAndContinue…`.
+/// Logs a warning, leaves the record out and counts it. Kafka's `LogAndContinue...`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogAndSkip;
 

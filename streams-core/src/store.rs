@@ -57,7 +57,8 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// For the state crate, which knows its own types. Used while a task is linked, never per record.
+    /// For the state crate, which knows its own types. Used while a task is linked, never per
+    /// record.
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -178,7 +179,8 @@ pub trait TaskStores {
     /// When the database cannot be written.
     fn commit_unlogged(&mut self) -> Result<(), StoreError>;
 
-    /// Writes out the caches of stores that no node flushes, below them and to their changelogs. Part
+    /// Writes out the caches of stores that no node flushes, below them and to their changelogs.
+    /// Part
     /// of a commit, after the nodes' flushes.
     ///
     /// # Errors
@@ -188,7 +190,8 @@ pub trait TaskStores {
     }
 
     /// When stores on disk were last committed or restored, by the clock of that time; `None` when
-    /// never. Deletes that the changelog has forgotten since (`delete.retention.ms`) are not in them.
+    /// never. Deletes that the changelog has forgotten since (`delete.retention.ms`) are not in
+    /// them.
     fn committed_at(&self) -> Option<Timestamp> {
         None
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// No time known: Kafka's −1.
+    /// No time known: Kafka's -1.
     pub const UNKNOWN: Self = Self(-1);
 
     /// The time that many milliseconds after 1970-01-01 UTC.

@@ -81,7 +81,8 @@ impl StreamsBuilder {
         KStream::new(self, node)
     }
 
-    /// A table of the last value of each key in a topic. A null value deletes the key; a null key is
+    /// A table of the last value of each key in a topic. A null value deletes the key; a null key
+    /// is
     /// dropped and counted.
     ///
     /// The table has a store, with a changelog, only if an operator needs its rows.
@@ -95,7 +96,8 @@ impl StreamsBuilder {
         self.table_with(topic, Consumed::new(), Materialized::with_shared_serdes(key, value))
     }
 
-    /// As [`table`](Self::table). With a store name the table is stored under it and can be queried.
+    /// As [`table`](Self::table). With a store name the table is stored under it and can be
+    /// queried.
     pub fn table_with<K, V>(
         &self,
         topic: impl Into<Topic<K, V>>,

@@ -1,4 +1,5 @@
-//! What flows between the nodes of tables, and its bytes in the repartition topics of grouped tables.
+//! What flows between the nodes of tables, and its bytes in the repartition topics of grouped
+//! tables.
 
 use streams_core::names::TopicName;
 use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};

@@ -17,17 +17,22 @@ use crate::operators::stream_aggregate::{
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
 
-/// A stream whose records are grouped by key, to be aggregated. Answers to Kafka's `KGroupedStream`.
+/// A stream whose records are grouped by key, to be aggregated. Answers to Kafka's
+/// `KGroupedStream`.
 ///
-/// `K` is the plain key and `S` the key of the stream, which may be an `Option`; `V` is the stream's
-/// value. An aggregation drops and counts records without key or value. For `V = Option<N>` name `N`,
+/// `K` is the plain key and `S` the key of the stream, which may be an `Option`; `V` is the
+/// stream's
+/// value. An aggregation drops and counts records without key or value. For `V = Option<N>` name
+/// `N`,
 /// as in `count::<String>()`.
 #[must_use = "a grouped stream does nothing until it is aggregated"]
 pub struct KGroupedStream<'b, K, V, S = K> {
     builder: &'b StreamsBuilder,
     grouping: StreamGrouping,
-    types: PhantomData<fn() -> (K, V, S)>,
+    types: Types<K, V, S>,
 }
+
+type Types<K, V, S> = PhantomData<fn() -> (K, V, S)>;
 
 impl<K, V, S> Clone for KGroupedStream<'_, K, V, S> {
     fn clone(&self) -> Self {
@@ -90,7 +95,8 @@ where
         self.folded(AGGREGATE_PREFIX, materialized, Aggregation::new(|| 0_i64, count))
     }
 
-    /// The values of each key, put together two by two: the aggregate so far and the next value. The
+    /// The values of each key, put together two by two: the aggregate so far and the next value.
+    /// The
     /// first value is the first aggregate. A function that gives `None` deletes it.
     ///
     /// ```

@@ -34,7 +34,8 @@ use crate::table::KTable;
 
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
-/// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time and
+/// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time
+/// and
 /// the headers of a record, and shows nulls, where the types have them, to its function.
 ///
 /// Each operator has a second form, `.._with`, that takes its name or other arguments last.
@@ -249,7 +250,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.values_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
     }
 
-    /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler says
+    /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler
+    /// says
     /// what becomes of the record.
     pub fn try_map_values<V2, E>(
         self,
@@ -299,7 +301,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
     }
 
-    /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says what
+    /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says
+    /// what
     /// becomes of the record.
     pub fn try_flat_map<K2, V2, I, E>(
         self,
@@ -573,7 +576,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// Puts a processor behind the stream. `supplier` is called once for each task and resolves the
     /// stores, which are named in `stores` and were added by
-    /// [`add_state_store`](StreamsBuilder::add_state_store). A keyed operator behind it repartitions.
+    /// [`add_state_store`](StreamsBuilder::add_state_store). A keyed operator behind it
+    /// repartitions.
     pub fn process<P: Processor<K, V>>(
         self,
         supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
@@ -597,7 +601,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.processed(named.0, Effect::None, Partitioning::Stale, processing)
     }
 
-    /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing is
+    /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing
+    /// is
     /// repartitioned because of it.
     pub fn process_values<P: FixedKeyProcessor<K, V>>(
         self,
@@ -742,7 +747,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KGroupedStream::new(self.builder, grouping)
     }
 
-    /// Groups the records by a new key. An aggregation repartitions first; records without a key are
+    /// Groups the records by a new key. An aggregation repartitions first; records without a key
+    /// are
     /// dropped and counted.
     pub fn group_by<NK, K2>(
         self,
@@ -756,7 +762,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.group_by_with(f, Grouped::new())
     }
 
-    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key and
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
+    /// and
     /// for the repartition topic.
     pub fn group_by_with<NK, K2>(
         self,

@@ -98,7 +98,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.filter_with(move |key, value| !predicate(key, value), derived)
     }
 
-    /// Another value for each row. A function that gives `None` deletes the row; then name the plain
+    /// Another value for each row. A function that gives `None` deletes the row; then name the
+    /// plain
     /// type, as in `map_values::<String, _>(..)`.
     pub fn map_values<N, R>(self, f: impl Fn(V) -> R + Send + Sync + 'static) -> KTable<'b, K, N>
     where
@@ -189,7 +190,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.streamed(Some(named.0))
     }
 
-    /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with one
+    /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
+    /// one
     /// of these: `counts.to_stream_as::<Option<String>, i64>()`.
     pub fn to_stream_as<K2, V2>(self) -> KStream<'b, K2, Option<V2>>
     where
@@ -237,7 +239,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
-    /// city_of.group_by(|person, city| (city, person.clone())).count().to_stream().to("people-in-city");
+    /// city_of.group_by(|person, city| (city,
+    /// person.clone())).count().to_stream().to("people-in-city");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// let mut city_of = driver.input::<String, String>("city-of-person");
@@ -259,7 +262,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.group_by_with(selector, Grouped::new())
     }
 
-    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key and
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
+    /// and
     /// for the repartition topic.
     pub fn group_by_with<K2, V2, S>(
         self,

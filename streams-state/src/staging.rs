@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(crate) use self::budget::OverlayBudget;
 use self::budget::OverlayShare;
 pub(crate) use self::overlay::SlotHint;
-use self::overlay::{Known, Overlay};
+use self::overlay::{Effort, Known, Overlay};
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 
 /// Counts the changes of a byte store, which end the iterators made before.
@@ -48,7 +48,7 @@ impl Staged {
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
-    pub(crate) fn get_with<R>(
+    pub(crate) fn read_with<R>(
         &self,
         hash: u64,
         key: &[u8],
@@ -68,7 +68,7 @@ impl Staged {
         let hint = overlay.remember(hash, key, value);
         let result = read(value);
         self.buffer.set(buffer);
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Little);
         Ok((result, hint))
     }
 
@@ -93,10 +93,10 @@ impl Staged {
     }
 
     /// Keeps the overlay within its share of the budget.
-    fn settle(&self, overlay: &mut Overlay) {
+    fn settle(&self, overlay: &mut Overlay, effort: Effort) {
         let allowed = self.share.clean_bytes_max(overlay.staged_bytes());
         if overlay.clean_bytes() > allowed {
-            overlay.trim(allowed);
+            overlay.trim(allowed, effort);
         }
         self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
     }
@@ -160,7 +160,7 @@ impl Staged {
     pub(crate) fn committed(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.committed();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -168,7 +168,7 @@ impl Staged {
     pub(crate) fn discard(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.discard();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -182,7 +182,7 @@ impl Staged {
     pub(crate) fn emptied(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.clear();
-        self.settle(&mut overlay);
+        self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
@@ -192,3 +192,6 @@ impl Staged {
         self.emptied();
     }
 }
+
+#[cfg(test)]
+mod tests;

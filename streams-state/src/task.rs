@@ -145,8 +145,13 @@ impl StoresOfTask {
         }
         for store in chosen() {
             store.with_bytes(|bytes, staged| {
-                if let Bytes::Memory(memory) = bytes {
-                    staged.for_each_staged(|key, value| memory.write(key, value));
+                match bytes {
+                    Bytes::Memory(memory) => {
+                        staged.for_each_staged(|key, value| memory.write(key, value));
+                    }
+                    Bytes::Rocks(rocks) => {
+                        rocks.database().wrote(rocks.at(), staged.staged_size().1);
+                    }
                 }
                 Ok(())
             })?;
@@ -213,7 +218,7 @@ impl TaskStores for StoresOfTask {
             }
             Bytes::Rocks(rocks) => {
                 let next_offset = record.offset.saturating_add(1);
-                rocks.database().restore(rocks.at(), (key, value), next_offset)
+                rocks.restore((key, value), next_offset)
             }
         });
         self.row = row;

@@ -83,7 +83,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// `key=value,…` from the environment.
+/// `key=value,...` from the environment.
 fn overrides(name: &str) -> Vec<(String, String)> {
     let text = std::env::var(name).unwrap_or_default();
     text.split(',')

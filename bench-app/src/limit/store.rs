@@ -1,4 +1,5 @@
-//! Counts on RocksDB: writes staged in a hash map, one batch a commit, values readable from memory after it.
+//! Counts on RocksDB: writes staged in a hash map, one batch a commit, values readable from memory
+//! after it.
 
 use super::Error;
 use foldhash::fast::RandomState;
@@ -95,7 +96,8 @@ impl Counts {
     }
 }
 
-/// A key in place if it is short: one more cache miss a record is what the hash map costs otherwise.
+/// A key in place if it is short: one more cache miss a record is what the hash map costs
+/// otherwise.
 enum Key {
     Short { length: u8, bytes: [u8; SHORT] },
     Long(Box<[u8]>),

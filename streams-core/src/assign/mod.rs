@@ -28,7 +28,8 @@ pub struct Candidate {
     pub workers: u16,
     /// Tasks that the member runs or has not yet released.
     pub owned: BTreeSet<TaskId>,
-    /// How many changelog records the member's local state lacks, for each task that it has state of.
+    /// How many changelog records the member's local state lacks, for each task that it has state
+    /// of.
     pub lags: BTreeMap<TaskId, u64>,
 }
 

@@ -1,3 +1,5 @@
+//! Balance, stickiness and moves of the assignor.
+
 use proptest::prelude::*;
 
 use super::*;

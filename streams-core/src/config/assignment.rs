@@ -26,9 +26,11 @@ pub struct Assignment {
     pub num_standby_replicas: u32,
     /// `max.warmup.replicas`: copies of state built up at a time ahead of a move, 2 by default.
     pub max_warmup_replicas: u32,
-    /// `acceptable.recovery.lag`: records behind at which a copy counts as caught up, 10000 by default.
+    /// `acceptable.recovery.lag`: records behind at which a copy counts as caught up, 10000 by
+    /// default.
     pub acceptable_recovery_lag: u64,
-    /// `probing.rebalance.interval.ms`: how often to see whether a copy has caught up, 10 minutes by default.
+    /// `probing.rebalance.interval.ms`: how often to see whether a copy has caught up, 10 minutes
+    /// by default.
     pub probing_rebalance_interval: Duration,
     /// `rack.aware.assignment.strategy`.
     pub rack_strategy: RackStrategy,

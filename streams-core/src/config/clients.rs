@@ -84,8 +84,10 @@ struct ClientValue {
     origin: Origin,
 }
 
-/// Settings of one client in librdkafka's names. Not among them are the addresses, the client id, security, and
-/// the bounds of queues, which the shell divides among the clients of the process. None of them is secret.
+/// Settings of one client in librdkafka's names. Not among them are the addresses, the client id,
+/// security, and
+/// the bounds of queues, which the shell divides among the clients of the process. None of them is
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
     role: ClientRole,
@@ -179,7 +181,8 @@ impl ClientSettings {
                 self.values.entry(most).or_insert(value);
             }
         }
-        // librdkafka refuses to fetch less at once than its largest message; Kafka hands out a larger record alone.
+        // librdkafka refuses to fetch less at once than its largest message; Kafka hands out a
+        // larger record alone.
         if let Some(fetch) = self.number("fetch.max.bytes")
             && fetch < MESSAGE_BYTES_MAX
         {

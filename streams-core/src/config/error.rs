@@ -50,7 +50,8 @@ pub enum ConfigError {
         /// Where it was set.
         origin: Origin,
     },
-    /// A key whose neglect would change results, storage or security, or that Millstream sets itself.
+    /// A key whose neglect would change results, storage or security, or that Millstream sets
+    /// itself.
     #[error("'{key}' ({origin}) cannot be set: {remedy}")]
     Refused {
         /// The key as written.

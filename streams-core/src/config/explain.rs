@@ -15,7 +15,8 @@ pub struct ExplainedValue {
     pub origin: Origin,
 }
 
-/// Every effective value with its origin. Its text shows no secret: passwords, keys, and the values of the
+/// Every effective value with its origin. Its text shows no secret: passwords, keys, and the values
+/// of the
 /// user's own `app.` keys are masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation(pub(crate) Vec<ExplainedValue>);

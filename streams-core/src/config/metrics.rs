@@ -26,7 +26,8 @@ pub struct MetricsSettings {
     pub num_samples: u32,
     /// `metrics.sample.window.ms`, 30 s by default.
     pub sample_window: Duration,
-    /// `log.summary.interval.ms`: how often a summary is logged, 2 minutes by default; none if negative.
+    /// `log.summary.interval.ms`: how often a summary is logged, 2 minutes by default; none if
+    /// negative.
     pub log_summary_interval: Option<Duration>,
 }
 

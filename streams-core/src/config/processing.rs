@@ -39,12 +39,14 @@ pub enum DefaultTimestampExtractor {
     WallClock,
 }
 
-/// `max.task.idle.ms`: how long a task waits for a partition without records, to keep timestamp order.
+/// `max.task.idle.ms`: how long a task waits for a partition without records, to keep timestamp
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxTaskIdle {
     /// -1: it takes what is there.
     Disabled,
-    /// It waits until every partition is known to be read to its end, and then this long. Default 0.
+    /// It waits until every partition is known to be read to its end, and then this long. Default
+    /// 0.
     Wait(Duration),
 }
 
@@ -72,13 +74,15 @@ pub struct Processing {
     pub max_block: Duration,
     /// `default.api.timeout.ms`: how long calls to the cluster may take, 60 s by default.
     pub api_timeout: Duration,
-    /// `transaction.timeout.ms` of the producer, 10 s by default; without meaning under at-least-once.
+    /// `transaction.timeout.ms` of the producer, 10 s by default; without meaning under
+    /// at-least-once.
     pub transaction_timeout: Duration,
     /// `deserialization.exception.handler`, fail by default.
     pub on_deserialization_error: FailurePolicy,
     /// `processing.exception.handler`, fail by default.
     pub on_processing_error: FailurePolicy,
-    /// `processing.exception.handler.global.enabled`: whether that also holds for global tables; no by default.
+    /// `processing.exception.handler.global.enabled`: whether that also holds for global tables; no
+    /// by default.
     pub global_processing_handler: bool,
     /// `production.exception.handler`, fail by default.
     pub on_production_error: FailurePolicy,
@@ -86,10 +90,12 @@ pub struct Processing {
     pub dead_letter_topic: Option<DeadLetterTopic>,
     /// `default.timestamp.extractor`, fail on a negative timestamp by default.
     pub default_timestamp_extractor: DefaultTimestampExtractor,
-    /// `prefetch.max.bytes`: most bytes that all consumers of the process hold fetched, 16 MiB by default.
+    /// `prefetch.max.bytes`: most bytes that all consumers of the process hold fetched, 16 MiB by
+    /// default.
     /// DIFFERENCE: Kafka bounds prefetch per consumer and partition, so that it grows with both.
     pub prefetch_bytes_max: u64,
-    /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent, 32 MiB by
+    /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent,
+    /// 32 MiB by
     /// default. DIFFERENCE: Kafka's bound is for each producer, and it has one a thread.
     pub send_queue_bytes_max: u64,
 }

@@ -20,7 +20,8 @@ pub(crate) struct Reader<'a> {
 pub(crate) const MEMBER: [Scope; 3] = [Scope::MainConsumer, Scope::Consumer, Scope::Shared];
 /// Where the producer's settings are looked up.
 pub(crate) const PRODUCER: [Scope; 2] = [Scope::Producer, Scope::Shared];
-/// Where settings of whole processes are looked up that Kafka knows for consumers and admin clients.
+/// Where settings of whole processes are looked up that Kafka knows for consumers and admin
+/// clients.
 pub(crate) const CALLS: [Scope; 4] =
     [Scope::MainConsumer, Scope::Consumer, Scope::Admin, Scope::Shared];
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Text that may be secret. It shows nothing of itself in `Debug`, has no `Display`, and overwrites its
+/// Text that may be secret. It shows nothing of itself in `Debug`, has no `Display`, and overwrites
+/// its
 /// memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

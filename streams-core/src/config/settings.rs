@@ -1,4 +1,5 @@
-//! Raw entries sorted into known settings: every key classified, translated and checked, layers merged.
+//! Raw entries sorted into known settings: every key classified, translated and checked, layers
+//! merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -39,20 +39,25 @@ pub enum StateDirAccess {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
-    /// `state.dir`; by default `millstream` in the temporary directory (`TMPDIR` of the environment that was
-    /// given, or `/tmp`). DIFFERENCE: Kafka's default ends in `kafka-streams`; the files differ, and one
+    /// `state.dir`; by default `millstream` in the temporary directory (`TMPDIR` of the environment
+    /// that was
+    /// given, or `/tmp`). DIFFERENCE: Kafka's default ends in `kafka-streams`; the files differ,
+    /// and one
     /// directory must not serve both.
     pub dir: PathBuf,
     /// Who may write to the directory.
     pub access: StateDirAccess,
     /// `statestore.cache.max.bytes`: record caches of the process, 10 MiB by default.
     pub cache_bytes_max: u64,
-    /// `state.memory.budget.bytes`: memory of all stores of the process; if none, it is taken from the memory
+    /// `state.memory.budget.bytes`: memory of all stores of the process; if none, it is taken from
+    /// the memory
     /// limit of the container or machine.
     pub memory_budget_bytes: Option<u64>,
-    /// `state.cleanup.delay.ms`: how long the state of a task that has gone is kept, 10 minutes by default.
+    /// `state.cleanup.delay.ms`: how long the state of a task that has gone is kept, 10 minutes by
+    /// default.
     pub cleanup_delay: Duration,
-    /// `state.cleanup.dir.max.age.ms`: state older than this is removed at start; none, the default, keeps it.
+    /// `state.cleanup.dir.max.age.ms`: state older than this is removed at start; none, the
+    /// default, keeps it.
     pub cleanup_dir_age_max: Option<Duration>,
     /// `dsl.store.suppliers.class` or `default.dsl.store`, RocksDB by default.
     pub default_store: DefaultStore,

@@ -96,7 +96,7 @@ fn later_layers_win() {
             ("KAFKA_BOOTSTRAP_SERVERS", "env:9092"),
             ("STREAMS_CONSUMER_SESSION_TIMEOUT_MS", "20000"),
             ("STREAMS_RACK_AWARE_ASSIGNMENT_NON__OVERLAP__COST", "7"),
-            ("HOME", "/root"),
+            ("HOME", "/nowhere"),
         ]))
         .properties(&text("a.properties", "num.stream.threads=2\npoll.ms=5\nstate.dir=/a"))
         .properties(&text("b.properties", "num.stream.threads=3"))

@@ -50,7 +50,8 @@ impl Optimization {
 pub struct TopologySettings {
     /// `topology.optimization`, empty by default.
     pub optimizations: BTreeSet<Optimization>,
-    /// `ensure.explicit.internal.resource.naming`: whether a generated name of an internal topic or store is an
+    /// `ensure.explicit.internal.resource.naming`: whether a generated name of an internal topic or
+    /// store is an
     /// error; no by default.
     pub ensure_explicit_naming: bool,
     /// Least time between two looks for outer-join records without partner, 1 s by default.
@@ -92,7 +93,8 @@ pub struct InternalTopicSettings {
     pub replication_factor: ReplicationFactor,
     /// `topic.*`: settings of internal topics, over the defaults and under those of an operator.
     pub settings: BTreeMap<&'static str, String>,
-    /// `windowstore.changelog.additional.retention.ms`: added to a window's retention, a day by default.
+    /// `windowstore.changelog.additional.retention.ms`: added to a window's retention, a day by
+    /// default.
     pub additional_retention: Duration,
     /// `repartition.purge.interval.ms`: how often processed records are deleted, 30 s by default.
     pub repartition_purge_interval: Duration,

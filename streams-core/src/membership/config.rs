@@ -23,7 +23,8 @@ pub struct MembershipConfig {
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`: 2 s.
     pub heartbeat_interval: Duration,
-    /// How long a rebalance waits for the members to join (in Kafka, `max.poll.interval.ms`): 5 min.
+    /// How long a rebalance waits for the members to join (in Kafka, `max.poll.interval.ms`): 5
+    /// min.
     pub rebalance_timeout: Duration,
     /// `request.timeout.ms`: a connection that does not answer for so long is given up. 30 s.
     pub request_timeout: Duration,

@@ -5,7 +5,8 @@
 //! open, bytes to send, events for its owner. A driver need only move bytes.
 //!
 //! ```
-//! use streams_core::membership::{Action, Address, MemberData, Membership, MembershipConfig, Moment};
+//! use streams_core::membership::{Action, Address, MemberData, Membership, MembershipConfig,
+//! Moment};
 //!
 //! let config = MembershipConfig::new("orders", vec![Address::new("localhost", 9092)]);
 //! let now = Moment::from_millis(0);

@@ -59,12 +59,14 @@ pub struct AssignmentData {
     pub active: BTreeSet<TaskId>,
     /// Tasks whose state to keep warm.
     pub standby: BTreeSet<TaskId>,
-    /// Whether tasks are withheld until their owners release them, so that another rebalance follows.
+    /// Whether tasks are withheld until their owners release them, so that another rebalance
+    /// follows.
     pub follow_up: bool,
 }
 
 impl SubscriptionData {
-    /// The data's bytes. Positions that would take it over [`USER_DATA_BYTES_MAX`] are left out, the
+    /// The data's bytes. Positions that would take it over [`USER_DATA_BYTES_MAX`] are left out,
+    /// the
     /// lowest first; they only guide the assignment.
     ///
     /// # Errors

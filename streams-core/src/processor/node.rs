@@ -19,7 +19,8 @@ use crate::time::Timestamp;
 pub struct Stores<'a, 'l>(&'a NodeLinks<'l>);
 
 impl Stores<'_, '_> {
-    /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it in
+    /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it
+    /// in
     /// the processor, so that nothing is looked up per record.
     ///
     /// # Errors

@@ -116,7 +116,8 @@ impl Schedules {
         queue.peek().map(|entry| Timestamp::from_millis(entry.due))
     }
 
-    /// Takes the first schedule that is due; give it back with [`rearm`](Self::rearm) after the call.
+    /// Takes the first schedule that is due; give it back with [`rearm`](Self::rearm) after the
+    /// call.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: Timestamp) -> Option<Due> {
         while self.queue(kind).peek().is_some_and(|entry| entry.due <= now.millis()) {
             let entry = self.queue(kind).poll(Entry::compare)?;

@@ -125,9 +125,12 @@ mod tests {
         #[test]
         fn what_was_written_is_read(n: Option<i64>, x: f64, text: String, raw: Vec<u8>) {
             let topic = "t".into();
-            prop_assert_eq!(f64::serde().decode(&topic, Some(&bytes_of(&x))).unwrap().to_bits(), x.to_bits());
-            prop_assert_eq!(&String::serde().decode(&topic, Some(&bytes_of(&text))).unwrap(), &text);
-            prop_assert_eq!(&Vec::<u8>::serde().decode(&topic, Some(&bytes_of(&raw))).unwrap(), &raw);
+            let read = f64::serde().decode(&topic, Some(&bytes_of(&x))).unwrap();
+            prop_assert_eq!(read.to_bits(), x.to_bits());
+            let read = String::serde().decode(&topic, Some(&bytes_of(&text))).unwrap();
+            prop_assert_eq!(read, text);
+            let read = Vec::<u8>::serde().decode(&topic, Some(&bytes_of(&raw))).unwrap();
+            prop_assert_eq!(read, raw);
             let bytes = bytes_of(&n);
             let read = Option::<i64>::serde().decode(&topic, n.map(|_| &bytes[..])).unwrap();
             prop_assert_eq!(read, n);

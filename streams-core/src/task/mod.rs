@@ -89,7 +89,8 @@ pub struct OffsetToCommit {
     pub metadata: String,
 }
 
-/// One task: its processors, stores and input queues. It never leaves its thread, does no I/O but to
+/// One task: its processors, stores and input queues. It never leaves its thread, does no I/O but
+/// to
 /// its stores, and takes the time as an argument.
 pub struct Task {
     topology: Topology,

@@ -161,7 +161,8 @@ impl TopologyBuilder {
         NodeHandle { id, forwards: PhantomData }
     }
 
-    /// Adds a processor below nodes that forward what it takes. `supplier` is called once a task and
+    /// Adds a processor below nodes that forward what it takes. `supplier` is called once a task
+    /// and
     /// resolves the stores. Kafka's `addProcessor`.
     pub fn processor<K, V, P>(
         &mut self,

@@ -33,7 +33,8 @@ fn list(topics: &[(TopicName, i32)]) -> String {
 pub struct PartitionCounts(BTreeMap<TopicName, i32>);
 
 impl PartitionCounts {
-    /// Derives the counts of repartition topics from those of the topics outside, as Kafka does: the
+    /// Derives the counts of repartition topics from those of the topics outside, as Kafka does:
+    /// the
     /// most of what feeds them, and then what joins ask for.
     ///
     /// # Errors

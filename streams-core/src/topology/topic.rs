@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::names::TopicName;
 use crate::serde::{DefaultSerde, Serde, SharedSerde};
 
-/// A topic and how its keys and values are written: one definition for the source that reads it, the
+/// A topic and how its keys and values are written: one definition for the source that reads it,
+/// the
 /// sink that writes it, and the test that does either.
 ///
 /// A name alone is enough, `"orders".into()`, where both types have a [`DefaultSerde`].

@@ -1,4 +1,5 @@
-//! Workers: the tasks of one thread, as a state machine that is told the time and what happened, and
+//! Workers: the tasks of one thread, as a state machine that is told the time and what happened,
+//! and
 //! says what it wants. The shell's thread drives it; a simulation drives it as well.
 
 mod active;
@@ -163,7 +164,8 @@ impl Worker {
         self.active().filter(|active| active.is_running()).map(|active| &active.task)
     }
 
-    /// Does what can be done now, up to a bound: deliveries, restoration, records, punctuations, and
+    /// Does what can be done now, up to a bound: deliveries, restoration, records, punctuations,
+    /// and
     /// the next step of a commit.
     pub fn turn(&mut self, now: Timestamp) -> TurnReport {
         let mut report = TurnReport::default();

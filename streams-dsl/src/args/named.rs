@@ -2,13 +2,15 @@
 
 use streams_core::names::NodeName;
 
-/// Gives an operator's node a name, which `describe()` prints. Without one it gets Kafka's generated
+/// Gives an operator's node a name, which `describe()` prints. Without one it gets Kafka's
+/// generated
 /// name. Names keep what is written in Kafka in place when operators are put in before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named(pub(crate) NodeName);
 
 impl Named {
-    /// This name: letters, digits, `.`, `_` and `-`, at most 249. Another is a fault of the topology.
+    /// This name: letters, digits, `.`, `_` and `-`, at most 249. Another is a fault of the
+    /// topology.
     pub fn new(name: impl Into<NodeName>) -> Self {
         Self(name.into())
     }

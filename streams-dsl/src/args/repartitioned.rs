@@ -18,7 +18,8 @@ pub struct Repartitioned<K, V> {
 }
 
 impl<K, V> Repartitioned<K, V> {
-    /// The default serdes of the types, a generated name, as many partitions as the topics that feed
+    /// The default serdes of the types, a generated name, as many partitions as the topics that
+    /// feed
     /// it, and Kafka's default partitioner.
     #[must_use]
     pub fn new() -> Self

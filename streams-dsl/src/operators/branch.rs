@@ -25,16 +25,22 @@ impl<K, V> Clone for Case<K, V> {
 }
 
 struct Branch<K, V> {
-    /// With the places of the children; those with predicates first.
-    cases: Vec<(usize, Option<Arc<Predicate<K, V>>>)>,
+    /// Those with predicates first.
+    cases: Vec<Placed<K, V>>,
     out: Edge<K, V>,
+}
+
+/// A case, by the place of its child.
+struct Placed<K, V> {
+    child: usize,
+    holds: Option<Arc<Predicate<K, V>>>,
 }
 
 impl<K: Clone, V: Clone> Push<K, V> for Branch<K, V> {
     fn push(&mut self, record: Record<K, V>) -> Pushed {
         let takes = |holds: &Arc<Predicate<K, V>>| holds(&record.key, &record.value);
-        let case = self.cases.iter().find(|(_, holds)| holds.as_ref().is_none_or(takes));
-        let child = case.map(|(child, _)| *child);
+        let case = self.cases.iter().find(|case| case.holds.as_ref().is_none_or(takes));
+        let child = case.map(|case| case.child);
         child.map_or(Ok(()), |child| self.out.push_to(child, record))
     }
 }
@@ -48,10 +54,10 @@ where
     ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K, V>| {
         let placed = cases.iter().filter_map(|case| {
             let child = out.children().position(|name| *name == case.child)?;
-            Some((child, case.holds.clone()))
+            Some(Placed { child, holds: case.holds.clone() })
         });
         let mut placed: Vec<_> = placed.collect();
-        placed.sort_by_key(|(_, holds)| holds.is_none());
+        placed.sort_by_key(|case| case.holds.is_none());
         Ok(NodeCell::<K, V>::owned(Branch { cases: placed, out }))
     })
 }

@@ -1,4 +1,5 @@
-//! Folds the values of each key into a table: count, reduce, aggregate. The row's time is the latest
+//! Folds the values of each key into a table: count, reduce, aggregate. The row's time is the
+//! latest
 //! of its records'; a null key or value is dropped and counted; a fold that gives nothing deletes
 //! the row. Kafka's `KStreamAggregate` and `KStreamReduce`.
 

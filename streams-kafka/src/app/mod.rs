@@ -24,7 +24,8 @@ use crate::group::Input;
 
 /// A topology at work on Kafka: Kafka's `KafkaStreams`.
 ///
-/// It joins the consumer group named by `application.id`, gets its share of the tasks, restores their
+/// It joins the consumer group named by `application.id`, gets its share of the tasks, restores
+/// their
 /// stores and processes records until it is closed. Dropping it closes it and waits.
 pub struct KafkaStreams {
     parts: Mutex<Option<start::Parts>>,
@@ -71,7 +72,8 @@ impl KafkaStreams {
     /// broker that cannot be reached is waited for.
     ///
     /// # Errors
-    /// When a setting is not available, the state directory cannot be used, or it was started before.
+    /// When a setting is not available, the state directory cannot be used, or it was started
+    /// before.
     pub fn start(&self) -> Result<(), StreamsError> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
         let parts = parts.ok_or(StreamsError::StartedBefore)?;

@@ -12,7 +12,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a request may be late beyond its timeout before it is given up here: librdkafka answers in time by itself.
+/// How long a request may be late beyond its timeout before it is given up here: librdkafka answers
+/// in time by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A client for admin requests. The requests on topics are in [`topics`](super::topics).
@@ -59,7 +60,8 @@ impl Admin {
         timeout: Duration,
     ) -> Result<Vec<(String, usize)>, ClientError> {
         let mut metadata = std::ptr::null();
-        // SAFETY: the handle is live; on success the metadata is ours until it is destroyed below, and its topics lie one after the
+        // SAFETY: the handle is live; on success the metadata is ours until it is destroyed below,
+        // and its topics lie one after the
         // other. Fields are read one by one, since codes may lie outside the enum.
         unsafe {
             let all = 1;
@@ -83,7 +85,8 @@ impl Admin {
         }
     }
 
-    /// Sends one request and waits for its event. `send` gets the handle, the options and the queue for the answer.
+    /// Sends one request and waits for its event. `send` gets the handle, the options and the queue
+    /// for the answer.
     pub(super) fn request(
         &self,
         request: &Request,
@@ -123,7 +126,8 @@ impl Admin {
             let options = rd::rd_kafka_AdminOptions_new(self.client.raw(), request.operation);
             Owned::new(options, rd::rd_kafka_AdminOptions_destroy)?
         };
-        // SAFETY: live options; no text of an error is asked for. A refused timeout leaves the default of a minute.
+        // SAFETY: live options; no text of an error is asked for. A refused timeout leaves the
+        // default of a minute.
         unsafe {
             let timeout = milliseconds(request.timeout);
             rd::rd_kafka_AdminOptions_set_request_timeout(

@@ -15,8 +15,10 @@ pub(super) struct Client {
     raw: NonNull<rd::rd_kafka_t>,
 }
 
-// SAFETY: librdkafka documents its handles as thread-safe; every function of this module that takes one may be called from any
-// thread, several at once. `rd_kafka_destroy` runs when the last `Arc` goes, on none of librdkafka's own threads, since no
+// SAFETY: librdkafka documents its handles as thread-safe; every function of this module that takes
+// one may be called from any
+// thread, several at once. `rd_kafka_destroy` runs when the last `Arc` goes, on none of
+// librdkafka's own threads, since no
 // callback of ours holds one.
 unsafe impl Send for Client {}
 // SAFETY: as above.
@@ -28,7 +30,8 @@ impl Client {
         let role = config.role();
         let client = Arc::new(Self { raw: config.create()? });
         let raw = client.raw();
-        // SAFETY: `raw` is live. The consumer's queue then takes what would arrive on the main one; null names the main queue.
+        // SAFETY: `raw` is live. The consumer's queue then takes what would arrive on the main one;
+        // null names the main queue.
         let events = unsafe {
             if role == Role::Consumer {
                 rd::rd_kafka_poll_set_consumer(raw);
@@ -51,7 +54,8 @@ impl Client {
 
     /// The id of the cluster, from the metadata or asked for within `timeout`.
     pub(super) fn cluster_id(&self, timeout: Duration) -> Result<String, ClientError> {
-        // SAFETY: the handle is live; the text is copied, then given back to librdkafka's allocator.
+        // SAFETY: the handle is live; the text is copied, then given back to librdkafka's
+        // allocator.
         unsafe {
             let id = rd::rd_kafka_clusterid(self.raw(), milliseconds(timeout));
             if id.is_null() {
@@ -66,7 +70,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // SAFETY: the last user is gone. The flag skips leaving a group, since this module never joins one.
+        // SAFETY: the last user is gone. The flag skips leaving a group, since this module never
+        // joins one.
         unsafe { rd::rd_kafka_destroy_flags(self.raw(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
     }
 }

@@ -7,7 +7,8 @@ use std::ptr::NonNull;
 
 const REASON_BYTES: usize = 512;
 
-/// What a client is for: each role has its own defaults and its own settings that a user cannot change.
+/// What a client is for: each role has its own defaults and its own settings that a user cannot
+/// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Consumer,
@@ -71,7 +72,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The defaults of `role`, then `pairs` in order, then what the role does not let anyone change.
+    /// The defaults of `role`, then `pairs` in order, then what the role does not let anyone
+    /// change.
     ///
     /// # Errors
     /// A key that librdkafka does not know, or a value that it refuses.
@@ -105,7 +107,8 @@ impl Config {
             reason: "its value contains a zero byte".to_owned(),
         })?;
         let mut reason: [c_char; REASON_BYTES] = [0; REASON_BYTES];
-        // SAFETY: `raw` is live, both strings end in zero, and the reason is written within the given size.
+        // SAFETY: `raw` is live, both strings end in zero, and the reason is written within the
+        // given size.
         let outcome = unsafe {
             rd::rd_kafka_conf_set(
                 self.raw.as_ptr(),
@@ -132,7 +135,8 @@ impl Config {
         self.role
     }
 
-    /// Makes the handle. On failure librdkafka leaves the settings with us, and they are dropped here.
+    /// Makes the handle. On failure librdkafka leaves the settings with us, and they are dropped
+    /// here.
     pub(super) fn create(self) -> Result<NonNull<rd::rd_kafka_t>, ClientError> {
         let mut reason: [c_char; REASON_BYTES] = [0; REASON_BYTES];
         let kind = match self.role {

@@ -1,4 +1,5 @@
-//! A consumer that only reads what it is told to: no group, explicit offsets, one queue for each partition.
+//! A consumer that only reads what it is told to: no group, explicit offsets, one queue for each
+//! partition.
 
 use super::client::Client;
 use super::config::{Config, c_string};
@@ -29,7 +30,8 @@ impl Start<'_> {
     pub(crate) const LATEST: i64 = -1;
 }
 
-/// The handle, which may be used from any thread. `group.id` must be set, as librdkafka asks for it, but is never used.
+/// The handle, which may be used from any thread. `group.id` must be set, as librdkafka asks for
+/// it, but is never used.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     client: Arc<Client>,
@@ -48,12 +50,16 @@ impl Consumer {
         Ok(Self { client, events: Mutex::new(events), claimed: Claims::default() })
     }
 
-    /// Adds partitions without disturbing the others. Their queues come back in the same order; `waker` is woken when one of them
-    /// is no longer empty. Waits for librdkafka's main thread, not for a broker. The first records of a topic that is new to a
-    /// connected client come after some 400 ms, those of a known one at once: assign what belongs together in one call.
+    /// Adds partitions without disturbing the others. Their queues come back in the same order;
+    /// `waker` is woken when one of them
+    /// is no longer empty. Waits for librdkafka's main thread, not for a broker. The first records
+    /// of a topic that is new to a
+    /// connected client come after some 400 ms, those of a known one at once: assign what belongs
+    /// together in one call.
     ///
     /// # Errors
-    /// A partition that is assigned already or whose queue was not dropped, a name with a zero byte.
+    /// A partition that is assigned already or whose queue was not dropped, a name with a zero
+    /// byte.
     pub(crate) fn assign(
         &self,
         starts: &[Start<'_>],
@@ -77,7 +83,8 @@ impl Consumer {
         Ok(queues)
     }
 
-    /// Takes partitions away without disturbing the others. Their queues yield nothing after this call; drop them.
+    /// Takes partitions away without disturbing the others. Their queues yield nothing after this
+    /// call; drop them.
     ///
     /// # Errors
     /// A partition that is not assigned.
@@ -143,7 +150,8 @@ impl Consumer {
         self.events.get_mut().unwrap_or_else(PoisonError::into_inner).wake(waker);
     }
 
-    /// Serves what concerns the whole client: logs go to `tracing`, problems come back. To be called until `None`, at least once a
+    /// Serves what concerns the whole client: logs go to `tracing`, problems come back. To be
+    /// called until `None`, at least once a
     /// second, since the queue has no bound.
     pub(crate) fn poll(&self) -> Option<ClientProblem> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +164,8 @@ impl Consumer {
     }
 }
 
-/// What one partition has fetched ahead. Back-pressure is not to fetch: librdkafka stops asking the broker once the bounds of the
+/// What one partition has fetched ahead. Back-pressure is not to fetch: librdkafka stops asking the
+/// broker once the bounds of the
 /// settings are reached, and keeps what it has.
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
@@ -171,11 +180,13 @@ pub(crate) struct PartitionQueue {
 unsafe impl Send for PartitionQueue {}
 
 impl PartitionQueue {
-    /// Up to `max` entries that are there already, or `None`. Never waits. A queue is empty only once `None` has come back: until
+    /// Up to `max` entries that are there already, or `None`. Never waits. A queue is empty only
+    /// once `None` has come back: until
     /// then its waker stays silent.
     pub(crate) fn fetch(&mut self, max: usize) -> Option<Batch> {
         self.spare.reserve(max);
-        // SAFETY: `spare` is empty and has room for `max` pointers; librdkafka writes as many as it returns, each a live message that
+        // SAFETY: `spare` is empty and has room for `max` pointers; librdkafka writes as many as it
+        // returns, each a live message that
         // becomes ours.
         let count = unsafe {
             let count =
@@ -193,8 +204,10 @@ impl PartitionQueue {
         Some(unsafe { Batch::own(self.queue.client(), messages) })
     }
 
-    /// The offset after the last record or transaction marker that was fetched; `None` before the first. With `enable.partition.eof`
-    /// use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more record.
+    /// The offset after the last record or transaction marker that was fetched; `None` before the
+    /// first. With `enable.partition.eof`
+    /// use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more
+    /// record.
     ///
     /// # Errors
     /// None that is known.
@@ -211,7 +224,8 @@ impl PartitionQueue {
             .map(|entry| entry.offset))
     }
 
-    /// Moves the wake-ups to another worker. Fetch once after this call, as an earlier wake-up went to the old one.
+    /// Moves the wake-ups to another worker. Fetch once after this call, as an earlier wake-up went
+    /// to the old one.
     pub(crate) fn wake(&mut self, waker: &Waker) {
         self.queue.wake(waker);
     }
@@ -219,7 +233,8 @@ impl PartitionQueue {
 
 type Claims = Arc<Mutex<BTreeSet<(String, i32)>>>;
 
-/// The right to a partition's queue. librdkafka has one queue for each partition and one wake-up for it, which goes when a reference
+/// The right to a partition's queue. librdkafka has one queue for each partition and one wake-up
+/// for it, which goes when a reference
 /// of ours is dropped: a second one must not exist beside it.
 #[derive(Debug)]
 struct Claim {

@@ -6,7 +6,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use thiserror::Error;
 
-/// Functions that return a code, declared with `i32` in the place of the bindings' enum (see the rules of the module).
+/// Functions that return a code, declared with `i32` in the place of the bindings' enum (see the
+/// rules of the module).
 pub(super) mod raw {
     use super::rd;
     use std::ffi::{c_char, c_int, c_void};
@@ -85,7 +86,8 @@ impl Code {
 
     /// The name in Kafka's protocol, `TOPIC_ALREADY_EXISTS`, or librdkafka's.
     pub(crate) fn name(self) -> String {
-        // SAFETY: takes any number; the text is static or belongs to this thread, and is copied here.
+        // SAFETY: takes any number; the text is static or belongs to this thread, and is copied
+        // here.
         unsafe { text(raw::rd_kafka_err2name(self.0)) }
     }
 
@@ -150,7 +152,8 @@ impl ClientError {
         error: *mut rd::rd_kafka_error_t,
     ) -> Result<(), Self> {
         let Some(error) = NonNull::new(error) else { return Ok(()) };
-        // SAFETY: live and owned, by this function's contract; the text is copied before the object goes.
+        // SAFETY: live and owned, by this function's contract; the text is copied before the object
+        // goes.
         unsafe {
             let code = Code(raw::rd_kafka_error_code(error.as_ptr()));
             let message = text(rd::rd_kafka_error_string(error.as_ptr()));

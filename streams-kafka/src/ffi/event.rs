@@ -7,7 +7,8 @@ use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// A problem of the whole client. Most pass by themselves (a broker is away); after a fatal one the client must be replaced.
+/// A problem of the whole client. Most pass by themselves (a broker is away); after a fatal one the
+/// client must be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientProblem {
     pub(crate) code: Code,

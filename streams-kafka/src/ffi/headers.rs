@@ -1,4 +1,5 @@
-//! Headers of a record, in librdkafka's own form: those of a fetched record can be produced again without being taken apart.
+//! Headers of a record, in librdkafka's own form: those of a fetched record can be produced again
+//! without being taken apart.
 
 use super::error::{ClientError, raw};
 use rdkafka::bindings as rd;
@@ -25,10 +26,12 @@ impl<'a> HeadersRef<'a> {
         unsafe { rd::rd_kafka_header_cnt(self.raw.as_ptr()) }
     }
 
-    /// The header at `index`, in the record's order: its name (any bytes save zero) and value, which may be null.
+    /// The header at `index`, in the record's order: its name (any bytes save zero) and value,
+    /// which may be null.
     pub(crate) fn get(self, index: usize) -> Option<(&'a [u8], Option<&'a [u8]>)> {
         let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
-        // SAFETY: live for `'a`; on success the three describe memory of the headers, which stays where it is for `'a`.
+        // SAFETY: live for `'a`; on success the three describe memory of the headers, which stays
+        // where it is for `'a`.
         unsafe {
             let headers = self.raw.as_ptr();
             match raw::rd_kafka_header_get_all(
@@ -80,7 +83,8 @@ impl Headers {
     /// Sizes beyond what librdkafka can hold.
     pub(crate) fn add(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<(), ClientError> {
         let (value, value_size) = pointer(value);
-        // SAFETY: live; name and value are read within the given sizes (a slice is never longer than isize::MAX).
+        // SAFETY: live; name and value are read within the given sizes (a slice is never longer
+        // than isize::MAX).
         let code = unsafe {
             raw::rd_kafka_header_add(
                 self.0.as_ptr(),

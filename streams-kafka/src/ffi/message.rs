@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// Messages of one partition in the order of their offsets, destroyed when the batch is dropped. While it lives it pins the fetch
+/// Messages of one partition in the order of their offsets, destroyed when the batch is dropped.
+/// While it lives it pins the fetch
 /// responses that they came in, so it should be used up soon.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -16,7 +17,8 @@ pub(crate) struct Batch {
     _client: Arc<Client>,
 }
 
-// SAFETY: the messages have one owner and are tied to no thread. Not `Sync`: headers are parsed on first use, inside the message.
+// SAFETY: the messages have one owner and are tied to no thread. Not `Sync`: headers are parsed on
+// first use, inside the message.
 unsafe impl Send for Batch {}
 
 /// One entry of a batch.
@@ -27,7 +29,8 @@ pub(crate) enum Fetched<'b> {
     End {
         offset: i64,
     },
-    /// The partition cannot be read on; for [`Code::OFFSET_OUT_OF_RANGE`] and [`Code::LOG_TRUNCATION`] until it is assigned anew.
+    /// The partition cannot be read on; for [`Code::OFFSET_OUT_OF_RANGE`] and
+    /// [`Code::LOG_TRUNCATION`] until it is assigned anew.
     Failed {
         code: Code,
         offset: i64,
@@ -82,7 +85,8 @@ pub(crate) struct RawMessage<'b> {
     batch: PhantomData<&'b Batch>,
 }
 
-// Fields are read one by one through the pointer: no reference to the whole is made, since its code may lie outside the enum.
+// Fields are read one by one through the pointer: no reference to the whole is made, since its code
+// may lie outside the enum.
 impl<'b> RawMessage<'b> {
     #[inline]
     fn code(self) -> Code {
@@ -126,11 +130,13 @@ impl<'b> RawMessage<'b> {
         unsafe { rd::rd_kafka_message_leader_epoch(self.raw.as_ptr()) }
     }
 
-    /// The headers, parsed at the first call; `None` without any. Headers that cannot be parsed count as none.
+    /// The headers, parsed at the first call; `None` without any. Headers that cannot be parsed
+    /// count as none.
     #[inline]
     pub(crate) fn headers(self) -> Option<HeadersRef<'b>> {
         let mut headers = std::ptr::null_mut();
-        // SAFETY: live for `'b`, and used by one thread, as `Self` and a shared `Batch` do not leave theirs. What comes back belongs
+        // SAFETY: live for `'b`, and used by one thread, as `Self` and a shared `Batch` do not
+        // leave theirs. What comes back belongs
         // to the message.
         unsafe {
             match raw::rd_kafka_message_headers(self.raw.as_ptr(), &raw mut headers) {

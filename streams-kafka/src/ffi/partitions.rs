@@ -28,7 +28,8 @@ impl PartitionList {
             .ok_or_else(|| ClientError::Create { reason: "out of memory".to_owned() })?;
         for (topic, partition, offset) in entries {
             let topic = c_string(topic)?;
-            // SAFETY: the list is live, the name is copied; the new entry is valid until the list grows again.
+            // SAFETY: the list is live, the name is copied; the new entry is valid until the list
+            // grows again.
             unsafe {
                 let entry =
                     rd::rd_kafka_topic_partition_list_add(list.raw(), topic.as_ptr(), partition);
@@ -64,7 +65,8 @@ pub(super) unsafe fn entries(list: *const rd::rd_kafka_topic_partition_list_t) -
 /// # Safety
 /// `raw` points at a live entry.
 pub(super) unsafe fn entry(raw: *const rd::rd_kafka_topic_partition_t) -> Entry {
-    // SAFETY: fields are read one by one: no reference to the whole is made, since its code may lie outside the enum.
+    // SAFETY: fields are read one by one: no reference to the whole is made, since its code may lie
+    // outside the enum.
     unsafe {
         Entry {
             topic: text((*raw).topic),

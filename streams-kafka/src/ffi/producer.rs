@@ -28,7 +28,8 @@ impl TopicSlot {
 pub(crate) struct Outgoing<'a> {
     pub(crate) topic: TopicSlot,
     pub(crate) partition: i32,
-    /// Milliseconds since 1970, not negative. DIFFERENCE: 0 is sent as 1, because librdkafka takes 0 for "now".
+    /// Milliseconds since 1970, not negative. DIFFERENCE: 0 is sent as 1, because librdkafka takes
+    /// 0 for "now".
     pub(crate) timestamp: i64,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
@@ -103,7 +104,8 @@ impl Producer {
     /// Queues a record. Costs no system call and never waits.
     ///
     /// # Errors
-    /// A record above `message.max.bytes`, a partition that does not exist, a client after a fatal problem.
+    /// A record above `message.max.bytes`, a partition that does not exist, a client after a fatal
+    /// problem.
     pub(crate) fn produce(&mut self, record: &Outgoing<'_>) -> Result<Accepted, ClientError> {
         let Some(topic) = self.topics.get(record.topic.0 as usize) else {
             return Err(ClientError::Create {
@@ -116,7 +118,8 @@ impl Producer {
                 let copy = headers.copy();
                 let code = topic.send(&self.client, record, copy);
                 if code != 0 {
-                    // SAFETY: a copy of ours, which librdkafka does not take when it refuses the record.
+                    // SAFETY: a copy of ours, which librdkafka does not take when it refuses the
+                    // record.
                     unsafe { rd::rd_kafka_headers_destroy(copy) };
                 }
                 code
@@ -137,10 +140,13 @@ impl Producer {
         self.outstanding
     }
 
-    /// Sends what waits for `linger.ms` at once; what is produced later waits again. Returns after at most a millisecond.
+    /// Sends what waits for `linger.ms` at once; what is produced later waits again. Returns after
+    /// at most a millisecond.
     pub(crate) fn hurry(&self) {
-        // SAFETY: the handle is live. With reports as events the call serves none: it sets a flag for the brokers' threads, wakes
-        // them, waits a millisecond for the queue to run empty, and takes the flag back. That it did not run empty is no error.
+        // SAFETY: the handle is live. With reports as events the call serves none: it sets a flag
+        // for the brokers' threads, wakes
+        // them, waits a millisecond for the queue to run empty, and takes the flag back. That it
+        // did not run empty is no error.
         unsafe { rd::rd_kafka_flush(self.client.raw(), 1) };
     }
 
@@ -149,7 +155,8 @@ impl Producer {
         self.events.wake(waker);
     }
 
-    /// Hands all that has arrived to `serve`, waiting for the first at most `timeout`; logs go to `tracing`. To be called at least
+    /// Hands all that has arrived to `serve`, waiting for the first at most `timeout`; logs go to
+    /// `tracing`. To be called at least
     /// once a second: until its report is served, a record counts against the queue's bound.
     pub(crate) fn poll(&mut self, timeout: Duration, mut serve: impl FnMut(ProducerEvent)) {
         let mut wait = timeout;
@@ -163,7 +170,8 @@ impl Producer {
                 continue;
             }
             loop {
-                // SAFETY: a live event of delivery reports; each message is valid until the event is dropped, below.
+                // SAFETY: a live event of delivery reports; each message is valid until the event
+                // is dropped, below.
                 let message = unsafe { rd::rd_kafka_event_message_next(event.raw()) };
                 let Some(message) = NonNull::new(message.cast_mut()) else { break };
                 self.outstanding = self.outstanding.saturating_sub(1);
@@ -178,7 +186,8 @@ impl Producer {
 /// `message` is live, and was produced by this module.
 unsafe fn report(message: NonNull<rd::rd_kafka_message_t>) -> Report {
     let message = message.as_ptr();
-    // SAFETY: fields are read one by one, the code as the number that it is. The topic lives as long as the message, and its
+    // SAFETY: fields are read one by one, the code as the number that it is. The topic lives as
+    // long as the message, and its
     // opaque value is the slot that `Topic::new` put there.
     unsafe {
         let code = Code((&raw const (*message).err).cast::<i32>().read());
@@ -208,7 +217,8 @@ unsafe impl Send for Topic {}
 impl Topic {
     fn new(client: &Arc<Client>, name: &str, slot: TopicSlot) -> Result<Self, ClientError> {
         let c_name = c_string(name)?;
-        // SAFETY: the handle is live; the settings are a copy that `rd_kafka_topic_new` takes over in any case.
+        // SAFETY: the handle is live; the settings are a copy that `rd_kafka_topic_new` takes over
+        // in any case.
         let raw = unsafe {
             let settings = rd::rd_kafka_default_topic_conf_dup(client.raw());
             rd::rd_kafka_topic_conf_set_opaque(
@@ -223,7 +233,8 @@ impl Topic {
         Ok(Self { name: name.to_owned(), slot, raw, _client: Arc::clone(client) })
     }
 
-    /// Queues the record and returns librdkafka's code. Takes `headers` (null for none) only if that is 0.
+    /// Queues the record and returns librdkafka's code. Takes `headers` (null for none) only if
+    /// that is 0.
     #[inline]
     fn send(
         &self,
@@ -235,8 +246,10 @@ impl Topic {
         let (key, key_size) = pointer(record.key);
         let (value, value_size) = pointer(record.value);
         let tag: *mut c_void = std::ptr::without_provenance_mut(record.tag as usize);
-        // SAFETY: pairs of tag and value in the types that `rd_kafka_producev` reads for each tag, ended by END. Value (by the flag)
-        // and key (always) are copied before it returns. A null list of headers is allowed and means none.
+        // SAFETY: pairs of tag and value in the types that `rd_kafka_producev` reads for each tag,
+        // ended by END. Value (by the flag)
+        // and key (always) are copied before it returns. A null list of headers is allowed and
+        // means none.
         unsafe {
             raw::rd_kafka_producev(
                 client.raw(),

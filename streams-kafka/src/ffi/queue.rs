@@ -24,9 +24,11 @@ impl Waker {
     }
 }
 
-/// Runs on a thread of librdkafka with the queue locked: it must not call librdkafka, block or panic.
+/// Runs on a thread of librdkafka with the queue locked: it must not call librdkafka, block or
+/// panic.
 unsafe extern "C" fn unpark(_: *mut rd::rd_kafka_t, thread: *mut c_void) {
-    // SAFETY: the address inside the `Arc<Thread>` that the queue keeps until after the callback is taken off.
+    // SAFETY: the address inside the `Arc<Thread>` that the queue keeps until after the callback is
+    // taken off.
     unsafe { &*thread.cast::<Thread>() }.unpark();
 }
 
@@ -38,7 +40,8 @@ pub(super) struct Queue {
     client: Arc<Client>,
 }
 
-// SAFETY: queues are locked inside librdkafka and not tied to a thread. Not `Sync`: one reader at a time.
+// SAFETY: queues are locked inside librdkafka and not tied to a thread. Not `Sync`: one reader at a
+// time.
 unsafe impl Send for Queue {}
 
 impl Queue {
@@ -58,12 +61,14 @@ impl Queue {
         &self.client
     }
 
-    /// Unparks `waker` each time the queue gets its first entry. What is in the queue already, or is left in it, wakes nobody: poll
+    /// Unparks `waker` each time the queue gets its first entry. What is in the queue already, or
+    /// is left in it, wakes nobody: poll
     /// once after this call, and poll until empty before parking.
     pub(super) fn wake(&mut self, waker: &Waker) {
         let waker = waker.clone();
         let thread = Arc::as_ptr(&waker.0).cast_mut().cast::<c_void>();
-        // SAFETY: `thread` stays valid while `self.waker` is kept. Setting the callback takes the queue's lock, which is held while
+        // SAFETY: `thread` stays valid while `self.waker` is kept. Setting the callback takes the
+        // queue's lock, which is held while
         // a callback runs, so that an earlier one is over before its waker is dropped below.
         unsafe { rd::rd_kafka_queue_cb_event_enable(self.raw(), Some(unpark), thread) };
         self.waker = Some(waker);
@@ -80,8 +85,10 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours. The callback is taken off first, under the queue's lock; only then may the waker go, with
-        // the fields. A queue may outlive its reference inside librdkafka, which is why the callback may not stay.
+        // SAFETY: the reference is ours. The callback is taken off first, under the queue's lock;
+        // only then may the waker go, with
+        // the fields. A queue may outlive its reference inside librdkafka, which is why the
+        // callback may not stay.
         unsafe {
             if self.waker.is_some() {
                 rd::rd_kafka_queue_cb_event_enable(self.raw(), None, std::ptr::null_mut());

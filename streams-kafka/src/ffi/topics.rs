@@ -295,7 +295,8 @@ impl Admin {
         Ok(offsets.into_iter().map(PartitionOffset::from).collect())
     }
 
-    /// Looks offsets up, many partitions in one request to each broker. The order of the answers is not that of the question.
+    /// Looks offsets up, many partitions in one request to each broker. The order of the answers is
+    /// not that of the question.
     ///
     /// # Errors
     /// A partition is asked for twice; the whole request failed.
@@ -370,7 +371,8 @@ fn new_topic(topic: &NewTopic<'_>) -> Result<Owned<rd::rd_kafka_NewTopic_t>, Cli
     };
     for (key, value) in topic.settings {
         let (key, value) = (c_string(key)?, c_string(value)?);
-        // SAFETY: live; both strings are copied. It fails only for an empty key, which the broker cannot miss.
+        // SAFETY: live; both strings are copied. It fails only for an empty key, which the broker
+        // cannot miss.
         unsafe { rd::rd_kafka_NewTopic_set_config(new.raw(), key.as_ptr(), value.as_ptr()) };
     }
     Ok(new)
@@ -381,7 +383,8 @@ fn new_topic(topic: &NewTopic<'_>) -> Result<Owned<rd::rd_kafka_NewTopic_t>, Cli
 unsafe fn description(
     topic: *const rd::rd_kafka_TopicDescription_t,
 ) -> Result<TopicDescription, TopicError> {
-    // SAFETY: by this function's contract; what the topic lends is copied. Code and text of a null error are none and empty.
+    // SAFETY: by this function's contract; what the topic lends is copied. Code and text of a null
+    // error are none and empty.
     unsafe {
         let error = rd::rd_kafka_TopicDescription_error(topic);
         let code = if error.is_null() { Code::NONE } else { Code(raw::rd_kafka_error_code(error)) };

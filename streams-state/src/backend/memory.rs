@@ -12,7 +12,8 @@ use crate::task::StoresOfTask;
 /// Bytes of recently read rows that all stores keep beside their maps.
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
-/// Keeps all stores in memory, also those that ask for a disk: for tests, and for trying things out.
+/// Keeps all stores in memory, also those that ask for a disk: for tests, and for trying things
+/// out.
 /// What they hold is lost when their task is closed.
 #[derive(Debug, Clone)]
 pub struct MemoryBackend {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! .lock                            held while a process uses the directory
-//! kafka-streams-process-metadata   {"processId":"…"}, as Kafka Streams has it
+//! kafka-streams-process-metadata   {"processId":"..."}, as Kafka Streams has it
 //! .member                          the last member id in the consumer group
 //! 0_3/rocksdb/                     the database of task 0_3
 //! 0_3/rocksdb.corrupt-1/           a damaged one, set aside

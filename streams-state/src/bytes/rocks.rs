@@ -1,6 +1,6 @@
 //! One RocksDB database for each task: a column family for each store, and one for their metadata.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use streams_core::names::StoreName;
 use streams_core::store::StoreKind;
 
 use super::metadata::Metadata;
-use super::rocks_options::{RocksShared, write_options};
+use super::rocks_options::{BUSY_STORE_BYTES, BUSY_STORE_OPTIONS, RocksShared, write_options};
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
 
 /// The column family of the stores' metadata.
@@ -55,8 +55,8 @@ pub(crate) struct RocksDatabase {
     stores: Vec<StoreOnDisk>,
     metadata: RefCell<Vec<Metadata>>,
     restoring: RefCell<Restoring>,
-    /// Set when a write finds the database damaged; it is set aside when it is opened next.
-    is_damaged: Cell<bool>,
+    /// By store, whether it has the settings of one that is written much.
+    busy: RefCell<Vec<bool>>,
 }
 
 impl std::fmt::Debug for RocksDatabase {
@@ -102,7 +102,8 @@ pub(crate) fn damage_mark(path: &Path) -> PathBuf {
 }
 
 impl RocksDatabase {
-    /// Opens the database in `path`, which exists, with these stores. A store that is damaged, or of
+    /// Opens the database in `path`, which exists, with these stores. A store that is damaged, or
+    /// of
     /// another kind or format, starts empty; other stores that the database holds stay as they are.
     pub(crate) fn open(
         path: &Path,
@@ -135,8 +136,8 @@ impl RocksDatabase {
             shared: Arc::clone(shared),
             stores,
             metadata: RefCell::new(metadata),
+            busy: RefCell::default(),
             restoring: RefCell::default(),
-            is_damaged: Cell::new(false),
         };
         let mut batch = WriteBatch::new();
         for at in 0..this.stores.len() {
@@ -208,6 +209,9 @@ impl RocksDatabase {
         batch.delete_cf(&metadata, &damaged);
         self.write(batch)?;
         self.metadata.borrow_mut().splice(at..=at, [empty]);
+        if let Some(busy) = self.busy.borrow_mut().get_mut(at) {
+            *busy = false;
+        }
         Ok(())
     }
 
@@ -241,7 +245,6 @@ impl RocksDatabase {
     }
 
     fn mark_damaged(&self) {
-        self.is_damaged.set(true);
         if let Err(error) = crate::backend::private::write_file(&damage_mark(&self.path), b"") {
             tracing::warn!(path = %self.path.display(), %error, "a damaged database could not be marked");
         }
@@ -280,16 +283,13 @@ impl RocksDatabase {
         }
     }
 
-    /// Adds a row to those being restored; `None` deletes it. `next_offset` is the position once it
-    /// is written.
-    pub(crate) fn restore(
+    fn restore(
         &self,
-        at: usize,
+        (at, family): (usize, &str),
         (key, value): (&[u8], Option<&[u8]>),
         next_offset: i64,
     ) -> Result<(), BytesError> {
-        let Some(store) = self.stores.get(at) else { return Ok(()) };
-        let family = self.family(&family_name(&store.name))?;
+        let family = self.family(family)?;
         let mut restoring = self.restoring.borrow_mut();
         match value {
             Some(value) => restoring.batch.put_cf(&family, key, value),
@@ -329,6 +329,21 @@ impl RocksDatabase {
         self.write(batch)?;
         self.moved(&positions);
         Ok(())
+    }
+
+    /// A commit wrote so many bytes to a store.
+    pub(crate) fn wrote(&self, at: usize, bytes: usize) {
+        let mut busy = self.busy.borrow_mut();
+        busy.resize(self.stores.len(), false);
+        let (Some(busy), Some(store)) = (busy.get_mut(at), self.stores.get(at)) else { return };
+        if *busy || bytes < BUSY_STORE_BYTES {
+            return;
+        }
+        *busy = true;
+        let Ok(family) = self.family(&family_name(&store.name)) else { return };
+        if let Err(error) = self.database.set_options_cf(&family, &BUSY_STORE_OPTIONS) {
+            tracing::debug!(store = %store.name, %error, "the store keeps the settings of an idle one");
+        }
     }
 
     /// Drops rows that were to be restored and are not written.
@@ -423,6 +438,16 @@ impl RocksStore {
 
     pub(crate) fn database(&self) -> &RocksDatabase {
         &self.database
+    }
+
+    /// Adds a row to those being restored; `None` deletes it. `next_offset` is the position once it
+    /// is written.
+    pub(crate) fn restore(
+        &self,
+        row: (&[u8], Option<&[u8]>),
+        next_offset: i64,
+    ) -> Result<(), BytesError> {
+        self.database.restore((self.at, &self.family), row, next_offset)
     }
 
     fn read_failed(&self, error: rocksdb::Error) -> BytesError {

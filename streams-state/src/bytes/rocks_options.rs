@@ -1,4 +1,5 @@
-//! How RocksDB is set up: one block cache and one bound of write buffers for the process, and little
+//! How RocksDB is set up: one block cache and one bound of write buffers for the process, and
+//! little
 //! memory for a store that is not used.
 
 use rocksdb::{
@@ -22,7 +23,8 @@ const LOG_FILES_MAX: usize = 2;
 const LOG_FILE_BYTES_MAX: usize = 1 << 20;
 /// Disk that is reserved for a manifest before it is needed.
 const MANIFEST_PREALLOCATION_BYTES: usize = 64 << 10;
-/// Bits of the bloom filters for each key: about one key in a hundred that is not there is searched.
+/// Bits of the bloom filters for each key: about one key in a hundred that is not there is
+/// searched.
 const BLOOM_BITS: f64 = 10.0;
 const BLOCK_BYTES: usize = 4 << 10;
 /// The cache is locked in 2 to the power of this many parts. A part must hold many blocks.
@@ -114,6 +116,15 @@ impl RocksShared {
         options
     }
 }
+
+/// Further settings of a store that is written much: its write buffer gets a bloom filter, so that
+/// keys that are not in it are not searched there. It is allocated as a whole, too much for a store
+/// that is hardly written.
+pub(crate) const BUSY_STORE_OPTIONS: [(&str, &str); 2] =
+    [("memtable_prefix_bloom_size_ratio", "0.05"), ("memtable_whole_key_filtering", "true")];
+
+/// Bytes written by one commit that make a store a busy one.
+pub(crate) const BUSY_STORE_BYTES: usize = 256 << 10;
 
 /// Logged, not synced: a killed process loses nothing, and a machine that loses its power finds an
 /// older commit.

@@ -90,7 +90,7 @@ impl CacheLayer {
     }
 
     /// Shows `read` the value of a key; what was only below is cached.
-    pub(super) fn get_with<R>(
+    pub(super) fn read_with<R>(
         &self,
         layers: &Layers,
         hash: u64,
@@ -105,7 +105,7 @@ impl CacheLayer {
                 value.map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
             (read(value), hint)
         };
-        let (result, _) = layers.get_below(hash, key, populate)?;
+        let (result, _) = layers.read_below(hash, key, populate)?;
         self.evict(layers)?;
         Ok(result)
     }
@@ -180,7 +180,7 @@ impl CacheLayer {
         let owner = self.owner.get();
         let mut hint = None;
         if owner == Owner::WithOldValues || (owner != Owner::Nobody && value.is_none()) {
-            let (old, at) = layers.get_below(hash, key, |old| old.map(Box::from))?;
+            let (old, at) = layers.read_below(hash, key, |old| old.map(Box::from))?;
             (out.old, hint) = (old, Some(at));
             if value.is_none() && out.old.is_none() {
                 out.state = OutgoingState::Nothing;

@@ -89,7 +89,7 @@ impl Layers {
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
-    pub(crate) fn get_with<R>(
+    pub(crate) fn read_with<R>(
         &self,
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
@@ -97,11 +97,11 @@ impl Layers {
         let hash = self.hash(key);
         match &self.parts.cache {
             Some(cache) => {
-                let (result, at) = cache.get_with(self, hash, key, read)?;
+                let (result, at) = cache.read_with(self, hash, key, read)?;
                 Ok((result, Hint { hash, at: at.map_or(At::Unknown, At::Cache) }))
             }
             None => {
-                let (result, at) = self.get_below(hash, key, read)?;
+                let (result, at) = self.read_below(hash, key, read)?;
                 Ok((result, Hint { hash, at: At::Overlay(at) }))
             }
         }
@@ -127,14 +127,14 @@ impl Layers {
         }
     }
 
-    /// As [`get_with`](Self::get_with), below the cache.
-    pub(super) fn get_below<R>(
+    /// As [`read_with`](Self::read_with), below the cache.
+    pub(super) fn read_below<R>(
         &self,
         hash: u64,
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<(R, SlotHint), StoreError> {
-        self.parts.staged.get_with(hash, key, read).map_err(|error| self.failed(error))
+        self.parts.staged.read_with(hash, key, read).map_err(|error| self.failed(error))
     }
 
     /// Writes a row below the cache, and sends the change.

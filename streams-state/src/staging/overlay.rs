@@ -23,6 +23,20 @@ pub(crate) enum Known<'a> {
     Value(&'a [u8]),
 }
 
+/// Slots that a read looks at for rows to evict: more than the one that it adds, so that the
+/// overlay
+/// shrinks, and few, as most may be staged.
+const STEPS_LITTLE: usize = 64;
+
+/// How much is done at once to evict rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As much as a read can afford; the next ones go on.
+    Little,
+    /// All that is needed.
+    Full,
+}
+
 /// Where a row was found, to find it again without hashing. Checked when used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotHint(u32);
@@ -30,7 +44,8 @@ pub(crate) struct SlotHint(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Free,
-    /// Equal to the byte store's row. Evicted when `referenced` was not set for a round of the hand.
+    /// Equal to the byte store's row. Evicted when `referenced` was not set for a round of the
+    /// hand.
     Clean {
         referenced: bool,
     },
@@ -217,7 +232,8 @@ impl Overlay {
         (self.staged.len(), bytes)
     }
 
-    /// The rows written since the last commit, in the order of their keys; `None` for a deleted one.
+    /// The rows written since the last commit, in the order of their keys; `None` for a deleted
+    /// one.
     pub(crate) fn staged(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         // In order, a skip list takes them three times as fast. Most comparisons are of the words.
         let mut sorted: Vec<(u64, u32)> = Vec::with_capacity(self.staged.len());
@@ -259,9 +275,12 @@ impl Overlay {
 
     /// Evicts clean rows until they take no more than `max_bytes`: those first that were not asked
     /// for since the hand last passed.
-    pub(crate) fn trim(&mut self, max_bytes: usize) {
-        // Two rounds: the first may only clear the marks.
-        let mut steps = self.slots.len().saturating_mul(2);
+    pub(crate) fn trim(&mut self, max_bytes: usize, effort: Effort) {
+        let mut steps = match effort {
+            Effort::Little => STEPS_LITTLE,
+            // Two rounds: the first may only clear the marks.
+            Effort::Full => self.slots.len().saturating_mul(2),
+        };
         while self.clean_bytes > max_bytes && steps > 0 {
             steps -= 1;
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };

@@ -49,7 +49,7 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K) -> Result<Option<V>, StoreError> {
-        self.0.with_key(key, |key| self.0.layers.get_with(key, |row| self.decode(row))?.0)
+        self.0.with_key(key, |key| self.0.layers.read_with(key, |row| self.decode(row))?.0)
     }
 
     /// Gives a key a value. A value that its serde turns into null deletes the key.
@@ -66,7 +66,7 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// As for [`get`](Self::get) and [`put`](Self::put).
     pub fn delete(&self, key: &K) -> Result<Option<V>, StoreError> {
         self.0.with_key(key, |key| {
-            let (old, hint) = self.0.layers.get_with(key, |row| self.decode(row))?;
+            let (old, hint) = self.0.layers.read_with(key, |row| self.decode(row))?;
             self.0.layers.put_at(key, None, hint)?;
             old
         })
@@ -78,7 +78,7 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// As for [`get`](Self::get) and [`put`](Self::put).
     pub fn put_if_absent(&self, key: &K, value: &V) -> Result<Option<V>, StoreError> {
         self.0.with_key(key, |key| {
-            let (old, hint) = self.0.layers.get_with(key, |row| self.decode(row))?;
+            let (old, hint) = self.0.layers.read_with(key, |row| self.decode(row))?;
             let old = old?;
             if old.is_none() {
                 self.0.with_row(&[], value, |row| self.0.layers.put_at(key, row, hint))?;

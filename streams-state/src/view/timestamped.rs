@@ -108,7 +108,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.0.with_key(key, |key| self.0.layers.get_with(key, |row| self.decode(row))?.0)
+        self.0.with_key(key, |key| self.0.layers.read_with(key, |row| self.decode(row))?.0)
     }
 
     /// Gives a key a value and time. A value that its serde turns into null deletes the key.
@@ -125,7 +125,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     /// As for [`get`](Self::get) and [`put`](Self::put).
     pub fn delete(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
         self.0.with_key(key, |key| {
-            let (old, hint) = self.0.layers.get_with(key, |row| self.decode(row))?;
+            let (old, hint) = self.0.layers.read_with(key, |row| self.decode(row))?;
             self.0.layers.put_at(key, None, hint)?;
             old
         })
@@ -142,7 +142,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
         timestamp: Timestamp,
     ) -> Result<Option<Timestamped<V>>, StoreError> {
         self.0.with_key(key, |key| {
-            let (old, hint) = self.0.layers.get_with(key, |row| self.decode(row))?;
+            let (old, hint) = self.0.layers.read_with(key, |row| self.decode(row))?;
             let old = old?;
             if old.is_none() {
                 let head = timestamp.millis().to_be_bytes();
@@ -279,7 +279,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     ) -> Result<R, StoreError> {
         let layers = &self.0.layers;
         self.0.with_key(key, |key| {
-            let (old, hint) = layers.get_with(key, |row| self.decode(row))?;
+            let (old, hint) = layers.read_with(key, |row| self.decode(row))?;
             let (update, result) = with(old?);
             match update {
                 Update::Keep => {}

@@ -144,7 +144,8 @@ impl DriverBuilder {
         self
     }
 
-    /// How many partitions a source topic has, where [`Layout::TaskPerPartition`] should not decide.
+    /// How many partitions a source topic has, where [`Layout::TaskPerPartition`] should not
+    /// decide.
     pub fn topic(mut self, topic: impl Into<TopicName>, partitions: i32) -> Self {
         self.topics.insert(topic.into(), partitions);
         self

@@ -16,7 +16,8 @@ use super::TestError;
 use super::engine::Engine;
 use crate::model::{NewRecord, WriterId};
 
-/// Pipes typed records into a source topic. Every call returns once all that follows from the record
+/// Pipes typed records into a source topic. Every call returns once all that follows from the
+/// record
 /// has been done.
 ///
 /// Records without a time of their own get the time of the topic's clock, which starts at the

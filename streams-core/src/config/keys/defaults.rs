@@ -1,6 +1,8 @@
-//! Defaults that differ from librdkafka's own, and those of client settings that Millstream reads itself.
+//! Defaults that differ from librdkafka's own, and those of client settings that Millstream reads
+//! itself.
 
-/// Kafka's defaults, as Kafka Streams overrides them; the memory of producers is bounded for the process.
+/// Kafka's defaults, as Kafka Streams overrides them; the memory of producers is bounded for the
+/// process.
 const OURS: &[(&str, &str)] = &[
     ("auto.offset.reset", "earliest"),
     ("buffer.memory", "33554432"),
@@ -18,7 +20,8 @@ pub(crate) fn of_ours(name: &str) -> Option<&'static str> {
     OURS.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
 }
 
-/// Of every consumer: Millstream positions it, so that librdkafka never chooses an offset or commits one.
+/// Of every consumer: Millstream positions it, so that librdkafka never chooses an offset or
+/// commits one.
 /// Under exactly-once `isolation.level` is read_committed; librdkafka's own default is that always.
 pub(crate) const CONSUMER: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "false"),

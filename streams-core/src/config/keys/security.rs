@@ -1,4 +1,5 @@
-//! Security settings in the vocabularies of Java and of librdkafka; each means one field of `Security`.
+//! Security settings in the vocabularies of Java and of librdkafka; each means one field of
+//! `Security`.
 
 use super::Treatment::{Ignored, Refused, Security};
 use super::{ALL, BOOL, Check, ClientKey, TEXT, one_of, row};

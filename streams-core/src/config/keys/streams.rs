@@ -1,4 +1,5 @@
-//! What each setting of the application means: Kafka 4.3.1's, its internal ones, and Millstream's own.
+//! What each setting of the application means: Kafka 4.3.1's, its internal ones, and Millstream's
+//! own.
 
 use super::StreamsMeaning::{Client, Ignored, OldNameOf, Refused, SpellingOf, Value};
 use super::{BOOL, Check, INT_MAX, LONG_MAX, TEXT, int, one_of};

@@ -9,7 +9,8 @@ pub(crate) use parse::{is_printable, parse};
 
 use super::secret::Secret;
 
-/// How every connection of the process is secured. There is one such value, so that no client can be left in
+/// How every connection of the process is secured. There is one such value, so that no client can
+/// be left in
 /// the clear by mistake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Security {
@@ -76,7 +77,8 @@ pub enum Sasl {
     ScramSha256(Credentials),
     /// `SCRAM-SHA-512`.
     ScramSha512(Credentials),
-    /// `OAUTHBEARER`: by a token, which the client fetches, or the program provides if there is no client.
+    /// `OAUTHBEARER`: by a token, which the client fetches, or the program provides if there is no
+    /// client.
     OauthBearer(Option<OauthClient>),
 }
 
@@ -132,7 +134,8 @@ impl Security {
         }
     }
 
-    /// The same in librdkafka's names. Tokens of `OAUTHBEARER` are not among them: the client hands them over
+    /// The same in librdkafka's names. Tokens of `OAUTHBEARER` are not among them: the client hands
+    /// them over
     /// when librdkafka asks.
     pub fn librdkafka_settings(&self) -> Vec<(&'static str, Secret)> {
         let mut all = vec![("security.protocol", Secret::new(self.protocol().to_lowercase()))];

@@ -105,7 +105,8 @@ impl<'a> Parser<'a> {
         });
     }
 
-    /// Credentials without a protocol: sending nothing of them, in the clear, is not what was meant.
+    /// Credentials without a protocol: sending nothing of them, in the clear, is not what was
+    /// meant.
     fn refuse_silent_plaintext(&mut self) {
         if let Some((_, setting)) = self.settings.first_key_value() {
             let reason = "it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT";

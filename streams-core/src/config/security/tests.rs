@@ -1,3 +1,5 @@
+//! Security settings: what is read, refused, and written back.
+
 use expect_test::{Expect, expect};
 
 use crate::config::{ConfigErrors, PemSource, PropertiesText, Sasl, Security, StreamsConfig};

@@ -20,7 +20,7 @@ pub struct FindCoordinatorResponse {
     pub error: ErrorCode,
     /// The broker's words on it.
     pub message: Option<String>,
-    /// The coordinator's broker id, or −1.
+    /// The coordinator's broker id, or -1.
     pub node: i32,
     /// Its host.
     pub host: String,

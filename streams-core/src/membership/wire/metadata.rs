@@ -59,7 +59,7 @@ pub struct PartitionMetadata {
     pub error: ErrorCode,
     /// Its number.
     pub partition: i32,
-    /// The broker that leads it, or −1.
+    /// The broker that leads it, or -1.
     pub leader: i32,
 }
 

@@ -44,7 +44,7 @@ pub struct TopicOffsets {
 pub struct PartitionOffset {
     /// The partition.
     pub partition: i32,
-    /// The next offset to read, −1 if none is stored.
+    /// The next offset to read, -1 if none is stored.
     pub offset: i64,
     /// The leader's epoch stored with it.
     pub leader_epoch: Option<i32>,

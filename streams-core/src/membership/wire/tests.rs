@@ -1,3 +1,5 @@
+//! Every message there and back, cut anywhere, and of random bytes.
+
 use proptest::prelude::*;
 
 use super::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};

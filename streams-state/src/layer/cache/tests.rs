@@ -1,3 +1,5 @@
+//! Sizes and orders of Kafka's record cache.
+
 use bytes::Bytes;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Members in virtual time against a coordinator in the test.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

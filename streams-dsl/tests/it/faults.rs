@@ -1,0 +1,92 @@
+//! Faults of a topology, found when it is built.
+
+use streams_core::topology::{OffsetReset, TopologyErrors};
+use streams_dsl::{Consumed, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder};
+use streams_state::Stores;
+
+use crate::{Text, Texts};
+
+#[track_caller]
+fn faults(describe: impl FnOnce(&StreamsBuilder), expected: &[&str]) {
+    let builder = StreamsBuilder::new();
+    describe(&builder);
+    let TopologyErrors(faults) = builder.build().unwrap_err();
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    faults(
+        |builder| {
+            let texts: Texts<'_> = builder.stream("in");
+            texts.filter_with(|_, _| true, Named::new("same")).to("a");
+            texts.filter_with(|_, _| true, Named::new("same")).to("no topic");
+            builder.add_state_store(Stores::key_value::<String, String>("alone"));
+        },
+        &["two nodes \"same\"", "\"no topic\"", "store \"alone\" is connected to no processor"],
+    );
+    faults(|_| (), &["has no source"]);
+}
+
+#[test]
+fn a_topic_is_read_by_one_source() {
+    faults(
+        |builder| {
+            let one: Texts<'_> = builder.stream(["a", "b"]);
+            let other: Texts<'_> = builder.stream("b");
+            one.merge(other).to("out");
+        },
+        &["topic \"b\" is read by", "topic \"b\" is read by"],
+    );
+    faults(
+        |builder| {
+            let early = Consumed::new().with_offset_reset(OffsetReset::Earliest);
+            let one: Texts<'_> = builder.stream_with("a", early);
+            one.merge(builder.stream("a")).to("out");
+        },
+        &["topic \"a\" has two different offset resets", "topic \"a\" is read by"],
+    );
+    faults(
+        |builder| {
+            let texts: Texts<'_> = builder.stream("a");
+            let numbers: KStream<'_, Text, i64> = builder.stream("a");
+            texts.to("texts");
+            numbers.to("numbers");
+        },
+        &["topic \"a\" is read as two different types", "topic \"a\" is read by"],
+    );
+}
+
+#[test]
+fn streams_of_another_builder_are_refused() {
+    let (one, other) = (StreamsBuilder::new(), StreamsBuilder::new());
+    let (here, there): (Texts<'_>, Texts<'_>) = (one.stream("a"), other.stream("b"));
+    here.merge(there).to("out");
+    let error = one.build().unwrap_err().to_string();
+    assert!(error.contains("a parent from another builder"), "{error}");
+}
+
+#[test]
+fn stores_and_repartition_topics_are_checked() {
+    faults(
+        |builder| {
+            let texts: Texts<'_> = builder.stream("in");
+            let again = Repartitioned::named("again").with_partitions(0);
+            texts.repartition_with::<String>(again).to("out");
+        },
+        &["\"again-repartition\" is to have 0 partitions"],
+    );
+    faults(
+        |builder| {
+            let table: KTable<'_, String, String> = builder.table("in");
+            let grouped = table.to_stream().group_by_key();
+            grouped.count_with::<String>(Materialized::named("counts")).to_stream().to("a");
+            grouped.count_with::<String>(Materialized::named("counts")).to_stream().to("b");
+        },
+        &["two stores \"counts\""],
+    );
+}

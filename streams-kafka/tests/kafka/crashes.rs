@@ -1,0 +1,204 @@
+//! Processes that are killed while records flow.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::app::{COUNTS, SOON};
+use crate::support::child::{self, Process, Told};
+use crate::support::fold::{self, Difference, Numbering};
+use crate::support::{Place, holds_within};
+
+/// A session so long that nobody can have waited for it.
+const SESSION: Duration = Duration::from_secs(45);
+/// Bound of the time from the start of a killed instance to RUNNING.
+const RUNNING_MAX: Duration = Duration::from_secs(10);
+
+/// Numbers from a seed (xorshift64*).
+#[derive(Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
+    }
+
+    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
+        let span = u64::try_from((most - least).as_micros()).unwrap().max(1);
+        least + Duration::from_micros(self.next() % span)
+    }
+
+    pub(crate) fn one_in(&mut self, sides: u64) -> bool {
+        self.next().is_multiple_of(sides)
+    }
+}
+
+/// How a life of the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Kill,
+    Close,
+}
+
+/// What happened in all lives of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Lives {
+    pub(crate) kills: usize,
+    pub(crate) closes: usize,
+    /// Changelog records replayed after kills.
+    pub(crate) replayed: i64,
+    /// Changelog records that a replay from the beginning would have read.
+    pub(crate) whole: i64,
+    /// The longest time from the start of a process to RUNNING.
+    pub(crate) to_running_max: Duration,
+    /// The longest time without a record processed.
+    pub(crate) pause_max: Duration,
+    last_progress: Option<Instant>,
+    /// The least offsets from which the stores may be restored, sorted.
+    positions: Vec<i64>,
+}
+
+impl Lives {
+    /// One life: it runs, works for a while, and ends.
+    #[track_caller]
+    pub(crate) fn live(&mut self, process: Process, end: End, after: Duration) {
+        let to_running = process.await_running();
+        self.to_running_max = self.to_running_max.max(to_running);
+        let until = Instant::now() + after;
+        // Time passes here because a kill at a random time is the subject.
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(left);
+        }
+        let mut restored = process.restored();
+        let told = match end {
+            End::Kill => process.kill(),
+            End::Close => process.close(),
+        };
+        self.kills += usize::from(end == End::Kill);
+        self.closes += usize::from(end == End::Close);
+        restored.sort_unstable();
+        self.replayed += restored.iter().map(|(_, _, records)| records).sum::<i64>();
+        self.whole += restored.iter().map(|(_, next, _)| next).sum::<i64>();
+        let starts: Vec<i64> = restored.iter().map(|(start, _, _)| *start).collect();
+        let kept = starts.iter().zip(&self.positions).all(|(start, before)| start >= before);
+        assert!(kept, "local state was not used again: {:?}, then {starts:?}", self.positions);
+        self.positions = starts;
+        self.note_pauses(&told);
+    }
+
+    fn note_pauses(&mut self, told: &[(Instant, Told)]) {
+        let mut before = 0;
+        for (at, told) in told {
+            let Told::Progress { processed, .. } = told else { continue };
+            if *processed > before {
+                let pause = self.last_progress.map_or(Duration::ZERO, |last| *at - last);
+                self.pause_max = self.pause_max.max(pause);
+                self.last_progress = Some(*at);
+                before = *processed;
+            }
+        }
+    }
+}
+
+/// Writes records, so many a second, until told to stop.
+pub(crate) fn feed(place: &Place, numbering: &mut Numbering, a_second: usize, stop: &AtomicBool) {
+    let writer = place.cluster.writer();
+    let began = Instant::now();
+    let before = numbering.given();
+    while !stop.load(Ordering::Relaxed) {
+        let due = began.elapsed().as_micros() as usize * a_second / 1_000_000;
+        while numbering.given() - before < due {
+            writer.write(&place.input, &numbering.next());
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    writer.finish();
+}
+
+/// Runs `act` while records flow.
+pub(crate) fn while_records_flow(
+    place: &Place,
+    numbering: &mut Numbering,
+    a_second: usize,
+    act: impl FnOnce(),
+) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed(place, numbering, a_second, &stop));
+        let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = acted {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// Waits until the group has committed all of the input.
+#[track_caller]
+pub(crate) fn await_all_committed(place: &Place, within: Duration) {
+    holds_within("all input is committed", within, || {
+        let ends = place.cluster.ends(&place.input);
+        let committed = place.cluster.committed(&place.application, &place.input);
+        committed.iter().zip(ends).all(|(committed, end)| match committed {
+            Some((offset, _)) => *offset == end,
+            None => end == 0,
+        })
+    });
+}
+
+/// Compares everything that came out with everything that went in.
+pub(crate) fn compare(place: &Place, numbering: &Numbering) -> Difference {
+    let output = place.cluster.read(&place.output);
+    let changelog = place.cluster.read(&place.changelog(COUNTS));
+    fold::difference(&numbering.truth(), &output, &changelog)
+}
+
+#[test]
+fn ten_kills_lose_nothing() {
+    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    let (place, mut dice) = (Place::new("kills", 4), Dice::new(seed));
+    let (mut numbering, mut lives) = (Numbering::new(200, 4), Lives::default());
+    let state = place.state("state");
+    while_records_flow(&place, &mut numbering, 3000, || {
+        for _ in 0..10 {
+            let after = dice.between(Duration::from_millis(50), Duration::from_millis(900));
+            lives.live(child::start(&place, &state, &[]), End::Kill, after);
+        }
+    });
+    let last = child::start(&place, &state, &[]);
+    await_all_committed(&place, SOON);
+    lives.live(last, End::Close, Duration::ZERO);
+
+    let found = compare(&place, &numbering);
+    println!("seed {seed}: {} records, {found:?}, {lives:?}", numbering.given());
+    assert_eq!(lives.kills, 10);
+    assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
+    assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
+    assert!(lives.replayed * 2 < lives.whole, "only the tail is to be replayed: {lives:?}");
+    assert!(lives.to_running_max < RUNNING_MAX, "nobody waits for {SESSION:?}: {lives:?}");
+}
+
+#[test]
+fn clean_stops_count_each_record_once() {
+    let place = Place::new("stops", 4);
+    let (mut numbering, mut lives) = (Numbering::new(200, 4), Lives::default());
+    let state = place.state("state");
+    while_records_flow(&place, &mut numbering, 3000, || {
+        for _ in 0..4 {
+            let process = child::start(&place, &state, &[]);
+            lives.live(process, End::Close, Duration::from_millis(500));
+        }
+    });
+    let last = child::start(&place, &state, &[]);
+    await_all_committed(&place, SOON);
+    lives.live(last, End::Close, Duration::ZERO);
+    println!("{} records, {lives:?}", numbering.given());
+    assert_eq!(compare(&place, &numbering), Difference::default());
+    assert_eq!(lives.replayed, 0, "{lives:?}");
+}

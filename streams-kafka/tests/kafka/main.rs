@@ -1,0 +1,21 @@
+//! Tests of applications on real Kafka: a broker in a container, or the one that
+//! `KAFKA_BOOTSTRAP_SERVERS` names. Without either they fail and say what to install.
+//!
+//! Each test has its own topics, application and state directory. Figures are printed; see them
+//! with
+//! `cargo test --release -p streams-kafka --test kafka -- --nocapture`.
+
+#![expect(clippy::disallowed_methods, reason = "tests on real Kafka live by the real clock")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "figures are part of the result")]
+
+mod support;
+
+mod crashes;
+mod faults;
+mod outages;
+mod running;
+mod shapes;
+mod sharing;
+mod soak;
+mod state_faults;

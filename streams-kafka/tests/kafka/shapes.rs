@@ -1,0 +1,175 @@
+//! Workers, inputs and topics of several shapes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use streams_core::config::{PropertiesText, StreamsConfig};
+use streams_core::error::ProcessorError;
+use streams_core::processor::{Context, Processor};
+use streams_core::record::Record;
+use streams_core::topology::{RepartitionCount, Topology, TopologyBuilder};
+
+use crate::support::app::{COUNTS, SOON, add_tally, sink, source, stateless};
+use crate::support::fold::{self, Difference, EPOCH, Numbering};
+use crate::support::{App, Given, Place, broker, holds_within};
+
+#[test]
+fn three_workers_share_six_tasks() {
+    let place = Place::new("workers", 6);
+    let mut numbering = Numbering::new(60, 6);
+    let records: Vec<Given> = (0..12_000).map(|_| numbering.next()).collect();
+    place.cluster.write(&place.input, &records);
+    let config = place.config(&place.state("state")).set("num.stream.threads", 3);
+    let app = App::start(place.tally(), config);
+    place.await_output(12_000);
+    let loads = || -> Vec<usize> {
+        app.streams.metrics().workers.iter().map(|worker| worker.lags.len()).collect()
+    };
+    holds_within("each worker has two tasks", SOON, || loads() == [2, 2, 2]);
+    app.close();
+    let seen = place.cluster.read(&place.output);
+    let changelog = place.cluster.read(&place.changelog(COUNTS));
+    fold::assert_exact(&numbering.truth(), &seen, &changelog);
+}
+
+#[test]
+fn a_task_waits_for_the_slower_of_its_inputs() {
+    let place = Place::without_topics(broker::shared(), "idle");
+    let (left, right) = (format!("{}-left", place.input), format!("{}-right", place.input));
+    for topic in [&left, &right, &place.output] {
+        place.cluster.create(topic, 1);
+    }
+    let at = |side: &str, time: i64| Given::text(0, side, &time.to_string(), EPOCH + time);
+    let even: Vec<Given> = (0..500).map(|at_| at("left", at_ * 2)).collect();
+    place.cluster.write(&left, &even);
+    let mut builder = TopologyBuilder::new();
+    let read = builder.source("source", [&*left, &*right], source::<String, String>());
+    builder.sink("sink", &[read], sink::<String, String>(&place.output));
+    let config = place.config(&place.state("state")).set("max.task.idle.ms", 20_000);
+    let app = App::start(builder.build().unwrap(), config);
+    app.await_running();
+    let odd: Vec<Given> = (0..500).map(|at_| at("right", at_ * 2 + 1)).collect();
+    place.cluster.write(&right, &odd);
+    let took = holds_within("the merged output is there", Duration::from_secs(60), || {
+        place.cluster.ends(&place.output) == [1000]
+    });
+    app.close();
+    let seen = place.cluster.read(&place.output);
+    let times: Vec<i64> = seen.iter().map(|seen| seen.timestamp - EPOCH).collect();
+    let first = times.iter().zip(0..).take_while(|(time, at)| *time == at).count();
+    println!("merged in {took:?}; {first} of 1000 in the order of their times");
+    assert_eq!(times, (0..1000).collect::<Vec<_>>());
+}
+
+/// Makes the first letter of the value the key.
+struct ByInitial;
+
+impl Processor<String, String> for ByInitial {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        let initial = record.value.chars().take(1).collect();
+        cx.forward(record.with_key(initial))?;
+        Ok(())
+    }
+}
+
+/// Counts initials, behind a repartition topic.
+fn initials(place: &Place) -> Topology {
+    let mut builder = TopologyBuilder::new();
+    let read = builder.source("source", [&*place.input], source::<String, String>());
+    let keyed = builder.processor("initial", &[read], |_| Ok(ByInitial));
+    builder.add_repartition_topic("initials-repartition".into(), RepartitionCount::Derived);
+    builder.sink("to", &[keyed], sink::<String, String>("initials-repartition"));
+    let back = builder.source("from", ["initials-repartition"], source::<String, String>());
+    let counted = add_tally(&mut builder, back);
+    builder.sink("sink", &[counted], sink::<String, String>(&place.output));
+    builder.build().unwrap()
+}
+
+#[test]
+fn records_go_through_a_repartition_topic() {
+    let place = Place::new("repartition", 3);
+    let words = ["alpha", "beta", "gamma", "atom", "bit", "axis", "delta"];
+    let records: Vec<Given> = (0..7000)
+        .map(|at| {
+            let partition = i32::try_from(at % 3).unwrap();
+            Given::text(partition, "", words[at % 7], EPOCH + i64::try_from(at).unwrap())
+        })
+        .collect();
+    place.cluster.write(&place.input, &records);
+    let config = place.config(&place.state("state")).set("num.stream.threads", 2);
+    let app = App::start(initials(&place), config);
+    place.await_output(7000);
+    app.close();
+    let topic = format!("{}-initials-repartition", place.application);
+    assert_eq!(place.cluster.partitions(&topic), 3);
+    let counts = fold::counts(&place.cluster.read(&place.changelog(COUNTS)));
+    let expected = [("a", 3000), ("b", 2000), ("d", 1000), ("g", 1000)];
+    let expected: BTreeMap<String, i64> =
+        expected.into_iter().map(|(key, count)| (key.to_owned(), count)).collect();
+    assert_eq!(counts, expected);
+    let seen = place.cluster.read(&place.output);
+    for (key, count) in expected {
+        let of_key = seen.iter().filter(|seen| seen.key_text() == key);
+        let counts: Vec<i64> = of_key
+            .map(|seen| seen.value_text().split_once('=').unwrap().1.parse().unwrap())
+            .collect();
+        assert_eq!(counts, (1..=count).collect::<Vec<_>>(), "{key}");
+    }
+    let committed = place.cluster.committed(&place.application, &topic);
+    let all: i64 = committed.into_iter().flatten().map(|(offset, _)| offset).sum();
+    assert_eq!(all, 7000, "offsets of the repartition topic are committed");
+}
+
+#[test]
+fn settings_come_from_a_file_and_the_environment() {
+    let place = Place::new("settings", 2);
+    place.cluster.write(&place.input, &fold::numbered(10, 1000, 2));
+    let text = format!(
+        "# as for Kafka Streams\n\
+         application.id = {}\n\
+         bootstrap.servers: nowhere.invalid:9092\n\
+         num.stream.threads=2\n\
+         state.dir={}\n\
+         commit.interval.ms=200\n\
+         replication.factor = 1\n\
+         producer.linger.ms = 5\n\
+         main.consumer.fetch.min.bytes = 1\n",
+        place.application,
+        place.state("state").display(),
+    );
+    let file = PropertiesText { origin: "app.properties".to_owned(), text };
+    let environment = [
+        ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), place.cluster.servers().to_owned()),
+        ("STREAMS_NUM_STREAM_THREADS".to_owned(), "1".to_owned()),
+    ];
+    let config = StreamsConfig::builder().properties(&file).environment(environment);
+    let app = App::start(stateless(&place.input, &place.output, |_| Ok(true)), config);
+    place.await_output(1000);
+    holds_within("it commits", SOON, || app.streams.metrics().commit_total() > 0);
+    assert_eq!(app.streams.metrics().workers.len(), 1, "the environment wins");
+    app.close();
+}
+
+#[test]
+fn small_bounds_change_no_result() {
+    let place = Place::new("slow", 2);
+    let mut numbering = Numbering::new(1000, 2);
+    let records: Vec<Given> = (0..200_000).map(|_| numbering.next()).collect();
+    place.cluster.write(&place.input, &records);
+    let config = place.config(&place.state("state"));
+    let config = config.set("buffered.records.per.partition", 10);
+    let app = App::start(place.tally(), config.set("prefetch.max.bytes", 65_536));
+    place.await_output(200_000);
+    app.close();
+    let seen = place.cluster.read(&place.output);
+    let changelog = place.cluster.read(&place.changelog(COUNTS));
+    let difference = fold::difference(&numbering.truth(), &seen, &changelog);
+    assert_eq!(difference, Difference::default());
+}

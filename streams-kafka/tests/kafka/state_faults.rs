@@ -1,0 +1,134 @@
+//! State directories that cannot be used, and state that was damaged.
+
+use std::path::{Path, PathBuf};
+
+use streams_kafka::{State, StreamsError};
+
+use crate::support::app::{COUNTS, SOON};
+use crate::support::fold::{self, Difference, Numbering};
+use crate::support::{App, Place, child, holds_within};
+
+#[track_caller]
+fn assert_refused(started: Result<App, StreamsError>, directory: &Path, parts: &[&str]) {
+    let error = started.err().unwrap();
+    let text = error.chain();
+    println!("{text}");
+    assert!(matches!(error, StreamsError::State(_)), "{error:?}");
+    assert!(text.contains(directory.to_str().unwrap()), "{text}");
+    parts.iter().for_each(|part| assert!(text.contains(part), "\"{part}\" is not in: {text}"));
+}
+
+#[test]
+fn a_state_directory_in_use_is_refused() {
+    let place = Place::new("locked", 2);
+    let state = place.state("state");
+    let directory = state.join(&place.application);
+    let process = child::start(&place, &state, &[]);
+    process.await_running();
+    let started = App::try_start(place.tally(), place.config(&state));
+    assert_refused(started, &directory, &["another process", "state.dir"]);
+    process.close();
+
+    let app = place.start(place.tally());
+    let started = App::try_start(place.tally(), place.config(&state));
+    assert_refused(started, &directory, &["state.dir"]);
+    app.await_running();
+    app.close();
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_is_refused() {
+    let place = Place::new("unwritable", 2);
+    let file = place.state("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    for state in [file.clone(), file.join("below")] {
+        let started = App::try_start(place.tally(), place.config(&state));
+        assert_refused(started, &state, &["writable", "state.dir"]);
+    }
+}
+
+/// The database of a task.
+fn database(place: &Place, task: &str) -> PathBuf {
+    place.state("state").join(&place.application).join(task).join("rocksdb")
+}
+
+/// Files of a database whose names begin or end so.
+fn files(database: &Path, part: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(database).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with(part) || name.ends_with(part)
+        })
+        .filter(|path| std::fs::metadata(path).unwrap().len() > 0)
+        .collect();
+    files.sort();
+    files
+}
+
+/// Turns over some bytes all over a file.
+fn damage(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let step = (bytes.len() / 16).max(1);
+    bytes.iter_mut().step_by(step).for_each(|byte| *byte ^= 0x55);
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// Starts until it runs to the end of the input; damage that is found while records are processed
+/// stops it with an error, and the next start finds the store marked.
+#[track_caller]
+fn run_to_the_end(place: &Place, records: usize) -> (App, usize) {
+    for errors in 0..3 {
+        let app = place.start(place.tally());
+        let all = || place.cluster.ends(&place.output).iter().sum::<i64>() >= records as i64;
+        let is_over = || all() || app.streams.state() == State::Error;
+        holds_within("the output is complete, or an error is told", SOON, is_over);
+        if app.streams.state() != State::Error {
+            return (app, errors);
+        }
+        let text = app.streams.error().unwrap().chain();
+        println!("{text}");
+        assert!(text.contains(COUNTS) && text.contains("damaged"), "{text}");
+    }
+    panic!("damage was not repaired by new starts");
+}
+
+#[test]
+fn damaged_files_cost_the_store_of_their_task_alone() {
+    let place = Place::new("damage", 2);
+    let mut numbering = Numbering::new(2000, 2);
+    let write = |numbering: &mut Numbering, records| {
+        let records: Vec<_> = (0..records).map(|_| numbering.next()).collect();
+        place.cluster.write(&place.input, &records);
+    };
+    write(&mut numbering, 20_000);
+    let app = place.start(place.tally());
+    place.await_output(numbering.given());
+    app.close();
+    for part in [".sst", "CURRENT", "MANIFEST-", ".log"] {
+        let found = files(&database(&place, "0_0"), part);
+        if found.is_empty() {
+            println!("no {part} to damage");
+            continue;
+        }
+        found.iter().for_each(|file| damage(file));
+        write(&mut numbering, 4000);
+        let output = place.cluster.ends(&place.output).iter().sum::<i64>();
+        let (app, errors) = run_to_the_end(&place, numbering.given());
+        let restored = app.restored();
+        app.close();
+        let records: Vec<(i32, u64)> =
+            restored.iter().map(|r| (r.partition.partition, r.records)).collect();
+        println!("{part}: {} files, {errors} errors, restored {records:?}", found.len());
+        let of = |partition| records.iter().filter(move |(p, _)| *p == partition);
+        assert!(of(1).all(|(_, records)| *records == 0), "the other task kept its store");
+        let seen = place.cluster.read(&place.output);
+        let changelog = place.cluster.read(&place.changelog(COUNTS));
+        let difference = fold::difference(&numbering.truth(), &seen, &changelog);
+        let Difference { lost, disordered, low, foreign, split, .. } = difference;
+        assert_eq!((lost, disordered, low, foreign, split), (0, 0, 0, 0, 0), "{difference:?}");
+        if errors == 0 {
+            assert_eq!(seen.len() as i64, output + 4000);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The applications that the tests run.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, Instant};
+
+use streams_core::config::{StreamsConfig, StreamsConfigBuilder};
+use streams_core::error::ProcessorError;
+use streams_core::processor::{
+    Context, Nulls, Processor, Sink, SinkDestination, Source, TimestampExtractor,
+};
+use streams_core::record::Record;
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::{NodeHandle, Topology, TopologyBuilder};
+use streams_core::worker::{RestorePhase, RestoreProgress};
+use streams_kafka::{KafkaStreams, State, StreamsError};
+use streams_state::{Stores, TimestampedKeyValueStore, Update};
+
+use super::place::Place;
+
+/// The store of [`tally`].
+pub(crate) const COUNTS: &str = "counts";
+/// Long enough for a busy machine; nothing waits so long in a good run.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Logs of the applications, where `RUST_LOG` asks for them.
+pub(crate) fn show_logs() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let logs = tracing_subscriber::fmt().with_env_filter(filter);
+        let _ = logs.with_writer(std::io::stderr).try_init();
+    });
+}
+
+pub(crate) fn source<K: DefaultSerde, V: DefaultSerde>() -> Source<K, V> {
+    Source {
+        key: K::serde(),
+        value: V::serde(),
+        timestamps: TimestampExtractor::FailOnInvalid,
+        nulls: Nulls::Fail,
+    }
+}
+
+pub(crate) fn sink<K: DefaultSerde, V: DefaultSerde>(topic: &str) -> Sink<K, V> {
+    Sink {
+        destination: SinkDestination::Topic(topic.into()),
+        key: K::serde(),
+        value: V::serde(),
+        partitioner: None,
+    }
+}
+
+/// Forwards `value=count`, so that the output says which input it is from.
+struct Tally {
+    counts: TimestampedKeyValueStore<String, i64>,
+}
+
+impl Processor<String, String> for Tally {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        let count = self.counts.update(&record.key, |old| {
+            let (count, time) = old.map_or((1, record.timestamp), |old| {
+                (old.value + 1, old.timestamp.max(record.timestamp))
+            });
+            (Update::Put(count, time), count)
+        })?;
+        let value = format!("{}={count}", record.value);
+        cx.forward(record.with_value(value))?;
+        Ok(())
+    }
+}
+
+/// Adds the count of each key's records, with its store.
+pub(crate) fn add_tally(
+    builder: &mut TopologyBuilder,
+    from: NodeHandle<String, String>,
+) -> NodeHandle<String, String> {
+    let count =
+        builder.processor("tally", &[from], |stores| Ok(Tally { counts: stores.store(COUNTS)? }));
+    let counts = Stores::timestamped_key_value::<String, i64>(COUNTS);
+    builder.store(counts, [count.id()]);
+    count
+}
+
+/// Counts the records of each key.
+pub(crate) fn tally(input: &str, output: &str) -> Topology {
+    let mut builder = TopologyBuilder::new();
+    let from = builder.source("source", [input], source::<String, String>());
+    let count = add_tally(&mut builder, from);
+    builder.sink("sink", &[count], sink::<String, String>(output));
+    builder.build().unwrap()
+}
+
+type Step = dyn Fn(&mut Record<String, String>) -> Result<bool, ProcessorError> + Send + Sync;
+
+struct Stateless(Arc<Step>);
+
+impl Processor<String, String> for Stateless {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        mut record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        if (self.0)(&mut record)? {
+            cx.forward(record)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes each record, or leaves it out.
+pub(crate) fn stateless(
+    input: &str,
+    output: &str,
+    step: impl Fn(&mut Record<String, String>) -> Result<bool, ProcessorError> + Send + Sync + 'static,
+) -> Topology {
+    let step: Arc<Step> = Arc::new(step);
+    let mut builder = TopologyBuilder::new();
+    let from = builder.source("source", [input], source::<String, String>());
+    let changed = builder.processor("step", &[from], move |_| Ok(Stateless(Arc::clone(&step))));
+    builder.sink("sink", &[changed], sink::<String, String>(output));
+    builder.build().unwrap()
+}
+
+/// A started application, and what it told.
+pub(crate) struct App {
+    pub(crate) streams: KafkaStreams,
+    restored: Arc<Mutex<Vec<RestoreProgress>>>,
+    began: Instant,
+}
+
+impl Place {
+    /// The settings of every test: commits five times a second.
+    pub(crate) fn config(&self, state: &Path) -> StreamsConfigBuilder {
+        StreamsConfig::builder()
+            .application_id(&self.application)
+            .bootstrap_servers(self.cluster.servers())
+            .set("state.dir", state.to_str().unwrap())
+            .set("commit.interval.ms", "200")
+            .set("replication.factor", "1")
+    }
+
+    pub(crate) fn start(&self, topology: Topology) -> App {
+        self.start_in("state", topology)
+    }
+
+    pub(crate) fn start_in(&self, state: &str, topology: Topology) -> App {
+        App::start(topology, self.config(&self.state(state)))
+    }
+
+    pub(crate) fn tally(&self) -> Topology {
+        tally(&self.input, &self.output)
+    }
+
+    /// Waits until the output holds so many records.
+    #[track_caller]
+    pub(crate) fn await_output(&self, records: usize) {
+        let wanted = i64::try_from(records).unwrap();
+        let all = || self.cluster.ends(&self.output).iter().sum::<i64>() >= wanted;
+        super::wait::holds_within("the output is complete", SOON, all);
+    }
+}
+
+impl App {
+    pub(crate) fn start(topology: Topology, config: StreamsConfigBuilder) -> Self {
+        Self::try_start(topology, config).unwrap()
+    }
+
+    pub(crate) fn try_start(
+        topology: Topology,
+        config: StreamsConfigBuilder,
+    ) -> Result<Self, StreamsError> {
+        let restored = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&restored);
+        let streams = KafkaStreams::builder(topology, config.build().unwrap())
+            .on_restore(move |progress| told.lock().unwrap().push(progress.clone()))
+            .build();
+        let began = Instant::now();
+        streams.start()?;
+        Ok(Self { streams, restored, began })
+    }
+
+    /// Time from the start until it ran.
+    #[track_caller]
+    pub(crate) fn await_running(&self) -> Duration {
+        let reached = self.streams.wait_for(State::Running, SOON);
+        let told = || self.streams.error().map(|error| error.chain());
+        assert!(reached.is_ok(), "{reached:?} {:?}", told());
+        self.began.elapsed()
+    }
+
+    /// The text of the error that it stops with.
+    #[track_caller]
+    pub(crate) fn await_error(&self) -> String {
+        let reached = self.streams.wait_for(State::Error, SOON);
+        assert!(reached.is_ok(), "{reached:?}");
+        self.streams.error().unwrap().chain()
+    }
+
+    /// Restorations that have ended.
+    pub(crate) fn restored(&self) -> Vec<RestoreProgress> {
+        let told = self.restored.lock().unwrap();
+        told.iter().filter(|told| told.phase == RestorePhase::Ended).cloned().collect()
+    }
+
+    /// Records read by all restorations.
+    pub(crate) fn restored_records(&self) -> u64 {
+        self.restored().iter().map(|restored| restored.records).sum()
+    }
+
+    #[track_caller]
+    pub(crate) fn close(self) {
+        let closed = self.streams.close(SOON);
+        assert!(closed.is_ok(), "{closed:?}");
+        assert_eq!(self.streams.state(), State::NotRunning, "{:?}", self.streams.error());
+    }
+}

@@ -1,0 +1,251 @@
+//! Topics and groups, seen by a client that has nothing to do with Millstream.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+const ASK_MAX: Duration = Duration::from_secs(20);
+const FLUSH_MAX: Duration = Duration::from_secs(60);
+
+/// A record to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) partition: i32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp: i64,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Given {
+    pub(crate) fn text(partition: i32, key: &str, value: &str, timestamp: i64) -> Self {
+        let (key, value) = (Some(key.as_bytes().to_vec()), Some(value.as_bytes().to_vec()));
+        Self { partition, key, value, timestamp, headers: Vec::new() }
+    }
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp: i64,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Seen {
+    pub(crate) fn key_text(&self) -> String {
+        String::from_utf8(self.key.clone().unwrap()).unwrap()
+    }
+
+    pub(crate) fn value_text(&self) -> String {
+        String::from_utf8(self.value.clone().unwrap()).unwrap()
+    }
+}
+
+/// A cluster, by its addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    servers: String,
+}
+
+impl Cluster {
+    pub(crate) fn at(servers: &str) -> Self {
+        Self { servers: servers.to_owned() }
+    }
+
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.servers);
+        config.set("reconnect.backoff.max.ms", "500");
+        config.set_log_level(RDKafkaLogLevel::Emerg);
+        config
+    }
+
+    fn consumer(&self, group: &str) -> BaseConsumer {
+        let mut config = self.client();
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        config.set("enable.partition.eof", "true").create().unwrap()
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    /// Whether a broker answers.
+    pub(crate) fn is_there(&self) -> bool {
+        let metadata = self.consumer("nobody");
+        metadata.fetch_metadata(None, Duration::from_secs(5)).is_ok()
+    }
+
+    pub(crate) fn create(&self, topic: &str, partitions: i32) {
+        self.create_with(topic, partitions, &[]);
+    }
+
+    pub(crate) fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
+        let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
+        let created = block_on(self.admin().create_topics([&new], &options)).unwrap();
+        created.into_iter().for_each(|result| drop(result.unwrap()));
+    }
+
+    pub(crate) fn delete(&self, topic: &str) {
+        let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
+        let deleted = block_on(self.admin().delete_topics(&[topic], &options)).unwrap();
+        deleted.into_iter().for_each(|result| drop(result.unwrap()));
+    }
+
+    /// Writes records and waits until all are acknowledged.
+    pub(crate) fn write(&self, topic: &str, records: &[Given]) {
+        let writer = self.writer();
+        records.iter().for_each(|record| writer.write(topic, record));
+        writer.finish();
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        let mut config = self.client();
+        config.set("linger.ms", "5").set("enable.idempotence", "true");
+        config.set("message.max.bytes", "8000000").set("compression.type", "none");
+        let failed = Failed::default();
+        Writer { producer: config.create_with_context(failed).unwrap() }
+    }
+
+    /// Partitions of a topic; none when it does not exist.
+    pub(crate) fn partitions(&self, topic: &str) -> usize {
+        let metadata = self.consumer("nobody").fetch_metadata(Some(topic), ASK_MAX).unwrap();
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        found.filter(|found| found.error().is_none()).map_or(0, |topic| topic.partitions().len())
+    }
+
+    /// Offsets after the last record of each partition.
+    pub(crate) fn ends(&self, topic: &str) -> Vec<i64> {
+        let (count, consumer) = (self.partitions(topic), self.consumer("nobody"));
+        let end = |partition| consumer.fetch_watermarks(topic, partition, ASK_MAX).unwrap().1;
+        (0..i32::try_from(count).unwrap()).map(end).collect()
+    }
+
+    /// Everything that is in a topic now, each partition in order.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
+        let partitions = i32::try_from(self.partitions(topic)).unwrap();
+        let consumer = self.consumer("nobody");
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..partitions {
+            assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let (mut seen, mut ended) = (Vec::new(), vec![false; partitions.unsigned_abs() as usize]);
+        while ended.contains(&false) {
+            match consumer.poll(ASK_MAX) {
+                Some(Ok(message)) => seen.push(copied(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ended[partition.unsigned_abs() as usize] = true;
+                }
+                Some(Err(error)) => panic!("\"{topic}\" cannot be read: {error}"),
+                None => panic!("\"{topic}\" has not ended within {ASK_MAX:?}"),
+            }
+        }
+        seen.sort_by_key(|record| (record.partition, record.offset));
+        seen
+    }
+
+    /// Committed offset and its text, for each partition that has one.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<(i64, String)>> {
+        let mut asked = TopicPartitionList::new();
+        let partitions = i32::try_from(self.partitions(topic)).unwrap();
+        asked.add_partition_range(topic, 0, partitions - 1);
+        let answer = self.consumer(group).committed_offsets(asked, ASK_MAX).unwrap();
+        let committed = |partition| {
+            let found = answer.find_partition(topic, partition)?;
+            let offset = found.offset().to_raw().filter(|offset| *offset >= 0)?;
+            Some((offset, found.metadata().to_owned()))
+        };
+        (0..partitions).map(committed).collect()
+    }
+
+    /// Members of a consumer group.
+    pub(crate) fn members(&self, group: &str) -> usize {
+        let groups = self.consumer("nobody").fetch_group_list(Some(group), ASK_MAX).unwrap();
+        groups.groups().iter().map(|group| group.members().len()).sum()
+    }
+}
+
+fn copied(message: &impl Message) -> Seen {
+    let headers = message.headers().map(|headers| {
+        let headers = headers.iter();
+        headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+    });
+    Seen {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        timestamp: message.timestamp().to_millis().unwrap_or(-1),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+/// Counts records that were not acknowledged.
+#[derive(Debug, Default)]
+struct Failed(AtomicUsize);
+
+impl ClientContext for Failed {}
+
+impl ProducerContext for Failed {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes records as they come.
+pub(crate) struct Writer {
+    producer: BaseProducer<Failed>,
+}
+
+impl Writer {
+    pub(crate) fn write(&self, topic: &str, given: &Given) {
+        let headers = given.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: value.as_deref() })
+        });
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(topic).partition(given.partition).timestamp(given.timestamp);
+        if !given.headers.is_empty() {
+            record = record.headers(headers);
+        }
+        record.key = given.key.as_deref();
+        record.payload = given.value.as_deref();
+        while let Err((error, same)) = self.producer.send(record) {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            assert!(is_full, "a record was refused: {error}");
+            self.producer.poll(Duration::from_millis(10));
+            record = same;
+        }
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Waits until all is acknowledged.
+    pub(crate) fn finish(self) {
+        self.producer.flush(FLUSH_MAX).unwrap();
+        let failed = self.producer.context().0.load(Ordering::Relaxed);
+        assert_eq!(failed, 0, "input records were not acknowledged");
+    }
+}

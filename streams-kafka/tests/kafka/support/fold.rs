@@ -1,0 +1,127 @@
+//! What a count must be: the fold of its input, compared with all that came out.
+
+use std::collections::BTreeMap;
+
+use super::cluster::{Given, Seen};
+
+/// Records of some keys in turn: the value is the number of the record among those of its key.
+pub(crate) fn numbered(keys: usize, records: usize, partitions: i32) -> Vec<Given> {
+    let mut numbering = Numbering::new(keys, partitions);
+    (0..records).map(|_| numbering.next()).collect()
+}
+
+/// Gives records of some keys in turn, numbered from 1 for each key, with rising times.
+#[derive(Debug)]
+pub(crate) struct Numbering {
+    keys: usize,
+    partitions: i32,
+    given: usize,
+}
+
+/// The time of the first record.
+pub(crate) const EPOCH: i64 = 1_700_000_000_000;
+
+impl Numbering {
+    pub(crate) const fn new(keys: usize, partitions: i32) -> Self {
+        Self { keys, partitions, given: 0 }
+    }
+
+    pub(crate) const fn given(&self) -> usize {
+        self.given
+    }
+
+    pub(crate) fn next(&mut self) -> Given {
+        let (key, number) = (self.given % self.keys, self.given / self.keys + 1);
+        let partition = i32::try_from(key).unwrap() % self.partitions;
+        let time = EPOCH + i64::try_from(self.given).unwrap();
+        self.given += 1;
+        Given::text(partition, &format!("k{key:05}"), &number.to_string(), time)
+    }
+
+    /// How many records each key has got.
+    pub(crate) fn truth(&self) -> BTreeMap<String, i64> {
+        let all = |key| (self.given + self.keys - 1 - key) / self.keys;
+        (0..self.keys.min(self.given))
+            .map(|key| (format!("k{key:05}"), i64::try_from(all(key)).unwrap()))
+            .collect()
+    }
+}
+
+/// What came out for each key, in order: the number of the input record, and the count.
+pub(crate) fn tallies(output: &[Seen]) -> BTreeMap<String, Vec<(i64, i64)>> {
+    let mut tallies: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
+    for record in output {
+        let text = record.value_text();
+        let (number, count) = text.split_once('=').unwrap();
+        let pair = (number.parse().unwrap(), count.parse().unwrap());
+        tallies.entry(record.key_text()).or_default().push(pair);
+    }
+    tallies
+}
+
+/// The last count of each key in a changelog.
+pub(crate) fn counts(changelog: &[Seen]) -> BTreeMap<String, i64> {
+    let decoded = changelog.iter().map(|record| {
+        let value = record.value.as_deref().unwrap();
+        let (_, count) = value.split_last_chunk::<8>().unwrap();
+        (record.key_text(), i64::from_be_bytes(*count))
+    });
+    decoded.collect()
+}
+
+/// How what came out differs from the fold of the input.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Input records that nothing came out for.
+    pub(crate) lost: usize,
+    /// Outputs beyond the first for an input record.
+    pub(crate) doubled: usize,
+    /// Outputs that skip input records which come out later only.
+    pub(crate) disordered: usize,
+    /// Keys whose last count is below the true one.
+    pub(crate) low: usize,
+    /// Keys whose last count is above the true one.
+    pub(crate) high: usize,
+    /// Keys that never went in.
+    pub(crate) foreign: usize,
+    /// Keys whose last count differs between output and changelog.
+    pub(crate) split: usize,
+}
+
+/// Compares output and changelog of a tally with what went in.
+pub(crate) fn difference(
+    truth: &BTreeMap<String, i64>,
+    output: &[Seen],
+    changelog: &[Seen],
+) -> Difference {
+    let (tallies, counts) = (tallies(output), counts(changelog));
+    let is_foreign = |key: &&String| !truth.contains_key(*key);
+    let mut found = Difference {
+        foreign: tallies.keys().chain(counts.keys()).filter(is_foreign).count(),
+        ..Difference::default()
+    };
+    for (key, records) in truth {
+        let seen = tallies.get(key).map_or(&[][..], Vec::as_slice);
+        let mut times = vec![0_usize; usize::try_from(*records).unwrap() + 1];
+        let mut latest = 0;
+        for (number, _) in seen {
+            // A number that was never given is an index out of bounds: the test fails.
+            times[usize::try_from(*number).unwrap()] += 1;
+            found.disordered += usize::from(*number > latest + 1);
+            latest = latest.max(*number);
+        }
+        found.lost += times.iter().skip(1).filter(|times| **times == 0).count();
+        found.doubled += times.iter().map(|times| times.saturating_sub(1)).sum::<usize>();
+        let last = counts.get(key).copied().unwrap_or(0);
+        found.low += usize::from(last < *records);
+        found.high += usize::from(last > *records);
+        found.split += usize::from(seen.last().map_or(0, |(_, count)| *count) != last);
+    }
+    found
+}
+
+/// Nothing lost, doubled, disordered or miscounted.
+#[track_caller]
+pub(crate) fn assert_exact(truth: &BTreeMap<String, i64>, output: &[Seen], changelog: &[Seen]) {
+    assert_eq!(difference(truth, output, changelog), Difference::default());
+}
