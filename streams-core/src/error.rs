@@ -158,14 +158,19 @@ pub enum ProduceError {
         /// The topic.
         topic: TopicName,
     },
-    /// The record is larger than the broker or client takes.
+    /// The record is larger than the client takes.
     #[error(
-        "the record of {bytes} bytes is larger than the broker takes; raise max.message.bytes of the topic and max.request.size here"
+        "the record of {bytes} bytes is larger than producer.max.request.size; raise that here and max.message.bytes of the topic"
     )]
     TooLarge {
         /// Key and value.
         bytes: usize,
     },
+    /// The broker took none of a batch; which of its records is too large, it does not say.
+    #[error(
+        "the broker refused a batch of records as larger than max.message.bytes of the topic; raise that, or set producer.max.request.size here to the same number, so that only a record that is too large is refused"
+    )]
+    BatchTooLarge,
     /// A partitioner named a partition that the topic does not have.
     #[error(
         "partition {partition} was chosen, but topic \"{topic}\" has {partitions}; correct the partitioner"

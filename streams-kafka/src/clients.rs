@@ -126,7 +126,12 @@ fn settings(
     let client = config.client_id().map_or(application, |id| id.as_str());
     let client = format!("{client}-{name}");
     let security = config.security().librdkafka_settings();
-    let common = [("bootstrap.servers", servers.as_str()), ("client.id", client.as_str())];
+    let common = [
+        ("bootstrap.servers", servers.as_str()),
+        ("client.id", client.as_str()),
+        // As in Java: a broker that is back is found within a second.
+        ("reconnect.backoff.max.ms", "1000"),
+    ];
     let security = security.iter().map(|(key, value)| (*key, value.expose()));
     let user = config.client(role).iter();
     let pairs = common.into_iter().chain(security).chain(user).chain(own.iter().copied());

@@ -206,7 +206,7 @@ fn delivery(report: Report) -> Delivery {
     };
     let outcome = match report.code {
         Code::NONE => Ok(report.offset),
-        Code::MESSAGE_TOO_LARGE => Err(ProduceError::TooLarge { bytes: 0 }),
+        Code::MESSAGE_TOO_LARGE => Err(ProduceError::BatchTooLarge),
         code => Err(ProduceError::Refused { code: code.name(), message: code.describe() }),
     };
     let topic = TopicId(report.topic.index());

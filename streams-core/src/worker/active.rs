@@ -52,7 +52,7 @@ pub(super) struct ActiveTask {
     pub(super) inputs: Vec<(TaskInput, InputId)>,
     pub(super) phase: Phase,
     acknowledged: Vec<Acknowledged>,
-    pub(super) failed_delivery: Option<Delivery>,
+    pub(super) failed_deliveries: Vec<Delivery>,
     /// It shall be closed once its commit is done.
     pub(super) is_leaving: bool,
 }
@@ -65,7 +65,7 @@ impl ActiveTask {
             inputs,
             phase: Phase::Restoring(Vec::new()),
             acknowledged,
-            failed_delivery: None,
+            failed_deliveries: Vec::new(),
             is_leaving: false,
         }
     }
@@ -93,7 +93,7 @@ impl ActiveTask {
                 }
             }
             (Ok(_), Purpose::Output { .. }) => {}
-            (Err(_), _) => self.failed_delivery = Some(delivery),
+            (Err(_), _) => self.failed_deliveries.push(delivery),
         }
     }
 

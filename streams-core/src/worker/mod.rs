@@ -21,7 +21,7 @@ pub use self::message::{
     Action, Command, CommitFailure, CommitId, RestorePhase, RestoreProgress, TaskInput,
     TaskToStart, TurnReport, WorkerError,
 };
-use crate::error::TaskError;
+use crate::error::{ProduceError, TaskError};
 use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
 use crate::names::{ApplicationId, TaskId};
@@ -200,7 +200,7 @@ impl Worker {
         self.order.values().filter_map(|number| self.tasks.get(*number as usize)?.as_ref())
     }
 
-    /// All deliveries that arrived; one that failed is shown to the production handler.
+    /// All deliveries that arrived; those that failed are shown to the production handler.
     fn take_deliveries(&mut self) -> Result<(), WorkerError> {
         let tasks = &mut self.tasks;
         let mut any_failed = false;
@@ -216,15 +216,20 @@ impl Worker {
 
     fn judge_failed_deliveries(&mut self) -> Result<(), WorkerError> {
         for active in self.tasks.iter_mut().flatten() {
-            let Some(delivery) = active.failed_delivery.take() else { continue };
-            let Err(source) = delivery.outcome else { continue };
-            let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
-            let error = TaskError::Production { topic, source };
-            let is_changelog = matches!(delivery.purpose, Purpose::Changelog { .. });
-            if is_changelog || self.settings.handlers.production.verdict(&error) == Verdict::Fail {
-                return Err(WorkerError::Task { task: active.id(), source: Box::new(error) });
+            for delivery in std::mem::take(&mut active.failed_deliveries) {
+                let Err(source) = delivery.outcome else { continue };
+                // DIFFERENCE: Kafka splits such a batch until the record that is too large stands
+                // alone. Here the handler is not asked: leaving out the others would lose them.
+                let is_certain = !matches!(source, ProduceError::BatchTooLarge);
+                let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
+                let error = TaskError::Production { topic, source };
+                let is_output = matches!(delivery.purpose, Purpose::Output { .. });
+                let may_skip = is_output && is_certain;
+                if !may_skip || self.settings.handlers.production.verdict(&error) == Verdict::Fail {
+                    return Err(WorkerError::Task { task: active.id(), source: Box::new(error) });
+                }
+                self.dropped.add(DropReason::ProductionFailed);
             }
-            self.dropped.add(DropReason::ProductionFailed);
         }
         Ok(())
     }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use streams_core::config::{MaxTaskIdle, OffsetReset as ConfiguredReset, StreamsConfig};
+use streams_core::config::{
+    ClientRole, MaxTaskIdle, OffsetReset as ConfiguredReset, StreamsConfig,
+};
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::store::StateBackend;
@@ -153,13 +156,22 @@ fn membership_config(config: &StreamsConfig) -> MembershipConfig {
     let client_id = config
         .client_id()
         .map_or_else(|| config.application_id().to_string(), |id| id.as_str().to_owned());
+    let defaults = MembershipConfig::new(config.application_id().as_str(), bootstrap);
     MembershipConfig {
         instance: member.instance_id.as_ref().map(|id| InstanceId::from(id.as_str())),
         client_id,
         session_timeout: member.session_timeout,
         heartbeat_interval: member.heartbeat_interval,
         rebalance_timeout: member.max_poll_interval,
+        metadata_max_age: metadata_max_age(config).unwrap_or(defaults.metadata_max_age),
         seed: clock::now_millis().unsigned_abs(),
-        ..MembershipConfig::new(config.application_id().as_str(), bootstrap)
+        ..defaults
     }
+}
+
+/// `metadata.max.age.ms` of the main consumer, as librdkafka calls it.
+fn metadata_max_age(config: &StreamsConfig) -> Option<Duration> {
+    let mut settings = config.client(ClientRole::MainConsumer).iter();
+    let (_, age) = settings.find(|(key, _)| *key == "topic.metadata.refresh.interval.ms")?;
+    age.parse().ok().map(Duration::from_millis)
 }

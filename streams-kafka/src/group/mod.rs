@@ -5,6 +5,7 @@ mod assignment;
 mod commits;
 mod connection;
 mod dispatch;
+mod failing;
 mod offsets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +128,7 @@ pub(crate) fn inputs() -> (Sender<Input>, Receiver<Input>) {
     channel(INPUTS_MAX)
 }
 
-/// Runs the group thread until it has left the group or failed.
+/// Runs the group thread until it has left the group; what fails is told as it happens.
 pub(crate) fn run(
     parts: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
@@ -135,9 +136,9 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let (inputs, receiver) = channel;
-    let result = runtime.block_on(Group::new(parts, inputs).run(receiver));
+    runtime.block_on(Group::new(parts, inputs).run(receiver));
     runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    Ok(())
 }
 
 impl Group {
@@ -172,8 +173,14 @@ impl Group {
         Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    async fn run(mut self, mut receiver: Receiver<Input>) -> Result<(), StreamsError> {
+    async fn run(mut self, mut receiver: Receiver<Input>) {
         self.subscribe();
+        if let Err(error) = self.work(&mut receiver).await {
+            self.fail(error, &mut receiver).await;
+        }
+    }
+
+    async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
         while self.life != Life::Over {
             while let Some(action) = self.membership.poll(self.now()) {
                 self.act(action)?;

@@ -76,10 +76,11 @@ fn undecodable_input_stops_or_is_skipped() {
 fn nulls_where_types_have_none_stop_or_are_skipped() {
     for bad in [Given { key: None, ..good() }, Given { value: None, ..good() }] {
         let place = Place::new("nulls", 2);
-        place.cluster.write(&place.input, &with_bad(bad));
+        place.cluster.write(&place.input, &with_bad(bad.clone()));
         let app = place.start(same(&place));
         assert_names(&app.await_error(), &[&place.input, "partition 1", "offset 5", "null"]);
-        drop(app);
+        let place = Place::new("nulls-skip", 2);
+        place.cluster.write(&place.input, &with_bad(bad));
         let from = Source { nulls: Nulls::Skip, ..source() };
         assert_skipped(&place, place.start(copy(&place, from)));
     }
@@ -92,40 +93,59 @@ fn negative_timestamps_stop_or_are_skipped() {
     let app = place.start(same(&place));
     let parts = [&*place.input, "partition 1", "offset 5", "timestamp", "extractor"];
     assert_names(&app.await_error(), &parts);
-    drop(app);
+    let place = Place::new("timeless-skip", 2);
+    place.cluster.write(&place.input, &with_bad(Given { timestamp: -1, ..good() }));
     let from = Source { timestamps: TimestampExtractor::SkipInvalid, ..source() };
     assert_skipped(&place, place.start(copy(&place, from)));
 }
 
+/// Makes the bad record large.
+fn blow_up(place: &Place) -> Topology {
+    stateless(&place.input, &place.output, |record| {
+        if record.value == "good" {
+            record.value = "x".repeat(50_000);
+        }
+        Ok(true)
+    })
+}
+
+fn place_of_small_records(name: &str) -> Place {
+    let place = Place::without_topics(broker::shared(), name);
+    place.cluster.create(&place.input, 2);
+    place.cluster.create_with(&place.output, 2, &[("max.message.bytes", "20000")]);
+    place.cluster.write(&place.input, &with_bad(good()));
+    place
+}
+
 #[test]
 fn output_that_is_too_large_stops_or_is_skipped() {
-    let blow_up = |place: &Place, bytes: usize| {
-        stateless(&place.input, &place.output, move |record| {
-            if record.value == "good" {
-                record.value = "x".repeat(bytes);
-            }
-            Ok(true)
-        })
+    let place = place_of_small_records("large");
+    let app = place.start(blow_up(&place));
+    let parts = [&*place.output, "max.message.bytes", "producer.max.request.size"];
+    assert_names(&app.await_error(), &parts);
+    let committed = place.cluster.committed(&place.application, &place.input);
+    let before = |(offset, _): &(i64, String)| *offset <= 5;
+    assert!(committed[1].iter().all(before), "not committed beyond it: {committed:?}");
+
+    let limited = |place: &Place| {
+        place.config(&place.state("state")).set("producer.max.request.size", 20_000)
     };
-    // The broker refuses the first, the client the second.
-    for bytes in [50_000, 2_000_000] {
-        let place = Place::without_topics(broker::shared(), "large");
-        place.cluster.create(&place.input, 2);
-        place.cluster.create_with(&place.output, 2, &[("max.message.bytes", "20000")]);
-        place.cluster.write(&place.input, &with_bad(good()));
-        let app = place.start(blow_up(&place, bytes));
-        assert_names(&app.await_error(), &[&place.output, "max.message.bytes"]);
-        let committed = place.cluster.committed(&place.application, &place.input);
-        let before = |(offset, _): &(i64, String)| *offset <= 5;
-        assert!(committed[1].iter().all(before), "not committed beyond it: {committed:?}");
-        drop(app);
-        let mut place = place;
-        place.output.push_str("-2");
-        place.cluster.create_with(&place.output, 2, &[("max.message.bytes", "20000")]);
-        let config = place.config(&place.state("state"));
-        let config = config.set("production.exception.handler", "continue");
-        assert_skipped(&place, App::start(blow_up(&place, bytes), config));
-    }
+    let place = place_of_small_records("large-known");
+    let app = App::start(blow_up(&place), limited(&place));
+    assert_names(&app.await_error(), &[&place.output, "max.message.bytes", "50003 bytes"]);
+
+    let place = place_of_small_records("large-skip");
+    let config = limited(&place).set("production.exception.handler", "continue");
+    assert_skipped(&place, App::start(blow_up(&place), config));
+}
+
+#[test]
+fn a_batch_that_is_refused_is_never_left_out() {
+    let place = place_of_small_records("batch");
+    let config = place.config(&place.state("state"));
+    let config = config.set("production.exception.handler", "continue");
+    let app = App::start(blow_up(&place), config);
+    assert_names(&app.await_error(), &[&place.output, "a batch of records"]);
 }
 
 #[test]
@@ -170,7 +190,6 @@ fn an_error_of_user_code_stops_or_is_skipped() {
     let app = place.start(failing(&place));
     let parts = [&*place.input, "partition 1", "offset 5", "\"step\"", "it is too good"];
     assert_names(&app.await_error(), &parts);
-    drop(app);
     let place = Place::new("error-skip", 2);
     place.cluster.write(&place.input, &with_bad(good()));
     let config = place.config(&place.state("state"));
@@ -214,11 +233,16 @@ fn an_internal_topic_with_other_partitions_is_refused() {
 }
 
 #[test]
-fn a_source_topic_that_is_deleted_is_an_error() {
+fn a_source_topic_that_is_deleted_is_waited_for() {
     let place = Place::new("deleted", 2);
     place.cluster.write(&place.input, &fold::numbered(5, 20, 2));
-    let app = place.start(same(&place));
+    let config = place.config(&place.state("state"));
+    let app = App::start(same(&place), config.set("metadata.max.age.ms", 1000));
+    app.await_running();
     place.await_output(20);
+    holds_within("it commits", SOON, || app.streams.metrics().commit_total() > 0);
     place.cluster.delete(&place.input);
-    assert_names(&app.await_error(), &[&place.input, "does not exist", "create"]);
+    let noticed = holds_within("it is noticed", SOON, || app.streams.state() == State::Rebalancing);
+    println!("noticed after {noticed:?}");
+    app.close();
 }

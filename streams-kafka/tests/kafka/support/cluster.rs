@@ -98,7 +98,9 @@ impl Cluster {
     }
 
     pub(crate) fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        // Records of these tests are years old.
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = new.set("retention.ms", "-1");
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
         let created = block_on(self.admin().create_topics([&new], &options)).unwrap();
