@@ -51,8 +51,7 @@ impl<'b> Building<'b> {
                 let (topic, value) = (node.text("topic"), kind.serde());
                 let topic = Topic::with_shared_serdes(topic, String::serde(), value);
                 let stored = node.materialized(kind);
-                let table = self.builder.table_with(topic, consumed(), stored);
-                Handle::Table(table, kind)
+                Handle::Table(self.builder.table_with(topic, consumed(), stored), kind)
             }
             "table" | "global_table" => return node.unsupported(),
             _ => match self.handle(&node.text("from"))? {

@@ -2,12 +2,8 @@
 
 use crate::value::{Kind, Value, text};
 
-fn units(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
 fn length(value: Option<&Value>) -> i64 {
-    i64::try_from(units(&text(value))).unwrap_or(i64::MAX)
+    i64::try_from(text(value).encode_utf16().count()).unwrap_or(i64::MAX)
 }
 
 /// The first unit; half of a surrogate pair has the bytes of a question mark in Java.
@@ -54,15 +50,11 @@ pub(crate) fn key(function: &str, key: Option<&str>, value: Option<&Value>) -> O
 }
 
 pub(crate) fn holds(predicate: &str, key: Option<&str>, value: Option<&Value>) -> bool {
-    if let Some(part) = predicate.strip_prefix("contains:") {
-        return value.is_some_and(|value| value.to_string().contains(part));
-    }
-    if let Some(wanted) = predicate.strip_prefix("key_is:") {
-        return key == Some(wanted);
-    }
-    match predicate {
-        "non_null" => value.is_some(),
-        "even_length" => value.is_some() && length(value) % 2 == 0,
+    match (predicate, predicate.split_once(':')) {
+        (_, Some(("contains", part))) => value.is_some_and(|v| v.to_string().contains(part)),
+        (_, Some((_, wanted))) => key == Some(wanted),
+        ("non_null", _) => value.is_some(),
+        ("even_length", _) => value.is_some() && length(value) % 2 == 0,
         _ => true,
     }
 }
@@ -70,13 +62,9 @@ pub(crate) fn holds(predicate: &str, key: Option<&str>, value: Option<&Value>) -
 /// The parts of a text as Java splits it: empty ones at the end are dropped.
 pub(crate) fn split(separator: char, value: Option<&Value>) -> Vec<String> {
     let Some(value) = value.map(ToString::to_string) else { return Vec::new() };
-    let mut parts: Vec<String> = value.split(separator).map(str::to_owned).collect();
-    if parts.len() > 1 {
-        while parts.last().is_some_and(String::is_empty) {
-            parts.pop();
-        }
-    }
-    parts
+    let kept = value.trim_end_matches(separator);
+    let all_empty = kept.is_empty() && !value.is_empty();
+    kept.split(separator).filter(|_| !all_empty).map(str::to_owned).collect()
 }
 
 pub(crate) fn add(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {

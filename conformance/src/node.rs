@@ -27,11 +27,6 @@ impl<'j> Node<'j> {
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     }
 
-    /// Whether a switch is set one way; its absence is neither.
-    pub(crate) fn is(self, field: &str, way: Switch) -> bool {
-        self.0[field].as_bool() == Some(way == Switch::On)
-    }
-
     pub(crate) fn named(self) -> Option<Named> {
         self.optional("named").map(Named::new)
     }
@@ -53,24 +48,19 @@ impl<'j> Node<'j> {
     pub(crate) fn materialized<V: CaseValue>(self, kind: Kind) -> Materialized<String, V> {
         let stored = Materialized::with_shared_serdes(String::serde(), V::serde(kind));
         let stored = self.with("store", stored, |stored, name| stored.with_store_name(name));
-        let stored = self.with("named", stored, |stored, name| stored.with_node_name(name));
-        let unless = |field, way, stored, change: fn(_) -> _| {
-            if self.is(field, way) { change(stored) } else { stored }
-        };
-        let stored = unless("caching", Switch::Off, stored, Materialized::without_cache);
-        let stored = unless("logging", Switch::Off, stored, Materialized::without_changelog);
-        unless("in_memory", Switch::On, stored, Materialized::in_memory)
+        let mut stored = self.with("named", stored, |stored, name| stored.with_node_name(name));
+        if self.0["caching"] == false {
+            stored = stored.without_cache();
+        }
+        if self.0["logging"] == false {
+            stored = stored.without_changelog();
+        }
+        if self.0["in_memory"] == true { stored.in_memory() } else { stored }
     }
 
     pub(crate) fn unsupported<T>(self) -> Result<T, Failure> {
         Err(Failure(format!("unsupported: {}", self.text("op"))))
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Switch {
-    On,
-    Off,
 }
 
 /// The values that tables of a case have.

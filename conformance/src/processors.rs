@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use millstream::error::ProcessorError;
-use millstream::processor::{Context, InitContext, Processor, Punctuation, PunctuationType};
+use millstream::processor::PunctuationType::{StreamTime, WallClock};
+use millstream::processor::{Context, InitContext, Processor, Punctuation};
 use millstream::{KeyValueStore, Record};
 
 use crate::value::Value;
@@ -23,10 +24,8 @@ impl Processor<Key, Option<Value>> for Custom {
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
         if let Some((clock, every)) = self.function.split_once(':') {
-            let kind = match clock {
-                "flush_stream_time" => PunctuationType::StreamTime,
-                _ => PunctuationType::WallClock,
-            };
+            let is_stream_time = clock == "flush_stream_time";
+            let kind = if is_stream_time { StreamTime } else { WallClock };
             cx.schedule(Duration::from_millis(every.parse()?), kind);
         }
         Ok(())

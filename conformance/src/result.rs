@@ -71,22 +71,23 @@ fn rows<V: ToString + 'static>(
 
 /// The description with the names in brackets sorted, and one name for all topic extractors.
 fn described(text: &str) -> String {
-    text.lines().map(|line| line_described(line) + "\n").collect()
+    let line = |line: &str| {
+        let line = within(line, "extractor class: ", ")", |_| "dynamic".to_owned());
+        within(&within(&line, "topics: [", "]", sorted), "stores: [", "]", sorted) + "\n"
+    };
+    text.lines().map(line).collect()
 }
 
-fn line_described(line: &str) -> String {
-    let within = |from, to, change: fn(&str) -> String, line: String| {
-        let changed = line.split_once(from).and_then(|(before, after)| {
-            let (inside, end) = after.split_once(to)?;
-            Some(format!("{before}{from}{}{to}{end}", change(inside)))
-        });
-        changed.unwrap_or(line)
-    };
-    let sorted = |names: &str| {
-        let mut names: Vec<&str> = names.split(", ").collect();
-        names.sort_unstable();
-        names.join(", ")
-    };
-    let line = within("extractor class: ", ")", |_| "dynamic".to_owned(), line.to_owned());
-    within("stores: [", "]", sorted, within("topics: [", "]", sorted, line))
+fn sorted(names: &str) -> String {
+    let mut names: Vec<&str> = names.split(", ").collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+fn within(line: &str, from: &str, to: &str, change: fn(&str) -> String) -> String {
+    let parts =
+        line.split_once(from).and_then(|(before, rest)| Some((before, rest.split_once(to)?)));
+    let changed =
+        parts.map(|(before, (part, end))| format!("{before}{from}{}{to}{end}", change(part)));
+    changed.unwrap_or_else(|| line.to_owned())
 }

@@ -6,7 +6,7 @@ use millstream::{DynamicProduced, Produced, Repartitioned, Stores, Topic};
 use crate::Failure;
 use crate::build::{Building, GroupedStream, Handle, Stream};
 use crate::functions::{self, aggregate_kind, holds, split, value_kind};
-use crate::node::{Node, Switch};
+use crate::node::Node;
 use crate::processors::Custom;
 use crate::value::{Kind, Value, text};
 
@@ -55,7 +55,19 @@ pub(crate) fn node<'b>(
             ends(building, node, on, kind);
             return Ok(None);
         }
-        _ => return tables(node, on, kind).map(Some),
+        "to_table" => {
+            let table = on.to_table_with::<String, Value>(node.materialized(kind));
+            return Ok(Some(Handle::Table(table, kind)));
+        }
+        "group_by_key" | "group_by" => {
+            let grouped = node.grouped(kind.nullable());
+            let grouped = match node.text("op").as_str() {
+                "group_by" => on.group_by_with::<String, _>(key(function), grouped),
+                _ => on.group_by_key_with::<String>(grouped),
+            };
+            return Ok(Some(Handle::Grouped(grouped, kind)));
+        }
+        _ => return node.unsupported(),
     };
     Ok(Some(Handle::Stream(stream, kind)))
 }
@@ -124,20 +136,17 @@ fn ends<'b>(building: &mut Building<'b>, node: Node<'_>, on: Stream<'b>, kind: K
             for one in predicates {
                 split = split.branch(predicate(one));
             }
-            let has_default = node.is("default", Switch::On);
-            let branches =
-                if has_default { split.default_branch() } else { split.no_default_branch() };
-            for (name, (_, stream)) in names.iter().zip(branches.iter()) {
+            let has_default = node.0["default"] == true;
+            let ends = if has_default { split.default_branch() } else { split.no_default_branch() };
+            for (name, (_, stream)) in names.iter().zip(ends.iter()) {
                 let id = format!("{}.{name}", node.text("id"));
                 building.handles.insert(id, Handle::Stream(stream, kind));
             }
         }
         "to" => {
             let topic = Topic::with_shared_serdes(node.text("topic"), Key::serde(), value);
-            on.to_with(
-                topic,
-                node.with("named", Produced::new(), |with, name| with.with_name(name)),
-            );
+            let with = node.with("named", Produced::new(), |with, name| with.with_name(name));
+            on.to_with(topic, with);
         }
         _ => {
             let with = DynamicProduced::with_shared_serdes(Key::serde(), value);
@@ -149,23 +158,6 @@ fn ends<'b>(building: &mut Building<'b>, node: Node<'_>, on: Stream<'b>, kind: K
             on.to_dynamic_with(topic, with);
         }
     }
-}
-
-/// Operators that lead to tables.
-fn tables<'b>(node: Node<'_>, on: Stream<'b>, kind: Kind) -> Result<Handle<'b>, Failure> {
-    Ok(match node.text("op").as_str() {
-        "to_table" => {
-            Handle::Table(on.to_table_with::<String, Value>(node.materialized(kind)), kind)
-        }
-        "group_by_key" => {
-            Handle::Grouped(on.group_by_key_with::<String>(node.grouped(kind.nullable())), kind)
-        }
-        "group_by" => {
-            let (by, grouped) = (key(node.text("fn")), node.grouped(kind.nullable()));
-            Handle::Grouped(on.group_by_with::<String, _>(by, grouped), kind)
-        }
-        _ => return node.unsupported(),
-    })
 }
 
 /// Aggregations of a grouped stream.

@@ -57,8 +57,7 @@ impl Serde<Value> for ValueSerde {
         match (self.0, value) {
             (Kind::Text, Value::Text(text)) => String::serde().encode(topic, text, out),
             (Kind::Long, Value::Long(number)) => i64::serde().encode(topic, number, out),
-            (Kind::Text, Value::Long(_)) => Err(other("text")),
-            (Kind::Long, Value::Text(_)) => Err(other("number")),
+            _ => Err(SerdeError::Invalid { expected: "text", source: "another type".into() }),
         }
     }
 
@@ -68,10 +67,6 @@ impl Serde<Value> for ValueSerde {
             Kind::Long => i64::serde().decode(topic, bytes).map(Value::Long),
         }
     }
-}
-
-fn other(expected: &'static str) -> SerdeError {
-    SerdeError::Invalid { expected, source: "a value of the other type".into() }
 }
 
 impl From<i64> for Value {

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::names::TopicPartition;
+
 /// The hash of a text in Java, over its UTF-16 units.
 fn java_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
@@ -10,15 +12,40 @@ fn java_hash(text: &str) -> u32 {
 /// The order in which a `java.util.HashSet` that was filled with these texts, in this order, gives
 /// them back. (Buckets of eight and more, which Java turns into trees, keep their order here.)
 pub(crate) fn hash_set_order<T: AsRef<str>>(mut items: Vec<T>) -> Vec<T> {
+    let last = capacity_for(items.len()) - 1;
+    items.sort_by_key(|item| bucket(java_hash(item.as_ref()), last));
+    items
+}
+
+/// How many buckets hold so many items.
+const fn capacity_for(items: usize) -> u32 {
     let mut capacity = 16_u32;
-    while items.len() > (capacity / 4 * 3) as usize {
+    while items > (capacity / 4 * 3) as usize {
         capacity *= 2;
     }
-    items.sort_by_key(|item| {
-        let hash = java_hash(item.as_ref());
-        (hash ^ (hash >> 16)) & (capacity - 1)
-    });
-    items
+    capacity
+}
+
+const fn bucket(hash: u32, last: u32) -> u32 {
+    (hash ^ (hash >> 16)) & last
+}
+
+/// The order in which a `java.util.HashMap` by partition gives back the input partitions of a task,
+/// as indices into `partitions`.
+pub(crate) fn partition_map_order(partitions: &[TopicPartition]) -> Vec<usize> {
+    let topics = partitions.iter().enumerate();
+    let mut order: Vec<(usize, u32, u32)> = topics
+        .map(|(at, partition)| {
+            let topic = java_hash(partition.topic.as_str());
+            let number = partition.partition.cast_unsigned();
+            (at, topic, number.wrapping_add(31).wrapping_mul(31).wrapping_add(topic))
+        })
+        .collect();
+    let last = capacity_for(order.len()) - 1;
+    // In one bucket they keep the order in which the map by topic gave them.
+    order.sort_by_key(|(_, topic, _)| bucket(*topic, last));
+    order.sort_by_key(|(.., partition)| bucket(*partition, last));
+    order.into_iter().map(|(at, ..)| at).collect()
 }
 
 /// A binary heap with the sift order of `java.util.PriorityQueue`: which of two equal items comes
@@ -97,6 +124,21 @@ mod tests {
         assert_eq!(java_hash("KSTREAM-SOURCE-0000000000").cast_signed(), 1_861_603_632);
         assert_eq!(java_hash(""), 0);
         assert_eq!(java_hash("ab"), 97 * 31 + 98);
+    }
+
+    #[test]
+    fn partitions_come_as_javas_map_gives_them() {
+        let topics = ["stream-0", "table-1", "extra-n0", "app-x-repartition", "left", "right"];
+        let more = ["orders", "clicks", "in", "out", "stream-1", "table-2", "aaa", "bbb"];
+        let partitions: Vec<TopicPartition> =
+            topics.iter().chain(&more).map(|topic| TopicPartition::new(*topic, 0)).collect();
+        let order: Vec<&str> = partition_map_order(&partitions)
+            .into_iter()
+            .map(|at| partitions[at].topic.as_str())
+            .collect();
+        let first = ["bbb", "aaa", "table-1", "table-2", "in", "extra-n0", "right", "out"];
+        let rest = ["app-x-repartition", "orders", "left", "stream-1", "stream-0", "clicks"];
+        assert_eq!(order, [&first[..], &rest[..]].concat(), "as java.util.HashMap gave them");
     }
 
     #[test]

@@ -76,8 +76,12 @@ impl StoresOfTask {
                 Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, rows)
             });
             let cache = match factory.caching() {
-                Caching::On => Some(CacheLayer::new(Rc::clone(&request.cache))),
-                Caching::Off => None,
+                // Without bytes for caches there is none, as in Kafka; a cache of no bytes would not write
+                // the deletion of a row that is not there.
+                Caching::On if request.cache.max_bytes() > 0 => {
+                    Some(CacheLayer::new(Rc::clone(&request.cache)))
+                }
+                Caching::On | Caching::Off => None,
             };
             let layers = Rc::new(Layers::new(LayerParts {
                 name: store.spec.name().clone(),

@@ -129,6 +129,17 @@ impl<K, V> Edge<K, V> {
 impl<K: Clone, V: Clone> Push<K, V> for Edge<K, V> {
     #[inline]
     fn push(&mut self, record: Record<K, V>) -> Pushed {
+        // Most nodes have one child, which nobody else reaches: one call, inlined into the node.
+        if let (true, Some((_, NodeCell::Owned(child)))) = (self.first.is_empty(), &mut self.last) {
+            return child.push(record);
+        }
+        self.push_to_all(record)
+    }
+}
+
+impl<K: Clone, V: Clone> Edge<K, V> {
+    #[inline(never)]
+    fn push_to_all(&mut self, record: Record<K, V>) -> Pushed {
         for (_, child) in &mut self.first {
             child.push(record.clone())?;
         }

@@ -145,7 +145,7 @@ impl Task {
         });
         let graph = graph.map_err(|source| TaskStartError::Link { task, source })?;
         let mut task = Self {
-            queues: PartitionQueues::new(&graph.source_of, parts.idle),
+            queues: PartitionQueues::new(&graph.source_of, parts.context.partitions(), parts.idle),
             consumed: vec![false; parts.context.partitions().len()],
             topology: parts.topology,
             subtopologies: parts.subtopologies,

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::error::TaskError;
-use crate::java_order::PriorityQueue;
+use crate::java_order::{PriorityQueue, partition_map_order};
+use crate::names::TopicPartition;
 use crate::processor::{Loaded, SourceNode};
 use crate::record::RecordBatch;
 use crate::time::Timestamp;
@@ -118,6 +119,10 @@ pub(super) struct PartitionQueues {
     by_time: PriorityQueue<(Timestamp, usize)>,
     stream_time: Timestamp,
     idle: TaskIdle,
+    /// The order in which Kafka looks at the queues: it stops at the first that is waited for.
+    visits: Vec<usize>,
+    /// Whether a queue may have a time until which it is waited for.
+    is_idling: bool,
 }
 
 fn by_time(a: &(Timestamp, usize), b: &(Timestamp, usize)) -> Ordering {
@@ -125,7 +130,7 @@ fn by_time(a: &(Timestamp, usize), b: &(Timestamp, usize)) -> Ordering {
 }
 
 impl PartitionQueues {
-    pub(super) fn new(source_of: &[usize], idle: TaskIdle) -> Self {
+    pub(super) fn new(source_of: &[usize], partitions: &[TopicPartition], idle: TaskIdle) -> Self {
         let queue = |source: &usize| Queue {
             source: *source,
             batches: VecDeque::new(),
@@ -143,6 +148,8 @@ impl PartitionQueues {
             by_time: PriorityQueue::new(),
             stream_time: Timestamp::UNKNOWN,
             idle,
+            visits: partition_map_order(partitions),
+            is_idling: false,
         }
     }
 
@@ -223,10 +230,11 @@ impl PartitionQueues {
     /// Whether a record may be taken now, or the task should wait for partitions without data.
     pub(super) fn is_ready(&mut self, now: Timestamp) -> bool {
         let TaskIdle::UpTo(idle) = self.idle else { return !self.by_time.is_empty() };
-        if self.by_time.len() == self.queues.len() {
+        if self.by_time.len() == self.queues.len() && !self.is_idling {
             return !self.queues.is_empty();
         }
-        for queue in &mut self.queues {
+        for slot in &self.visits {
+            let Some(queue) = self.queues.get_mut(*slot) else { continue };
             if queue.len() > 0 {
                 queue.idle_until = None;
                 continue;
@@ -236,10 +244,12 @@ impl PartitionQueues {
                 return false;
             }
             let until = *queue.idle_until.get_or_insert_with(|| now.plus(idle));
+            self.is_idling = true;
             if now < until {
                 return false;
             }
         }
+        self.is_idling = self.queues.iter().any(|queue| queue.idle_until.is_some());
         !self.by_time.is_empty()
     }
 

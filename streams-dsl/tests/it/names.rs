@@ -1,27 +1,22 @@
 //! Names, numbering and optimisation, as Kafka has them.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use streams_core::config::Optimization;
 use streams_dsl::{Derived, Grouped, KStream, KTable, Materialized, Named, StreamsBuilder};
 
 use crate::Texts;
 
 #[track_caller]
-fn described(
-    optimizations: &[Optimization],
-    describe: impl FnOnce(&StreamsBuilder),
-    expected: Expect,
-) {
+fn described(describe: impl FnOnce(&StreamsBuilder), expected: Expect) {
     let builder = StreamsBuilder::new();
     describe(&builder);
-    let topology = builder.build_with(optimizations.iter().copied()).unwrap();
+    let topology = builder.build().unwrap();
     expected.assert_eq(&topology.describe().to_string());
 }
 
 #[test]
 fn a_name_alone_takes_one_index_and_a_store_without_name_two() {
     described(
-        &[],
         |builder| {
             let texts: KStream<'_, String, String> = builder.stream("in");
             let grouped = texts.group_by_key();
@@ -60,7 +55,6 @@ fn a_name_alone_takes_one_index_and_a_store_without_name_two() {
 #[test]
 fn tables_take_indices_for_stores_that_they_do_not_make() {
     described(
-        &[],
         |builder| {
             let table: KTable<'_, String, String> = builder.table("in");
             let all = |_: &String, _: &String| true;
@@ -99,11 +93,10 @@ fn tables_take_indices_for_stores_that_they_do_not_make() {
 #[test]
 fn aggregations_of_a_named_grouping_share_its_topic() {
     described(
-        &[],
         |builder| {
             let texts: KStream<'_, String, String> = builder.stream("in");
             let grouped = texts.group_by_with(|_, value| value.clone(), Grouped::named("words"));
-            let _ = grouped.count().to_stream().to("counts");
+            grouped.count().to_stream().to("counts");
             grouped.reduce(|a, _| a).to_stream().to("firsts");
         },
         expect![[r#"
@@ -151,7 +144,8 @@ fn optimised_topologies_share_topics() {
         Optimization::MergeRepartitionTopics,
         Optimization::SingleStoreSelfJoin,
     ];
-    let program = |builder: &StreamsBuilder| {
+    let builder = StreamsBuilder::new();
+    {
         let texts: Texts<'_> = builder.stream("in");
         let rekeyed = texts.select_key(|_, value| value.clone());
         rekeyed.group_by_key::<String>().count::<String>().to_stream().to("counts");
@@ -159,77 +153,9 @@ fn optimised_topologies_share_topics() {
         shorter.group_by_key::<String>().reduce(|a: String, _: String| a).to_stream().to("firsts");
         let table: KTable<'_, String, String> = builder.table("rows");
         table.group_by(|_, row| (row.clone(), row)).count().to_stream().to("groups");
-    };
-    described(
-        &all,
-        program,
-        expect![[r#"
-        Topologies:
-           Sub-topology: 0
-            Source: KSTREAM-SOURCE-0000000000 (topics: [in])
-              --> KSTREAM-KEY-SELECT-0000000001
-            Processor: KSTREAM-KEY-SELECT-0000000001 (stores: [])
-              --> KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-filter
-              <-- KSTREAM-SOURCE-0000000000
-            Processor: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-filter (stores: [])
-              --> KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-sink
-              <-- KSTREAM-KEY-SELECT-0000000001
-            Sink: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-sink (topic: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition)
-              <-- KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-filter
-
-          Sub-topology: 1
-            Source: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-source (topics: [KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition])
-              --> KSTREAM-FILTER-0000000009, KSTREAM-AGGREGATE-0000000003
-            Processor: KSTREAM-FILTER-0000000009 (stores: [])
-              --> KSTREAM-REDUCE-0000000011
-              <-- KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-source
-            Processor: KSTREAM-AGGREGATE-0000000003 (stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000002])
-              --> KTABLE-TOSTREAM-0000000007
-              <-- KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition-source
-            Processor: KSTREAM-REDUCE-0000000011 (stores: [KSTREAM-REDUCE-STATE-STORE-0000000010])
-              --> KTABLE-TOSTREAM-0000000015
-              <-- KSTREAM-FILTER-0000000009
-            Processor: KTABLE-TOSTREAM-0000000007 (stores: [])
-              --> KSTREAM-SINK-0000000008
-              <-- KSTREAM-AGGREGATE-0000000003
-            Processor: KTABLE-TOSTREAM-0000000015 (stores: [])
-              --> KSTREAM-SINK-0000000016
-              <-- KSTREAM-REDUCE-0000000011
-            Sink: KSTREAM-SINK-0000000008 (topic: counts)
-              <-- KTABLE-TOSTREAM-0000000007
-            Sink: KSTREAM-SINK-0000000016 (topic: firsts)
-              <-- KTABLE-TOSTREAM-0000000015
-
-          Sub-topology: 2
-            Source: KSTREAM-SOURCE-0000000018 (topics: [rows])
-              --> KTABLE-SOURCE-0000000019
-            Processor: KTABLE-SOURCE-0000000019 (stores: [rows-STATE-STORE-0000000017])
-              --> KTABLE-SELECT-0000000020
-              <-- KSTREAM-SOURCE-0000000018
-            Processor: KTABLE-SELECT-0000000020 (stores: [])
-              --> KSTREAM-SINK-0000000022
-              <-- KTABLE-SOURCE-0000000019
-            Sink: KSTREAM-SINK-0000000022 (topic: KTABLE-AGGREGATE-STATE-STORE-0000000021-repartition)
-              <-- KTABLE-SELECT-0000000020
-
-          Sub-topology: 3
-            Source: KSTREAM-SOURCE-0000000023 (topics: [KTABLE-AGGREGATE-STATE-STORE-0000000021-repartition])
-              --> KTABLE-AGGREGATE-0000000024
-            Processor: KTABLE-AGGREGATE-0000000024 (stores: [KTABLE-AGGREGATE-STATE-STORE-0000000021])
-              --> KTABLE-TOSTREAM-0000000025
-              <-- KSTREAM-SOURCE-0000000023
-            Processor: KTABLE-TOSTREAM-0000000025 (stores: [])
-              --> KSTREAM-SINK-0000000026
-              <-- KTABLE-AGGREGATE-0000000024
-            Sink: KSTREAM-SINK-0000000026 (topic: groups)
-              <-- KTABLE-TOSTREAM-0000000025
-
-    "#]],
-    );
-
-    let builder = StreamsBuilder::new();
-    program(&builder);
+    }
     let topology = builder.build_with(all).unwrap();
+    expect_file!["./optimised.txt"].assert_eq(&topology.describe().to_string());
     let names = streams_core::topology::TopicNames::with_prefix("app");
     let topics: Vec<String> =
         topology.internal_topics(&names).iter().map(|topic| topic.name.to_string()).collect();

@@ -84,12 +84,10 @@ fn unlogged<V: crate::Printed>() -> Materialized<String, V> {
 }
 
 #[track_caller]
-fn aggregated<V: crate::Printed>(
+fn aggregated<V: crate::Printed + Clone>(
     aggregate: impl FnOnce(Grouped<'_>) -> KStream<'_, String, Option<V>>,
     expected: &str,
-) where
-    V: Clone,
-{
+) {
     let input = ["a one 5", "- two 6", "b - 7", "a x 3", "b two 8", "a three 9"];
     let driver = check::<V>(
         |builder| {

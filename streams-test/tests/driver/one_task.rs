@@ -186,6 +186,24 @@ fn idling_waits_for_the_drivers_clock() {
 }
 
 #[test]
+fn idling_begins_anew_once_there_was_data() {
+    let idle = TaskIdle::UpTo(Duration::from_millis(50));
+    let driver = TopologyTestDriver::builder(&crate::support::two_inputs()).task_idle(idle);
+    let driver = driver.build().unwrap();
+    let mut left = driver.input::<String, String>("left");
+    let mut right = driver.input::<String, String>("right");
+    left.pipe_at("a", "1", at(1)).unwrap();
+    driver.advance_wall_clock(Duration::from_millis(30)).unwrap();
+    right.pipe_at("a", "2", at(2)).unwrap();
+    let mut output = driver.output::<String, String>("out");
+    assert_eq!(output.read_values().unwrap(), ["1"]);
+    driver.advance_wall_clock(Duration::from_millis(49)).unwrap();
+    assert!(output.is_empty(), "the first wait does not count");
+    driver.advance_wall_clock(Duration::from_millis(1)).unwrap();
+    assert_eq!(output.read_values().unwrap(), ["2"]);
+}
+
+#[test]
 fn the_description_is_kafkas() {
     let driver = TopologyTestDriver::new(&crate::support::copy::<String, String>()).unwrap();
     let text = driver.describe().to_string();

@@ -1,0 +1,160 @@
+//! Bringing records to the tasks of their keys: repartitioning, tables, groups.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::{RepartitionCount, TopologyError};
+
+use super::KStream;
+use crate::args::{Grouped, Materialized, Repartitioned};
+use crate::change::Change;
+use crate::grouped_stream::KGroupedStream;
+use crate::null::{OrNull, nullable_serde};
+use crate::operators::{repartition, table_source};
+use crate::plan::{
+    KeyFilter, LogicalNode, NodeKind, Partitioning, Presence, Repartition, RepartitionOrigin, Table,
+};
+use crate::table::KTable;
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// Sends the records through a topic to the tasks of their keys. Records without a key are
+    /// dropped.
+    pub fn repartition<N>(self) -> Self
+    where
+        K: OrNull<N> + DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.repartition_with(Repartitioned::new())
+    }
+
+    /// As [`repartition`](Self::repartition), with a name, a number of partitions, serdes, or a
+    /// partitioner.
+    pub fn repartition_with<N>(self, repartitioned: Repartitioned<K, V>) -> Self
+    where
+        K: OrNull<N>,
+    {
+        let Repartitioned { name, partitions, partitioner, key, value } = repartitioned;
+        let mut plan = self.builder.plan();
+        let base = name.unwrap_or_else(|| plan.names.node(repartition::PREFIX));
+        let names = plan.names.repartition(base.as_str());
+        if let RepartitionCount::Fixed(partitions) = partitions
+            && partitions < 1
+        {
+            let topic = names.topic.as_str().into();
+            plan.fault(TopologyError::NoPartitions { topic, partitions });
+        }
+        let node = plan.insert_repartition(Repartition {
+            names,
+            channel: repartition::channel::<K, V, N>(key, value, partitioner),
+            origin: RepartitionOrigin::Program(partitions),
+            filter: KeyFilter::All,
+        });
+        plan.attach(self.node, node);
+        KStream::new(self.builder, node)
+    }
+
+    /// A table of the last value of each key. A null value deletes the key; a null key is dropped
+    /// and counted. If the key was changed, the stream is repartitioned first.
+    pub fn to_table<NK, NV>(self) -> KTable<'b, NK, NV>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: DefaultSerde + Clone,
+        NV: DefaultSerde + Clone,
+    {
+        self.to_table_with(Materialized::new())
+    }
+
+    /// As [`to_table`](Self::to_table). With a store name the table is stored under it and can be
+    /// queried.
+    pub fn to_table_with<NK, NV>(self, materialized: Materialized<NK, NV>) -> KTable<'b, NK, NV>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: Clone + 'static,
+    {
+        let mut plan = self.builder.plan();
+        let prefix = table_source::TO_TABLE_PREFIX;
+        let name = plan.names.node_or(materialized.node.clone(), prefix);
+        let presence =
+            if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
+        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let store = materialized.key_value_store(store);
+        let mut parent = self.node;
+        if plan.node(parent).partitioning == Partitioning::Stale {
+            let key = nullable_serde::<K, NK>(Arc::clone(&materialized.key));
+            let value = nullable_serde::<V, NV>(Arc::clone(&materialized.value));
+            let names = plan.names.repartition(name.as_str());
+            let node = plan.insert_repartition(Repartition {
+                names,
+                channel: repartition::channel::<K, V, NK>(key, value, None),
+                origin: RepartitionOrigin::Operator,
+                filter: KeyFilter::All,
+            });
+            plan.attach(parent, node);
+            parent = node;
+        }
+        let table = plan.add_table(Table::new(presence, Some(store), |settings| {
+            table_source::template::<K, V, NK, NV>(settings)
+        }));
+        let forwards = TypeId::of::<(NK, Change<NV>)>();
+        let node = LogicalNode::new(name, NodeKind::Table(table), forwards);
+        let node = plan.add(parent, node);
+        KTable::new(self.builder, node, table)
+    }
+
+    /// Groups the records by their key. If the key was changed, an aggregation repartitions first;
+    /// records without a key are dropped and counted.
+    pub fn group_by_key<NK>(self) -> KGroupedStream<'b, NK, V, K>
+    where
+        K: OrNull<NK>,
+        NK: DefaultSerde + Clone,
+        V: DefaultSerde,
+    {
+        self.group_by_key_with(Grouped::new())
+    }
+
+    /// As [`group_by_key`](Self::group_by_key), with serdes, or a name for the repartition topic.
+    pub fn group_by_key_with<NK>(self, grouped: Grouped<NK, V>) -> KGroupedStream<'b, NK, V, K>
+    where
+        K: OrNull<NK>,
+        NK: Clone + 'static,
+    {
+        let Grouped { name, key, value } = grouped;
+        let channel = repartition::channel::<K, V, NK>(nullable_serde(key), value, None);
+        let grouping = self.builder.plan().group_stream(self.node, name, channel);
+        KGroupedStream::new(self.builder, grouping)
+    }
+
+    /// Groups the records by a new key. An aggregation repartitions first; records without a key
+    /// are
+    /// dropped and counted.
+    pub fn group_by<NK, K2>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KGroupedStream<'b, NK, V, K2>
+    where
+        K2: OrNull<NK> + Clone,
+        NK: DefaultSerde + Clone,
+        V: DefaultSerde,
+    {
+        self.group_by_with(f, Grouped::new())
+    }
+
+    /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
+    /// and
+    /// for the repartition topic.
+    pub fn group_by_with<NK, K2>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        grouped: Grouped<NK, V>,
+    ) -> KGroupedStream<'b, NK, V, K2>
+    where
+        K2: OrNull<NK> + Clone,
+        NK: Clone + 'static,
+    {
+        self.rekeyed(grouped.name.clone(), f).group_by_key_with(grouped)
+    }
+}

@@ -1,0 +1,295 @@
+//! Making other keys and values.
+
+use streams_core::error::ProcessorError;
+use streams_core::names::NodeName;
+
+use super::{KStream, Step};
+use crate::args::Named;
+use crate::operators::{flat_map, flat_map_values, map, map_values};
+use crate::plan::Effect;
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// Another key and value for each record. A keyed operator behind it repartitions.
+    pub fn map<K2, V2>(
+        self,
+        f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map`](Self::map), with a name.
+    pub fn map_with<K2, V2>(
+        self,
+        f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        self.mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map`](Self::map), by a function that may fail; the processing handler says what becomes
+    /// of the record.
+    pub fn try_map<K2, V2, E>(
+        self,
+        f: impl Fn(K, V) -> Result<(K2, V2), E> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.mapped(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    fn mapped<K2, V2>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(K, V) -> Result<(K2, V2), ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+    {
+        let template = map::template(f);
+        self.then(Step { name, prefix: map::PREFIX, effect: Effect::ChangesKey, template })
+    }
+
+    /// Another value for each record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map_values(|word| word.len() as i64).to("lengths");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("key", "seven")?;
+    /// assert_eq!(driver.output::<String, i64>("lengths").read_key_value()?, ("key".into(), 5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_values<V2: Clone + 'static>(
+        self,
+        f: impl Fn(V) -> V2 + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(None, move |_, value| Ok(f(value)))
+    }
+
+    /// As [`map_values`](Self::map_values), with a name.
+    pub fn map_values_with<V2: Clone + 'static>(
+        self,
+        f: impl Fn(V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(Some(named.0), move |_, value| Ok(f(value)))
+    }
+
+    /// As [`map_values`](Self::map_values), by a function that sees the key too.
+    pub fn map_values_with_key<V2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    pub fn map_values_with_key_with<V2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2> {
+        self.values_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler
+    /// says
+    /// what becomes of the record.
+    pub fn try_map_values<V2, E>(
+        self,
+        f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_mapped(None, move |_, value| f(value).map_err(Into::into))
+    }
+
+    fn values_mapped<V2: Clone + 'static>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, V) -> Result<V2, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2> {
+        let (prefix, template) = (map_values::PREFIX, map_values::template(f));
+        self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
+    }
+
+    /// Any number of records for each one, with other keys and values. A keyed operator behind it
+    /// repartitions.
+    pub fn flat_map<K2, V2, I>(
+        self,
+        f: impl Fn(K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        self.flat_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map`](Self::flat_map), with a name.
+    pub fn flat_map_with<K2, V2, I>(
+        self,
+        f: impl Fn(K, V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        self.flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says
+    /// what
+    /// becomes of the record.
+    pub fn try_flat_map<K2, V2, I, E>(
+        self,
+        f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.flat_mapped(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    fn flat_mapped<K2, V2, I>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(K, V) -> Result<I, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+    {
+        let template = flat_map::template(f);
+        self.then(Step { name, prefix: flat_map::PREFIX, effect: Effect::ChangesKey, template })
+    }
+
+    /// Any number of values for each one, all with its key.
+    pub fn flat_map_values<V2, I>(
+        self,
+        f: impl Fn(V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(None, move |_, value| Ok(f(value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), with a name.
+    pub fn flat_map_values_with<V2, I>(
+        self,
+        f: impl Fn(V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(Some(named.0), move |_, value| Ok(f(value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), by a function that sees the key too.
+    pub fn flat_map_values_with_key<V2, I>(
+        self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(None, move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map_values_with_key`](Self::flat_map_values_with_key), with a name.
+    pub fn flat_map_values_with_key_with<V2, I>(
+        self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.values_flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values), by a function that may fail; the processing
+    /// handler says what becomes of the record.
+    pub fn try_flat_map_values<V2, I, E>(
+        self,
+        f: impl Fn(V) -> Result<I, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_flat_mapped(None, move |_, value| f(value).map_err(Into::into))
+    }
+
+    fn values_flat_mapped<V2, I>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, V) -> Result<I, ProcessorError> + Send + Sync + 'static,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        let (prefix, template) = (flat_map_values::PREFIX, flat_map_values::template(f));
+        self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
+    }
+
+    /// Another key for each record. A keyed operator behind it repartitions.
+    pub fn select_key<K2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(None, f)
+    }
+
+    /// As [`select_key`](Self::select_key), with a name.
+    pub fn select_key_with<K2: Clone + 'static>(
+        self,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(Some(named.0), f)
+    }
+
+    pub(super) fn rekeyed<K2: Clone + 'static>(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V> {
+        let template = map::template(move |key: K, value: V| Ok((f(&key, &value), value)));
+        let prefix = map::SELECT_KEY_PREFIX;
+        self.then(Step { name, prefix, effect: Effect::ChangesKey, template })
+    }
+}
