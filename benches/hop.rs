@@ -1,5 +1,7 @@
 //! What a hop costs: ten map_values against none, through StreamsBuilder and a linked task.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run must say so")]
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;

@@ -1,5 +1,6 @@
 //! Processes that are killed while records flow.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,17 @@ pub(crate) struct Lives {
     last_progress: Option<Instant>,
     /// The least offsets from which the stores may be restored, sorted.
     positions: Vec<i64>,
+}
+
+impl fmt::Display for Lives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, closes, replayed, whole, to_running_max, pause_max, .. } = self;
+        write!(
+            f,
+            "{kills} kills, {closes} clean stops, {replayed} of {whole} changelog offsets replayed, \
+             RUNNING within {to_running_max:?}, longest pause {pause_max:?}"
+        )
+    }
 }
 
 impl Lives {
@@ -176,7 +188,7 @@ fn ten_kills_lose_nothing() {
     lives.live(last, End::Close, Duration::ZERO);
 
     let found = compare(&place, &numbering);
-    println!("seed {seed}: {} records, {found:?}, {lives:?}", numbering.given());
+    println!("seed {seed}: {} records, {lives}; {found:?}", numbering.given());
     assert_eq!(lives.kills, 10);
     assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
@@ -198,7 +210,7 @@ fn clean_stops_count_each_record_once() {
     let last = child::start(&place, &state, &[]);
     await_all_committed(&place, SOON);
     lives.live(last, End::Close, Duration::ZERO);
-    println!("{} records, {lives:?}", numbering.given());
+    println!("{} records, {lives}", numbering.given());
     assert_eq!(compare(&place, &numbering), Difference::default());
     assert_eq!(lives.replayed, 0, "{lives:?}");
 }

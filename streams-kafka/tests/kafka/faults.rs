@@ -1,7 +1,17 @@
 //! Records and topics that are not as they should be: a typed error, or the handler's way around
 //! it.
 
-use streams_core::processor::{Nulls, Source, TimestampExtractor};
+use std::sync::Arc;
+use std::time::Duration;
+
+use streams_core::error::ProcessorError;
+use streams_core::names::TopicName;
+use streams_core::processor::{
+    Context, Extraction, InitContext, LinkError, Nulls, Partitions, Processor, Sink, Source,
+    TimestampExtractor,
+};
+use streams_core::record::Record;
+use streams_core::time::Timestamp;
 use streams_core::topology::{Topology, TopologyBuilder};
 use streams_kafka::State;
 
@@ -178,6 +188,72 @@ fn a_panic_in_user_code_is_an_error_with_its_place() {
 }
 
 #[test]
+fn a_panic_anywhere_in_user_code_is_an_error() {
+    let extractor = |place: &Place| {
+        let panics =
+            |_: &Extraction<'_, String, String>| -> Timestamp { panic!("in an extractor") };
+        let timestamps = TimestampExtractor::By(Arc::new(panics));
+        copy(place, Source { timestamps, ..source() })
+    };
+    let partitioner = |place: &Place| {
+        let panics = |_: &TopicName, _: &String, _: &String, _: i32| -> Partitions {
+            panic!("in a partitioner")
+        };
+        let to = Sink { partitioner: Some(Arc::new(panics)), ..sink(&place.output) };
+        let mut builder = TopologyBuilder::new();
+        let read = builder.source("source", [&*place.input], source::<String, String>());
+        builder.sink("sink", &[read], to);
+        builder.build().unwrap()
+    };
+    let supplier = |place: &Place| {
+        let mut builder = TopologyBuilder::new();
+        let read = builder.source("source", [&*place.input], source::<String, String>());
+        builder.processor("step", &[read], |_| -> Result<Unlucky, LinkError> {
+            panic!("in a supplier")
+        });
+        builder.build().unwrap()
+    };
+    let init = |place: &Place| {
+        let mut builder = TopologyBuilder::new();
+        let read = builder.source("source", [&*place.input], source::<String, String>());
+        builder.processor("step", &[read], |_| Ok(Unlucky));
+        builder.build().unwrap()
+    };
+    assert_panic_told("in an extractor", extractor);
+    assert_panic_told("in a partitioner", partitioner);
+    assert_panic_told("in a supplier", supplier);
+    assert_panic_told("in init", init);
+}
+
+#[track_caller]
+fn assert_panic_told(text: &str, topology: impl FnOnce(&Place) -> Topology) {
+    let place = Place::new("panics", 2);
+    place.cluster.write(&place.input, &with_bad(good()));
+    let app = place.start(topology(&place));
+    assert_names(&app.await_error(), &["panicked", text]);
+}
+
+/// Panics before its first record.
+struct Unlucky;
+
+impl Processor<String, String> for Unlucky {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn init(&mut self, _: &mut InitContext<'_>) -> Result<(), ProcessorError> {
+        panic!("in init")
+    }
+
+    fn process(
+        &mut self,
+        _: Record<String, String>,
+        _: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+}
+
+#[test]
 fn an_error_of_user_code_stops_or_is_skipped() {
     let failing = |place: &Place| {
         stateless(&place.input, &place.output, |record| match &*record.value {
@@ -232,17 +308,23 @@ fn an_internal_topic_with_other_partitions_is_refused() {
     assert_names(&app.await_error(), &[&changelog, "5 partitions", "2 are needed", "reset"]);
 }
 
+/// How long topics are waited for, and time to notice.
+const MISSING_MAX: Duration = Duration::from_secs(75);
+
 #[test]
-fn a_source_topic_that_is_deleted_is_waited_for() {
+fn source_topics_that_stay_away_are_an_error() {
     let place = Place::new("deleted", 2);
     place.cluster.write(&place.input, &fold::numbered(5, 20, 2));
     let config = place.config(&place.state("state"));
-    let app = App::start(same(&place), config.set("metadata.max.age.ms", 1000));
-    app.await_running();
+    let deleted = App::start(same(&place), config.set("metadata.max.age.ms", 1000));
+    deleted.await_running();
     place.await_output(20);
-    holds_within("it commits", SOON, || app.streams.metrics().commit_total() > 0);
     place.cluster.delete(&place.input);
-    let noticed = holds_within("it is noticed", SOON, || app.streams.state() == State::Rebalancing);
-    println!("noticed after {noticed:?}");
-    app.close();
+    let absent = Place::without_topics(place.cluster.clone(), "absent");
+    let never_there = absent.start(same(&absent));
+    for (app, topic) in [(&deleted, &place.input), (&never_there, &absent.input)] {
+        let reached = app.streams.wait_for(State::Error, MISSING_MAX);
+        assert!(reached.is_ok(), "{reached:?}");
+        assert_names(&app.await_error(), &[topic, "does not exist", "create it"]);
+    }
 }

@@ -42,7 +42,11 @@ fn a_broker_that_is_gone_at_the_start_and_killed_under_load_is_waited_for() {
     });
     await_all_committed(&place, SOON);
     assert_eq!(app.streams.state(), State::Running);
+    broker.kill();
+    let closing = Instant::now();
     app.close();
+    println!("closed without a broker in {:?}", closing.elapsed());
+    broker.start_again();
     let found = compare(&place, &numbering);
     println!("RUNNING {at_start:?} after the broker was there, commits {pauses:?}; {found:?}");
     assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");

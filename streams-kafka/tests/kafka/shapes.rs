@@ -8,10 +8,11 @@ use streams_core::error::ProcessorError;
 use streams_core::processor::{Context, Processor};
 use streams_core::record::Record;
 use streams_core::topology::{RepartitionCount, Topology, TopologyBuilder};
+use streams_dsl::{Materialized, StreamsBuilder};
 
 use crate::support::app::{COUNTS, SOON, add_tally, sink, source, stateless};
 use crate::support::fold::{self, Difference, EPOCH, Numbering};
-use crate::support::{App, Given, Place, broker, holds_within};
+use crate::support::{App, Given, Place, Seen, broker, holds_within};
 
 #[test]
 fn three_workers_share_six_tasks() {
@@ -45,7 +46,7 @@ fn a_task_waits_for_the_slower_of_its_inputs() {
     let mut builder = TopologyBuilder::new();
     let read = builder.source("source", [&*left, &*right], source::<String, String>());
     builder.sink("sink", &[read], sink::<String, String>(&place.output));
-    let config = place.config(&place.state("state")).set("max.task.idle.ms", 20_000);
+    let config = place.config(&place.state("state")).set("max.task.idle.ms", 6000);
     let app = App::start(builder.build().unwrap(), config);
     app.await_running();
     let odd: Vec<Given> = (0..500).map(|at_| at("right", at_ * 2 + 1)).collect();
@@ -59,6 +60,61 @@ fn a_task_waits_for_the_slower_of_its_inputs() {
     let first = times.iter().zip(0..).take_while(|(time, at)| *time == at).count();
     println!("merged in {took:?}; {first} of 1000 in the order of their times");
     assert_eq!(times, (0..1000).collect::<Vec<_>>());
+}
+
+/// Words of lines, counted by the DSL, as in the README.
+fn word_count(place: &Place) -> Topology {
+    let builder = StreamsBuilder::new();
+    builder
+        .stream::<Option<String>, String>(&*place.input)
+        .flat_map_values(|line| {
+            line.split_whitespace().map(str::to_lowercase).collect::<Vec<String>>()
+        })
+        .group_by(|_, word| word.clone())
+        .count_with(Materialized::named("words"))
+        .to_stream()
+        .to(&*place.output);
+    builder.build().unwrap()
+}
+
+#[test]
+fn words_are_counted_by_the_dsl_through_a_cache() {
+    let place = Place::new("words", 3);
+    let lines = ["The quick brown fox", "jumps over THE lazy dog", "the end"];
+    let lines: Vec<Given> = (0..3000)
+        .map(|at| {
+            let partition = i32::try_from(at % 3).unwrap();
+            let line = Given::text(partition, "", lines[at % 3], EPOCH + at as i64);
+            Given { key: None, ..line }
+        })
+        .collect();
+    place.cluster.write(&place.input, &lines);
+    for start in 1..=2 {
+        let app = place.start(word_count(&place));
+        app.await_running();
+        assert_eq!(app.restored_records(), 0, "state is kept at start {start}");
+        crate::crashes::await_all_committed(&place, SOON);
+        let repartition = format!("{}-words-repartition", place.application);
+        holds_within("all words are counted", SOON, || {
+            let committed = place.cluster.committed(&place.application, &repartition);
+            committed.iter().flatten().map(|(offset, _)| offset).sum::<i64>() == 11_000
+        });
+        app.close();
+    }
+    let last = |records: Vec<Seen>| -> BTreeMap<String, i64> {
+        let count = |record: &Seen| {
+            let bytes = record.value.as_deref().unwrap().last_chunk::<8>().unwrap();
+            i64::from_be_bytes(*bytes)
+        };
+        records.iter().map(|record| (record.key_text(), count(record))).collect()
+    };
+    let expected = ["quick", "brown", "fox", "jumps", "over", "lazy", "dog", "end"];
+    let expected = expected.into_iter().map(|word| (word.to_owned(), 1000));
+    let expected: BTreeMap<String, i64> = expected.chain([("the".to_owned(), 3000)]).collect();
+    let output = place.cluster.read(&place.output);
+    println!("{} counts came out of 11000 words", output.len());
+    assert_eq!(last(output), expected);
+    assert_eq!(last(place.cluster.read(&place.changelog("words"))), expected);
 }
 
 /// Makes the first letter of the value the key.

@@ -22,6 +22,10 @@ impl Outbox for Nowhere {
         TopicId(0)
     }
 
+    fn topic_name(&self, _: TopicId) -> TopicName {
+        "nowhere".into()
+    }
+
     fn partitions(&mut self, _: TopicId) -> Result<i32, ProduceError> {
         Ok(1)
     }

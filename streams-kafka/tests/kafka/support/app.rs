@@ -98,7 +98,8 @@ pub(crate) fn tally(input: &str, output: &str) -> Topology {
     builder.build().unwrap()
 }
 
-type Step = dyn Fn(&mut Record<String, String>) -> Result<bool, ProcessorError> + Send + Sync;
+type Text = Record<String, String>;
+type Step = dyn Fn(&mut Text) -> Result<bool, ProcessorError> + Send + Sync;
 
 struct Stateless(Arc<Step>);
 
@@ -122,7 +123,7 @@ impl Processor<String, String> for Stateless {
 pub(crate) fn stateless(
     input: &str,
     output: &str,
-    step: impl Fn(&mut Record<String, String>) -> Result<bool, ProcessorError> + Send + Sync + 'static,
+    step: impl Fn(&mut Text) -> Result<bool, ProcessorError> + Send + Sync + 'static,
 ) -> Topology {
     let step: Arc<Step> = Arc::new(step);
     let mut builder = TopologyBuilder::new();

@@ -182,7 +182,7 @@ impl Drop for Process {
     }
 }
 
-/// Not a test: it does nothing unless a test started this program for it.
+/// Passes at once, unless a test has started this program for it.
 #[test]
 fn the_program_of_a_child() {
     let Ok(words) = std::env::var(ENVIRONMENT) else { return };

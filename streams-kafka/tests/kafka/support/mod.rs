@@ -9,6 +9,6 @@ pub(crate) mod place;
 pub(crate) mod wait;
 
 pub(crate) use self::app::App;
-pub(crate) use self::cluster::Given;
+pub(crate) use self::cluster::{Given, Seen};
 pub(crate) use self::place::Place;
 pub(crate) use self::wait::holds_within;
