@@ -73,6 +73,10 @@ impl Outbox for RecordingOutbox {
         TopicId(u32::try_from(at).unwrap())
     }
 
+    fn topic_name(&self, topic: TopicId) -> TopicName {
+        self.topics[topic.0 as usize].clone()
+    }
+
     fn partitions(&mut self, _: TopicId) -> Result<i32, ProduceError> {
         Ok(1)
     }

@@ -1,4 +1,5 @@
-//! The long form of the kill test: `scripts/soak` runs it.
+//! The kill test with kills of the broker as well: a short form here, and as long as `scripts/soak`
+//! asks for.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,9 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Passes at once, unless `scripts/soak` says how long it shall last.
 #[test]
 fn soak() {
-    let seconds = setting("MILLSTREAM_SOAK_SECONDS", 0);
-    if seconds == 0 {
-        return;
-    }
+    let seconds = setting("MILLSTREAM_SOAK_SECONDS", 15);
     let kills = setting("MILLSTREAM_SOAK_KILLS", seconds / 2).max(1);
     let seed = setting("MILLSTREAM_SOAK_SEED", 1);
     println!("soak: {seconds} s, about {kills} kills, seed {seed}");
@@ -34,10 +31,10 @@ fn soak() {
     let began = Instant::now();
     while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
         while began.elapsed() < Duration::from_secs(seconds) && lives.kills < kills as usize {
-            let end = if dice.one_in(8) { End::Close } else { End::Kill };
-            let after = dice.between(Duration::ZERO, mean);
+            let end = if dice.one_in(6) { End::Close } else { End::Kill };
+            let after = dice.between(Duration::ZERO, mean * 2).saturating_sub(mean / 4);
             let process = child::start(&place, &state, &[]);
-            if dice.one_in(16) {
+            if dice.one_in(8) {
                 process.await_running();
                 broker.kill();
                 broker.start_again();
