@@ -31,10 +31,10 @@ fn soak() {
     let began = Instant::now();
     while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
         while began.elapsed() < Duration::from_secs(seconds) && lives.kills < kills as usize {
-            let end = if dice.one_in(6) { End::Close } else { End::Kill };
-            let after = dice.between(Duration::ZERO, mean * 2).saturating_sub(mean / 4);
+            let end = if dice.one_in(8) { End::Close } else { End::Kill };
+            let after = dice.between(Duration::ZERO, mean);
             let process = child::start(&place, &state, &[]);
-            if dice.one_in(8) {
+            if dice.one_in(16) {
                 process.await_running();
                 broker.kill();
                 broker.start_again();
