@@ -66,12 +66,29 @@ fn files(database: &Path, part: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Turns over some bytes all over a file.
-fn damage(file: &Path) {
+/// Which bytes of a file are turned over.
+#[derive(Debug, Clone, Copy)]
+enum Bytes {
+    /// Some, all over it.
+    AllOver,
+    /// Some of its first half: rows, which are read only when a record asks for them.
+    FirstHalf,
+}
+
+fn damage(file: &Path, where_to: Bytes) {
     let mut bytes = std::fs::read(file).unwrap();
-    let step = (bytes.len() / 16).max(1);
-    bytes.iter_mut().step_by(step).for_each(|byte| *byte ^= 0x55);
+    let (until, step) = match where_to {
+        Bytes::AllOver => (bytes.len(), (bytes.len() / 16).max(1)),
+        Bytes::FirstHalf => (bytes.len() / 2, 512),
+    };
+    bytes[..until].iter_mut().step_by(step).for_each(|byte| *byte ^= 0x55);
     std::fs::write(file, bytes).unwrap();
+}
+
+/// With so little memory that rows reach the tables on disk.
+fn start_small(place: &Place) -> App {
+    let config = place.config(&place.state("state"));
+    App::start(place.tally(), config.set("state.memory.budget.bytes", 1 << 20))
 }
 
 /// Starts until it runs to the end of the input; damage that is found while records are processed
@@ -79,7 +96,7 @@ fn damage(file: &Path) {
 #[track_caller]
 fn run_to_the_end(place: &Place, records: usize) -> (App, usize) {
     for errors in 0..3 {
-        let app = place.start(place.tally());
+        let app = start_small(place);
         let all = || place.cluster.ends(&place.output).iter().sum::<i64>() >= records as i64;
         let is_over = || all() || app.streams.state() == State::Error;
         holds_within("the output is complete, or an error is told", SOON, is_over);
@@ -88,7 +105,7 @@ fn run_to_the_end(place: &Place, records: usize) -> (App, usize) {
         }
         let text = app.streams.error().unwrap().chain();
         println!("{text}");
-        assert!(text.contains(COUNTS) && text.contains("damaged"), "{text}");
+        assert!(text.contains(COUNTS) && text.contains("is corrupt"), "{text}");
     }
     panic!("damage was not repaired by new starts");
 }
@@ -96,19 +113,26 @@ fn run_to_the_end(place: &Place, records: usize) -> (App, usize) {
 #[test]
 fn damaged_files_cost_the_store_of_their_task_alone() {
     let place = Place::new("damage", 2);
-    let mut numbering = Numbering::new(5000, 2);
+    let mut numbering = Numbering::new(60_000, 2);
     let write = |numbering: &mut Numbering, records| {
         let records: Vec<_> = (0..records).map(|_| numbering.next()).collect();
         place.cluster.write(&place.input, &records);
     };
-    write(&mut numbering, 20_000);
-    let app = place.start(place.tally());
+    write(&mut numbering, 60_000);
+    let app = start_small(&place);
     place.await_output(numbering.given());
     app.close();
-    for part in ["CURRENT", "MANIFEST-", ".log", ".sst"] {
+    let parts = [
+        ("CURRENT", Bytes::AllOver),
+        ("MANIFEST-", Bytes::AllOver),
+        (".log", Bytes::AllOver),
+        (".sst", Bytes::AllOver),
+        (".sst", Bytes::FirstHalf),
+    ];
+    for (part, bytes) in parts {
         let found = files(&database(&place, "0_0"), part);
         assert!(!found.is_empty(), "no {part} to damage");
-        found.iter().for_each(|file| damage(file));
+        found.iter().for_each(|file| damage(file, bytes));
         write(&mut numbering, 4000);
         let output = place.cluster.ends(&place.output).iter().sum::<i64>();
         let (app, errors) = run_to_the_end(&place, numbering.given());
@@ -116,7 +140,7 @@ fn damaged_files_cost_the_store_of_their_task_alone() {
         app.close();
         let records: Vec<(i32, u64)> =
             restored.iter().map(|r| (r.partition.partition, r.records)).collect();
-        println!("{part}: {} files, {errors} errors, restored {records:?}", found.len());
+        println!("{part}, {bytes:?}: {} files, {errors} errors, restored {records:?}", found.len());
         let of = |partition| records.iter().filter(move |(p, _)| *p == partition);
         assert!(of(1).all(|(_, records)| *records == 0), "the other task kept its store");
         let seen = place.cluster.read(&place.output);
