@@ -10,15 +10,12 @@ pub use crate::names::ApplicationId;
 pub(crate) const RULE: &str =
     "1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', and not '.' or '..'";
 
+/// Characters of a refused name that are shown.
 const LENGTH_MAX: usize = 249;
 
 /// Kafka's rule for topic names, which these names become parts of.
 pub(crate) fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=LENGTH_MAX).contains(&text.len())
-        && text != "."
-        && text != ".."
-        && text.bytes().all(allowed)
+    crate::names::check_name(text).is_ok()
 }
 
 /// A name breaks Kafka's rule for names.

@@ -325,8 +325,7 @@ impl TopologyBuilder {
         if !faults.is_empty() {
             return Err(TopologyErrors(faults));
         }
-        let subtopologies =
-            graph::subtopologies(&self.nodes, &self.stores, &self.repartition_topics);
+        let subtopologies = graph::subtopologies(&self.nodes);
         Ok(Topology(Arc::new(Parts {
             nodes: self.nodes,
             stores: self.stores,

@@ -1,14 +1,12 @@
 //! Sub-topologies: the connected parts of a topology, numbered as Kafka numbers them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{NodeDef, NodeId, NodeKind, RepartitionCount};
+use super::{NodeDef, NodeId, NodeKind};
 use crate::java_order::hash_set_order;
 use crate::names::{StoreName, SubtopologyId, TopicName};
-use crate::store::StoreSpec;
 
 /// A connected part of a topology: nodes that are linked by edges or share a store. It runs as one
 /// task for each partition of its inputs.
@@ -44,11 +42,7 @@ impl Groups {
 }
 
 /// Divides the nodes; a part's number is the order of its first node.
-pub(super) fn subtopologies(
-    nodes: &[NodeDef],
-    stores: &IndexMap<StoreName, Arc<dyn StoreSpec>>,
-    _repartition_topics: &BTreeMap<TopicName, RepartitionCount>,
-) -> Vec<Subtopology> {
+pub(super) fn subtopologies(nodes: &[NodeDef]) -> Vec<Subtopology> {
     let mut groups = Groups((0..nodes.len()).collect());
     let mut first_user: BTreeMap<&StoreName, usize> = BTreeMap::new();
     for (at, node) in nodes.iter().enumerate() {
@@ -64,30 +58,27 @@ pub(super) fn subtopologies(
     for at in 0..nodes.len() {
         parts.entry(groups.root(at)).or_default().push(NodeId(at));
     }
-    parts.into_values().zip(0..).map(|(part, id)| subtopology(nodes, stores, part, id)).collect()
+    parts.into_values().zip(0..).map(|(part, id)| subtopology(nodes, part, id)).collect()
 }
 
-fn subtopology(
-    nodes: &[NodeDef],
-    stores: &IndexMap<StoreName, Arc<dyn StoreSpec>>,
-    part: Vec<NodeId>,
-    id: u32,
-) -> Subtopology {
-    let mut used: IndexSet<StoreName> = IndexSet::new();
+/// The stores of these nodes, in the order in which their caches are flushed.
+pub(super) fn stores_of<'a>(nodes: impl Iterator<Item = &'a NodeDef>) -> Vec<StoreName> {
+    let mut stores: IndexSet<&StoreName> = IndexSet::new();
+    for node in nodes {
+        stores.extend(hash_set_order(node.stores.iter().collect()));
+    }
+    stores.into_iter().cloned().collect()
+}
+
+fn subtopology(nodes: &[NodeDef], part: Vec<NodeId>, id: u32) -> Subtopology {
     let (mut source_topics, mut sink_topics) = (Vec::new(), Vec::new());
     for node in part.iter().filter_map(|id| nodes.get(id.0)) {
-        let of_node = node.stores.iter().filter(|store| stores.contains_key(*store));
-        used.extend(
-            hash_set_order(of_node.map(|store| store.as_str().to_owned()).collect())
-                .into_iter()
-                .map(StoreName::from),
-        );
         match &node.kind {
             NodeKind::Source { topics, .. } => source_topics.extend(topics.iter().cloned()),
             NodeKind::Sink { topic, .. } => sink_topics.extend(topic.iter().cloned()),
             NodeKind::Processor { .. } => {}
         }
     }
-    let stores = used.into_iter().collect();
+    let stores = stores_of(part.iter().filter_map(|id| nodes.get(id.0)));
     Subtopology { id: SubtopologyId(id), nodes: part, source_topics, sink_topics, stores }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::graph;
 use super::{NodeId, NodeKind, SubtopologyId, TopicNames, Topology};
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
@@ -47,13 +48,7 @@ impl Topology {
     /// The stores of these sub-topologies, in the order in which caches are flushed.
     pub(crate) fn stores_of(&self, subtopologies: &[SubtopologyId]) -> Vec<StoreName> {
         let nodes = self.nodes_of(subtopologies);
-        let mut stores: indexmap::IndexSet<StoreName> = indexmap::IndexSet::new();
-        for node in nodes.iter().filter_map(|id| self.parts().nodes.get(id.0)) {
-            let names = node.stores.iter().map(|store| store.as_str().to_owned()).collect();
-            let names = crate::java_order::hash_set_order::<String>(names);
-            stores.extend(names.into_iter().map(StoreName::from));
-        }
-        stores.into_iter().collect()
+        graph::stores_of(nodes.iter().filter_map(|id| self.parts().nodes.get(id.0)))
     }
 
     /// Links the nodes of a task, children first.

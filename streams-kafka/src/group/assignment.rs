@@ -117,11 +117,7 @@ impl Group {
         self.count();
     }
 
-    pub(super) fn count_again(&self) {
-        self.count();
-    }
-
-    fn count(&self) {
+    pub(super) fn count(&self) {
         let topics = Arc::clone(self.parts.clients.topics());
         let topology = self.parts.topology.clone();
         let changelogs = self.changelogs_of_new();

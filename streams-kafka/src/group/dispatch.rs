@@ -122,7 +122,7 @@ impl Group {
     fn want_again(&mut self, task: TaskId) {
         if self.wanted.contains(&task) && self.life == Life::Member {
             self.tasks.insert(task, Place::Preparing);
-            self.count_again();
+            self.count();
         }
     }
 }
