@@ -1,10 +1,8 @@
 //! Stream processing on Apache Kafka: the semantics of Kafka Streams, in Rust.
 //!
 //! A [`StreamsBuilder`] describes what happens to records; the [`Topology`] that it builds runs on
-//! a
-//! cluster by [`KafkaStreams`], or in a test by the driver of `streams-test`. State lives in
-//! RocksDB,
-//! is written to changelog topics and rebuilt from them.
+//! a cluster by [`KafkaStreams`], or in a test by the driver of `streams-test`. State lives in
+//! RocksDB, is written to changelog topics and rebuilt from them.
 //!
 //! ```
 //! use millstream::{StreamsBuilder, TimestampedKeyValueStore, Materialized};

@@ -1,8 +1,7 @@
 //! The core of Millstream: records, topologies, typed processors and tasks.
 //!
 //! Nothing here reads a clock, a socket or a file: time is an argument, records come in as events
-//! and
-//! leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
+//! and leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
 //! `streams-kafka` the connection to Kafka.
 
 pub mod assign;

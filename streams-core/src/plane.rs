@@ -1,8 +1,7 @@
 //! The data plane: how a worker reads partitions and learns what became of its records.
 //!
 //! `streams-kafka` implements it over librdkafka, `streams-test` over a model in memory. Sending
-//! goes
-//! by the [`Outbox`](crate::outbox::Outbox) that a plane gives out.
+//! goes by the [`Outbox`](crate::outbox::Outbox) that a plane gives out.
 
 use crate::error::ProduceError;
 use crate::names::TopicPartition;

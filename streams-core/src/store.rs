@@ -180,8 +180,7 @@ pub trait TaskStores {
     fn commit_unlogged(&mut self) -> Result<(), StoreError>;
 
     /// Writes out the caches of stores that no node flushes, below them and to their changelogs.
-    /// Part
-    /// of a commit, after the nodes' flushes.
+    /// Part of a commit, after the nodes' flushes.
     ///
     /// # Errors
     /// When a store or its changelog cannot take what was cached.

@@ -82,8 +82,7 @@ impl StreamsBuilder {
     }
 
     /// A table of the last value of each key in a topic. A null value deletes the key; a null key
-    /// is
-    /// dropped and counted.
+    /// is dropped and counted.
     ///
     /// The table has a store, with a changelog, only if an operator needs its rows.
     pub fn table<K, V>(&self, topic: impl Into<Topic<K, V>>) -> KTable<'_, K, V>

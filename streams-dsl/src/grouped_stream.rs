@@ -21,10 +21,8 @@ use crate::table::KTable;
 /// `KGroupedStream`.
 ///
 /// `K` is the plain key and `S` the key of the stream, which may be an `Option`; `V` is the
-/// stream's
-/// value. An aggregation drops and counts records without key or value. For `V = Option<N>` name
-/// `N`,
-/// as in `count::<String>()`.
+/// stream's value. An aggregation drops and counts records without key or value. For `V =
+/// Option<N>` name `N`, as in `count::<String>()`.
 #[must_use = "a grouped stream does nothing until it is aggregated"]
 pub struct KGroupedStream<'b, K, V, S = K> {
     builder: &'b StreamsBuilder,
@@ -96,8 +94,7 @@ where
     }
 
     /// The values of each key, put together two by two: the aggregate so far and the next value.
-    /// The
-    /// first value is the first aggregate. A function that gives `None` deletes it.
+    /// The first value is the first aggregate. A function that gives `None` deletes it.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

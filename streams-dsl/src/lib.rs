@@ -1,9 +1,8 @@
 //! The DSL: streams and tables of records, described by what is done to them.
 //!
 //! A [`StreamsBuilder`] gives streams and tables of topics; each operator gives another one. What
-//! was
-//! described becomes a topology by [`StreamsBuilder::build`], with the names, internal topics and
-//! bytes that Kafka Streams 4.3.1 would have.
+//! was described becomes a topology by [`StreamsBuilder::build`], with the names, internal topics
+//! and bytes that Kafka Streams 4.3.1 would have.
 //!
 //! ```
 //! use streams_dsl::{KStream, StreamsBuilder};

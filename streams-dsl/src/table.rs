@@ -99,8 +99,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// Another value for each row. A function that gives `None` deletes the row; then name the
-    /// plain
-    /// type, as in `map_values::<String, _>(..)`.
+    /// plain type, as in `map_values::<String, _>(..)`.
     pub fn map_values<N, R>(self, f: impl Fn(V) -> R + Send + Sync + 'static) -> KTable<'b, K, N>
     where
         R: OrNull<N>,
@@ -191,8 +190,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
-    /// one
-    /// of these: `counts.to_stream_as::<Option<String>, i64>()`.
+    /// one of these: `counts.to_stream_as::<Option<String>, i64>()`.
     pub fn to_stream_as<K2, V2>(self) -> KStream<'b, K2, Option<V2>>
     where
         K: Into<K2>,
@@ -263,8 +261,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
-    /// and
-    /// for the repartition topic.
+    /// and for the repartition topic.
     pub fn group_by_with<K2, V2, S>(
         self,
         selector: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,

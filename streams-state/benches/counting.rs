@@ -1,10 +1,8 @@
 //! Counting in a store on disk: the time of a record and the memory of the process.
 //!
 //! `cargo bench -p streams-state --bench counting -- distinct` counts 10 million distinct keys
-//! within
-//! a budget of 256 MiB, `distinct-small` 2 million; `hot` makes 4 million updates of 100,000 keys;
-//! `opened` opens 200 tasks of
-//! 10 stores.
+//! within a budget of 256 MiB, `distinct-small` 2 million; `hot` makes 4 million updates of 100,000
+//! keys; `opened` opens 200 tasks of 10 stores.
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 

@@ -3,8 +3,7 @@
 //! A processor or an operator of the DSL holds a view, such as [`KeyValueStore`]. Below it lie the
 //! record cache, the changelog, the staging of what was written since the last commit, and a byte
 //! store: a RocksDB database for each task, or memory. A [`StateBackend`] opens the stores of
-//! tasks:
-//! [`RocksBackend`] on disk, [`MemoryBackend`] without any.
+//! tasks: [`RocksBackend`] on disk, [`MemoryBackend`] without any.
 //!
 //! [`StateBackend`]: streams_core::store::StateBackend
 

@@ -77,8 +77,7 @@ impl StoresOfTask {
             });
             let cache = match factory.caching() {
                 // Without bytes for caches there is none, as in Kafka; a cache of no bytes would
-                // not write
-                // the deletion of a row that is not there.
+                // not write the deletion of a row that is not there.
                 Caching::On if request.cache.max_bytes() > 0 => {
                     Some(CacheLayer::new(Rc::clone(&request.cache)))
                 }

@@ -12,8 +12,7 @@ struct Share {
 
 impl Quotas {
     /// Divides `tasks` in proportion to `(workers, tasks owned)`. What the division leaves over
-    /// goes
-    /// first to members that own more than their whole share, so that fewer tasks move.
+    /// goes first to members that own more than their whole share, so that fewer tasks move.
     pub(super) fn new(tasks: usize, members: impl Iterator<Item = (u16, usize)>) -> Self {
         let members: Vec<(u64, usize)> =
             members.map(|(workers, owned)| (u64::from(workers.max(1)), owned)).collect();

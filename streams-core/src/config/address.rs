@@ -11,8 +11,7 @@ pub struct HostPort {
 
 impl HostPort {
     /// Reads `host:port`; the host of an IPv6 address is in brackets. A listener name in front, as
-    /// in
-    /// `SSL://host:port`, is understood and dropped, as in Kafka.
+    /// in `SSL://host:port`, is understood and dropped, as in Kafka.
     pub fn parse(text: &str) -> Option<Self> {
         let address = match text.trim().split_once("://") {
             Some((_, rest)) => rest,

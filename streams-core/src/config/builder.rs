@@ -76,8 +76,7 @@ const LAYER_KAFKA_ENVIRONMENT: u32 = u32::MAX - 1;
 const LAYER_ENVIRONMENT: u32 = u32::MAX;
 
 /// Gathers settings under Kafka's names. Code is overridden by files, a file by those added after
-/// it, and files
-/// by the environment, whatever the order of the calls.
+/// it, and files by the environment, whatever the order of the calls.
 ///
 /// ```
 /// use streams_core::config::{PropertiesText, StreamsConfig};
@@ -160,10 +159,9 @@ impl StreamsConfigBuilder {
     }
 
     /// Adds environment variables: those that begin with `STREAMS_`, in capitals, with `_` for a
-    /// dot, `__` for an
-    /// underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`; and
-    /// `KAFKA_BOOTSTRAP_SERVERS`. Of
-    /// the others only `TMPDIR` is read, for the default of `state.dir`.
+    /// dot, `__` for an underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`; and
+    /// `KAFKA_BOOTSTRAP_SERVERS`. Of the others only `TMPDIR` is read, for the default of
+    /// `state.dir`.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let sorted: BTreeMap<String, String> = variables.into_iter().collect();
         for (variable, value) in sorted {
@@ -192,8 +190,7 @@ impl StreamsConfigBuilder {
     ///
     /// # Errors
     /// All faults at once, each with its place: unknown keys, values out of range, keys that cannot
-    /// be set,
-    /// names that contradict each other, what is missing.
+    /// be set, names that contradict each other, what is missing.
     pub fn build(mut self) -> Result<StreamsConfig, ConfigErrors> {
         self.entries.sort_by_key(|entry| entry.layer);
         let mut settings = Settings::sort(&self.entries);

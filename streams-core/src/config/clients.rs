@@ -85,9 +85,8 @@ struct ClientValue {
 }
 
 /// Settings of one client in librdkafka's names. Not among them are the addresses, the client id,
-/// security, and
-/// the bounds of queues, which the shell divides among the clients of the process. None of them is
-/// secret.
+/// security, and the bounds of queues, which the shell divides among the clients of the process.
+/// None of them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
     role: ClientRole,

@@ -10,8 +10,7 @@ pub(crate) const REASON: &str =
     "one underscore is a dot, two are an underscore, three a dash, four two underscores";
 
 /// The key for the part of a variable's name after the prefix: `_` is a dot, `__` an underscore,
-/// `___` a
-/// dash, `____` the two underscores of Kafka's internal keys; letters are lowered.
+/// `___` a dash, `____` the two underscores of Kafka's internal keys; letters are lowered.
 pub(crate) fn key(name: &str) -> Option<String> {
     let mut key = String::with_capacity(name.len());
     let mut rest = name;

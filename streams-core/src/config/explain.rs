@@ -16,8 +16,7 @@ pub struct ExplainedValue {
 }
 
 /// Every effective value with its origin. Its text shows no secret: passwords, keys, and the values
-/// of the
-/// user's own `app.` keys are masked.
+/// of the user's own `app.` keys are masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation(pub(crate) Vec<ExplainedValue>);
 

@@ -114,16 +114,14 @@ fn amount(number: &str, unit_millis: u64) -> Option<u64> {
 #[non_exhaustive]
 pub struct Membership {
     /// `group.instance.id`, none by default. DIFFERENCE: Kafka appends the number of the thread,
-    /// each being a
-    /// member; here the process is one member and bears the id as it is.
+    /// each being a member; here the process is one member and bears the id as it is.
     pub instance_id: Option<GroupInstanceId>,
     /// `session.timeout.ms`: a member that is silent so long is expelled, 45 s by default.
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`, 3 s by default.
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: a worker busy for longer makes the process leave, and the time
-    /// members are given
-    /// to rejoin; 5 minutes by default.
+    /// members are given to rejoin; 5 minutes by default.
     pub max_poll_interval: Duration,
     /// `auto.offset.reset`, earliest by default.
     pub offset_reset: OffsetReset,

@@ -1,14 +1,10 @@
 //! The configuration, under Kafka's own names, parsed once into typed values.
 //!
 //! Settings come from code, `.properties` texts and environment variables; see
-//! [`StreamsConfigBuilder`]. Names
-//! of Kafka's Java clients and of librdkafka are both understood. An unknown key is an error that
-//! names the
-//! nearest one; a key of Java's without meaning here is listed in one warning; a key whose neglect
-//! would
-//! change results or storage is an error with its remedy. Keys of the user's own start with `app.`.
-//! No secret
-//! is ever printed.
+//! [`StreamsConfigBuilder`]. Names of Kafka's Java clients and of librdkafka are both understood.
+//! An unknown key is an error that names the nearest one; a key of Java's without meaning here is
+//! listed in one warning; a key whose neglect would change results or storage is an error with its
+//! remedy. Keys of the user's own start with `app.`. No secret is ever printed.
 //!
 //! Kafka's precedence among clients holds: `main.consumer.x` over `consumer.x` over `x`.
 

@@ -3,8 +3,7 @@
 use std::fmt;
 
 /// Text that may be secret. It shows nothing of itself in `Debug`, has no `Display`, and overwrites
-/// its
-/// memory when dropped.
+/// its memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -40,18 +40,15 @@ pub enum StateDirAccess {
 #[non_exhaustive]
 pub struct State {
     /// `state.dir`; by default `millstream` in the temporary directory (`TMPDIR` of the environment
-    /// that was
-    /// given, or `/tmp`). DIFFERENCE: Kafka's default ends in `kafka-streams`; the files differ,
-    /// and one
-    /// directory must not serve both.
+    /// that was given, or `/tmp`). DIFFERENCE: Kafka's default ends in `kafka-streams`; the files
+    /// differ, and one directory must not serve both.
     pub dir: PathBuf,
     /// Who may write to the directory.
     pub access: StateDirAccess,
     /// `statestore.cache.max.bytes`: record caches of the process, 10 MiB by default.
     pub cache_bytes_max: u64,
     /// `state.memory.budget.bytes`: memory of all stores of the process; if none, it is taken from
-    /// the memory
-    /// limit of the container or machine.
+    /// the memory limit of the container or machine.
     pub memory_budget_bytes: Option<u64>,
     /// `state.cleanup.delay.ms`: how long the state of a task that has gone is kept, 10 minutes by
     /// default.

@@ -51,8 +51,7 @@ pub struct TopologySettings {
     /// `topology.optimization`, empty by default.
     pub optimizations: BTreeSet<Optimization>,
     /// `ensure.explicit.internal.resource.naming`: whether a generated name of an internal topic or
-    /// store is an
-    /// error; no by default.
+    /// store is an error; no by default.
     pub ensure_explicit_naming: bool,
     /// Least time between two looks for outer-join records without partner, 1 s by default.
     pub outer_join_emit_interval: Duration,

@@ -66,8 +66,7 @@ pub struct AssignmentData {
 
 impl SubscriptionData {
     /// The data's bytes. Positions that would take it over [`USER_DATA_BYTES_MAX`] are left out,
-    /// the
-    /// lowest first; they only guide the assignment.
+    /// the lowest first; they only guide the assignment.
     ///
     /// # Errors
     /// [`EncodeError`] if the tasks owned alone are over the limit.

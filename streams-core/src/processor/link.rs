@@ -1,6 +1,5 @@
 //! Linking: a topology and a task become processors that call each other. The only place where
-//! types
-//! are erased and checked.
+//! types are erased and checked.
 
 use std::any::{Any, type_name};
 use std::cell::RefCell;

@@ -20,8 +20,7 @@ pub struct Stores<'a, 'l>(&'a NodeLinks<'l>);
 
 impl Stores<'_, '_> {
     /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it
-    /// in
-    /// the processor, so that nothing is looked up per record.
+    /// in the processor, so that nothing is looked up per record.
     ///
     /// # Errors
     /// When there is no such store, it is not connected to the processor, or it is of another type.

@@ -35,8 +35,7 @@ pub enum Payload {
 /// Turns values of type `T` into bytes and back. Answers to Kafka's `Serde`.
 pub trait Serde<T>: Send + Sync + 'static {
     /// Appends the encoding of `value` to `out`, or says that it is null. `topic` is where the
-    /// bytes
-    /// go (for a store: its changelog topic).
+    /// bytes go (for a store: its changelog topic).
     ///
     /// # Errors
     /// When the value has no encoding.

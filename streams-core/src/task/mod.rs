@@ -90,8 +90,7 @@ pub struct OffsetToCommit {
 }
 
 /// One task: its processors, stores and input queues. It never leaves its thread, does no I/O but
-/// to
-/// its stores, and takes the time as an argument.
+/// to its stores, and takes the time as an argument.
 pub struct Task {
     topology: Topology,
     subtopologies: Vec<SubtopologyId>,

@@ -1,9 +1,8 @@
 //! Input queues of a task, and the choice of the next record by time.
 //!
 //! One queue for each input partition. The heads are read (bytes to values, time extracted) when
-//! they
-//! become heads; the next record is the head with the least time. Among equal times the choice is
-//! that of `java.util.PriorityQueue`, so that results equal Kafka's record by record.
+//! they become heads; the next record is the head with the least time. Among equal times the choice
+//! is that of `java.util.PriorityQueue`, so that results equal Kafka's record by record.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;

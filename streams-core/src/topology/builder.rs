@@ -162,8 +162,7 @@ impl TopologyBuilder {
     }
 
     /// Adds a processor below nodes that forward what it takes. `supplier` is called once a task
-    /// and
-    /// resolves the stores. Kafka's `addProcessor`.
+    /// and resolves the stores. Kafka's `addProcessor`.
     pub fn processor<K, V, P>(
         &mut self,
         name: impl Into<NodeName>,

@@ -34,8 +34,7 @@ pub struct PartitionCounts(BTreeMap<TopicName, i32>);
 
 impl PartitionCounts {
     /// Derives the counts of repartition topics from those of the topics outside, as Kafka does:
-    /// the
-    /// most of what feeds them, and then what joins ask for.
+    /// the most of what feeds them, and then what joins ask for.
     ///
     /// # Errors
     /// All that does not fit.

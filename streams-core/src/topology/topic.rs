@@ -7,8 +7,7 @@ use crate::names::TopicName;
 use crate::serde::{DefaultSerde, Serde, SharedSerde};
 
 /// A topic and how its keys and values are written: one definition for the source that reads it,
-/// the
-/// sink that writes it, and the test that does either.
+/// the sink that writes it, and the test that does either.
 ///
 /// A name alone is enough, `"orders".into()`, where both types have a [`DefaultSerde`].
 pub struct Topic<K, V> {

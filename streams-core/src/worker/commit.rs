@@ -1,8 +1,7 @@
 //! When to commit, and the steps of a commit.
 //!
 //! Caches are flushed, every delivery is awaited, offsets are committed, and only then the stores
-//! are
-//! written. So the disk never holds what was not committed.
+//! are written. So the disk never holds what was not committed.
 
 use std::time::Duration;
 

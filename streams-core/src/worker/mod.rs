@@ -1,6 +1,5 @@
 //! Workers: the tasks of one thread, as a state machine that is told the time and what happened,
-//! and
-//! says what it wants. The shell's thread drives it; a simulation drives it as well.
+//! and says what it wants. The shell's thread drives it; a simulation drives it as well.
 
 mod active;
 mod commit;
@@ -165,8 +164,7 @@ impl Worker {
     }
 
     /// Does what can be done now, up to a bound: deliveries, restoration, records, punctuations,
-    /// and
-    /// the next step of a commit.
+    /// and the next step of a commit.
     pub fn turn(&mut self, now: Timestamp) -> TurnReport {
         let mut report = TurnReport::default();
         if self.life == Life::Ended {

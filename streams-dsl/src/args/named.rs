@@ -3,8 +3,7 @@
 use streams_core::names::NodeName;
 
 /// Gives an operator's node a name, which `describe()` prints. Without one it gets Kafka's
-/// generated
-/// name. Names keep what is written in Kafka in place when operators are put in before.
+/// generated name. Names keep what is written in Kafka in place when operators are put in before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named(pub(crate) NodeName);
 

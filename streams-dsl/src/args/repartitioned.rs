@@ -19,8 +19,7 @@ pub struct Repartitioned<K, V> {
 
 impl<K, V> Repartitioned<K, V> {
     /// The default serdes of the types, a generated name, as many partitions as the topics that
-    /// feed
-    /// it, and Kafka's default partitioner.
+    /// feed it, and Kafka's default partitioner.
     #[must_use]
     pub fn new() -> Self
     where

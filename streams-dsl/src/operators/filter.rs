@@ -1,6 +1,5 @@
 //! Lets a record through, or not. Key, value, time and headers stay; nulls are shown to the
-//! predicate.
-//! Kafka's `KStreamFilter`.
+//! predicate. Kafka's `KStreamFilter`.
 
 use std::sync::Arc;
 

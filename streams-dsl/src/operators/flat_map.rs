@@ -1,6 +1,5 @@
 //! Makes any number of records of each one, with other keys and values; time and headers stay.
-//! Nulls
-//! are shown to the function. Kafka's `KStreamFlatMap`.
+//! Nulls are shown to the function. Kafka's `KStreamFlatMap`.
 
 use std::sync::Arc;
 

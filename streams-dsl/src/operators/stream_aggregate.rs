@@ -1,7 +1,6 @@
 //! Folds the values of each key into a table: count, reduce, aggregate. The row's time is the
-//! latest
-//! of its records'; a null key or value is dropped and counted; a fold that gives nothing deletes
-//! the row. Kafka's `KStreamAggregate` and `KStreamReduce`.
+//! latest of its records'; a null key or value is dropped and counted; a fold that gives nothing
+//! deletes the row. Kafka's `KStreamAggregate` and `KStreamReduce`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;

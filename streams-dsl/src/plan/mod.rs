@@ -137,8 +137,7 @@ impl Plan {
     }
 
     /// The node that changed the key of what a repartition node takes, unless a value was changed
-    /// in
-    /// between: then the topics of several repartitions hold different values.
+    /// in between: then the topics of several repartitions hold different values.
     fn key_changer_above(&self, node: PlanId) -> Option<PlanId> {
         let effect = |id| self.node(id).effect;
         let changes_key = |id| effect(id) == Effect::ChangesKey;

@@ -1,6 +1,5 @@
 //! Tables of a plan: which are stored, and which send old values. Both are known only when the
-//! whole
-//! program is.
+//! whole program is.
 
 use std::sync::Arc;
 

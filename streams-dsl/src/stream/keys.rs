@@ -129,8 +129,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// Groups the records by a new key. An aggregation repartitions first; records without a key
-    /// are
-    /// dropped and counted.
+    /// are dropped and counted.
     pub fn group_by<NK, K2>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -144,8 +143,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
-    /// and
-    /// for the repartition topic.
+    /// and for the repartition topic.
     pub fn group_by_with<NK, K2>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,

@@ -109,8 +109,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler
-    /// says
-    /// what becomes of the record.
+    /// says what becomes of the record.
     pub fn try_map_values<V2, E>(
         self,
         f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
@@ -160,8 +159,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says
-    /// what
-    /// becomes of the record.
+    /// what becomes of the record.
     pub fn try_flat_map<K2, V2, I, E>(
         self,
         f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,

@@ -26,8 +26,7 @@ use crate::plan::{Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processin
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
 /// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time
-/// and
-/// the headers of a record, and shows nulls, where the types have them, to its function.
+/// and the headers of a record, and shows nulls, where the types have them, to its function.
 ///
 /// Each operator has a second form, `.._with`, that takes its name or other arguments last.
 #[must_use = "a stream does nothing by itself; end it with `to`, `for_each` or another operator"]
@@ -273,8 +272,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing
-    /// is
-    /// repartitioned because of it.
+    /// is repartitioned because of it.
     pub fn process_values<P: FixedKeyProcessor<K, V>>(
         self,
         supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,

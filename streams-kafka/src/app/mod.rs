@@ -25,8 +25,7 @@ use crate::group::Input;
 /// A topology at work on Kafka: Kafka's `KafkaStreams`.
 ///
 /// It joins the consumer group named by `application.id`, gets its share of the tasks, restores
-/// their
-/// stores and processes records until it is closed. Dropping it closes it and waits.
+/// their stores and processes records until it is closed. Dropping it closes it and waits.
 pub struct KafkaStreams {
     parts: Mutex<Option<start::Parts>>,
     shared: Arc<Shared>,

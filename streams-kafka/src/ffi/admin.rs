@@ -61,8 +61,8 @@ impl Admin {
     ) -> Result<Vec<(String, usize)>, ClientError> {
         let mut metadata = std::ptr::null();
         // SAFETY: the handle is live; on success the metadata is ours until it is destroyed below,
-        // and its topics lie one after the
-        // other. Fields are read one by one, since codes may lie outside the enum.
+        // and its topics lie one after the other. Fields are read one by one, since codes may lie
+        // outside the enum.
         unsafe {
             let all = 1;
             let topic = std::ptr::null_mut();

@@ -3,10 +3,9 @@
 /// Settings that bound what a consumer fetches ahead, computed from one budget.
 ///
 /// With a queue for each partition librdkafka applies `queued.max.messages.kbytes` and
-/// `queued.min.messages` to each partition
-/// alone, and counts a record's bytes but not the some 400 bytes that it needs to describe it. A
-/// partition below both bounds is
-/// asked for again, and one answer may go beyond them by `fetch.message.max.bytes`.
+/// `queued.min.messages` to each partition alone, and counts a record's bytes but not the some 400
+/// bytes that it needs to describe it. A partition below both bounds is asked for again, and one
+/// answer may go beyond them by `fetch.message.max.bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FetchBounds {
     partition_bytes: u64,
@@ -25,8 +24,8 @@ const SMALLEST_FETCH: u64 = 1_000_000;
 
 impl FetchBounds {
     /// Divides `budget` bytes among `partitions`: half of a share may be queued, the other half be
-    /// on its way. Below 16 KiB a half
-    /// the budget is exceeded rather than fetching brought to a stop.
+    /// on its way. Below 16 KiB a half the budget is exceeded rather than fetching brought to a
+    /// stop.
     pub(crate) fn new(budget: u64, partitions: usize) -> Self {
         let share = budget / u64::try_from(partitions.max(1)).unwrap_or(u64::MAX);
         let partition_bytes = (share / 2).clamp(SMALLEST, LARGEST);

@@ -16,10 +16,8 @@ pub(super) struct Client {
 }
 
 // SAFETY: librdkafka documents its handles as thread-safe; every function of this module that takes
-// one may be called from any
-// thread, several at once. `rd_kafka_destroy` runs when the last `Arc` goes, on none of
-// librdkafka's own threads, since no
-// callback of ours holds one.
+// one may be called from any thread, several at once. `rd_kafka_destroy` runs when the last `Arc`
+// goes, on none of librdkafka's own threads, since no callback of ours holds one.
 unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}

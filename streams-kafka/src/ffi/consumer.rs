@@ -51,11 +51,9 @@ impl Consumer {
     }
 
     /// Adds partitions without disturbing the others. Their queues come back in the same order;
-    /// `waker` is woken when one of them
-    /// is no longer empty. Waits for librdkafka's main thread, not for a broker. The first records
-    /// of a topic that is new to a
-    /// connected client come after some 400 ms, those of a known one at once: assign what belongs
-    /// together in one call.
+    /// `waker` is woken when one of them is no longer empty. Waits for librdkafka's main thread,
+    /// not for a broker. The first records of a topic that is new to a connected client come after
+    /// some 400 ms, those of a known one at once: assign what belongs together in one call.
     ///
     /// # Errors
     /// A partition that is assigned already or whose queue was not dropped, a name with a zero
@@ -151,8 +149,7 @@ impl Consumer {
     }
 
     /// Serves what concerns the whole client: logs go to `tracing`, problems come back. To be
-    /// called until `None`, at least once a
-    /// second, since the queue has no bound.
+    /// called until `None`, at least once a second, since the queue has no bound.
     pub(crate) fn poll(&self) -> Option<ClientProblem> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(event) = events.poll(Duration::ZERO) {
@@ -165,8 +162,7 @@ impl Consumer {
 }
 
 /// What one partition has fetched ahead. Back-pressure is not to fetch: librdkafka stops asking the
-/// broker once the bounds of the
-/// settings are reached, and keeps what it has.
+/// broker once the bounds of the settings are reached, and keeps what it has.
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
     queue: Queue,
@@ -181,13 +177,11 @@ unsafe impl Send for PartitionQueue {}
 
 impl PartitionQueue {
     /// Up to `max` entries that are there already, or `None`. Never waits. A queue is empty only
-    /// once `None` has come back: until
-    /// then its waker stays silent.
+    /// once `None` has come back: until then its waker stays silent.
     pub(crate) fn fetch(&mut self, max: usize) -> Option<Batch> {
         self.spare.reserve(max);
         // SAFETY: `spare` is empty and has room for `max` pointers; librdkafka writes as many as it
-        // returns, each a live message that
-        // becomes ours.
+        // returns, each a live message that becomes ours.
         let count = unsafe {
             let count =
                 rd::rd_kafka_consume_batch_queue(self.queue.raw(), 0, self.spare.as_mut_ptr(), max);
@@ -205,9 +199,8 @@ impl PartitionQueue {
     }
 
     /// The offset after the last record or transaction marker that was fetched; `None` before the
-    /// first. With `enable.partition.eof`
-    /// use [`Fetched::End`](super::message::Fetched) instead: librdkafka counts the end as one more
-    /// record.
+    /// first. With `enable.partition.eof` use [`Fetched::End`](super::message::Fetched) instead:
+    /// librdkafka counts the end as one more record.
     ///
     /// # Errors
     /// None that is known.
@@ -234,8 +227,7 @@ impl PartitionQueue {
 type Claims = Arc<Mutex<BTreeSet<(String, i32)>>>;
 
 /// The right to a partition's queue. librdkafka has one queue for each partition and one wake-up
-/// for it, which goes when a reference
-/// of ours is dropped: a second one must not exist beside it.
+/// for it, which goes when a reference of ours is dropped: a second one must not exist beside it.
 #[derive(Debug)]
 struct Claim {
     key: (String, i32),

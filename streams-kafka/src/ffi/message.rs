@@ -9,8 +9,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Messages of one partition in the order of their offsets, destroyed when the batch is dropped.
-/// While it lives it pins the fetch
-/// responses that they came in, so it should be used up soon.
+/// While it lives it pins the fetch responses that they came in, so it should be used up soon.
 #[derive(Debug)]
 pub(crate) struct Batch {
     messages: Vec<NonNull<rd::rd_kafka_message_t>>,
@@ -136,8 +135,7 @@ impl<'b> RawMessage<'b> {
     pub(crate) fn headers(self) -> Option<HeadersRef<'b>> {
         let mut headers = std::ptr::null_mut();
         // SAFETY: live for `'b`, and used by one thread, as `Self` and a shared `Batch` do not
-        // leave theirs. What comes back belongs
-        // to the message.
+        // leave theirs. What comes back belongs to the message.
         unsafe {
             match raw::rd_kafka_message_headers(self.raw.as_ptr(), &raw mut headers) {
                 0 => NonNull::new(headers).map(|headers| HeadersRef::lend(headers)),

@@ -144,9 +144,8 @@ impl Producer {
     /// at most a millisecond.
     pub(crate) fn hurry(&self) {
         // SAFETY: the handle is live. With reports as events the call serves none: it sets a flag
-        // for the brokers' threads, wakes
-        // them, waits a millisecond for the queue to run empty, and takes the flag back. That it
-        // did not run empty is no error.
+        // for the brokers' threads, wakes them, waits a millisecond for the queue to run empty, and
+        // takes the flag back. That it did not run empty is no error.
         unsafe { rd::rd_kafka_flush(self.client.raw(), 1) };
     }
 
@@ -156,8 +155,8 @@ impl Producer {
     }
 
     /// Hands all that has arrived to `serve`, waiting for the first at most `timeout`; logs go to
-    /// `tracing`. To be called at least
-    /// once a second: until its report is served, a record counts against the queue's bound.
+    /// `tracing`. To be called at least once a second: until its report is served, a record counts
+    /// against the queue's bound.
     pub(crate) fn poll(&mut self, timeout: Duration, mut serve: impl FnMut(ProducerEvent)) {
         let mut wait = timeout;
         while let Some(event) = self.events.poll(wait) {
@@ -187,8 +186,7 @@ impl Producer {
 unsafe fn report(message: NonNull<rd::rd_kafka_message_t>) -> Report {
     let message = message.as_ptr();
     // SAFETY: fields are read one by one, the code as the number that it is. The topic lives as
-    // long as the message, and its
-    // opaque value is the slot that `Topic::new` put there.
+    // long as the message, and its opaque value is the slot that `Topic::new` put there.
     unsafe {
         let code = Code((&raw const (*message).err).cast::<i32>().read());
         Report {
@@ -247,9 +245,8 @@ impl Topic {
         let (value, value_size) = pointer(record.value);
         let tag: *mut c_void = std::ptr::without_provenance_mut(record.tag as usize);
         // SAFETY: pairs of tag and value in the types that `rd_kafka_producev` reads for each tag,
-        // ended by END. Value (by the flag)
-        // and key (always) are copied before it returns. A null list of headers is allowed and
-        // means none.
+        // ended by END. Value (by the flag) and key (always) are copied before it returns. A null
+        // list of headers is allowed and means none.
         unsafe {
             raw::rd_kafka_producev(
                 client.raw(),

@@ -62,14 +62,13 @@ impl Queue {
     }
 
     /// Unparks `waker` each time the queue gets its first entry. What is in the queue already, or
-    /// is left in it, wakes nobody: poll
-    /// once after this call, and poll until empty before parking.
+    /// is left in it, wakes nobody: poll once after this call, and poll until empty before parking.
     pub(super) fn wake(&mut self, waker: &Waker) {
         let waker = waker.clone();
         let thread = Arc::as_ptr(&waker.0).cast_mut().cast::<c_void>();
         // SAFETY: `thread` stays valid while `self.waker` is kept. Setting the callback takes the
-        // queue's lock, which is held while
-        // a callback runs, so that an earlier one is over before its waker is dropped below.
+        // queue's lock, which is held while a callback runs, so that an earlier one is over before
+        // its waker is dropped below.
         unsafe { rd::rd_kafka_queue_cb_event_enable(self.raw(), Some(unpark), thread) };
         self.waker = Some(waker);
     }
@@ -86,9 +85,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         // SAFETY: the reference is ours. The callback is taken off first, under the queue's lock;
-        // only then may the waker go, with
-        // the fields. A queue may outlive its reference inside librdkafka, which is why the
-        // callback may not stay.
+        // only then may the waker go, with the fields. A queue may outlive its reference inside
+        // librdkafka, which is why the callback may not stay.
         unsafe {
             if self.waker.is_some() {
                 rd::rd_kafka_queue_cb_event_enable(self.raw(), None, std::ptr::null_mut());

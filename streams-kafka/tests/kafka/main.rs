@@ -2,8 +2,7 @@
 //! `KAFKA_BOOTSTRAP_SERVERS` names. Without either they fail and say what to install.
 //!
 //! Each test has its own topics, application and state directory. Figures are printed; see them
-//! with
-//! `cargo test --release -p streams-kafka --test kafka -- --nocapture`.
+//! with `cargo test --release -p streams-kafka --test kafka -- --nocapture`.
 
 #![expect(clippy::disallowed_methods, reason = "tests on real Kafka live by the real clock")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

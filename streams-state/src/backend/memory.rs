@@ -13,8 +13,7 @@ use crate::task::StoresOfTask;
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
 /// Keeps all stores in memory, also those that ask for a disk: for tests, and for trying things
-/// out.
-/// What they hold is lost when their task is closed.
+/// out. What they hold is lost when their task is closed.
 #[derive(Debug, Clone)]
 pub struct MemoryBackend {
     budget: Arc<OverlayBudget>,

@@ -8,8 +8,7 @@ const FORMAT_VERSION: u8 = 1;
 /// What is known about a store on disk.
 ///
 /// As bytes: version, kind, changelog position (8, -1 for none), cluster id (length in 2, then
-/// text),
-/// changelog topic id (length in 1, then 0 or 16 bytes). Bytes after these are ignored.
+/// text), changelog topic id (length in 1, then 0 or 16 bytes). Bytes after these are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// Another kind of store of the same name starts empty.

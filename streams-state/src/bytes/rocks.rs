@@ -103,8 +103,8 @@ pub(crate) fn damage_mark(path: &Path) -> PathBuf {
 
 impl RocksDatabase {
     /// Opens the database in `path`, which exists, with these stores. A store that is damaged, or
-    /// of
-    /// another kind or format, starts empty; other stores that the database holds stay as they are.
+    /// of another kind or format, starts empty; other stores that the database holds stay as they
+    /// are.
     pub(crate) fn open(
         path: &Path,
         stores: Vec<StoreOnDisk>,

@@ -1,6 +1,5 @@
 //! How RocksDB is set up: one block cache and one bound of write buffers for the process, and
-//! little
-//! memory for a store that is not used.
+//! little memory for a store that is not used.
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel,

@@ -24,8 +24,7 @@ pub(crate) enum Known<'a> {
 }
 
 /// Slots that a read looks at for rows to evict: more than the one that it adds, so that the
-/// overlay
-/// shrinks, and few, as most may be staged.
+/// overlay shrinks, and few, as most may be staged.
 const STEPS_LITTLE: usize = 64;
 
 /// How much is done at once to evict rows.

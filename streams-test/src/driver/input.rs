@@ -17,8 +17,7 @@ use super::engine::Engine;
 use crate::model::{NewRecord, WriterId};
 
 /// Pipes typed records into a source topic. Every call returns once all that follows from the
-/// record
-/// has been done.
+/// record has been done.
 ///
 /// Records without a time of their own get the time of the topic's clock, which starts at the
 /// driver's clock when the test topic is made and stands still, unless set otherwise.

@@ -21,8 +21,8 @@ pub(crate) fn of_ours(name: &str) -> Option<&'static str> {
 }
 
 /// Of every consumer: Millstream positions it, so that librdkafka never chooses an offset or
-/// commits one.
-/// Under exactly-once `isolation.level` is read_committed; librdkafka's own default is that always.
+/// commits one. Under exactly-once `isolation.level` is read_committed; librdkafka's own default is
+/// that always.
 pub(crate) const CONSUMER: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "false"),
     ("auto.offset.reset", "error"),

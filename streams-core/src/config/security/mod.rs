@@ -10,8 +10,7 @@ pub(crate) use parse::{is_printable, parse};
 use super::secret::Secret;
 
 /// How every connection of the process is secured. There is one such value, so that no client can
-/// be left in
-/// the clear by mistake.
+/// be left in the clear by mistake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Security {
     /// `PLAINTEXT`, the default: neither encrypted nor authenticated.
@@ -135,8 +134,7 @@ impl Security {
     }
 
     /// The same in librdkafka's names. Tokens of `OAUTHBEARER` are not among them: the client hands
-    /// them over
-    /// when librdkafka asks.
+    /// them over when librdkafka asks.
     pub fn librdkafka_settings(&self) -> Vec<(&'static str, Secret)> {
         let mut all = vec![("security.protocol", Secret::new(self.protocol().to_lowercase()))];
         if let Some(tls) = self.tls() {

@@ -1,6 +1,5 @@
 //! The store of a table that is read from a topic is rebuilt from that topic, without a changelog
-//! of
-//! its own. Kafka's `reuse.ktable.source.topics`.
+//! of its own. Kafka's `reuse.ktable.source.topics`.
 
 use crate::plan::{NodeKind, Plan};
 
