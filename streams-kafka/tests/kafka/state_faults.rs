@@ -47,6 +47,13 @@ fn a_state_directory_that_cannot_be_written_is_refused() {
     }
 }
 
+/// Opening a database moves the rows of its log into a table, so that there is one to be damaged.
+fn move_rows_into_tables(place: &Place) {
+    let app = start_small(place);
+    app.await_running();
+    app.close();
+}
+
 /// The database of a task.
 fn database(place: &Place, task: &str) -> PathBuf {
     place.state("state").join(&place.application).join(task).join("rocksdb")
@@ -130,6 +137,7 @@ fn damaged_files_cost_the_store_of_their_task_alone() {
         (".sst", Bytes::FirstHalf),
     ];
     for (part, bytes) in parts {
+        move_rows_into_tables(&place);
         let found = files(&database(&place, "0_0"), part);
         assert!(!found.is_empty(), "no {part} to damage");
         found.iter().for_each(|file| damage(file, bytes));
