@@ -27,7 +27,7 @@ pub enum StartAt {
 pub enum ReadFor {
     /// To be processed.
     Input,
-    /// To rebuild a store. The end of the partition is reported.
+    /// To rebuild a store.
     Restore,
 }
 
@@ -37,7 +37,7 @@ pub enum Fetched {
     Nothing,
     /// Records, in order.
     Records(Box<dyn RecordBatch>),
-    /// The end of the partition, which is this offset, has been reached (restore only).
+    /// The end of the partition, which is this offset, has been reached.
     End(i64),
     /// It cannot be read.
     Failed(FetchError),
@@ -63,13 +63,21 @@ pub enum FetchError {
     Missing(TopicPartition),
     /// The offset lies outside the log.
     #[error(
-        "offset {offset} of {partition} is outside its log; reset the group's offsets, or set auto.offset.reset"
+        "offset {offset} of {partition} is outside its log and auto.offset.reset is none; set it to earliest or latest, or reset the group's offsets"
     )]
     OutOfRange {
         /// The partition.
         partition: TopicPartition,
         /// The offset asked for.
         offset: i64,
+    },
+    /// Where the log begins or ends could not be found out.
+    #[error("the first or last offset of {partition} cannot be looked up: {message}; grant DESCRIBE on its topic, or see the broker's log")]
+    NoStart {
+        /// The partition.
+        partition: TopicPartition,
+        /// What was said.
+        message: String,
     },
     /// The principal may not read the topic.
     #[error("reading {0} is not allowed; grant READ on its topic")]

@@ -59,10 +59,9 @@ impl Clients {
         let budget = self.config.processing().prefetch_bytes_max;
         // Most of the time nothing is restored; then nothing of its share is used.
         let bounds = FetchBounds::new(budget / 4 * 3, partitions.max(1)).settings();
-        let inputs = self.consumer(ClientRole::MainConsumer, "consumer", &bounds, "false")?;
+        let inputs = self.consumer(ClientRole::MainConsumer, "consumer", &bounds)?;
         let bounds = FetchBounds::new(budget / 4, partitions.max(1)).settings();
-        let restores =
-            self.consumer(ClientRole::RestoreConsumer, "restore-consumer", &bounds, "true")?;
+        let restores = self.consumer(ClientRole::RestoreConsumer, "restore-consumer", &bounds)?;
         let made = Consumers { inputs: Arc::new(inputs), restores: Arc::new(restores) };
         *consumers = Some(made.clone());
         Ok(made)
@@ -78,10 +77,9 @@ impl Clients {
         role: ClientRole,
         name: &str,
         bounds: &[(&'static str, String)],
-        eof: &'static str,
     ) -> Result<Consumer, StreamsError> {
         let mut own: Vec<(&str, &str)> = bounds.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        own.push(("enable.partition.eof", eof));
+        own.push(("enable.partition.eof", "true"));
         own.push(("group.id", self.config.application_id().as_str()));
         let config = settings(&self.config, role, Role::Consumer, name, &own)?;
         Consumer::new(config).map_err(StreamsError::client)

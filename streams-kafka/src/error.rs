@@ -2,7 +2,7 @@
 
 use streams_core::config::NotAvailable;
 use streams_core::error::StoreError;
-use streams_core::membership::GroupFault;
+use streams_core::membership::{GroupFault, OffsetsError};
 use streams_core::names::TopicPartition;
 use streams_core::worker::WorkerError;
 
@@ -36,6 +36,9 @@ pub enum StreamsError {
         "{0} has no committed offset and auto.offset.reset is none; set it to earliest or latest, or commit an offset"
     )]
     NoOffset(TopicPartition),
+    /// The broker refuses to tell the group's offsets.
+    #[error("the committed offsets cannot be read; grant READ on the group and its topics")]
+    Offsets(#[source] OffsetsError),
     /// A worker failed.
     #[error("a worker failed")]
     Worker(#[source] WorkerError),

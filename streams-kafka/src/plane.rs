@@ -170,7 +170,11 @@ impl Open {
             self.rest = Some((Rc::clone(&batch), from + 1));
         }
         match batch.get(from) {
-            Some(Entry::End { offset }) => Fetched::End(offset),
+            Some(Entry::End { offset }) => {
+                // The end may lie behind a transaction's marker or a gap, where no record tells it.
+                self.next = Some(offset);
+                Fetched::End(offset)
+            }
             Some(Entry::Failed { code, offset, message }) => self.failed(code, offset, &message),
             Some(Entry::Record(_)) | None => Fetched::Nothing,
         }
@@ -179,6 +183,10 @@ impl Open {
     fn failed(&self, code: Code, offset: i64, message: &str) -> Fetched {
         let partition = self.partition.clone();
         Fetched::Failed(match code {
+            // Not an offset, but where the log begins or ends could not be found out.
+            Code::OFFSET_OUT_OF_RANGE | Code::LOG_TRUNCATION if offset < 0 => {
+                FetchError::NoStart { partition, message: message.to_owned() }
+            }
             Code::OFFSET_OUT_OF_RANGE | Code::LOG_TRUNCATION => {
                 FetchError::OutOfRange { partition, offset }
             }

@@ -253,6 +253,12 @@ impl Task {
         self.queues.buffered(slot)
     }
 
+    /// All of an input partition up to this offset was given out; the last of it may have been no
+    /// record.
+    pub fn reached_end(&mut self, slot: usize, offset: i64) {
+        self.queues.reached_end(slot, offset);
+    }
+
     /// How many records of an input partition lie on the broker, not fetched yet.
     pub fn set_lag(&mut self, slot: usize, lag: Option<i64>) {
         self.queues.set_lag(slot, lag);

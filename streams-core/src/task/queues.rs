@@ -178,6 +178,13 @@ impl PartitionQueues {
         }
     }
 
+    /// Behind the last record there may be a transaction's marker, which is committed too.
+    pub(super) fn reached_end(&mut self, slot: usize, offset: i64) {
+        if let Some(Queue { end: Some((end, _)), .. }) = self.queues.get_mut(slot) {
+            *end = (*end).max(offset);
+        }
+    }
+
     pub(super) fn lag(&self, slot: usize) -> Option<i64> {
         self.queues.get(slot)?.lag
     }

@@ -5,6 +5,7 @@ use crate::outbox::Purpose;
 use crate::plane::{DataPlane, Delivery, InputId, ReadFor, StartAt};
 use crate::task::{OffsetToCommit, Task, commit_metadata};
 use crate::time::Timestamp;
+use crate::topology::OffsetReset;
 
 use super::message::TaskInput;
 use super::restore::Restoration;
@@ -117,6 +118,19 @@ impl ActiveTask {
             })
             .collect();
         positions.into_iter()
+    }
+
+    /// Reads an input from where its policy says, when its offset lies outside the log. `false`
+    /// when the policy is to fail.
+    pub(super) fn reset_input(&mut self, slot: usize, plane: &mut dyn DataPlane) -> bool {
+        let Some((input, id)) = self.inputs.get_mut(slot) else { return false };
+        if input.reset == OffsetReset::Fail {
+            return false;
+        }
+        input.start = StartAt::Reset(input.reset);
+        plane.close(*id);
+        *id = plane.open(&input.partition, input.start, ReadFor::Input);
+        true
     }
 
     /// A reset begins again where the last commit ended.

@@ -9,6 +9,7 @@ use crate::names::{StoreName, TaskId, TopicPartition};
 use crate::plane::{FetchError, StartAt};
 use crate::task::{OffsetToCommit, TaskStartError};
 use crate::time::Timestamp;
+use crate::topology::OffsetReset;
 
 /// An input of a task, and where to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub struct TaskInput {
     pub start: StartAt,
     /// The partition's time as it was committed.
     pub partition_time: Timestamp,
+    /// Where to go on when the offset lies outside the log: the source's policy, or
+    /// `auto.offset.reset`.
+    pub reset: OffsetReset,
 }
 
 /// A task to run.

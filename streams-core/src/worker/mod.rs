@@ -25,7 +25,7 @@ use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
 use crate::names::{ApplicationId, TaskId};
 use crate::outbox::Purpose;
-use crate::plane::{DataPlane, Fetched};
+use crate::plane::{DataPlane, FetchError, Fetched};
 use crate::store::{CacheBudget, StateBackend};
 use crate::task::{Task, TaskIdle};
 use crate::time::Timestamp;
@@ -248,9 +248,16 @@ impl Worker {
                         let added = active.task.add(slot, batch, now);
                         added.map_err(|source| WorkerError::Task { task: id, source })?;
                     }
-                    Fetched::Nothing | Fetched::End(_) => {}
+                    Fetched::Nothing => {}
+                    Fetched::End(offset) => active.task.reached_end(slot, offset),
                     Fetched::Failed(error) if error.is_passing() => {
                         tracing::warn!(task = %id, %error, "an input waits");
+                    }
+                    Fetched::Failed(error @ FetchError::OutOfRange { .. })
+                        if active.reset_input(slot, &mut *self.plane) =>
+                    {
+                        tracing::warn!(task = %id, %error, "the input is read from where its reset policy says");
+                        continue;
                     }
                     Fetched::Failed(source) => {
                         return Err(WorkerError::Fetch { task: id, source });

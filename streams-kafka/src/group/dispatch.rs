@@ -20,7 +20,9 @@ impl Group {
     pub(super) fn give(&mut self, tasks: Vec<TaskToStart>) {
         let mut loads: Vec<usize> = vec![0; self.parts.workers.len()];
         for place in self.tasks.values() {
-            if let Place::With { worker, .. } | Place::Leaving { worker } = place
+            if let Place::With { worker, .. }
+            | Place::Leaving { worker }
+            | Place::Lost { worker } = place
                 && let Some(load) = loads.get_mut(*worker)
             {
                 *load += 1;
@@ -57,7 +59,7 @@ impl Group {
                     self.tasks.insert(*task, Place::Leaving { worker });
                     by_worker.entry(worker).or_default().push(*task);
                 }
-                Some(Place::Leaving { .. }) => {}
+                Some(Place::Leaving { .. } | Place::Lost { .. }) => {}
             }
         }
         for (worker, tasks) in by_worker {
@@ -71,9 +73,11 @@ impl Group {
         self.token = None;
         self.wanted.clear();
         let mut by_worker: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
-        for (task, place) in std::mem::take(&mut self.tasks) {
-            if let Place::With { worker, .. } | Place::Leaving { worker } = place {
-                by_worker.entry(worker).or_default().push(task);
+        self.tasks.retain(|_, place| *place != Place::Preparing);
+        for (task, place) in &mut self.tasks {
+            if let Place::With { worker, .. } | Place::Leaving { worker } = *place {
+                by_worker.entry(worker).or_default().push(*task);
+                *place = Place::Lost { worker };
             }
         }
         for (worker, tasks) in by_worker {
@@ -97,12 +101,17 @@ impl Group {
                 }
             }
             WorkerAction::Closed(task) => {
-                // After a loss the task may be here again, with another worker.
-                let is_leaving = self.tasks.get(&task) == Some(&Place::Leaving { worker });
-                if is_leaving && losses == self.losses {
-                    self.tasks.remove(&task);
-                    self.released(task);
-                    self.want_again(task);
+                match self.tasks.get(&task) {
+                    Some(Place::Leaving { worker: of }) if *of == worker => {
+                        self.tasks.remove(&task);
+                        self.released(task);
+                        self.want_again(task);
+                    }
+                    Some(Place::Lost { worker: of }) if *of == worker => {
+                        self.tasks.remove(&task);
+                        self.want_again(task);
+                    }
+                    _ => {}
                 }
             }
             WorkerAction::Done => {

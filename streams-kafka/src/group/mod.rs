@@ -81,6 +81,8 @@ enum Place {
     With { worker: usize, phase: TaskPhase },
     /// A worker commits and closes it.
     Leaving { worker: usize },
+    /// The group took it; a worker still has to close it, and nobody here may open it before.
+    Lost { worker: usize },
 }
 
 /// What a worker does with a task.

@@ -53,6 +53,7 @@ impl Group {
         let offsets = match result {
             Ok(offsets) => offsets,
             Err(OffsetsError::Gone) => return Ok(()),
+            Err(error @ OffsetsError::Refused { .. }) => return Err(StreamsError::Offsets(error)),
             Err(error) => {
                 tracing::warn!(%error, "committed offsets are asked for again");
                 self.fetch_offsets(inputs, changelog_ends);
@@ -74,26 +75,26 @@ impl Group {
         partition: TopicPartition,
         offsets: &Offsets,
     ) -> Result<TaskInput, StreamsError> {
-        if let Some(Some(committed)) = offsets.get(&partition) {
-            return Ok(TaskInput {
-                partition,
-                start: StartAt::Offset(committed.offset),
-                partition_time: commit_metadata::decode(&committed.metadata),
-            });
-        }
+        let reset = self.reset_of(&partition);
+        let (start, partition_time) = match (offsets.get(&partition), reset) {
+            (Some(Some(committed)), _) => {
+                let partition_time = commit_metadata::decode(&committed.metadata);
+                (StartAt::Offset(committed.offset), partition_time)
+            }
+            (_, OffsetReset::Fail) => return Err(StreamsError::NoOffset(partition)),
+            (_, reset) => (StartAt::Reset(reset), Timestamp::UNKNOWN),
+        };
+        Ok(TaskInput { partition, start, partition_time, reset })
+    }
+
+    /// The policy of the source that reads a partition, else that of the application.
+    fn reset_of(&self, partition: &TopicPartition) -> OffsetReset {
         let topology = &self.parts.topology;
         let in_kafka = |topic| self.parts.names.in_kafka(topology, topic) == partition.topic;
         let parts = topology.subtopologies().iter();
         let topic = parts.flat_map(|part| &part.source_topics).find(|topic| in_kafka(topic));
         let reset = topic.and_then(|topic| topology.offset_reset(topic));
-        match reset.unwrap_or(self.parts.offset_reset) {
-            OffsetReset::Fail => Err(StreamsError::NoOffset(partition)),
-            reset => Ok(TaskInput {
-                partition,
-                start: StartAt::Reset(reset),
-                partition_time: Timestamp::UNKNOWN,
-            }),
-        }
+        reset.unwrap_or(self.parts.offset_reset)
     }
 
     /// Starts that depend on a time are looked up first.

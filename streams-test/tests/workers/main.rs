@@ -108,6 +108,7 @@ impl World {
                 partition,
                 start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
                 partition_time: time.unwrap_or(Timestamp::UNKNOWN),
+                reset: OffsetReset::Earliest,
             };
             TaskToStart { task, inputs: vec![input], changelog_ends: BTreeMap::new() }
         });
