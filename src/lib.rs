@@ -45,7 +45,7 @@ pub use streams_core::topology::{
 pub use streams_core::worker::{RestorePhase, RestoreProgress};
 pub use streams_dsl::*;
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, StreamsError, WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StreamsError, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
     Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,

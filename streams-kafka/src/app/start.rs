@@ -14,6 +14,7 @@ use streams_core::task::TaskIdle;
 use streams_core::topology::{OffsetReset, TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::RunningApp;
@@ -52,10 +53,11 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend);
     let channel = group::inputs();
-    let inputs = channel.0.clone();
     let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
     let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let closing = Arc::new(Notify::new());
     let group = GroupParts {
+        closing: Arc::clone(&closing),
         config: membership_config(config),
         topology: parts.topology.clone(),
         names: settings.names.clone(),
@@ -68,7 +70,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     };
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
-    Ok(RunningApp { inputs, thread })
+    Ok(RunningApp { closing, thread })
 }
 
 fn start_workers(

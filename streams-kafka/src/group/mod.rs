@@ -20,6 +20,7 @@ use streams_core::names::{TaskId, TopicPartition};
 use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
 use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
 use streams_state::RocksBackend;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::connection::{Connections, NetEvent};
@@ -49,7 +50,6 @@ pub(crate) enum Input {
     Started(Vec<TaskToStart>),
     /// A worker thread has ended.
     Failed(StreamsError),
-    Close,
 }
 
 /// What has to be known before tasks start.
@@ -66,6 +66,8 @@ pub(crate) struct GroupParts {
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
     pub(crate) workers: Vec<WorkerHandle>,
+    /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
+    pub(crate) closing: Arc<Notify>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<RocksBackend>,
     pub(crate) process: [u8; 16],
@@ -183,6 +185,7 @@ impl Group {
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
+        let closing = Arc::clone(&self.parts.closing);
         while self.life != Life::Over {
             while let Some(action) = self.membership.poll(self.now()) {
                 self.act(action)?;
@@ -199,6 +202,7 @@ impl Group {
                     Some(input) => self.handle(input)?,
                     None => break,
                 },
+                () = closing.notified() => self.begin_close(),
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -289,7 +293,6 @@ impl Group {
             Input::Counted(result) => self.counted(result)?,
             Input::Started(tasks) => self.give(tasks),
             Input::Failed(error) => return Err(error),
-            Input::Close => self.begin_close(),
         }
         Ok(())
     }
