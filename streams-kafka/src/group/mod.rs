@@ -193,6 +193,9 @@ impl Group {
             self.retry_if_due();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
+            if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::is_stuck) {
+                return Err(StreamsError::WorkerStuck(stuck + 1));
+            }
             if self.life == Life::Over {
                 break;
             }
