@@ -3,6 +3,7 @@
 
 mod assignment;
 mod commits;
+mod complaints;
 mod connection;
 mod dispatch;
 mod failing;
@@ -23,6 +24,7 @@ use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use crate::app::shared::{Running, Shared};
 use crate::clients::Clients;
@@ -115,6 +117,7 @@ pub(crate) struct Group {
     commits: BTreeMap<CallId, (usize, streams_core::worker::CommitId)>,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
+    complaints: Complaints,
     /// When preparation is tried again, and for which generation the leader does.
     retry: Option<(Moment, Retry)>,
     life: Life,
@@ -165,6 +168,7 @@ impl Group {
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
+            complaints: Complaints::default(),
             retry: None,
             life: Life::Member,
             workers_done: BTreeSet::new(),
@@ -256,7 +260,11 @@ impl Group {
             }
             MemberEvent::Committed { call, result } => self.answer_commit(call, result),
             MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result)?,
-            MemberEvent::Troubled(trouble) => tracing::warn!(%trouble, "group membership"),
+            MemberEvent::Troubled(trouble) => {
+                if self.complaints.is_due(&trouble.to_string(), self.now()) {
+                    tracing::warn!(%trouble, "group membership");
+                }
+            }
             MemberEvent::Left => {
                 self.remember(None);
                 self.life = Life::Over;
