@@ -17,5 +17,4 @@ mod outages;
 mod running;
 mod shapes;
 mod sharing;
-mod soak;
 mod state_faults;
