@@ -62,3 +62,7 @@ pub use streams_state::{
     Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
     TimestampedKeyValueStore,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
