@@ -113,8 +113,8 @@ fn amount(number: &str, unit_millis: u64) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Membership {
-    /// `group.instance.id`, none by default. DIFFERENCE: Kafka appends the number of the thread,
-    /// each being a member; here the process is one member and bears the id as it is.
+    /// `group.instance.id`, none by default. DIFFERENCE(instance-id): Kafka appends the number of
+    /// the thread, each being a member; here the process is one member and bears the id as it is.
     pub instance_id: Option<GroupInstanceId>,
     /// `session.timeout.ms`: a member that is silent so long is expelled, 45 s by default.
     pub session_timeout: Duration,

@@ -91,11 +91,12 @@ pub struct Processing {
     /// `default.timestamp.extractor`, fail on a negative timestamp by default.
     pub default_timestamp_extractor: DefaultTimestampExtractor,
     /// `prefetch.max.bytes`: most bytes that all consumers of the process hold fetched, 16 MiB by
-    /// default. DIFFERENCE: Kafka bounds prefetch per consumer and partition, so that it grows with
-    /// both.
+    /// default. DIFFERENCE(one-prefetch): Kafka bounds prefetch per consumer and partition, so that
+    /// it grows with both.
     pub prefetch_bytes_max: u64,
     /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent,
-    /// 32 MiB by default. DIFFERENCE: Kafka's bound is for each producer, and it has one a thread.
+    /// 32 MiB by default. DIFFERENCE(one-prefetch): Kafka's bound is for each producer, and it has
+    /// one a thread.
     pub send_queue_bytes_max: u64,
 }
 

@@ -1,5 +1,7 @@
 //! The group thread: it drives the membership client, gives tasks to workers, and carries their
 //! commits to the coordinator. Heartbeats do not depend on workers.
+//!
+//! DIFFERENCE(one-member): the process is one member; in Kafka each stream thread is one.
 
 mod assignment;
 mod commits;
@@ -275,6 +277,7 @@ impl Group {
     }
 
     /// A process that is killed and started again leaves in the name of the one before.
+    /// DIFFERENCE(leave-after-kill): in Kafka the group waits until the session of the dead ends.
     fn remember(&self, member: Option<&MemberId>) {
         let directory = self.parts.backend.directory();
         let kept = match member {
