@@ -6,21 +6,9 @@ use std::time::Duration;
 
 use super::names::GroupInstanceId;
 use super::reader::{MEMBER, Reader};
+pub use crate::topology::OffsetReset;
 
-/// `auto.offset.reset`: where reading begins when the group has no offset for a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OffsetReset {
-    /// At the oldest record; the default of Kafka Streams.
-    #[default]
-    Earliest,
-    /// After the newest record.
-    Latest,
-    /// At the first record not older than this (`by_duration:PT1H`).
-    By(Duration),
-    /// Nowhere: an error (`none`).
-    Fail,
-}
-
+/// The words of `auto.offset.reset`.
 impl OffsetReset {
     pub(crate) const RULE: &str =
         "'earliest', 'latest', 'none' or 'by_duration:' and an ISO 8601 duration such as PT1H";
@@ -136,7 +124,9 @@ impl Membership {
             session_timeout: reader.client_millis("session.timeout.ms", &MEMBER),
             heartbeat_interval: reader.client_millis("heartbeat.interval.ms", &MEMBER),
             max_poll_interval: reader.client_millis("max.poll.interval.ms", &MEMBER),
-            offset_reset: reader.client_parsed("auto.offset.reset", &MEMBER).unwrap_or_default(),
+            offset_reset: reader
+                .client_parsed("auto.offset.reset", &MEMBER)
+                .unwrap_or(OffsetReset::Earliest),
         }
     }
 }

@@ -50,7 +50,7 @@ fn defaults_are_kafkas() {
         config.processing().clone();
     assert_eq!((num_stream_threads, commit_interval.as_secs()), (1, 30));
     assert_eq!((poll.as_millis(), task_timeout.as_secs()), (100, 300));
-    assert_eq!(config.processing().max_task_idle, MaxTaskIdle::Wait(Duration::ZERO));
+    assert_eq!(config.processing().max_task_idle, TaskIdle::UpTo(Duration::ZERO));
     assert_eq!(config.membership().session_timeout, Duration::from_secs(45));
     assert_eq!(config.membership().offset_reset, OffsetReset::Earliest);
     assert_eq!(config.state().dir.to_str(), Some("/tmp/millstream"));
@@ -376,7 +376,7 @@ fn words_and_sentinels_are_typed() {
     let config = config(
         "max.task.idle.ms=-1\nlog.summary.interval.ms=-5\nstate.cleanup.dir.max.age.ms=86400000\ndeserialization.exception.handler=org.apache.kafka.streams.errors.LogAndContinueExceptionHandler\nprocessing.exception.handler=continue\ndefault.production.exception.handler=log_and_continue\ndefault.timestamp.extractor=org.apache.kafka.streams.processor.WallclockTimestampExtractor\ndsl.store.suppliers.class=org.apache.kafka.streams.state.BuiltInDslStoreSuppliers$InMemoryDslStoreSuppliers\ntopology.optimization=merge.repartition.topics, single.store.self.join\nauto.offset.reset=by_duration:P1DT2H30M1.5S\nbootstrap.servers=SSL://a:1, [::1]:2\nreplication.factor=3\nstate.memory.budget.bytes=1000000\ngroup.instance.id=pod-1\nclient.tag.zone=z1\nrack.aware.assignment.tags=zone\ntopic.min.insync.replicas=2\nupgrade.from=4.0\n__internal.override.topic.prefix__=legacy",
     );
-    assert_eq!(config.processing().max_task_idle, MaxTaskIdle::Disabled);
+    assert_eq!(config.processing().max_task_idle, TaskIdle::Disabled);
     assert_eq!(config.metrics().log_summary_interval, None);
     assert_eq!(config.state().cleanup_dir_age_max, Some(Duration::from_secs(86_400)));
     assert_eq!(config.processing().on_deserialization_error, FailurePolicy::Continue);
