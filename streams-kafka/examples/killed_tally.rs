@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
 
 #[path = "../tests/kafka/support/mod.rs"]
-#[expect(dead_code, reason = "the rest of it belongs to the parent")]
+#[expect(dead_code, unused_imports, reason = "the rest of it belongs to the parent")]
 mod support;
 
 use std::sync::Arc;

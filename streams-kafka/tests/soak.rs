@@ -7,7 +7,7 @@
 #[path = "kafka/crashes.rs"]
 mod crashes;
 #[path = "kafka/support/mod.rs"]
-#[expect(dead_code, reason = "the rest of it belongs to the other tests")]
+#[expect(dead_code, unused_imports, reason = "the rest of it belongs to the other tests")]
 mod support;
 
 use std::time::{Duration, Instant};
