@@ -1,17 +1,23 @@
 //! Counts words: in this process with nothing installed, or on a Kafka cluster. One function builds
 //! the topology for both.
 
+mod on_kafka;
+
 use std::error::Error;
-use std::io::Write;
+use std::fs;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use millstream::error::chain;
 use millstream::{
     KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, TimestampedKeyValueStore,
-    Topology, TopologyErrors,
+    Topology, TopologyErrors, WaitError,
 };
+use on_kafka::{Cluster, Progress};
 use streams_test::{CommitWhen, Layout, TopologyTestDriver};
 
 /// The whole program: read lines, split them into words, count each word.
@@ -32,47 +38,66 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_lowercase).collect()
 }
 
-/// Counts words.
+/// Counts words, on the Kafka that --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS names until it is
+/// interrupted, or with --local in this process. Other settings come from variables such as
+/// STREAMS_NUM_STREAM_THREADS.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Run in this process on a model of Kafka in memory; nothing is kept.
     #[arg(long, requires = "input", conflicts_with = "bootstrap_servers")]
     local: bool,
-    /// The text to count, for --local.
+    /// The text to count; on a cluster it is written to the input topic, the topics are created
+    /// where they are missing, and the program ends when the text is counted.
     #[arg(long)]
     input: Option<PathBuf>,
     /// Brokers to connect to.
-    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
+    #[arg(long)]
     bootstrap_servers: Option<String>,
-    /// The application: its consumer group, and the prefix of its internal topics.
-    #[arg(long, default_value = "word-count")]
-    application_id: String,
+    /// The application: its consumer group, and the prefix of its internal topics. Default:
+    /// word-count.
+    #[arg(long)]
+    application_id: Option<String>,
     /// The topic of lines.
     #[arg(long, default_value = "word-count-input")]
     input_topic: String,
     /// The topic of counts: the word as key, a 64-bit big-endian integer as value.
     #[arg(long, default_value = "word-count-output")]
     output_topic: String,
-    /// Where local state is kept.
+    /// Where local state is kept. Default: millstream in the folder of temporary files.
     #[arg(long)]
     state_dir: Option<PathBuf>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let arguments = Arguments::parse();
-    let topology = topology(&arguments.input_topic, &arguments.output_topic)?;
-    writeln!(std::io::stderr(), "{}", topology.describe())?;
-    match &arguments.input {
-        Some(input) if arguments.local => {
-            count_here(&topology, &arguments.input_topic, &std::fs::read_to_string(input)?)
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(is_terminal).init();
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("error: {}", chain(&*error)));
+            ExitCode::FAILURE
         }
-        _ => count_on_cluster(topology, &arguments),
+    }
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    let text = arguments.input.as_ref().map(|path| {
+        let text = fs::read_to_string(path);
+        text.map_err(|error| format!("'{}' cannot be read: {error}", path.display()))
+    });
+    let topology = topology(&arguments.input_topic, &arguments.output_topic)?;
+    tell(&topology.describe().to_string());
+    match text.transpose()? {
+        Some(text) if arguments.local => count_here(&topology, &arguments.input_topic, &text),
+        Some(text) => count_text_on_cluster(topology, arguments, &text),
+        None => count_until_interrupted(topology, arguments),
     }
 }
 
 /// Runs the topology on a model of Kafka in memory, and reads the counts from its store.
-fn count_here(topology: &Topology, topic: &str, text: &str) -> Result<(), Box<dyn Error>> {
+fn count_here(topology: &Topology, topic: &str, text: &str) -> Outcome<()> {
     let driver = TopologyTestDriver::builder(topology)
         .layout(Layout::TaskPerPartition { partitions: 1 })
         .commit_when(CommitWhen::Every(100))
@@ -82,48 +107,131 @@ fn count_here(topology: &Topology, topic: &str, text: &str) -> Result<(), Box<dy
     for (number, line) in text.lines().enumerate() {
         lines.pipe_value(line)?;
         if (number + 1).is_multiple_of(50) || number + 1 == total {
-            writeln!(std::io::stderr(), "{} of {total} lines", number + 1)?;
+            tell(&format!("{} of {total} lines", number + 1));
         }
     }
     let counts = driver.store::<TimestampedKeyValueStore<String, i64>>("counts")?;
-    let mut out = std::io::stdout().lock();
-    for entry in counts.all()? {
-        let (word, count) = entry?;
-        writeln!(out, "{word}\t{}", count.value)?;
-    }
-    Ok(())
+    let entries = counts.all()?.map(|entry| entry.map(|(word, count)| (word, count.value)));
+    print(entries.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Runs the topology on a cluster until it is interrupted.
-fn count_on_cluster(topology: Topology, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let servers = arguments.bootstrap_servers.as_deref();
-    let servers = servers.ok_or("name the brokers with --bootstrap-servers, or use --local")?;
-    let mut config = StreamsConfig::builder()
-        .application_id(&arguments.application_id)
-        .bootstrap_servers(servers)
-        .set("commit.interval.ms", "1000");
-    if let Some(directory) = &arguments.state_dir {
-        config = config.set("state.dir", directory.display().to_string());
-    }
-    let streams =
-        Arc::new(KafkaStreams::new(topology, config.environment(std::env::vars()).build()?));
-    let interrupted = Arc::clone(&streams);
-    ctrlc::set_handler(move || {
-        if let Err(error) = interrupted.close(Duration::from_secs(30)) {
-            tracing::error!(%error, "not closed in time");
-        }
-    })?;
-    streams.start()?;
+fn count_until_interrupted(topology: Topology, arguments: &Arguments) -> Outcome<()> {
+    let streams = start(topology, config(arguments)?)?;
     loop {
         match streams.wait_for(State::NotRunning, Duration::from_secs(10)) {
             Ok(()) => return Ok(()),
-            Err(_) if streams.state() == State::Error => {
-                return Err(streams.error().map_or_else(|| "failed".into(), |e| e.chain().into()));
+            Err(WaitError::TimedOut { state, .. }) => {
+                tell(&format!("{} records, {state}", streams.metrics().process_total()));
             }
-            Err(_) => {
-                let counted = streams.metrics().process_total();
-                writeln!(std::io::stderr(), "{} records, {}", counted, streams.state())?;
-            }
+            Err(ended) => return Err(ended.into()),
         }
     }
+}
+
+/// Runs the topology on a cluster, writes a text to its input, and prints the counts as they stand
+/// in its output when all is counted. A second run counts the text once more.
+fn count_text_on_cluster(topology: Topology, arguments: &Arguments, text: &str) -> Outcome<()> {
+    let (input, output) = (&arguments.input_topic, &arguments.output_topic);
+    let config = config(arguments)?;
+    let application = config.application_id().to_string();
+    let servers: Vec<String> = config.bootstrap_servers().iter().map(ToString::to_string).collect();
+    let cluster = Cluster::connect(&servers.join(","), &application)?;
+    cluster.create([input, output])?;
+    let streams = start(topology, config)?;
+    cluster.write(input, text)?;
+    await_all(&streams, &cluster, input, "lines read")?;
+    // What is committed of the input was acknowledged here before.
+    await_all(&streams, &cluster, &format!("{application}-counts-repartition"), "words counted")?;
+    streams.close(CLOSE_MAX)?;
+    print(cluster.counts(output)?)
+}
+
+/// Commits come every second, so nothing for so long means that something is wrong.
+const STANDSTILL_MAX: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+/// Waits until the application has committed all of a topic, and tells how far it is.
+fn await_all(streams: &KafkaStreams, cluster: &Cluster, topic: &str, what: &str) -> Outcome<()> {
+    let (mut before, mut still) = (None, Duration::ZERO);
+    loop {
+        match cluster.progress(topic) {
+            Ok(Progress { done, all }) => {
+                if before != Some((done, all)) {
+                    tell(&format!("{done} of {all} {what}, {}", streams.state()));
+                    (before, still) = (Some((done, all)), Duration::ZERO);
+                }
+                if done == all {
+                    return Ok(());
+                }
+            }
+            // A cluster that is just up has no coordinator yet.
+            Err(_) => still += on_kafka::ASK_MAX,
+        }
+        if still > STANDSTILL_MAX {
+            let seconds = STANDSTILL_MAX.as_secs();
+            return Err(format!("nothing was committed of \"{topic}\" for {seconds} s").into());
+        }
+        match streams.wait_for(State::NotRunning, LOOK_EVERY) {
+            Ok(()) => return Err("interrupted before all was counted".into()),
+            Err(WaitError::TimedOut { waited, .. }) => still += waited,
+            Err(ended) => return Err(ended.into()),
+        }
+    }
+}
+
+/// The settings: arguments win over variables.
+fn config(arguments: &Arguments) -> Outcome<StreamsConfig> {
+    let is_named = |name| std::env::var_os(name).is_some_and(|servers| !servers.is_empty());
+    if arguments.bootstrap_servers.is_none()
+        && !is_named("KAFKA_BOOTSTRAP_SERVERS")
+        && !is_named("STREAMS_BOOTSTRAP_SERVERS")
+    {
+        return Err("no Kafka is named: give --bootstrap-servers HOST:PORT or set \
+                    KAFKA_BOOTSTRAP_SERVERS, or count here with --local --input FILE"
+            .into());
+    }
+    let given = [
+        ("application.id", arguments.application_id.clone()),
+        ("bootstrap.servers", arguments.bootstrap_servers.clone()),
+        ("state.dir", arguments.state_dir.as_ref().map(|dir| dir.display().to_string())),
+    ];
+    let config = StreamsConfig::builder()
+        .application_id("word-count")
+        .set("commit.interval.ms", "1000")
+        .environment(std::env::vars_os());
+    let config = given.into_iter().fold(config, |config, (key, value)| match value {
+        Some(value) => config.argument(key, value),
+        None => config,
+    });
+    Ok(config.build()?)
+}
+
+/// Starts the application; an interrupt closes it.
+fn start(topology: Topology, config: StreamsConfig) -> Outcome<Arc<KafkaStreams>> {
+    let streams = Arc::new(KafkaStreams::new(topology, config));
+    let interrupted = Arc::clone(&streams);
+    ctrlc::set_handler(move || {
+        if let Err(error) = interrupted.close(CLOSE_MAX) {
+            tell(&format!("error: not closed in time: {}", chain(&error)));
+        }
+    })?;
+    streams.start()?;
+    Ok(streams)
+}
+
+/// Prints words and counts in the order of the words.
+fn print(counts: impl IntoIterator<Item = (String, i64)>) -> Outcome<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for (word, count) in counts {
+        writeln!(out, "{word}\t{count}")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Tells the user how it goes; the counts alone go to the standard output.
+fn tell(line: &str) {
+    // Without anybody to read it the program still counts.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

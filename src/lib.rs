@@ -24,30 +24,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use streams_core::config::{self, StreamsConfig};
+#![forbid(unsafe_code)]
+
+pub use streams_core::config::{self, ConfigErrors, NotAvailable, StreamsConfig};
 pub use streams_core::error::{self, ProcessorError, ProduceError, StoreError, TaskError};
 pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
+pub use streams_core::membership::GroupFault;
 pub use streams_core::metrics::{DropCounts, DropReason};
 pub use streams_core::names::{
-    ApplicationId, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
+    ApplicationId, NameError, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
 };
 pub use streams_core::processor::{
-    self, Context, Extraction, FixedKeyContext, FixedKeyProcessor, InitContext, LinkError, Nulls,
-    Partitions, Processor, Punctuation, PunctuationId, PunctuationType, RecordContext, Sink,
-    SinkDestination, Source, TimestampExtractor,
+    self, ConnectedStores, Context, Extraction, FixedKeyContext, FixedKeyProcessor, InitContext,
+    LinkError, Nulls, Partitions, Processor, Punctuation, PunctuationId, PunctuationType,
+    RecordContext, Sink, SinkDestination, Source, TimestampExtractor,
 };
 pub use streams_core::record::{FixedKeyRecord, Header, Headers, Record, RecordMeta};
 pub use streams_core::serde::{self, DefaultSerde, Json, Serde, SerdeError, SharedSerde};
+pub use streams_core::store::StoreSpec;
+pub use streams_core::task::TaskStartError;
 pub use streams_core::time::Timestamp;
 pub use streams_core::topology::{
-    OffsetReset, Topology, TopologyBuilder, TopologyDescription, TopologyError, TopologyErrors,
+    NodeHandle, NodeId, OffsetReset, RepartitionCount, Topic, Topology, TopologyBuilder,
+    TopologyDescription, TopologyError, TopologyErrors,
 };
-pub use streams_core::worker::{RestorePhase, RestoreProgress};
-pub use streams_dsl::*;
+pub use streams_core::worker::{RestorePhase, RestoreProgress, WorkerError};
+pub use streams_dsl::{
+    Branched, BranchedKStream, Branches, Consumed, Derived, DynamicProduced, Grouped,
+    KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, OrNull, Printed, Produced,
+    Repartitioned, StreamsBuilder, Topics,
+};
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, StreamsError, WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StreamsError, TopicsError, WaitError,
+    WorkerMetrics,
 };
 pub use streams_state::{
     Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
     TimestampedKeyValueStore,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,13 +3,18 @@
 //! `bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS` runs until SIGTERM,
 //! commits each second, and prints `RUNNING <ms since its start>` each time it reaches RUNNING.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream::error::chain;
 use millstream::{
-    Json, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, Topic, Topology, serde,
+    Json, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, Topic, Topology,
+    WaitError, serde,
 };
 use serde_json::Value;
 
@@ -54,7 +59,17 @@ fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
     Ok(builder.build()?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [workload, bootstrap, application, guarantee, cache, state_dir, threads] = &arguments[..]
     else {
@@ -87,16 +102,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stopped = Arc::clone(&streams);
     ctrlc::set_handler(move || {
         if let Err(error) = stopped.close(Duration::from_secs(20)) {
-            let _ = writeln!(std::io::stderr(), "{error}");
+            let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
         }
     })?;
     streams.start()?;
-    while streams.wait_for(State::NotRunning, Duration::from_secs(60)).is_err() {
-        if streams.state() == State::Error {
-            return Err(streams.error().map_or_else(|| "failed".into(), |e| e.chain().into()));
+    loop {
+        match streams.wait_for(State::NotRunning, Duration::from_secs(60)) {
+            Ok(()) => return Ok(()),
+            Err(WaitError::TimedOut { .. }) => {}
+            Err(ended) => return Err(ended.into()),
         }
     }
-    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program's own clock")]

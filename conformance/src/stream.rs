@@ -118,7 +118,7 @@ fn process<'b>(building: &Building<'b>, node: Node<'_>, on: Stream<'b>) -> Strea
     let (function, store) = (node.text("fn"), node.text("store"));
     building.builder.add_state_store(Stores::key_value::<String, String>(store.as_str()));
     let connected = store.clone();
-    let supplier = move |stores: &millstream::processor::Stores<'_, '_>| {
+    let supplier = move |stores: &millstream::ConnectedStores<'_, '_>| {
         Ok(Custom { function: function.clone(), store: stores.store(store.as_str())? })
     };
     call!(node: on.process or process_with(supplier, &[connected.as_str()]))

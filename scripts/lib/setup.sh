@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Installs what a build needs and the machine lacks. Sourced by scripts/test and scripts/quickstart.
+# Installs what a build needs and the machine lacks. Sourced by scripts/quickstart, scripts/test and
+# scripts/soak.
 #
 # On Debian and Ubuntu it installs by apt-get, with sudo where the user is not root. Elsewhere it
 # says what is missing. Every installation is announced; nothing is asked.
@@ -7,7 +8,10 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # The version that Cargo.toml asks for, such as 1.95.
 rust_wanted=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
-export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+# A service or a container may have no HOME; the shell then knows the user's home folder.
+export HOME="${HOME:-$(cd ~ 2>/dev/null && pwd)}"
+# Debian keeps dockerd where only root looks.
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/millstream/target}"
 apt_updated=
 
@@ -96,7 +100,8 @@ install_rustup() {
         || fail "rustup could not be installed" "install Rust $rust_wanted or newer and start again"
 }
 
-# The components that a toolchain is installed with besides the compiler and cargo.
+# The components that a toolchain is installed with besides the compiler and cargo. Before bash 4.4
+# an empty array counts as unset, hence its `+` below.
 components=()
 
 # ensure_rust build: any cargo that is new enough.
@@ -126,7 +131,7 @@ ensure_rust() {
 # Installs the wanted toolchain and uses it for this run; it becomes the default where none is set.
 use_toolchain() {
     say "installing Rust $rust_wanted by rustup"
-    rustup toolchain install "$rust_wanted" --profile minimal "${components[@]}" \
+    rustup toolchain install "$rust_wanted" --profile minimal ${components[@]+"${components[@]}"} \
         || fail "Rust $rust_wanted could not be installed by rustup"
     rustup default >/dev/null 2>&1 || rustup default "$rust_wanted"
     export RUSTUP_TOOLCHAIN=$rust_wanted
@@ -159,15 +164,22 @@ start_engine() {
     wait_for 30 root_engine_answers || say "it did not start; its log is $log"
 }
 
-# The tests against a real Kafka run it in a container, unless a broker is named.
-ensure_broker() {
+# Debian 13 has the client in a package of its own; elsewhere docker.io holds both.
+install_engine() {
+    apt_install docker.io
+    has docker || apt_install docker-cli
+}
+
+# The tests against a real Kafka run it in a container. Where a broker is named, those still need one
+# that stop and kill theirs.
+ensure_engine() {
     if [ -n "${KAFKA_BOOTSTRAP_SERVERS:-}" ]; then
-        say "using the Kafka at $KAFKA_BOOTSTRAP_SERVERS (KAFKA_BOOTSTRAP_SERVERS)"
-        return
+        say "using the Kafka at $KAFKA_BOOTSTRAP_SERVERS (KAFKA_BOOTSTRAP_SERVERS)," \
+            "and containers for the tests that stop their broker"
     fi
     ! engine_answers || return 0
     if ! has docker && has apt-get; then
-        apt_install docker.io
+        install_engine
     fi
     if has docker && can_be_root && ! root_engine_answers; then
         start_engine
@@ -177,7 +189,6 @@ ensure_broker() {
         if has apt-get; then apt_install acl; fi
         as_root setfacl -m "u:$(id -un):rw" /var/run/docker.sock
     fi
-    engine_answers || fail "there is no Kafka to test against" \
-        "install and start a container engine (Debian, Ubuntu: apt-get install docker.io)," \
-        "or set KAFKA_BOOTSTRAP_SERVERS=host:port to a broker that the tests may use"
+    engine_answers || fail "there is no container engine to run Kafka for the tests" \
+        "install and start one (Debian, Ubuntu: apt-get install docker.io; Debian 13: docker-cli too)"
 }

@@ -266,3 +266,17 @@ pub enum StoreError {
         problem: String,
     },
 }
+
+/// An error with all of its causes, in one line, as a program tells it to its user.
+///
+/// ```
+/// use streams_core::error::chain;
+///
+/// let error: Box<dyn std::error::Error> = "the disk is full".into();
+/// assert_eq!(chain(&*error), "the disk is full");
+/// ```
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,4 +1,7 @@
 //! What to do with a record that fails: the handlers of Kafka's `*.exception.handler` settings.
+//!
+//! DIFFERENCE(panics-reset): a panic is shown to no handler and resets the task; in Kafka every
+//! exception goes to one.
 
 use std::fmt;
 use std::sync::Arc;

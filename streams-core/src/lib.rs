@@ -4,6 +4,8 @@
 //! and leave through an outbox. `streams-state` implements the stores, `streams-dsl` the operators,
 //! `streams-kafka` the connection to Kafka.
 
+#![forbid(unsafe_code)]
+
 pub mod assign;
 pub mod config;
 pub mod error;

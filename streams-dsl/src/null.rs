@@ -1,4 +1,6 @@
 //! Null in types: what may be null is an `Option`.
+//!
+//! DIFFERENCE(nulls-in-types): in Kafka any key and value may be null, and nothing says where.
 
 use streams_core::serde::SharedSerde;
 

@@ -45,14 +45,19 @@ pub enum StreamsError {
     /// A worker panicked where no user code is called.
     #[error("a worker panicked: {0}")]
     Panicked(String),
+    /// A worker has not come back from a record for so long that it cannot be told anything any more.
+    #[error(
+        "worker {0} has taken no command for many rebalances; code of yours or a store does not return"
+    )]
+    WorkerStuck(usize),
     /// SASL and TLS are not spoken by the membership client yet.
     #[error("security.protocol {0} is not available yet for group membership; use PLAINTEXT")]
     SecurityUnavailable(&'static str),
     /// The broker asks for SASL, which is not spoken yet.
     #[error("the broker asks for SASL, which is not available yet; use a PLAINTEXT listener")]
     SaslUnavailable,
-    /// The application was started before.
-    #[error("the application was started before; make a new one")]
+    /// The application was started or closed before.
+    #[error("the application was started or closed before; make a new one")]
     StartedBefore,
 }
 
@@ -65,13 +70,6 @@ impl StreamsError {
     /// The error with all of its causes, in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        streams_core::error::chain(self)
     }
 }

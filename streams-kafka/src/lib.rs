@@ -16,6 +16,6 @@ mod plane;
 mod topics;
 mod worker_thread;
 
-pub use self::app::{KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, WorkerMetrics};
+pub use self::app::{KafkaStreams, KafkaStreamsBuilder, Metrics, State, WaitError, WorkerMetrics};
 pub use self::error::StreamsError;
 pub use self::topics::TopicsError;

@@ -4,7 +4,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use crate::plane::KafkaPlane;
 /// The longest that a worker waits without looking around.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
+/// Commands that may wait for a worker. A rebalance makes two or three, and one commit is under way.
+const COMMANDS_MAX: usize = 1024;
+
 /// A command, with the number of losses of all tasks that the group has seen before it.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -34,15 +38,23 @@ pub(crate) struct Told {
 /// The way to a worker thread. Dropping it ends the thread without a commit.
 #[derive(Debug)]
 pub(crate) struct WorkerHandle {
-    commands: Sender<Told>,
+    commands: SyncSender<Told>,
     thread: Thread,
+    is_stuck: AtomicBool,
 }
 
 impl WorkerHandle {
-    /// A worker that has ended hears nothing any more.
+    /// A worker that has ended hears nothing any more, and one that takes nothing is stuck.
     pub(crate) fn tell(&self, told: Told) {
-        let _ = self.commands.send(told);
+        if let Err(TrySendError::Full(_)) = self.commands.try_send(told) {
+            self.is_stuck.store(true, Ordering::Relaxed);
+        }
         self.thread.unpark();
+    }
+
+    /// Whether it has missed a command, so that the application must end.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
     }
 }
 
@@ -61,7 +73,7 @@ pub(crate) fn spawn(
     group: GroupSender<Input>,
     shared: Arc<Shared>,
 ) -> Result<(WorkerHandle, JoinHandle<()>), StreamsError> {
-    let (commands, receiver) = channel();
+    let (commands, receiver) = sync_channel(COMMANDS_MAX);
     let name = format!("{}-worker-{}", settings.application_id, number + 1);
     let thread = std::thread::Builder::new().name(name);
     let running = thread.spawn(move || {
@@ -74,7 +86,8 @@ pub(crate) fn spawn(
         }
     });
     let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
-    Ok((WorkerHandle { commands, thread: running.thread().clone() }, running))
+    let thread = running.thread().clone();
+    Ok((WorkerHandle { commands, thread, is_stuck: AtomicBool::new(false) }, running))
 }
 
 /// User code is guarded where it is called; what comes here is ours, or that of a destructor.

@@ -7,6 +7,8 @@
 //!
 //! [`StateBackend`]: streams_core::store::StateBackend
 
+#![forbid(unsafe_code)]
+
 mod backend;
 mod builder;
 mod bytes;

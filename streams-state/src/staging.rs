@@ -1,4 +1,6 @@
 //! Staging: writes stay in memory until the task commits; reads see them over the byte store.
+//!
+//! DIFFERENCE(staged-writes): in Kafka writes reach RocksDB as they happen, committed or not.
 
 mod budget;
 mod overlay;

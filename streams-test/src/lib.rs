@@ -4,6 +4,8 @@
 //! [`TopologyTestDriver`] pipes records through a topology by the production task and reads what
 //! comes out; [`KafkaModel`] is what it runs on, and what a whole application can run on.
 
+#![forbid(unsafe_code)]
+
 pub mod driver;
 pub mod model;
 

@@ -1,5 +1,7 @@
 //! `cargo run --release -p xtask -- tidy`: runs the checks of the workspace by hand.
 
+#![forbid(unsafe_code)]
+
 use std::env;
 use std::io::{self, Write};
 use std::path::Path;

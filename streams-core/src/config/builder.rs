@@ -1,6 +1,7 @@
 //! Gathering settings from code, files and the environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
@@ -71,12 +72,15 @@ impl From<Duration> for SettingValue {
     }
 }
 
-const LAYER_CODE: u32 = 0;
-const LAYER_KAFKA_ENVIRONMENT: u32 = u32::MAX - 1;
-const LAYER_ENVIRONMENT: u32 = u32::MAX;
+/// `KAFKA_BOOTSTRAP_SERVERS` stands in many environments for reasons of their own.
+const LAYER_AMBIENT: u32 = 0;
+const LAYER_CODE: u32 = 1;
+const LAYER_ENVIRONMENT: u32 = u32::MAX - 1;
+const LAYER_COMMAND_LINE: u32 = u32::MAX;
 
 /// Gathers settings under Kafka's names. Code is overridden by files, a file by those added after
-/// it, and files by the environment, whatever the order of the calls.
+/// it, files by the environment, and the environment by the command line, whatever the order of the
+/// calls.
 ///
 /// ```
 /// use streams_core::config::{PropertiesText, StreamsConfig};
@@ -89,7 +93,7 @@ const LAYER_ENVIRONMENT: u32 = u32::MAX;
 ///     .application_id("orders")
 ///     .bootstrap_servers("localhost:9092")
 ///     .properties(&file)
-///     .environment([("STREAMS_NUM_STREAM_THREADS".into(), "8".into())])
+///     .environment([("STREAMS_NUM_STREAM_THREADS", "8")])
 ///     .build()?;
 /// assert_eq!(config.processing().num_stream_threads, 8);
 /// # Ok::<(), streams_core::config::ConfigErrors>(())
@@ -100,6 +104,7 @@ pub struct StreamsConfigBuilder {
     entries: Vec<Raw>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigWarning>,
+    /// The layer of the last file, above that of code.
     files: u32,
     temp_dir: Option<String>,
 }
@@ -130,11 +135,33 @@ impl StreamsConfigBuilder {
         self
     }
 
+    /// Sets any key from an argument of the program: over code, files and the environment, because
+    /// whoever types it means this one run. A later call for the same key wins.
+    ///
+    /// ```
+    /// use streams_core::config::StreamsConfig;
+    ///
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("localhost:9092")
+    ///     .environment([("STREAMS_STATE_DIR", "/var/lib/orders")])
+    ///     .argument("state.dir", "/tmp/orders")
+    ///     .build()?;
+    /// assert_eq!(config.state().dir.to_str(), Some("/tmp/orders"));
+    /// # Ok::<(), streams_core::config::ConfigErrors>(())
+    /// ```
+    pub fn argument(mut self, key: impl Into<String>, value: impl Into<SettingValue>) -> Self {
+        let SettingValue(value) = value.into();
+        let (key, origin) = (key.into(), Origin::CommandLine);
+        self.entries.push(Raw { key, value, origin, layer: LAYER_COMMAND_LINE });
+        self
+    }
+
     /// Adds the text of a `.properties` file, in Java's syntax.
     pub fn properties(mut self, file: &PropertiesText) -> Self {
         let name: std::sync::Arc<str> = file.origin.as_str().into();
-        // The layers above are the environment's.
-        self.files = (self.files + 1).min(LAYER_KAFKA_ENVIRONMENT - 1);
+        // The layers above are those of the environment and of the command line.
+        self.files = (self.files.max(LAYER_CODE) + 1).min(LAYER_ENVIRONMENT - 1);
         let mut seen: BTreeMap<String, Secret> = BTreeMap::new();
         for parsed in properties::parse(&file.text) {
             let at = |line| Origin::File { name: name.clone(), line };
@@ -159,31 +186,47 @@ impl StreamsConfigBuilder {
     }
 
     /// Adds environment variables: those that begin with `STREAMS_`, in capitals, with `_` for a
-    /// dot, `__` for an underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`; and
-    /// `KAFKA_BOOTSTRAP_SERVERS`. Of the others only `TMPDIR` is read, for the default of
-    /// `state.dir`.
-    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let sorted: BTreeMap<String, String> = variables.into_iter().collect();
-        for (variable, value) in sorted {
-            let (key, layer) = if let Some(name) = variable.strip_prefix(environment::PREFIX) {
-                let Some(key) = environment::key(name) else {
-                    let reason = environment::REASON;
-                    self.errors.push(ConfigError::Variable { variable, reason });
-                    continue;
-                };
-                (key, LAYER_ENVIRONMENT)
-            } else if variable == environment::BOOTSTRAP_SERVERS {
-                ("bootstrap.servers".to_owned(), LAYER_KAFKA_ENVIRONMENT)
-            } else {
-                if variable == "TMPDIR" && !value.is_empty() {
-                    self.temp_dir = Some(value);
-                }
+    /// dot, `__` for an underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`. Of the
+    /// others two are read, as defaults where nothing else is set and they are not empty:
+    /// `KAFKA_BOOTSTRAP_SERVERS`, and `TMPDIR` for `state.dir`.
+    pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let sorted: BTreeMap<OsString, OsString> = variables.collect();
+        for (name, value) in sorted {
+            let variable = name.to_string_lossy().into_owned();
+            let is_ambient = [environment::BOOTSTRAP_SERVERS, environment::TEMPORARY]
+                .contains(&variable.as_str());
+            if !variable.starts_with(environment::PREFIX) && (!is_ambient || value.is_empty()) {
                 continue;
-            };
-            let origin = Origin::Environment { variable: variable.into() };
-            self.entries.push(Raw { key, value: Secret::new(value), origin, layer });
+            }
+            match (name.into_string(), value.into_string()) {
+                (Ok(variable), Ok(value)) => self.variable(variable, value),
+                _ => self.errors.push(ConfigError::NotUtf8 { variable }),
+            }
         }
         self
+    }
+
+    fn variable(&mut self, variable: String, value: String) {
+        let (key, layer) = if let Some(name) = variable.strip_prefix(environment::PREFIX) {
+            let Some(key) = environment::key(name) else {
+                let reason = environment::REASON;
+                self.errors.push(ConfigError::Variable { variable, reason });
+                return;
+            };
+            (key, LAYER_ENVIRONMENT)
+        } else if variable == environment::TEMPORARY {
+            self.temp_dir = Some(value);
+            return;
+        } else {
+            ("bootstrap.servers".to_owned(), LAYER_AMBIENT)
+        };
+        let origin = Origin::Environment { variable: variable.into() };
+        self.entries.push(Raw { key, value: Secret::new(value), origin, layer });
     }
 
     /// Parses everything.
@@ -192,11 +235,21 @@ impl StreamsConfigBuilder {
     /// All faults at once, each with its place: unknown keys, values out of range, keys that cannot
     /// be set, names that contradict each other, what is missing.
     pub fn build(mut self) -> Result<StreamsConfig, ConfigErrors> {
+        self.forget_unwanted_ambient();
         self.entries.sort_by_key(|entry| entry.layer);
         let mut settings = Settings::sort(&self.entries);
         self.errors.append(&mut settings.errors);
         settings.errors = self.errors;
         settings.warnings.append(&mut self.warnings);
         StreamsConfig::from_settings(settings, self.temp_dir.as_deref().unwrap_or("/tmp"))
+    }
+
+    /// What stands in the environment for others need not be right where it is not asked for.
+    fn forget_unwanted_ambient(&mut self) {
+        let names_brokers = |key: &str| matches!(key, "bootstrap.servers" | "metadata.broker.list");
+        let is_own = |entry: &Raw| entry.layer > LAYER_AMBIENT && names_brokers(&entry.key);
+        if self.entries.iter().any(is_own) {
+            self.entries.retain(|entry| entry.layer > LAYER_AMBIENT);
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 /// Variables with this prefix are settings.
 pub(crate) const PREFIX: &str = "STREAMS_";
-/// Read as `bootstrap.servers`, since most containers set it; `STREAMS_BOOTSTRAP_SERVERS` wins.
+/// The default of `bootstrap.servers`, since most containers set it; not empty.
 pub(crate) const BOOTSTRAP_SERVERS: &str = "KAFKA_BOOTSTRAP_SERVERS";
+/// Where the default of `state.dir` lies.
+pub(crate) const TEMPORARY: &str = "TMPDIR";
 
 /// Why a name stands for no key.
 pub(crate) const REASON: &str =

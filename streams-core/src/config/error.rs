@@ -115,6 +115,12 @@ pub enum ConfigError {
         /// What is wrong.
         fault: SyntaxFault,
     },
+    /// An environment variable that is read holds other bytes than text.
+    #[error("environment variable '{variable}' is not UTF-8; write its name and value as UTF-8")]
+    NotUtf8 {
+        /// Name of the variable, what is not UTF-8 replaced.
+        variable: String,
+    },
     /// The name of an environment variable stands for no key.
     #[error("environment variable '{variable}' stands for no key: {reason}")]
     Variable {

@@ -6,21 +6,9 @@ use std::time::Duration;
 
 use super::names::GroupInstanceId;
 use super::reader::{MEMBER, Reader};
+pub use crate::topology::OffsetReset;
 
-/// `auto.offset.reset`: where reading begins when the group has no offset for a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OffsetReset {
-    /// At the oldest record; the default of Kafka Streams.
-    #[default]
-    Earliest,
-    /// After the newest record.
-    Latest,
-    /// At the first record not older than this (`by_duration:PT1H`).
-    By(Duration),
-    /// Nowhere: an error (`none`).
-    Fail,
-}
-
+/// The words of `auto.offset.reset`.
 impl OffsetReset {
     pub(crate) const RULE: &str =
         "'earliest', 'latest', 'none' or 'by_duration:' and an ISO 8601 duration such as PT1H";
@@ -113,8 +101,8 @@ fn amount(number: &str, unit_millis: u64) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Membership {
-    /// `group.instance.id`, none by default. DIFFERENCE: Kafka appends the number of the thread,
-    /// each being a member; here the process is one member and bears the id as it is.
+    /// `group.instance.id`, none by default. DIFFERENCE(instance-id): Kafka appends the number of
+    /// the thread, each being a member; here the process is one member and bears the id as it is.
     pub instance_id: Option<GroupInstanceId>,
     /// `session.timeout.ms`: a member that is silent so long is expelled, 45 s by default.
     pub session_timeout: Duration,
@@ -136,7 +124,9 @@ impl Membership {
             session_timeout: reader.client_millis("session.timeout.ms", &MEMBER),
             heartbeat_interval: reader.client_millis("heartbeat.interval.ms", &MEMBER),
             max_poll_interval: reader.client_millis("max.poll.interval.ms", &MEMBER),
-            offset_reset: reader.client_parsed("auto.offset.reset", &MEMBER).unwrap_or_default(),
+            offset_reset: reader
+                .client_parsed("auto.offset.reset", &MEMBER)
+                .unwrap_or(OffsetReset::Earliest),
         }
     }
 }

@@ -51,7 +51,7 @@ pub use names::{
 };
 pub use origin::Origin;
 pub use processing::{
-    DefaultTimestampExtractor, FailurePolicy, MaxTaskIdle, Processing, ProcessingGuarantee,
+    DefaultTimestampExtractor, FailurePolicy, Processing, ProcessingGuarantee, TaskIdle,
 };
 pub use properties::{PropertiesText, SyntaxFault};
 pub use secret::Secret;

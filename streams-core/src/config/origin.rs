@@ -23,6 +23,8 @@ pub enum Origin {
         /// Name of the variable.
         variable: Arc<str>,
     },
+    /// An argument of the program.
+    CommandLine,
 }
 
 impl fmt::Display for Origin {
@@ -32,6 +34,7 @@ impl fmt::Display for Origin {
             Self::Code => f.write_str("code"),
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
+            Self::CommandLine => f.write_str("command line"),
         }
     }
 }

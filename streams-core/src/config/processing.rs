@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::names::DeadLetterTopic;
 use super::reader::{CALLS, MEMBER, PRODUCER, Reader};
+pub use crate::task::TaskIdle;
 
 /// `processing.guarantee`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,17 +40,6 @@ pub enum DefaultTimestampExtractor {
     WallClock,
 }
 
-/// `max.task.idle.ms`: how long a task waits for a partition without records, to keep timestamp
-/// order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxTaskIdle {
-    /// -1: it takes what is there.
-    Disabled,
-    /// It waits until every partition is known to be read to its end, and then this long. Default
-    /// 0.
-    Wait(Duration),
-}
-
 /// How records are processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,7 +55,7 @@ pub struct Processing {
     /// `max.poll.records`: most records taken from the client at once, 1000 by default.
     pub max_poll_records: u32,
     /// `max.task.idle.ms`, 0 by default.
-    pub max_task_idle: MaxTaskIdle,
+    pub max_task_idle: TaskIdle,
     /// `task.timeout.ms`: how long a task retries before an error, 5 minutes by default.
     pub task_timeout: Duration,
     /// `buffered.records.per.partition`, 1000 by default.
@@ -91,11 +81,12 @@ pub struct Processing {
     /// `default.timestamp.extractor`, fail on a negative timestamp by default.
     pub default_timestamp_extractor: DefaultTimestampExtractor,
     /// `prefetch.max.bytes`: most bytes that all consumers of the process hold fetched, 16 MiB by
-    /// default. DIFFERENCE: Kafka bounds prefetch per consumer and partition, so that it grows with
-    /// both.
+    /// default. DIFFERENCE(one-prefetch): Kafka bounds prefetch per consumer and partition, so that
+    /// it grows with both.
     pub prefetch_bytes_max: u64,
     /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent,
-    /// 32 MiB by default. DIFFERENCE: Kafka's bound is for each producer, and it has one a thread.
+    /// 32 MiB by default. DIFFERENCE(one-prefetch): Kafka's bound is for each producer, and it has
+    /// one a thread.
     pub send_queue_bytes_max: u64,
 }
 
@@ -116,7 +107,7 @@ impl Processing {
             max_poll_records: reader.client_parsed("max.poll.records", &MEMBER).unwrap_or_default(),
             max_task_idle: reader
                 .millis_unless_negative("max.task.idle.ms")
-                .map_or(MaxTaskIdle::Disabled, MaxTaskIdle::Wait),
+                .map_or(TaskIdle::Disabled, TaskIdle::UpTo),
             task_timeout: reader.millis("task.timeout.ms"),
             buffered_records_per_partition: reader.whole("buffered.records.per.partition"),
             max_block: reader.client_millis("max.block.ms", &PRODUCER),

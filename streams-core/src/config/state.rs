@@ -40,8 +40,8 @@ pub enum StateDirAccess {
 #[non_exhaustive]
 pub struct State {
     /// `state.dir`; by default `millstream` in the temporary directory (`TMPDIR` of the environment
-    /// that was given, or `/tmp`). DIFFERENCE: Kafka's default ends in `kafka-streams`; the files
-    /// differ, and one directory must not serve both.
+    /// that was given, or `/tmp`). DIFFERENCE(state-dir): Kafka's default ends in `kafka-streams`;
+    /// the files differ, and one directory must not serve both.
     pub dir: PathBuf,
     /// Who may write to the directory.
     pub access: StateDirAccess,

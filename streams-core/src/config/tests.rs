@@ -50,7 +50,7 @@ fn defaults_are_kafkas() {
         config.processing().clone();
     assert_eq!((num_stream_threads, commit_interval.as_secs()), (1, 30));
     assert_eq!((poll.as_millis(), task_timeout.as_secs()), (100, 300));
-    assert_eq!(config.processing().max_task_idle, MaxTaskIdle::Wait(Duration::ZERO));
+    assert_eq!(config.processing().max_task_idle, TaskIdle::UpTo(Duration::ZERO));
     assert_eq!(config.membership().session_timeout, Duration::from_secs(45));
     assert_eq!(config.membership().offset_reset, OffsetReset::Earliest);
     assert_eq!(config.state().dir.to_str(), Some("/tmp/millstream"));
@@ -93,7 +93,7 @@ fn explain_shows_every_value_with_its_origin() {
 fn later_layers_win() {
     let config = StreamsConfig::builder()
         .environment(variables(&[
-            ("KAFKA_BOOTSTRAP_SERVERS", "env:9092"),
+            ("KAFKA_BOOTSTRAP_SERVERS", "ambient:9092"),
             ("STREAMS_CONSUMER_SESSION_TIMEOUT_MS", "20000"),
             ("STREAMS_RACK_AWARE_ASSIGNMENT_NON__OVERLAP__COST", "7"),
             ("HOME", "/nowhere"),
@@ -106,7 +106,7 @@ fn later_layers_win() {
         .set("poll.ms", Duration::from_millis(7))
         .build()
         .unwrap();
-    assert_eq!(config.bootstrap_servers(), [HostPort::parse("env:9092").unwrap()]);
+    assert_eq!(config.bootstrap_servers(), [HostPort::parse("code:9092").unwrap()]);
     assert_eq!(config.processing().num_stream_threads, 3);
     assert_eq!(config.processing().poll, Duration::from_millis(5));
     assert_eq!(config.membership().session_timeout, Duration::from_secs(20));
@@ -114,6 +114,48 @@ fn later_layers_win() {
     let servers = [("KAFKA_BOOTSTRAP_SERVERS", "a:1"), ("STREAMS_BOOTSTRAP_SERVERS", "b:2")];
     let config = minimal().environment(variables(&servers)).build().unwrap();
     assert_eq!(config.bootstrap_servers(), [HostPort::parse("b:2").unwrap()]);
+}
+
+#[test]
+fn the_command_line_wins_over_all() {
+    let config = minimal()
+        .argument("state.dir", "/argument")
+        .argument("bootstrap.servers", "argument:9092")
+        .environment([("STREAMS_STATE_DIR", "/env"), ("STREAMS_BOOTSTRAP_SERVERS", "env:9092")])
+        .properties(&text("a.properties", "state.dir=/file"))
+        .set("state.dir", "/code")
+        .build()
+        .unwrap();
+    assert_eq!(config.state().dir.to_str(), Some("/argument"));
+    assert_eq!(config.bootstrap_servers(), [HostPort::parse("argument:9092").unwrap()]);
+}
+
+#[test]
+fn the_ambient_servers_are_a_default() {
+    let from = |servers: &str| {
+        let builder = StreamsConfig::builder().application_id("orders");
+        builder.environment([("KAFKA_BOOTSTRAP_SERVERS", servers)]).build()
+    };
+    let config = from("ambient:9092").unwrap();
+    assert_eq!(config.bootstrap_servers(), [HostPort::parse("ambient:9092").unwrap()]);
+    let builder = minimal().environment([("KAFKA_BOOTSTRAP_SERVERS", "not an address")]);
+    assert!(builder.build().is_ok(), "it is not asked for");
+    assert!(from("").unwrap_err().to_string().contains("'bootstrap.servers' is not set"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_a_fault_only_where_it_is_read() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    let with = |name: &str| {
+        let bytes = OsString::from_vec(vec![b'a', 0xff]);
+        minimal().environment([(OsString::from(name), bytes)]).build()
+    };
+    assert!(with("EDITOR").is_ok());
+    let error = with("STREAMS_STATE_DIR").unwrap_err().to_string();
+    assert!(error.contains("'STREAMS_STATE_DIR' is not UTF-8"), "{error}");
 }
 
 #[test]
@@ -334,7 +376,7 @@ fn words_and_sentinels_are_typed() {
     let config = config(
         "max.task.idle.ms=-1\nlog.summary.interval.ms=-5\nstate.cleanup.dir.max.age.ms=86400000\ndeserialization.exception.handler=org.apache.kafka.streams.errors.LogAndContinueExceptionHandler\nprocessing.exception.handler=continue\ndefault.production.exception.handler=log_and_continue\ndefault.timestamp.extractor=org.apache.kafka.streams.processor.WallclockTimestampExtractor\ndsl.store.suppliers.class=org.apache.kafka.streams.state.BuiltInDslStoreSuppliers$InMemoryDslStoreSuppliers\ntopology.optimization=merge.repartition.topics, single.store.self.join\nauto.offset.reset=by_duration:P1DT2H30M1.5S\nbootstrap.servers=SSL://a:1, [::1]:2\nreplication.factor=3\nstate.memory.budget.bytes=1000000\ngroup.instance.id=pod-1\nclient.tag.zone=z1\nrack.aware.assignment.tags=zone\ntopic.min.insync.replicas=2\nupgrade.from=4.0\n__internal.override.topic.prefix__=legacy",
     );
-    assert_eq!(config.processing().max_task_idle, MaxTaskIdle::Disabled);
+    assert_eq!(config.processing().max_task_idle, TaskIdle::Disabled);
     assert_eq!(config.metrics().log_summary_interval, None);
     assert_eq!(config.state().cleanup_dir_age_max, Some(Duration::from_secs(86_400)));
     assert_eq!(config.processing().on_deserialization_error, FailurePolicy::Continue);

@@ -19,7 +19,9 @@ pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,
 };
 pub(crate) use self::link::{Linker, NodePlace, Registry};
-pub use self::node::{Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode, Stores};
+pub use self::node::{
+    ConnectedStores, Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode,
+};
 pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType};
 pub use self::sink::{
     ExtractTopic, Partitions, RecordContext, Sink, SinkDestination, StreamPartitioner,

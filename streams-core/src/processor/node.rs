@@ -16,9 +16,9 @@ use crate::time::Timestamp;
 
 /// Gives a supplier the stores that its processor is connected to.
 #[derive(Debug)]
-pub struct Stores<'a, 'l>(&'a NodeLinks<'l>);
+pub struct ConnectedStores<'a, 'l>(&'a NodeLinks<'l>);
 
-impl Stores<'_, '_> {
+impl ConnectedStores<'_, '_> {
     /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it
     /// in the processor, so that nothing is looked up per record.
     ///
@@ -215,7 +215,7 @@ where
     K: 'static,
     V: 'static,
     P: Processor<K, V>,
-    F: Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+    F: Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
 {
     fn make(
         &self,
@@ -303,15 +303,16 @@ where
     K: Clone + 'static,
     V: 'static,
     P: FixedKeyProcessor<K, V>,
-    F: Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+    F: Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
 {
     fn make(
         &self,
         links: &mut NodeLinks<'_>,
         out: Edge<K, P::OutValue>,
     ) -> Result<NodeCell<K, V>, LinkError> {
-        let inner =
-            ProcessorNode::new(|stores: &Stores<'_, '_>| Ok(FixedKey((self.make)(stores)?)));
+        let inner = ProcessorNode::new(|stores: &ConnectedStores<'_, '_>| {
+            Ok(FixedKey((self.make)(stores)?))
+        });
         inner.make_in(links, out)
     }
 }
@@ -327,9 +328,9 @@ impl<F> ProcessorNode<F> {
         K: 'static,
         V: 'static,
         P: Processor<K, V>,
-        F: Fn(&Stores<'_, '_>) -> Result<P, LinkError>,
+        F: Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError>,
     {
-        let processor = (self.make)(&Stores(links))?;
+        let processor = (self.make)(&ConnectedStores(links))?;
         let task = Rc::clone(links.context());
         let (number, name) = (links.next_number(), links.name().clone());
         let input = PhantomData::<fn(K, V)>;

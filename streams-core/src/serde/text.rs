@@ -7,7 +7,7 @@ use crate::names::TopicName;
 
 /// Text as UTF-8. Kafka's `StringSerde`.
 ///
-/// DIFFERENCE: bytes that are not UTF-8 are an error; Java replaces them in silence.
+/// DIFFERENCE(utf8): bytes that are not UTF-8 are an error; Java replaces them in silence.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Utf8;
 

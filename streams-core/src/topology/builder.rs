@@ -12,8 +12,8 @@ use super::graph;
 use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
 use crate::names::{NameError, NodeName, StoreName, TopicName};
 use crate::processor::{
-    LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink, SinkDestination,
-    SinkTemplate, Source, SourceTemplate, Stores,
+    ConnectedStores, LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink,
+    SinkDestination, SinkTemplate, Source, SourceTemplate,
 };
 use crate::store::StoreSpec;
 
@@ -167,7 +167,7 @@ impl TopologyBuilder {
         &mut self,
         name: impl Into<NodeName>,
         parents: &[NodeHandle<K, V>],
-        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
     ) -> NodeHandle<P::OutKey, P::OutValue>
     where
         K: Clone + 'static,

@@ -216,8 +216,9 @@ impl Worker {
         for active in self.tasks.iter_mut().flatten() {
             for delivery in std::mem::take(&mut active.failed_deliveries) {
                 let Err(source) = delivery.outcome else { continue };
-                // DIFFERENCE: Kafka splits such a batch until the record that is too large stands
-                // alone. Here the handler is not asked: leaving out the others would lose them.
+                // DIFFERENCE(large-batch): Kafka splits such a batch until the record that is too
+                // large stands alone. Here the handler is not asked: leaving out the others would
+                // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
                 let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
                 let error = TaskError::Production { topic, source };

@@ -33,8 +33,7 @@ impl Worker {
 
     /// A number is used again only when no delivery can name its last task any more.
     fn free_number(&mut self) -> u32 {
-        let unused = self.tasks.iter().position(Option::is_none);
-        let free = unused.filter(|_| self.undelivered == 0).unwrap_or_else(|| {
+        let free = unused(&self.tasks, self.undelivered).unwrap_or_else(|| {
             self.tasks.push(None);
             self.tasks.len() - 1
         });
@@ -133,5 +132,23 @@ impl Worker {
             self.life = Life::Ended;
             self.actions.push_back(Action::Done);
         }
+    }
+}
+
+/// The number of a task that is gone, where nothing is on its way that could name it.
+fn unused<T>(tasks: &[Option<T>], undelivered: usize) -> Option<usize> {
+    tasks.iter().position(Option::is_none).filter(|_| undelivered == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unused;
+
+    #[test]
+    fn a_number_is_used_again_only_when_nothing_is_on_its_way() {
+        let tasks = [Some("0_0"), None, Some("0_1"), None];
+        assert_eq!(unused(&tasks, 0), Some(1));
+        assert_eq!(unused(&tasks, 1), None);
+        assert_eq!(unused(&tasks[..1], 0), None);
     }
 }

@@ -137,7 +137,8 @@ impl<K, V> Materialized<K, V> {
         Self { changelog: Changelog::On(settings.collect()), ..self }
     }
 
-    /// How long entries are kept, in stores that expire; without effect on the others.
+    /// How long entries are kept. Only the stores of windows and sessions expire, so it has an effect
+    /// with them alone; a key-value store keeps its entries until they are deleted.
     #[must_use]
     pub fn with_retention(self, retention: Duration) -> Self {
         Self { retention: Some(retention), ..self }

@@ -14,8 +14,8 @@ pub(crate) type Line<K, V> = dyn Fn(&K, &V) -> String + Send + Sync;
 ///
 /// A line is `[label]: key, value`; the label is the name of the node whose records are printed.
 ///
-/// DIFFERENCE: keys and values are written by their `Debug`, for want of a `toString` that every
-/// type has; [`with_mapper`](Self::with_mapper) writes them otherwise.
+/// DIFFERENCE(print-debug): keys and values are written by their `Debug`, for want of a `toString`
+/// that every type has; [`with_mapper`](Self::with_mapper) writes them otherwise.
 pub struct Printed<K, V> {
     pub(crate) name: Option<NodeName>,
     pub(crate) label: Option<String>,

@@ -1,4 +1,7 @@
 //! How a sink writes.
+//!
+//! DIFFERENCE(serdes-not-inherited): where no serde is given, it is the type's default; in Kafka one
+//! that was given upstream may be used.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! Making other keys and values.
+//!
+//! DIFFERENCE(fallible-closures): what may fail returns a `Result`, in the variants with `try_`;
+//! in Kafka a function throws.
 
 use streams_core::error::ProcessorError;
 use streams_core::names::NodeName;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, TopicName};
 use streams_core::processor::{
-    FixedKeyNode, FixedKeyProcessor, LinkError, Processor, ProcessorNode, ProcessorTemplate,
-    RecordContext, Sink, SinkDestination, SinkTemplate, Stores,
+    ConnectedStores, FixedKeyNode, FixedKeyProcessor, LinkError, Processor, ProcessorNode,
+    ProcessorTemplate, RecordContext, Sink, SinkDestination, SinkTemplate,
 };
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{Topic, TopologyError};
@@ -250,7 +250,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// repartitions.
     pub fn process<P: Processor<K, V>>(
         self,
-        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
     ) -> KStream<'b, P::OutKey, P::OutValue> {
         let name = self.builder.plan().names.node("KSTREAM-PROCESSOR-");
@@ -260,7 +260,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`process`](Self::process), with a name.
     pub fn process_with<P: Processor<K, V>>(
         self,
-        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
         named: Named,
     ) -> KStream<'b, P::OutKey, P::OutValue> {
@@ -275,7 +275,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// is repartitioned because of it.
     pub fn process_values<P: FixedKeyProcessor<K, V>>(
         self,
-        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
     ) -> KStream<'b, K, P::OutValue> {
         let name = self.builder.plan().names.node("KSTREAM-PROCESSVALUES-");
@@ -285,7 +285,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`process_values`](Self::process_values), with a name.
     pub fn process_values_with<P: FixedKeyProcessor<K, V>>(
         self,
-        supplier: impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
         named: Named,
     ) -> KStream<'b, K, P::OutValue> {

@@ -7,20 +7,19 @@ mod start;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
 use streams_core::topology::Topology;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
 use self::shared::Shared;
 pub use self::state::State;
 use crate::error::StreamsError;
-use crate::group::Input;
 
 /// A topology at work on Kafka: Kafka's `KafkaStreams`.
 ///
@@ -34,7 +33,8 @@ pub struct KafkaStreams {
 
 /// The threads of a started application.
 struct RunningApp {
-    inputs: Sender<Input>,
+    /// Asks the group thread to close; a permit is kept until it looks.
+    closing: Arc<Notify>,
     thread: JoinHandle<()>,
 }
 
@@ -45,13 +45,26 @@ impl fmt::Debug for KafkaStreams {
 }
 
 /// The application did not get where it was waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the application is still {state} after {} ms", waited.as_millis())]
-pub struct StillIn {
-    /// The state that it is in.
-    pub state: State,
-    /// How long it was waited for.
-    pub waited: Duration,
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time is over; it may get there yet.
+    #[error("the application is still {state} after {} ms", waited.as_millis())]
+    TimedOut {
+        /// The state that it is in.
+        state: State,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// It has ended in another state, and nothing follows.
+    #[error("the application has ended: it is {state}")]
+    Ended {
+        /// The state that it ended in.
+        state: State,
+        /// What stopped it; none where it was closed.
+        #[source]
+        error: Option<Arc<StreamsError>>,
+    },
 }
 
 impl KafkaStreams {
@@ -71,13 +84,14 @@ impl KafkaStreams {
     /// broker that cannot be reached is waited for.
     ///
     /// # Errors
-    /// When a setting is not available, the state directory cannot be used, or it was started
-    /// before.
+    /// When a setting is not available, the state directory cannot be used, or it was started or
+    /// closed before.
     pub fn start(&self) -> Result<(), StreamsError> {
+        // Held until it has begun, so that nobody closes it half-way.
+        let mut running = self.running();
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
         let parts = parts.ok_or(StreamsError::StartedBefore)?;
-        let running = start::start(parts, &self.shared)?;
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        *running = Some(start::start(parts, &self.shared)?);
         Ok(())
     }
 
@@ -102,36 +116,48 @@ impl KafkaStreams {
     /// Waits until it is in this state.
     ///
     /// # Errors
-    /// When it is not there in time, or can never be any more.
-    pub fn wait_for(&self, wanted: State, timeout: Duration) -> Result<(), StillIn> {
+    /// [`WaitError::TimedOut`] when it is not there in time, and at once [`WaitError::Ended`] when it
+    /// can never be any more.
+    pub fn wait_for(&self, wanted: State, timeout: Duration) -> Result<(), WaitError> {
         let reached = self.shared.wait(|state| state == wanted || state.is_final(), timeout);
         match reached {
             Some(state) if state == wanted => Ok(()),
-            _ => Err(StillIn { state: self.state(), waited: timeout }),
+            Some(state) => Err(WaitError::Ended { state, error: self.error() }),
+            None => Err(WaitError::TimedOut { state: self.state(), waited: timeout }),
         }
     }
 
-    /// Commits, closes the stores and leaves the group. May be called again.
+    /// Commits, closes the stores and leaves the group. May be called again, and by several threads.
+    /// An application that was not started cannot be started any more.
     ///
     /// # Errors
-    /// When that takes longer than `timeout`; it goes on nevertheless.
-    pub fn close(&self, timeout: Duration) -> Result<(), StillIn> {
+    /// [`WaitError::TimedOut`] when that takes longer than `timeout`; it goes on nevertheless.
+    pub fn close(&self, timeout: Duration) -> Result<(), WaitError> {
         self.shared.become_state(State::PendingShutdown);
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(app) = &*running else {
+        if !self.ask_to_close() {
             self.shared.become_state(State::NotRunning);
             return Ok(());
-        };
-        // The group thread has ended when nobody takes it.
-        let _ = app.inputs.try_send(Input::Close);
-        if self.shared.wait(State::is_final, timeout).is_none() {
-            return Err(StillIn { state: self.state(), waited: timeout });
         }
-        if let Some(app) = running.take() {
+        if self.shared.wait(State::is_final, timeout).is_none() {
+            return Err(WaitError::TimedOut { state: self.state(), waited: timeout });
+        }
+        let ended = self.running().take();
+        if let Some(app) = ended {
             // A panic in it was reported when it happened.
             let _ = app.thread.join();
         }
         Ok(())
+    }
+
+    /// Whether there is anybody to ask.
+    fn ask_to_close(&self) -> bool {
+        let running = self.running();
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        running.as_ref().inspect(|app| app.closing.notify_one()).is_some()
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<RunningApp>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,5 +169,49 @@ impl Drop for KafkaStreams {
         if let Err(error) = self.close(DROP_CLOSE_MAX) {
             tracing::warn!(%error, "closing goes on behind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use streams_dsl::StreamsBuilder;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn application() -> KafkaStreams {
+        let config = StreamsConfig::builder().application_id("waits");
+        let config = config.bootstrap_servers("localhost:9092").build().unwrap();
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>("in").to("out");
+        KafkaStreams::new(builder.build().unwrap(), config)
+    }
+
+    #[test]
+    fn waiting_for_what_can_not_come_ends_at_once_and_says_why() {
+        let streams = application();
+        streams.shared.fail(StreamsError::SaslUnavailable);
+        streams.shared.become_state(State::Error);
+        let error = streams.wait_for(State::Running, LONG).unwrap_err();
+        assert_eq!(error.to_string(), "the application has ended: it is ERROR");
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source, Some(StreamsError::SaslUnavailable.to_string()));
+    }
+
+    #[test]
+    fn waiting_too_long_names_the_state() {
+        let error = application().wait_for(State::Running, Duration::ZERO).unwrap_err();
+        assert_eq!(error.to_string(), "the application is still CREATED after 0 ms");
+    }
+
+    #[test]
+    fn what_is_closed_is_not_started_any_more() {
+        let streams = application();
+        streams.close(LONG).unwrap();
+        assert!(matches!(streams.start(), Err(StreamsError::StartedBefore)));
+        assert_eq!(streams.state(), State::NotRunning);
     }
 }

@@ -105,10 +105,13 @@ impl Shared {
 
     /// Waits until the state is one that `wanted` takes.
     pub(crate) fn wait(&self, wanted: impl Fn(State) -> bool, timeout: Duration) -> Option<State> {
-        let until = clock::monotonic() + timeout;
+        let until = clock::monotonic().checked_add(timeout);
         let mut inner = self.lock();
         while !wanted(inner.state) {
-            let left = until.checked_duration_since(clock::monotonic())?;
+            // A time that the clock cannot show never comes.
+            let left = until.map_or(Some(Duration::MAX), |until| {
+                until.checked_duration_since(clock::monotonic())
+            })?;
             let waited = self.changed.wait_timeout(inner, left);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use streams_core::config::{
-    ClientRole, MaxTaskIdle, OffsetReset as ConfiguredReset, StreamsConfig,
-};
+use streams_core::config::{ClientRole, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::store::StateBackend;
-use streams_core::task::TaskIdle;
-use streams_core::topology::{OffsetReset, TopicNames, Topology};
+use streams_core::topology::{TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::RunningApp;
@@ -52,10 +50,11 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend);
     let channel = group::inputs();
-    let inputs = channel.0.clone();
     let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
     let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let closing = Arc::new(Notify::new());
     let group = GroupParts {
+        closing: Arc::clone(&closing),
         config: membership_config(config),
         topology: parts.topology.clone(),
         names: settings.names.clone(),
@@ -64,11 +63,11 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         shared: Arc::clone(shared),
         process: *backend.directory().process_id().as_bytes(),
         backend,
-        offset_reset: offset_reset(config.membership().offset_reset),
+        offset_reset: config.membership().offset_reset,
     };
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
-    Ok(RunningApp { inputs, thread })
+    Ok(RunningApp { closing, thread })
 }
 
 fn start_workers(
@@ -129,23 +128,11 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         handlers: parts.handlers.clone(),
         backend,
         commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
-        idle: match processing.max_task_idle {
-            MaxTaskIdle::Disabled => TaskIdle::Disabled,
-            MaxTaskIdle::Wait(idle) => TaskIdle::UpTo(idle),
-        },
+        idle: processing.max_task_idle,
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),
         buffered_records: processing.buffered_records_per_partition as usize,
         turn_records: TURN_RECORDS,
-    }
-}
-
-const fn offset_reset(configured: ConfiguredReset) -> OffsetReset {
-    match configured {
-        ConfiguredReset::Earliest => OffsetReset::Earliest,
-        ConfiguredReset::Latest => OffsetReset::Latest,
-        ConfiguredReset::By(age) => OffsetReset::By(age),
-        ConfiguredReset::Fail => OffsetReset::Fail,
     }
 }
 

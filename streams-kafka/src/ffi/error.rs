@@ -20,9 +20,6 @@ pub(super) mod raw {
         pub(crate) fn rd_kafka_topic_result_error(
             result: *const rd::rd_kafka_topic_result_t,
         ) -> i32;
-        pub(crate) fn rd_kafka_ConfigResource_error(
-            resource: *const rd::rd_kafka_ConfigResource_t,
-        ) -> i32;
         pub(crate) fn rd_kafka_position(
             rk: *mut rd::rd_kafka_t,
             list: *mut rd::rd_kafka_topic_partition_list_t,

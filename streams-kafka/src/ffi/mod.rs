@@ -2,8 +2,8 @@
 //!
 //! Rules that keep it sound, stated once:
 //! - A handle (`rd_kafka_t`) is thread-safe and lives in a [`Client`](client::Client) behind an
-//!   `Arc`. Whatever belongs to it (queues,
-//!   topics, messages, events) holds that `Arc`, so that it is destroyed last.
+//!   `Arc`. Whatever belongs to it (queues, topics, messages, events) holds that `Arc`, so that it
+//!   is destroyed last.
 //! - Error codes are read as `i32`, never as the enum of the bindings: a broker may send a code
 //!   that the enum does not list.
 //! - C strings are copied out before the object that owns them is destroyed.

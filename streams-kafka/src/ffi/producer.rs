@@ -28,8 +28,8 @@ impl TopicSlot {
 pub(crate) struct Outgoing<'a> {
     pub(crate) topic: TopicSlot,
     pub(crate) partition: i32,
-    /// Milliseconds since 1970, not negative. DIFFERENCE: 0 is sent as 1, because librdkafka takes
-    /// 0 for "now".
+    /// Milliseconds since 1970, not negative. DIFFERENCE(timestamp-zero): 0 is sent as 1, because
+    /// librdkafka takes 0 for "now".
     pub(crate) timestamp: i64,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,

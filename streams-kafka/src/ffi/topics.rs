@@ -1,4 +1,4 @@
-//! Requests on topics: create, delete, describe, settings, offsets, delete records.
+//! Requests on topics: create, delete, offsets, delete records.
 
 use super::admin::{Admin, Owned, Request};
 use super::config::c_string;
@@ -8,7 +8,7 @@ use super::partitions::{Entry, PartitionList, entries, entry};
 use rd::rd_kafka_IsolationLevel_t as Isolation;
 use rd::rd_kafka_admin_op_t as Operation;
 use rdkafka::bindings as rd;
-use std::ffi::{CString, c_int};
+use std::ffi::c_int;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -20,15 +20,6 @@ pub(crate) struct NewTopic<'a> {
     /// -1 leaves it to the broker.
     pub(crate) replication: i32,
     pub(crate) settings: &'a [(&'a str, &'a str)],
-}
-
-/// What is known about a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TopicDescription {
-    pub(crate) name: String,
-    /// New with each creation; 0 on brokers before 2.8.
-    pub(crate) id: u128,
-    pub(crate) partitions: usize,
 }
 
 /// Which offset of a partition to ask for.
@@ -179,89 +170,6 @@ impl Admin {
         }
     }
 
-    /// Describes topics.
-    ///
-    /// # Errors
-    /// The whole request failed.
-    pub(crate) fn describe_topics(
-        &self,
-        topics: &[&str],
-        timeout: Duration,
-    ) -> Each<TopicDescription> {
-        let names =
-            topics.iter().map(|name| c_string(name)).collect::<Result<Vec<CString>, _>>()?;
-        let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        // SAFETY: the names are copied; the collection has this destructor.
-        let names = unsafe {
-            let names =
-                rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-            Owned::new(names, rd::rd_kafka_TopicCollection_destroy)?
-        };
-        let answer = rd::RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT;
-        let request = request(
-            "describe topics",
-            Operation::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-            answer,
-            timeout,
-        );
-        // SAFETY: all live during the call, which copies the names.
-        let event = self.request(&request, |rk, options, queue| unsafe {
-            rd::rd_kafka_DescribeTopics(rk, names.raw(), options, queue);
-        })?;
-        let mut count = 0;
-        // SAFETY: as in `create_topics`.
-        unsafe {
-            let result = rd::rd_kafka_event_DescribeTopics_result(event.raw());
-            let results = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
-            Ok(items(&event, results, count).iter().map(|&topic| description(topic)).collect())
-        }
-    }
-
-    /// The settings of topics, defaults included; a sensitive value is `None`.
-    ///
-    /// # Errors
-    /// The whole request failed.
-    pub(crate) fn topic_settings(
-        &self,
-        topics: &[&str],
-        timeout: Duration,
-    ) -> Each<Vec<(String, Option<String>)>> {
-        let resource = |topic: &&str| {
-            let name = c_string(topic)?;
-            // SAFETY: the name is copied; the object has this destructor.
-            unsafe {
-                let kind = rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
-                Owned::new(
-                    rd::rd_kafka_ConfigResource_new(kind, name.as_ptr()),
-                    rd::rd_kafka_ConfigResource_destroy,
-                )
-            }
-        };
-        let topics = topics.iter().map(resource).collect::<Result<Vec<_>, _>>()?;
-        let mut pointers: Vec<_> = topics.iter().map(Owned::raw).collect();
-        let answer = rd::RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT;
-        let request = request(
-            "describe settings",
-            Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
-            answer,
-            timeout,
-        );
-        // SAFETY: all live during the call, which copies the resources.
-        let event = self.request(&request, |rk, options, queue| unsafe {
-            rd::rd_kafka_DescribeConfigs(rk, pointers.as_mut_ptr(), pointers.len(), options, queue);
-        })?;
-        let mut count = 0;
-        // SAFETY: as in `create_topics`.
-        unsafe {
-            let result = rd::rd_kafka_event_DescribeConfigs_result(event.raw());
-            let results = rd::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
-            Ok(items(&event, results, count)
-                .iter()
-                .map(|&resource| settings(&event, resource))
-                .collect())
-        }
-    }
-
     /// Deletes the records before an offset of each partition, and returns the new first offsets.
     ///
     /// # Errors
@@ -376,46 +284,4 @@ fn new_topic(topic: &NewTopic<'_>) -> Result<Owned<rd::rd_kafka_NewTopic_t>, Cli
         unsafe { rd::rd_kafka_NewTopic_set_config(new.raw(), key.as_ptr(), value.as_ptr()) };
     }
     Ok(new)
-}
-
-/// # Safety
-/// `topic` is live.
-unsafe fn description(
-    topic: *const rd::rd_kafka_TopicDescription_t,
-) -> Result<TopicDescription, TopicError> {
-    // SAFETY: by this function's contract; what the topic lends is copied. Code and text of a null
-    // error are none and empty.
-    unsafe {
-        let error = rd::rd_kafka_TopicDescription_error(topic);
-        let code = if error.is_null() { Code::NONE } else { Code(raw::rd_kafka_error_code(error)) };
-        let name = text(rd::rd_kafka_TopicDescription_name(topic));
-        let name = TopicError::check(name, code, || text(rd::rd_kafka_error_string(error)))?;
-        let id = rd::rd_kafka_TopicDescription_topic_id(topic);
-        let high = u128::from(rd::rd_kafka_Uuid_most_significant_bits(id).cast_unsigned());
-        let low = u128::from(rd::rd_kafka_Uuid_least_significant_bits(id).cast_unsigned());
-        let mut partitions = 0;
-        rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
-        Ok(TopicDescription { name, id: high << 64 | low, partitions })
-    }
-}
-
-/// # Safety
-/// `resource` belongs to `event`.
-unsafe fn settings(
-    event: &Event,
-    resource: *const rd::rd_kafka_ConfigResource_t,
-) -> Result<Vec<(String, Option<String>)>, TopicError> {
-    let mut count = 0;
-    // SAFETY: by this function's contract; what the resource lends is copied.
-    unsafe {
-        let code = Code(raw::rd_kafka_ConfigResource_error(resource));
-        let name = text(rd::rd_kafka_ConfigResource_name(resource));
-        TopicError::check(name, code, || text(rd::rd_kafka_ConfigResource_error_string(resource)))?;
-        let found = rd::rd_kafka_ConfigResource_configs(resource, &raw mut count);
-        let one = |&setting: &*const rd::rd_kafka_ConfigEntry_t| {
-            let value = rd::rd_kafka_ConfigEntry_value(setting);
-            (text(rd::rd_kafka_ConfigEntry_name(setting)), (!value.is_null()).then(|| text(value)))
-        };
-        Ok(items(event, found, count).iter().map(one).collect())
-    }
 }

@@ -48,7 +48,9 @@ impl Group {
         if !error.is_passing() || (!is_patient && now.since(since) >= TOPICS_MISSING_MAX) {
             return Err(StreamsError::Topics(error));
         }
-        tracing::warn!(%error, "trying again");
+        if self.complaints.is_due(&error.to_string(), now) {
+            tracing::warn!(%error, "trying again every second");
+        }
         self.retry = Some((now.after(TOPICS_RETRY), retry));
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! Connections to brokers for the membership client: bytes both ways, nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use streams_core::membership::{Address, ConnectionId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
@@ -26,7 +29,15 @@ pub(crate) enum NetEvent {
 #[derive(Debug)]
 pub(super) struct Connections {
     inputs: Sender<Input>,
-    open: BTreeMap<ConnectionId, (Sender<Vec<u8>>, AbortHandle)>,
+    open: BTreeMap<ConnectionId, Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    frames: Sender<Vec<u8>>,
+    /// Ends it, and the end is told.
+    stuck: Arc<Notify>,
+    running: AbortHandle,
 }
 
 impl Connections {
@@ -36,29 +47,37 @@ impl Connections {
 
     pub(super) fn connect(&mut self, id: ConnectionId, address: Address) {
         let (frames, to_send) = channel(FRAMES_MAX);
-        let inputs = self.inputs.clone();
+        let (inputs, stuck) = (self.inputs.clone(), Arc::new(Notify::new()));
+        let is_stuck = Arc::clone(&stuck);
         let running = tokio::spawn(async move {
-            let reason = match run(id, &address, &inputs, to_send).await {
-                Ok(()) => "closed by the broker".to_owned(),
-                Err(error) => error.to_string(),
+            let reason = tokio::select! {
+                ended = run(id, &address, &inputs, to_send) => match ended {
+                    Ok(()) => "closed by the broker".to_owned(),
+                    Err(error) => error.to_string(),
+                },
+                () = is_stuck.notified() => {
+                    format!("the broker has taken none of {FRAMES_MAX} requests")
+                }
             };
             let _ = inputs.send(Input::Net(id, NetEvent::Closed(reason))).await;
         });
-        self.open.insert(id, (frames, running.abort_handle()));
+        self.open.insert(id, Connection { frames, stuck, running: running.abort_handle() });
     }
 
-    /// A full or closed connection drops the frame; its end is told as an event.
+    /// A full connection drops the frame and ends; one that has ended drops it. Either end is told as
+    /// an event.
     pub(super) fn send(&self, id: ConnectionId, bytes: Vec<u8>) {
-        if let Some((frames, running)) = self.open.get(&id)
-            && frames.try_send(bytes).is_err()
+        if let Some(connection) = self.open.get(&id)
+            && let Err(TrySendError::Full(_)) = connection.frames.try_send(bytes)
         {
-            running.abort();
+            connection.stuck.notify_one();
         }
     }
 
+    /// Ends a connection that the membership client wants no more; nothing is told.
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
-        if let Some((_, running)) = self.open.remove(&id) {
-            running.abort();
+        if let Some(connection) = self.open.remove(&id) {
+            connection.running.abort();
         }
     }
 
@@ -93,5 +112,43 @@ async fn run(
                 let _ = inputs.send(Input::Net(id, NetEvent::Received(bytes))).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use streams_core::membership::{Action, MemberData, Membership, MembershipConfig, Moment};
+
+    use super::*;
+
+    /// The first connection that a membership client wants.
+    fn wanted(port: u16) -> (ConnectionId, Address) {
+        let config = MembershipConfig::new("group", vec![Address::new("127.0.0.1", port)]);
+        let mut membership = Membership::new(config, Moment::default());
+        membership.subscribe(["topic".into()].into(), MemberData::default(), Moment::default());
+        match membership.poll(Moment::default()) {
+            Some(Action::Connect { connection, address }) => (connection, address),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_full_connection_is_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (id, address) = wanted(broker.local_addr().unwrap().port());
+        let (inputs, mut told) = channel(8);
+        runtime.block_on(async {
+            let mut connections = Connections::new(inputs);
+            connections.connect(id, address);
+            let first = told.recv().await;
+            assert!(matches!(first, Some(Input::Net(_, NetEvent::Connected))), "{first:?}");
+            // This thread runs the connection too, so none of these is written meanwhile.
+            (0..=FRAMES_MAX).for_each(|_| connections.send(id, vec![0]));
+            let last = told.recv().await;
+            assert!(matches!(last, Some(Input::Net(_, NetEvent::Closed(_)))), "{last:?}");
+        });
     }
 }

@@ -1,8 +1,11 @@
 //! The group thread: it drives the membership client, gives tasks to workers, and carries their
 //! commits to the coordinator. Heartbeats do not depend on workers.
+//!
+//! DIFFERENCE(one-member): the process is one member; in Kafka each stream thread is one.
 
 mod assignment;
 mod commits;
+mod complaints;
 mod connection;
 mod dispatch;
 mod failing;
@@ -20,8 +23,10 @@ use streams_core::names::{TaskId, TopicPartition};
 use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
 use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
 use streams_state::RocksBackend;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use crate::app::shared::{Running, Shared};
 use crate::clients::Clients;
@@ -49,7 +54,6 @@ pub(crate) enum Input {
     Started(Vec<TaskToStart>),
     /// A worker thread has ended.
     Failed(StreamsError),
-    Close,
 }
 
 /// What has to be known before tasks start.
@@ -66,6 +70,8 @@ pub(crate) struct GroupParts {
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
     pub(crate) workers: Vec<WorkerHandle>,
+    /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
+    pub(crate) closing: Arc<Notify>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<RocksBackend>,
     pub(crate) process: [u8; 16],
@@ -115,6 +121,7 @@ pub(crate) struct Group {
     commits: BTreeMap<CallId, (usize, streams_core::worker::CommitId)>,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
+    complaints: Complaints,
     /// When preparation is tried again, and for which generation the leader does.
     retry: Option<(Moment, Retry)>,
     life: Life,
@@ -165,6 +172,7 @@ impl Group {
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
+            complaints: Complaints::default(),
             retry: None,
             life: Life::Member,
             workers_done: BTreeSet::new(),
@@ -185,6 +193,7 @@ impl Group {
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
+        let closing = Arc::clone(&self.parts.closing);
         while self.life != Life::Over {
             while let Some(action) = self.membership.poll(self.now()) {
                 self.act(action)?;
@@ -192,6 +201,9 @@ impl Group {
             self.retry_if_due();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
+            if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::is_stuck) {
+                return Err(StreamsError::WorkerStuck(stuck + 1));
+            }
             if self.life == Life::Over {
                 break;
             }
@@ -201,6 +213,7 @@ impl Group {
                     Some(input) => self.handle(input)?,
                     None => break,
                 },
+                () = closing.notified() => self.begin_close(),
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -251,7 +264,11 @@ impl Group {
             }
             MemberEvent::Committed { call, result } => self.answer_commit(call, result),
             MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result)?,
-            MemberEvent::Troubled(trouble) => tracing::warn!(%trouble, "group membership"),
+            MemberEvent::Troubled(trouble) => {
+                if self.complaints.is_due(&trouble.to_string(), self.now()) {
+                    tracing::warn!(%trouble, "group membership");
+                }
+            }
             MemberEvent::Left => {
                 self.remember(None);
                 self.life = Life::Over;
@@ -262,6 +279,7 @@ impl Group {
     }
 
     /// A process that is killed and started again leaves in the name of the one before.
+    /// DIFFERENCE(leave-after-kill): in Kafka the group waits until the session of the dead ends.
     fn remember(&self, member: Option<&MemberId>) {
         let directory = self.parts.backend.directory();
         let kept = match member {
@@ -291,7 +309,6 @@ impl Group {
             Input::Counted(result) => self.counted(result)?,
             Input::Started(tasks) => self.give(tasks),
             Input::Failed(error) => return Err(error),
-            Input::Close => self.begin_close(),
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::app::{COUNTS, SOON};
 use crate::support::child::{self, Process, Told};
 use crate::support::fold::{self, Difference, Numbering};
+use crate::support::wait::let_live;
 use crate::support::{Place, holds_within};
 
 /// A session so long that nobody can have waited for it.
@@ -23,7 +24,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -33,10 +34,6 @@ impl Dice {
     pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let span = u64::try_from((most - least).as_micros()).unwrap().max(1);
         least + Duration::from_micros(self.next() % span)
-    }
-
-    pub(crate) fn one_in(&mut self, sides: u64) -> bool {
-        self.next().is_multiple_of(sides)
     }
 }
 
@@ -82,11 +79,7 @@ impl Lives {
     pub(crate) fn live(&mut self, process: Process, end: End, after: Duration) {
         let to_running = process.await_running();
         self.to_running_max = self.to_running_max.max(to_running);
-        let until = Instant::now() + after;
-        // Time passes here because a kill at a random time is the subject.
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            std::thread::park_timeout(left);
-        }
+        let_live(after);
         let mut restored = process.restored();
         let told = match end {
             End::Kill => process.kill(),
@@ -128,7 +121,7 @@ pub(crate) fn feed(place: &Place, numbering: &mut Numbering, a_second: usize, st
         while numbering.given() - before < due {
             writer.write(&place.input, &numbering.next());
         }
-        std::thread::park_timeout(Duration::from_millis(5));
+        let_live(Duration::from_millis(5));
     }
     writer.finish();
 }

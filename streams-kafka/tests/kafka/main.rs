@@ -1,5 +1,6 @@
 //! Tests of applications on real Kafka: a broker in a container, or the one that
-//! `KAFKA_BOOTSTRAP_SERVERS` names. Without either they fail and say what to install.
+//! `KAFKA_BOOTSTRAP_SERVERS` names; those that stop their broker have one of their own. Without
+//! either they fail and say what to install.
 //!
 //! Each test has its own topics, application and state directory. Figures are printed; see them
 //! with `cargo test --release -p streams-kafka --test kafka -- --nocapture`.
@@ -16,5 +17,4 @@ mod outages;
 mod running;
 mod shapes;
 mod sharing;
-mod soak;
 mod state_faults;

@@ -202,8 +202,8 @@ fn settings_come_from_a_file_and_the_environment() {
     );
     let file = PropertiesText { origin: "app.properties".to_owned(), text };
     let environment = [
-        ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), place.cluster.servers().to_owned()),
-        ("STREAMS_NUM_STREAM_THREADS".to_owned(), "1".to_owned()),
+        ("STREAMS_BOOTSTRAP_SERVERS", place.cluster.servers()),
+        ("STREAMS_NUM_STREAM_THREADS", "1"),
     ];
     let config = StreamsConfig::builder().properties(&file).environment(environment);
     let app = App::start(stateless(&place.input, &place.output, |_| Ok(true)), config);

@@ -1,4 +1,6 @@
 //! One memory budget for all stores of the process.
+//!
+//! DIFFERENCE(one-budget): in Kafka each store has a cache and buffers of its own.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! Stores on disk: a RocksDB database for each task.
+//!
+//! DIFFERENCE(local-layout): Kafka has one for each store.
 
 use std::fs;
 use std::path::Path;

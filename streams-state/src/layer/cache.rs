@@ -291,8 +291,8 @@ impl RecordCache {
 
     /// Removes an entry that says deleted and was written out.
     pub(crate) fn remove_deleted(&mut self, hash: u64, key: &[u8]) {
-        // DIFFERENCE: Kafka removes it also when it was written anew while it was flushed, and then
-        // loses that write.
+        // DIFFERENCE(flushed-delete): Kafka removes it also when it was written anew while it was
+        // flushed, and then loses that write.
         let Some(at) = self.find(hash, key) else { return };
         let node = &self.nodes[at as usize];
         if node.deleted && node.writer.is_none() {

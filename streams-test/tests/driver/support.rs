@@ -2,8 +2,8 @@
 
 use streams_core::error::ProcessorError;
 use streams_core::processor::{
-    Context, InitContext, Nulls, Processor, Punctuation, PunctuationType, Sink, SinkDestination,
-    Source, Stores, TimestampExtractor,
+    ConnectedStores, Context, InitContext, Nulls, Processor, Punctuation, PunctuationType, Sink,
+    SinkDestination, Source, TimestampExtractor,
 };
 use streams_core::record::Record;
 use streams_core::serde::DefaultSerde;
@@ -40,7 +40,9 @@ where
 pub(crate) struct Count(KeyValueStore<String, i64>);
 
 impl Count {
-    pub(crate) fn new(stores: &Stores<'_, '_>) -> Result<Self, streams_core::processor::LinkError> {
+    pub(crate) fn new(
+        stores: &ConnectedStores<'_, '_>,
+    ) -> Result<Self, streams_core::processor::LinkError> {
         Ok(Self(stores.store("counts")?))
     }
 }
@@ -96,7 +98,7 @@ impl Processor<String, String> for Swap {
 pub(crate) fn count_by_value() -> Topology {
     let mut builder = TopologyBuilder::new();
     let input = builder.source("source", ["in"], source::<String, String>());
-    let swap = builder.processor("swap", &[input], |_: &Stores<'_, '_>| Ok(Swap));
+    let swap = builder.processor("swap", &[input], |_: &ConnectedStores<'_, '_>| Ok(Swap));
     builder.add_repartition_topic("by-value-repartition".into(), RepartitionCount::Derived);
     builder.sink("swapped", &[swap], sink("by-value-repartition"));
     let again = builder.source("again", ["by-value-repartition"], source::<String, String>());
@@ -140,7 +142,8 @@ impl Processor<String, String> for Clock {
 pub(crate) fn clock(kind: PunctuationType) -> Topology {
     let mut builder = TopologyBuilder::new();
     let source = builder.source("source", ["in"], source::<String, String>());
-    let clock = builder.processor("clock", &[source], move |_: &Stores<'_, '_>| Ok(Clock(kind)));
+    let clock =
+        builder.processor("clock", &[source], move |_: &ConnectedStores<'_, '_>| Ok(Clock(kind)));
     builder.sink("sink", &[clock], sink("out"));
     builder.build().unwrap()
 }

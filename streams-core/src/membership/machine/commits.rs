@@ -12,9 +12,9 @@ use crate::membership::event::MemberEvent;
 use crate::membership::names::TopicName;
 use crate::membership::time::Moment;
 use crate::membership::wire::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit, TopicCommit,
+    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit,
 };
-use crate::membership::wire::{Api, ErrorCode};
+use crate::membership::wire::{Api, ByTopic, ErrorCode};
 
 /// The longest text that may be kept with an offset, in bytes, by the protocol. The broker's own
 /// limit (`offset.metadata.max.bytes`, 4096) is lower.
@@ -44,8 +44,7 @@ impl Membership {
             });
         }
         let topics = topics.into_iter();
-        let topics =
-            topics.map(|(name, partitions)| TopicCommit { topic: name.clone(), partitions });
+        let topics = topics.map(|(name, partitions)| ByTopic { topic: name.clone(), partitions });
         let request = OffsetCommitRequest {
             group: self.config.group.clone(),
             generation: first.token.generation,

@@ -11,10 +11,8 @@ use crate::membership::error::OffsetsError;
 use crate::membership::event::{CommittedOffset, MemberEvent};
 use crate::membership::names::{TopicName, TopicPartition};
 use crate::membership::time::Moment;
-use crate::membership::wire::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, TopicPartitions,
-};
-use crate::membership::wire::{Api, ErrorCode};
+use crate::membership::wire::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
+use crate::membership::wire::{Api, ByTopic, ErrorCode};
 
 type Positions = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
@@ -31,8 +29,7 @@ impl Membership {
             topics.entry(&place.topic).or_default().push(place.partition);
         }
         let topics = topics.into_iter();
-        let topics =
-            topics.map(|(name, partitions)| TopicPartitions { topic: name.clone(), partitions });
+        let topics = topics.map(|(name, partitions)| ByTopic { topic: name.clone(), partitions });
         let request =
             OffsetFetchRequest { group: self.config.group.clone(), topics: topics.collect() };
         self.send(Link::Coordinator, Call::Fetch, &request, now);

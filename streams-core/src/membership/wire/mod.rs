@@ -6,6 +6,7 @@
 
 mod api;
 pub mod api_versions;
+mod by_topic;
 mod error_code;
 pub mod find_coordinator;
 mod frame;
@@ -24,6 +25,7 @@ mod tests;
 mod writer;
 
 pub use api::{Api, Encoding, Version};
+pub use by_topic::ByTopic;
 pub use error_code::ErrorCode;
 pub use frame::{
     FRAME_BYTES_MAX, FrameBuffer, RequestHeader, decode_request_header, decode_response,

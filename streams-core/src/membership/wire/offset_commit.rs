@@ -1,7 +1,7 @@
 //! OffsetCommit: stores positions.
 
-use super::{Api, DecodeError, ErrorCode, Message, Reader, Request, Writer};
-use crate::membership::names::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use super::{Api, ByTopic, DecodeError, ErrorCode, Message, Reader, Request, Writer};
+use crate::membership::names::{Generation, GroupId, InstanceId, MemberId};
 
 /// Stores positions on behalf of a member in its generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,16 +15,7 @@ pub struct OffsetCommitRequest {
     /// Its lasting name.
     pub instance: Option<InstanceId>,
     /// The positions.
-    pub topics: Vec<TopicCommit>,
-}
-
-/// Positions in one topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicCommit {
-    /// The topic.
-    pub topic: TopicName,
-    /// Its partitions.
-    pub partitions: Vec<PartitionCommit>,
+    pub topics: Vec<ByTopic<PartitionCommit>>,
 }
 
 /// A position in one partition.
@@ -44,16 +35,7 @@ pub struct PartitionCommit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitResponse {
     /// By topic.
-    pub topics: Vec<TopicCommitted>,
-}
-
-/// The outcome for the partitions of one topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicCommitted {
-    /// The topic.
-    pub topic: TopicName,
-    /// By partition.
-    pub partitions: Vec<PartitionCommitted>,
+    pub topics: Vec<ByTopic<PartitionCommitted>>,
 }
 
 /// The outcome for one partition.
@@ -76,15 +58,11 @@ impl Message for OffsetCommitRequest {
         out.i32(self.generation.0);
         out.string(self.member.as_str());
         out.nullable_string(self.instance.as_ref().map(InstanceId::as_str));
-        out.list(&self.topics, |out, topic| {
-            out.string(topic.topic.as_str());
-            out.list(&topic.partitions, |out, partition| {
-                out.i32(partition.partition);
-                out.i64(partition.offset);
-                out.i32(partition.leader_epoch.unwrap_or(-1));
-                out.nullable_string(partition.metadata.as_deref());
-                out.tags();
-            });
+        ByTopic::encode_all(&self.topics, out, |out, partition| {
+            out.i32(partition.partition);
+            out.i64(partition.offset);
+            out.i32(partition.leader_epoch.unwrap_or(-1));
+            out.nullable_string(partition.metadata.as_deref());
             out.tags();
         });
         out.tags();
@@ -96,20 +74,15 @@ impl Message for OffsetCommitRequest {
             generation: Generation(input.i32()?),
             member: input.string()?.into(),
             instance: input.nullable_string()?.map(InstanceId::from),
-            topics: input.list(2, |input| {
-                let topic = input.string()?.into();
-                let partitions = input.list(17, |input| {
-                    let one = PartitionCommit {
-                        partition: input.i32()?,
-                        offset: input.i64()?,
-                        leader_epoch: Some(input.i32()?).filter(|epoch| *epoch >= 0),
-                        metadata: input.nullable_string()?,
-                    };
-                    input.tags()?;
-                    Ok(one)
-                })?;
+            topics: ByTopic::decode_all(input, 17, |input| {
+                let one = PartitionCommit {
+                    partition: input.i32()?,
+                    offset: input.i64()?,
+                    leader_epoch: Some(input.i32()?).filter(|epoch| *epoch >= 0),
+                    metadata: input.nullable_string()?,
+                };
                 input.tags()?;
-                Ok(TopicCommit { topic, partitions })
+                Ok(one)
             })?,
         };
         input.tags()?;
@@ -120,13 +93,9 @@ impl Message for OffsetCommitRequest {
 impl Message for OffsetCommitResponse {
     fn encode(&self, out: &mut Writer) {
         out.i32(0);
-        out.list(&self.topics, |out, topic| {
-            out.string(topic.topic.as_str());
-            out.list(&topic.partitions, |out, partition| {
-                out.i32(partition.partition);
-                out.i16(partition.error.number());
-                out.tags();
-            });
+        ByTopic::encode_all(&self.topics, out, |out, partition| {
+            out.i32(partition.partition);
+            out.i16(partition.error.number());
             out.tags();
         });
         out.tags();
@@ -134,16 +103,11 @@ impl Message for OffsetCommitResponse {
 
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.i32()?;
-        let topics = input.list(2, |input| {
-            let topic = input.string()?.into();
-            let partitions = input.list(6, |input| {
-                let partition = input.i32()?;
-                let error = input.i16()?.into();
-                input.tags()?;
-                Ok(PartitionCommitted { partition, error })
-            })?;
+        let topics = ByTopic::decode_all(input, 6, |input| {
+            let partition = input.i32()?;
+            let error = input.i16()?.into();
             input.tags()?;
-            Ok(TopicCommitted { topic, partitions })
+            Ok(PartitionCommitted { partition, error })
         })?;
         input.tags()?;
         Ok(Self { topics })

@@ -1,7 +1,7 @@
 //! OffsetFetch: reads positions.
 
-use super::{Api, DecodeError, ErrorCode, Message, Reader, Request, Writer};
-use crate::membership::names::{GroupId, TopicName};
+use super::{Api, ByTopic, DecodeError, ErrorCode, Message, Reader, Request, Writer};
+use crate::membership::names::GroupId;
 
 /// Asks for positions; ones that a transaction may still change are refused, not given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,34 +9,16 @@ pub struct OffsetFetchRequest {
     /// The group.
     pub group: GroupId,
     /// The partitions.
-    pub topics: Vec<TopicPartitions>,
-}
-
-/// Partitions of one topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicPartitions {
-    /// The topic.
-    pub topic: TopicName,
-    /// Its partitions.
-    pub partitions: Vec<i32>,
+    pub topics: Vec<ByTopic<i32>>,
 }
 
 /// Positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchResponse {
     /// By topic.
-    pub topics: Vec<TopicOffsets>,
+    pub topics: Vec<ByTopic<PartitionOffset>>,
     /// The outcome as a whole.
     pub error: ErrorCode,
-}
-
-/// Positions in one topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicOffsets {
-    /// The topic.
-    pub topic: TopicName,
-    /// By partition.
-    pub partitions: Vec<PartitionOffset>,
 }
 
 /// A position in one partition.
@@ -62,23 +44,14 @@ impl Request for OffsetFetchRequest {
 impl Message for OffsetFetchRequest {
     fn encode(&self, out: &mut Writer) {
         out.string(self.group.as_str());
-        out.list(&self.topics, |out, topic| {
-            out.string(topic.topic.as_str());
-            out.list(&topic.partitions, |out, partition| out.i32(*partition));
-            out.tags();
-        });
+        ByTopic::encode_all(&self.topics, out, |out, partition| out.i32(*partition));
         out.i8(1);
         out.tags();
     }
 
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let group = input.string()?.into();
-        let topics = input.list(3, |input| {
-            let topic = input.string()?.into();
-            let partitions = input.list(4, Reader::i32)?;
-            input.tags()?;
-            Ok(TopicPartitions { topic, partitions })
-        })?;
+        let topics = ByTopic::decode_all(input, 4, |input| input.i32())?;
         if !input.boolean()? {
             return Err(DecodeError::InvalidValue { field: "require stable", value: 0 });
         }
@@ -90,16 +63,12 @@ impl Message for OffsetFetchRequest {
 impl Message for OffsetFetchResponse {
     fn encode(&self, out: &mut Writer) {
         out.i32(0);
-        out.list(&self.topics, |out, topic| {
-            out.string(topic.topic.as_str());
-            out.list(&topic.partitions, |out, partition| {
-                out.i32(partition.partition);
-                out.i64(partition.offset);
-                out.i32(partition.leader_epoch.unwrap_or(-1));
-                out.nullable_string(partition.metadata.as_deref());
-                out.i16(partition.error.number());
-                out.tags();
-            });
+        ByTopic::encode_all(&self.topics, out, |out, partition| {
+            out.i32(partition.partition);
+            out.i64(partition.offset);
+            out.i32(partition.leader_epoch.unwrap_or(-1));
+            out.nullable_string(partition.metadata.as_deref());
+            out.i16(partition.error.number());
             out.tags();
         });
         out.i16(self.error.number());
@@ -108,21 +77,16 @@ impl Message for OffsetFetchResponse {
 
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         input.i32()?;
-        let topics = input.list(3, |input| {
-            let topic = input.string()?.into();
-            let partitions = input.list(20, |input| {
-                let one = PartitionOffset {
-                    partition: input.i32()?,
-                    offset: input.i64()?,
-                    leader_epoch: Some(input.i32()?).filter(|epoch| *epoch >= 0),
-                    metadata: input.nullable_string()?,
-                    error: input.i16()?.into(),
-                };
-                input.tags()?;
-                Ok(one)
-            })?;
+        let topics = ByTopic::decode_all(input, 20, |input| {
+            let one = PartitionOffset {
+                partition: input.i32()?,
+                offset: input.i64()?,
+                leader_epoch: Some(input.i32()?).filter(|epoch| *epoch >= 0),
+                metadata: input.nullable_string()?,
+                error: input.i16()?.into(),
+            };
             input.tags()?;
-            Ok(TopicOffsets { topic, partitions })
+            Ok(one)
         })?;
         let error = input.i16()?.into();
         input.tags()?;

@@ -11,12 +11,9 @@ use super::metadata::{
     Broker, MetadataRequest, MetadataResponse, PartitionMetadata, TopicMetadata,
 };
 use super::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit, PartitionCommitted, TopicCommit,
-    TopicCommitted,
+    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit, PartitionCommitted,
 };
-use super::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, PartitionOffset, TopicOffsets, TopicPartitions,
-};
+use super::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse, PartitionOffset};
 use super::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use super::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use super::sync_group::{MemberAssignment, SyncGroupRequest, SyncGroupResponse};
@@ -137,18 +134,18 @@ fn a_leave_comes_back() {
 fn a_commit_comes_back() {
     let (leader_epoch, metadata) = (None, Some("AgAA".into()));
     let one = PartitionCommit { partition: 1, offset: 1 << 40, leader_epoch, metadata };
-    let topics = vec![TopicCommit { topic: "t".into(), partitions: vec![one] }];
+    let topics = vec![ByTopic { topic: "t".into(), partitions: vec![one] }];
     let (group, member) = ("g".into(), "m".into());
     let generation = Generation(3);
     let request = OffsetCommitRequest { group, generation, member, instance: None, topics };
     let partitions = vec![PartitionCommitted { partition: 1, error: ErrorCode::IllegalGeneration }];
-    let topics = vec![TopicCommitted { topic: "t".into(), partitions }];
+    let topics = vec![ByTopic { topic: "t".into(), partitions }];
     round_trip(&request, &OffsetCommitResponse { topics });
 }
 
 #[test]
 fn a_fetch_comes_back() {
-    let topics = vec![TopicPartitions { topic: "t".into(), partitions: vec![0, 1] }];
+    let topics = vec![ByTopic { topic: "t".into(), partitions: vec![0, 1] }];
     let request = OffsetFetchRequest { group: "g".into(), topics };
     let one = PartitionOffset {
         partition: 1,
@@ -157,7 +154,7 @@ fn a_fetch_comes_back() {
         metadata: None,
         error: ErrorCode::UnstableOffsetCommit,
     };
-    let topics = vec![TopicOffsets { topic: "t".into(), partitions: vec![one] }];
+    let topics = vec![ByTopic { topic: "t".into(), partitions: vec![one] }];
     round_trip(&request, &OffsetFetchResponse { topics, error: ErrorCode::None });
 }
 

@@ -10,9 +10,9 @@ pub(crate) fn merge_repartition_topics(plan: &mut Plan) {
     hand_on_to_merges(plan);
     for (above, repartitions) in std::mem::take(&mut plan.rekeyed) {
         let fits = |id: &PlanId| plan.node(*id).forwards == plan.node(above).forwards;
-        // DIFFERENCE: a `process` in between may have changed the types without the optimiser's
-        // knowledge. Java moves the repartition above it all the same and fails on the first
-        // record.
+        // DIFFERENCE(typed-merge): a `process` in between may have changed the types without the
+        // optimiser's knowledge. Java moves the repartition above it all the same and fails on the
+        // first record.
         let repartitions: IndexSet<PlanId> = repartitions.into_iter().filter(fits).collect();
         if let Some(first) = repartitions.first() {
             replace(plan, above, *first, &repartitions);

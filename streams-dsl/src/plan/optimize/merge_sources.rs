@@ -53,6 +53,7 @@ fn merge(plan: &mut Plan, topic: &TopicName, first: PlanId, second: PlanId) {
     }
     // Java reads with the first source's serdes and fails on the first record.
     if plan.node(first).forwards != plan.node(second).forwards {
+        // DIFFERENCE(one-type-a-topic): in Kafka the serdes of the first count for all.
         return plan.fault(TopologyError::TopicTypes(topic.clone()));
     }
     let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();

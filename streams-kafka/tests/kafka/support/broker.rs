@@ -16,8 +16,8 @@ use super::wait::holds_within;
 const IMAGE: (&str, &str) = ("apache/kafka", "4.3.1");
 const START_MAX: Duration = Duration::from_secs(60);
 const HELP: &str = "these tests need Kafka: install a container engine that runs apache/kafka:4.3.1 \
-(Debian and Ubuntu: apt-get install docker.io; scripts/test does it), or name a broker in \
-KAFKA_BOOTSTRAP_SERVERS";
+(scripts/test does it on Debian and Ubuntu), or name a broker in KAFKA_BOOTSTRAP_SERVERS for those \
+that stop none";
 
 /// The broker that all tests share.
 pub(crate) fn shared() -> Cluster {

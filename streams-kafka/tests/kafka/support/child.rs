@@ -1,22 +1,19 @@
-//! An application in a process of its own, which can be killed: this program, started again.
+//! An application in a process of its own, which can be killed: the example `killed_tally`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use streams_core::worker::RestorePhase;
-use streams_kafka::{KafkaStreams, State};
+use streams_kafka::State;
 
-use super::app::{SOON, tally};
+use super::app::SOON;
 use super::place::Place;
 use super::wait::eventually;
 
 /// Before each line that a child writes for its parent.
-const MARK: &str = "@child ";
-const ENVIRONMENT: &str = "MILLSTREAM_TEST_CHILD";
-const TELL_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const MARK: &str = "@child ";
 
 /// What a child told, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +50,8 @@ pub(crate) fn start(place: &Place, state: &Path, settings: &[(&str, &str)]) -> P
         state.to_str().unwrap().to_owned(),
     ];
     words.extend(settings.iter().map(|(key, value)| format!("{key}={value}")));
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["support::child::the_program_of_a_child", "--exact", "--nocapture"]);
-    command.env(ENVIRONMENT, words.join("\n"));
+    let mut command = Command::new(program());
+    command.args(words);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let began = Instant::now();
     let mut child = command.spawn().unwrap();
@@ -75,19 +71,16 @@ pub(crate) fn start(place: &Place, state: &Path, settings: &[(&str, &str)]) -> P
     Process { child, stdin, told, began }
 }
 
-impl Told {
-    fn write(self) {
-        match self {
-            Self::State(state) => println!("{MARK}state {state}"),
-            Self::Restored { start, next, records } => {
-                println!("{MARK}restored {start} {next} {records}");
-            }
-            Self::Progress { processed, commits } => {
-                println!("{MARK}progress {processed} {commits}");
-            }
-        }
-    }
+/// The example that cargo has built beside this test.
+fn program() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let program = this.ancestors().nth(2).unwrap().join("examples/killed_tally");
+    let built = "build it with `cargo build --release --workspace --examples`";
+    assert!(program.is_file(), "{} is missing; {built}", program.display());
+    program
+}
 
+impl Told {
     fn read(line: &str) -> Self {
         let words: Vec<&str> = line.split_whitespace().collect();
         let number = |at: usize| words[at].parse::<i64>().unwrap();
@@ -180,60 +173,4 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Passes at once, unless a test has started this program for it.
-#[test]
-fn the_program_of_a_child() {
-    let Ok(words) = std::env::var(ENVIRONMENT) else { return };
-    let words: Vec<&str> = words.lines().collect();
-    let [application, servers, input, output, state, settings @ ..] = words.as_slice() else {
-        panic!("{ENVIRONMENT} is incomplete")
-    };
-    super::app::show_logs();
-    let config = streams_core::config::StreamsConfig::builder()
-        .application_id(*application)
-        .bootstrap_servers(*servers)
-        .set("state.dir", *state)
-        .set("commit.interval.ms", "200")
-        .set("replication.factor", "1");
-    let settings = settings.iter().map(|setting| setting.split_once('=').unwrap());
-    let config = settings.fold(config, |config, (key, value)| config.set(key, value));
-    let streams = KafkaStreams::builder(tally(input, output), config.build().unwrap())
-        .on_state_change(|new, _| Told::State(new).write())
-        .on_restore(|progress| {
-            if progress.phase == RestorePhase::Ended {
-                let records = i64::try_from(progress.records).unwrap();
-                let (start, next) = (progress.start, progress.next);
-                Told::Restored { start, next, records }.write();
-            }
-        })
-        .build();
-    let streams = Arc::new(streams);
-    streams.start().unwrap();
-    close_when_told(Arc::clone(&streams));
-    while !streams.state().is_final() {
-        let metrics = streams.metrics();
-        let (processed, commits) = (metrics.process_total(), metrics.commit_total());
-        Told::Progress { processed, commits }.write();
-        std::thread::park_timeout(TELL_EVERY);
-    }
-    let error = streams.error().map(|error| error.chain());
-    assert_eq!(streams.state(), State::NotRunning, "{error:?}");
-}
-
-/// A word on standard input closes the application; its end, when the parent dies, ends the
-/// process.
-fn close_when_told(streams: Arc<KafkaStreams>) {
-    let listener = std::thread::Builder::new().name("parent-listener".to_owned());
-    listener
-        .spawn(move || {
-            let mut line = String::new();
-            let read = std::io::stdin().read_line(&mut line);
-            if !matches!(read, Ok(1..)) {
-                std::process::exit(3);
-            }
-            streams.close(SOON).unwrap();
-        })
-        .unwrap();
 }

@@ -1,6 +1,6 @@
 //! What a test has to itself: names and a directory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -36,7 +36,9 @@ impl Place {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let application = format!("{name}-{:x}-{number}", since.as_micros());
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&application);
+        // Cargo names it to tests, and not to the example that is built from this file too.
+        let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, Into::into);
+        let directory = folder.join(&application);
         std::fs::create_dir_all(&directory).unwrap();
         Self {
             cluster,

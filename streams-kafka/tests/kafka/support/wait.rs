@@ -33,3 +33,11 @@ pub(crate) fn holds_within(
     eventually(what, within, || look().then_some(()));
     began.elapsed()
 }
+
+/// Lets an application run for a while, where a random moment or a rate is the subject of the test.
+pub(crate) fn let_live(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}

@@ -13,14 +13,14 @@ use streams_core::membership::wire::metadata::{
     Broker, MetadataRequest, MetadataResponse, PartitionMetadata, TopicMetadata,
 };
 use streams_core::membership::wire::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit, PartitionCommitted, TopicCommitted,
+    OffsetCommitRequest, OffsetCommitResponse, PartitionCommit, PartitionCommitted,
 };
 use streams_core::membership::wire::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, PartitionOffset, TopicOffsets,
+    OffsetFetchRequest, OffsetFetchResponse, PartitionOffset,
 };
 use streams_core::membership::wire::sync_group::SyncGroupRequest;
 use streams_core::membership::wire::{
-    Api, DecodeError, ErrorCode, Message as _, Reader, Request, decode_request_header,
+    Api, ByTopic, DecodeError, ErrorCode, Message as _, Reader, Request, decode_request_header,
 };
 use streams_core::membership::{GroupId, TopicId};
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
@@ -135,7 +135,7 @@ fn commit(state: &mut State, request: OffsetCommitRequest) -> OffsetCommitRespon
             };
             PartitionCommitted { partition, error }
         });
-        TopicCommitted { partitions: partitions.collect(), topic: topic.topic }
+        ByTopic { partitions: partitions.collect(), topic: topic.topic }
     });
     OffsetCommitResponse { topics: topics.collect() }
 }
@@ -171,7 +171,7 @@ fn fetch(state: &mut State, request: OffsetFetchRequest) -> OffsetFetchResponse 
                 error: ErrorCode::None,
             }
         });
-        TopicOffsets { partitions: partitions.collect(), topic: topic.topic }
+        ByTopic { partitions: partitions.collect(), topic: topic.topic }
     });
     OffsetFetchResponse { topics: topics.collect(), error: ErrorCode::None }
 }

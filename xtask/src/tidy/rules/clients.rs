@@ -8,14 +8,21 @@ use super::super::tree::Tree;
 
 struct Engine {
     packages: &'static [&'static str],
-    /// The only crate whose manifest may name it, beside [`MEASURED_BY`].
+    /// The only crate whose manifest may name it, beside [`MEASURED_BY`] and [`SHOWN_BY`].
     owner: &'static str,
     /// What the paths begin with whose code may name it.
     code: &'static str,
 }
 
 /// Never published: it measures what the engines allow without a framework.
-const MEASURED_BY: &str = "bench-app";
+const MEASURED_BY: Exception = Exception { package: "bench-app", code: "bench-app/src/limit/" };
+/// Its example writes and reads topics as the rest of a user's system does, by an ordinary client.
+const SHOWN_BY: Exception = Exception { package: "millstream", code: "examples/on_kafka/" };
+
+struct Exception {
+    package: &'static str,
+    code: &'static str,
+}
 
 const ENGINES: [Engine; 2] = [
     Engine {
@@ -41,14 +48,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn in_manifests(tree: &Tree, engine: &Engine) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for manifest in tree
-        .manifests
-        .iter()
-        .filter(|manifest| manifest.package != engine.owner && manifest.package != MEASURED_BY)
-    {
+    let others = tree.manifests.iter().filter(|manifest| {
+        manifest.package != engine.owner && manifest.package != MEASURED_BY.package
+    });
+    for manifest in others {
         for found in &manifest.dependencies {
+            let is_shown = manifest.package == SHOWN_BY.package && found.section == Section::Dev;
             let named = engine.packages.contains(&found.name.as_str());
-            if named && found.section != Section::Workspace {
+            if named && !is_shown && found.section != Section::Workspace {
                 let (name, owner) = (&found.name, engine.owner);
                 let what = format!("only {owner} depends on '{name}'; go through {owner}");
                 findings.push(Finding::new(&manifest.path, found.line, what));
@@ -60,7 +67,7 @@ fn in_manifests(tree: &Tree, engine: &Engine) -> Vec<Finding> {
 
 /// The first mention in a file is enough to say so.
 fn in_code(source: &Source, engine: &Engine) -> Option<Finding> {
-    if source.path.starts_with(engine.code) || source.path.starts_with("bench-app/src/limit/") {
+    if [engine.code, MEASURED_BY.code, SHOWN_BY.code].iter().any(|at| source.path.starts_with(at)) {
         return None;
     }
     let names = |text: &str| engine.packages.iter().any(|name| name.replace('-', "_") == text);
@@ -79,6 +86,8 @@ mod tests {
     fn a_client_outside_its_crate_is_refused() {
         check_lines(check, "streams-core/src/a.rs", "use rdkafka::Message;\n", &[1]);
         check_lines(check, "streams-kafka/src/a.rs", "use rdkafka::Message;\n", &[]);
+        check_lines(check, "examples/on_kafka/mod.rs", "use rdkafka::Message;\n", &[]);
+        check_lines(check, "examples/word_count.rs", "use rdkafka::Message;\n", &[1]);
     }
 
     #[test]
@@ -96,6 +105,9 @@ mod tests {
     fn a_manifest_outside_the_owner_is_refused() {
         let manifest = "[package]\nname = \"streams-core\"\n[dev-dependencies]\nrdkafka = \"1\"\n";
         check_lines(check, "streams-core/Cargo.toml", manifest, &[4]);
+        let facade = "[package]\nname = \"millstream\"\n[dependencies]\nrdkafka = \"1\"\n\
+            [dev-dependencies]\nrdkafka = \"1\"\n";
+        check_lines(check, "Cargo.toml", facade, &[4]);
         let versions = "[workspace.dependencies]\nrocksdb = \"1\"\n";
         check_lines(check, "Cargo.toml", versions, &[]);
     }

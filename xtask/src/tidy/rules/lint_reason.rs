@@ -1,7 +1,7 @@
 //! A lint is switched off only with a reason that a reader can weigh.
 
 use super::super::finding::Finding;
-use super::super::lexer::{self, is_at};
+use super::super::lexer::{self, Token, is_at};
 use super::super::source::Source;
 use super::super::tree::Tree;
 
@@ -22,7 +22,7 @@ fn check_source(source: &Source) -> Vec<Finding> {
             let switch =
                 matches!(tokens[at].text, "allow" | "expect") && is_at(&tokens, at + 1, "(");
             let last = lexer::closing(&tokens, at + 1);
-            if switch && !tokens[at..last].iter().any(|word| word.text == "reason") {
+            if switch && !(at..last).any(|word| gives_reason(source, &tokens, word)) {
                 let what = format!(
                     "`{}` without a reason; mend the cause or write `#[expect(.., reason = \"..\")]`",
                     tokens[at].text
@@ -34,6 +34,14 @@ fn check_source(source: &Source) -> Vec<Finding> {
     findings
 }
 
+/// `reason = "..."` with something between the quotes.
+fn gives_reason(source: &Source, tokens: &[Token<'_>], at: usize) -> bool {
+    let Some(sign) = tokens.get(at + 1) else { return false };
+    let given = source.text[sign.at + 1..].trim_start().strip_prefix('"');
+    let given = given.is_some_and(|text| !text.trim_start().starts_with('"'));
+    tokens[at].text == "reason" && sign.text == "=" && given
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check_lines;
@@ -43,6 +51,8 @@ mod tests {
     fn a_switch_without_reason_is_refused() {
         check_lines(check, "a/src/a.rs", "#[allow(dead_code)]\nfn f() {}\n", &[1]);
         check_lines(check, "a/src/a.rs", "\n#![allow(missing_docs)]\n", &[2]);
+        check_lines(check, "a/src/a.rs", "#[expect(dead_code, reason = \"\")]\n", &[1]);
+        check_lines(check, "a/src/a.rs", "#[allow(clippy::reason)]\n", &[1]);
         check_lines(check, "a/src/a.rs", "#[cfg_attr(test, expect(dead_code))]\n", &[1]);
     }
 

@@ -2,8 +2,12 @@
 
 mod ascii;
 mod clients;
+mod comment_wrap;
 mod conformance;
+mod core_io;
+mod differences;
 mod direction;
+mod erasure;
 mod errors_paragraph;
 mod file_size;
 mod function_size;
@@ -13,6 +17,7 @@ mod local_words;
 mod lockfile;
 mod module_doc;
 mod names;
+mod paths;
 mod similar;
 mod sleep;
 mod unfinished;
@@ -26,8 +31,12 @@ pub(super) type Rule = fn(&Tree) -> Vec<Finding>;
 pub(super) const ALL: &[Rule] = &[
     ascii::check,
     clients::check,
+    comment_wrap::check,
     conformance::check,
+    core_io::check,
+    differences::check,
     direction::check,
+    erasure::check,
     errors_paragraph::check,
     file_size::check,
     function_size::check,
@@ -37,6 +46,7 @@ pub(super) const ALL: &[Rule] = &[
     lockfile::check,
     module_doc::check,
     names::check,
+    paths::check,
     similar::check,
     sleep::check,
     unfinished::check,

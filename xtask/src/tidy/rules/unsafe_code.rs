@@ -3,7 +3,7 @@
 use super::super::finding::Finding;
 use super::super::tree::Tree;
 
-const PLACE: &str = "streams-kafka/src/ffi";
+const PLACE: &str = "streams-kafka/src/ffi/";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -25,6 +25,7 @@ mod tests {
     fn unsafe_code_elsewhere_is_refused() {
         check_lines(check, "streams-kafka/src/batch.rs", "\nfn f() { unsafe { g() } }\n", &[2]);
         check_lines(check, "streams-kafka/src/ffi/queue.rs", "fn f() { unsafe { g() } }\n", &[]);
+        check_lines(check, "streams-kafka/src/ffi_more.rs", "unsafe fn f() {}\n", &[1]);
         check_lines(check, "a/src/a.rs", "#![forbid(unsafe_code)] // no unsafe\n", &[]);
     }
 }

@@ -9,13 +9,13 @@ use crate::membership::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::membership::wire::join_group::{JoinGroupRequest, JoinGroupResponse, JoinedMember};
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 use crate::membership::wire::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted, TopicCommitted,
+    OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted,
 };
 use crate::membership::wire::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, PartitionOffset, TopicOffsets,
+    OffsetFetchRequest, OffsetFetchResponse, PartitionOffset,
 };
 use crate::membership::wire::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use crate::membership::wire::{ErrorCode, Request, Version, encode_response};
+use crate::membership::wire::{ByTopic, ErrorCode, Request, Version, encode_response};
 use crate::membership::{CommittedOffset, Generation};
 
 /// Where an answer goes.
@@ -389,7 +389,7 @@ impl Group {
                     self.offsets.insert(place, CommittedOffset { offset, leader_epoch, metadata });
                 }
             }
-            topics.push(TopicCommitted { topic: name, partitions });
+            topics.push(ByTopic { topic: name, partitions });
         }
         self.replies.push(reply.encode::<OffsetCommitRequest>(&OffsetCommitResponse { topics }));
     }
@@ -413,10 +413,7 @@ impl Group {
                     },
                 }
             });
-            topics.push(TopicOffsets {
-                topic: topic.topic.clone(),
-                partitions: partitions.collect(),
-            });
+            topics.push(ByTopic { topic: topic.topic.clone(), partitions: partitions.collect() });
         }
         let response = OffsetFetchResponse { topics, error: ErrorCode::None };
         self.replies.push(reply.encode::<OffsetFetchRequest>(&response));

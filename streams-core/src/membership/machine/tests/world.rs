@@ -14,12 +14,12 @@ use crate::membership::wire::metadata::{
     MetadataRequest, MetadataResponse, PartitionMetadata, TopicMetadata,
 };
 use crate::membership::wire::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted, TopicCommitted,
+    OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted,
 };
 use crate::membership::wire::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::membership::wire::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::membership::wire::{
-    Api, ErrorCode, Message, Reader, RequestHeader, decode_request_header,
+    Api, ByTopic, ErrorCode, Message, Reader, RequestHeader, decode_request_header,
 };
 use crate::membership::{
     Action, Address, ConnectionId, Generation, MembershipConfig, Moment, TopicName,
@@ -390,7 +390,7 @@ impl World {
             }
             Api::OffsetCommit => {
                 let request: OffsetCommitRequest = read(body);
-                let topics = request.topics.into_iter().map(|topic| TopicCommitted {
+                let topics = request.topics.into_iter().map(|topic| ByTopic {
                     topic: topic.topic,
                     partitions: topic
                         .partitions

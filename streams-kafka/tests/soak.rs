@@ -1,4 +1,14 @@
-//! The long form of the kill test: `scripts/soak` runs it.
+//! The long form of the kill test, which `scripts/soak` runs; `cargo test` leaves it out.
+
+#![expect(clippy::disallowed_methods, reason = "tests on real Kafka live by the real clock")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "figures are part of the result")]
+
+#[path = "kafka/crashes.rs"]
+mod crashes;
+#[path = "kafka/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the rest of it belongs to the other tests")]
+mod support;
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +25,13 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Passes at once, unless `scripts/soak` says how long it shall last.
+fn one_in(dice: &mut Dice, sides: u64) -> bool {
+    dice.next().is_multiple_of(sides)
+}
+
 #[test]
 fn soak() {
-    let seconds = setting("MILLSTREAM_SOAK_SECONDS", 0);
-    if seconds == 0 {
-        return;
-    }
+    let seconds = setting("MILLSTREAM_SOAK_SECONDS", 120);
     let kills = setting("MILLSTREAM_SOAK_KILLS", seconds / 2).max(1);
     let seed = setting("MILLSTREAM_SOAK_SEED", 1);
     println!("soak: {seconds} s, about {kills} kills, seed {seed}");
@@ -34,10 +44,10 @@ fn soak() {
     let began = Instant::now();
     while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
         while began.elapsed() < Duration::from_secs(seconds) && lives.kills < kills as usize {
-            let end = if dice.one_in(8) { End::Close } else { End::Kill };
+            let end = if one_in(&mut dice, 8) { End::Close } else { End::Kill };
             let after = dice.between(Duration::ZERO, mean);
             let process = child::start(&place, &state, &[]);
-            if dice.one_in(16) {
+            if one_in(&mut dice, 16) {
                 process.await_running();
                 broker.kill();
                 broker.start_again();
