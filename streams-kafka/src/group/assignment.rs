@@ -74,7 +74,7 @@ impl Group {
         tasks
             .map(|task| {
                 let partitions = self.inputs_of(task, counts);
-                (task, TaskInputs { partitions, changelog_end: None })
+                (task, TaskInputs { partitions, ..TaskInputs::default() })
             })
             .collect()
     }
