@@ -114,6 +114,7 @@ impl Group {
             }
             WorkerAction::Failed(error) => return Err(StreamsError::Worker(error)),
             WorkerAction::Restored(progress) => self.parts.shared.tell_restore(&progress),
+            WorkerAction::Demoted(_) | WorkerAction::Holds(_) => {}
         }
         Ok(())
     }
