@@ -100,10 +100,11 @@ proptest! {
         let standbys = with_state * policy.standby_replicas.min(group.len() - 1);
         let placed: usize = assignment.placements.values().map(|one| one.standby.len()).sum();
         let mut waiting = 0;
-        for (task, member) in assignment.withheld.iter().filter(|(task, _)| tasks[*task].is_logged())
-        {
-            waiting += 1;
-            prop_assert!(assignment.placements[member].standby.contains(task));
+        for (task, member) in &assignment.withheld {
+            if tasks[task].is_logged() {
+                waiting += 1;
+                prop_assert!(assignment.placements[member].standby.contains(task));
+            }
         }
         let placed = placed - waiting;
         prop_assert!((standbys..=standbys + policy.warmup_replicas_max).contains(&placed));
@@ -125,7 +126,8 @@ proptest! {
             prop_assert!(logged_of(&kept, &tasks) >= logged.min(least));
             if logged == 0 || logged == candidate.owned.len() {
                 let (least, _) = share(tasks.len(), &group, member);
-                prop_assert!(kept.len() >= candidate.owned.len().min(least.saturating_sub(with_state)));
+                let at_least = candidate.owned.len().min(least.saturating_sub(with_state));
+                prop_assert!(kept.len() >= at_least);
             }
         }
     }
@@ -152,7 +154,9 @@ proptest! {
     }
 
     #[test]
-    fn after_a_kill_each_state_is_taken_over_where_it_is((mut group, tasks) in group(), warmups in 1_usize..4) {
+    fn after_a_kill_each_state_is_taken_over_where_it_is(
+        (mut group, tasks) in group(), warmups in 1_usize..4,
+    ) {
         let policy = PlacementPolicy {
             standby_replicas: 1,
             acceptable_recovery_lag: 10_000,
