@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod plane;
 pub mod processor;
 pub mod record;
+pub mod roster;
 pub mod serde;
 pub mod store;
 pub mod task;

@@ -1,23 +1,33 @@
 //! Which member runs which task: a pure function of what the members say of themselves.
 //!
-//! The leader of a group calls [`assign`] in every rebalance. The result is balanced (each member
-//! gets its share by workers, to within one task), sticky (a task stays where it runs, else goes to
-//! where its state lies), deterministic, and cooperative: a task that moves is withheld for as long
-//! as a member other than its new one still lists it as owned, and is handed out in the follow-up
-//! rebalance, so that no task ever runs twice.
+//! The leader of a group calls [`assign`] in every rebalance. The result is
+//!
+//! - balanced: each member gets its share by workers, of the tasks with state and of all;
+//! - sticky: a task stays where it runs, else goes to where its state lies;
+//! - available: a task with state moves only to a member that has caught up with its changelogs;
+//!   until then it runs where its state is, and the member that shall have it warms up a copy;
+//! - cooperative: a task that moves is withheld for as long as a member other than its new one still
+//!   lists it as owned, and is handed out in the follow-up rebalance, so that no task ever runs
+//!   twice;
+//! - deterministic.
 
+mod movement;
+mod policy;
 mod quota;
+mod spread;
+mod standby;
+mod table;
 mod task;
 #[cfg(test)]
 mod tests;
 
-use crate::names::SubtopologyId;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use task::{TaskId, TaskInputs};
+pub use policy::PlacementPolicy;
+pub use task::{TaskId, TaskInputs, TaskState};
 
 use crate::membership::{MemberId, ProcessId};
-use quota::Quotas;
+use table::Table;
 
 /// A member as the assignor sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +38,10 @@ pub struct Candidate {
     pub workers: u16,
     /// Tasks that the member runs or has not yet released.
     pub owned: BTreeSet<TaskId>,
+    /// Tasks whose state the member keeps warm.
+    pub standby: BTreeSet<TaskId>,
     /// How many changelog records the member's local state lacks, for each task that it has state
-    /// of.
+    /// of. A task that it owns and says nothing of lacks none.
     pub lags: BTreeMap<TaskId, u64>,
 }
 
@@ -38,7 +50,7 @@ pub struct Candidate {
 pub struct Placement {
     /// Tasks to run.
     pub active: BTreeSet<TaskId>,
-    /// Tasks whose state to keep warm; none yet.
+    /// Tasks whose state to keep warm: as a standby, ahead of a move, or until their owner lets go.
     pub standby: BTreeSet<TaskId>,
 }
 
@@ -49,6 +61,8 @@ pub struct Assignment {
     pub placements: BTreeMap<MemberId, Placement>,
     /// Tasks that nobody is given until their owners release them, with the member that waits.
     pub withheld: BTreeMap<TaskId, MemberId>,
+    /// Tasks that shall move, themselves or a standby of them, once their state has caught up there.
+    pub awaited: BTreeSet<TaskId>,
 }
 
 impl Assignment {
@@ -57,155 +71,76 @@ impl Assignment {
     pub fn follow_up_needed(&self) -> bool {
         !self.withheld.is_empty()
     }
+
+    /// Whether another rebalance must follow to see whether copies have caught up
+    /// (`probing.rebalance.interval.ms`).
+    #[must_use]
+    pub fn probing_needed(&self) -> bool {
+        !self.awaited.is_empty()
+    }
 }
 
 /// Spreads `tasks` over `members`. Without members the result is empty.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use streams_core::assign::{Candidate, PlacementPolicy, TaskId, TaskState, assign};
+///
+/// let fresh = |process| Candidate {
+///     process: streams_core::membership::ProcessId([process; 16]),
+///     workers: 1,
+///     owned: [].into(),
+///     standby: [].into(),
+///     lags: [].into(),
+/// };
+/// let members = [("a".into(), fresh(1)), ("b".into(), fresh(2))].into();
+/// let tasks: BTreeMap<_, _> =
+///     (0..4).map(|partition| (TaskId::new(0, partition), TaskState::Stateless)).collect();
+/// let assignment = assign(&members, &tasks, &PlacementPolicy::default());
+/// assert!(assignment.placements.values().all(|placement| placement.active.len() == 2));
+/// ```
 #[must_use]
-pub fn assign(members: &BTreeMap<MemberId, Candidate>, tasks: &BTreeSet<TaskId>) -> Assignment {
-    let mut assignment = Assignment::default();
-    for member in members.keys() {
-        assignment.placements.insert(member.clone(), Placement::default());
-    }
-    let claims = claims(members);
-    for (task, member) in target(members, tasks, &claims) {
-        let others_own =
-            claims.get(&task).is_some_and(|owners| owners.iter().any(|o| *o != member));
-        if others_own {
-            assignment.withheld.insert(task, member.clone());
-        } else if let Some(placement) = assignment.placements.get_mut(member) {
-            placement.active.insert(task);
-        }
-    }
-    assignment
+pub fn assign(
+    members: &BTreeMap<MemberId, Candidate>,
+    tasks: &BTreeMap<TaskId, TaskState>,
+    policy: &PlacementPolicy,
+) -> Assignment {
+    let mut table = Table::new(members, tasks, *policy);
+    spread::spread_active(&mut table);
+    let mut movements = movement::hold_back_active(&mut table);
+    standby::place_standbys(&mut table, policy.standby_replicas);
+    movements.extend(movement::hold_back_standbys(&mut table));
+    let awaited = movement::warm_up(&mut table, movements, policy.warmup_replicas_max);
+    grant(table, (members, tasks), awaited)
 }
 
-/// Who says that it owns a task. More than one only after a fault.
-type Claims<'a> = BTreeMap<TaskId, Vec<&'a MemberId>>;
-
-fn claims(members: &BTreeMap<MemberId, Candidate>) -> Claims<'_> {
-    let mut claims = Claims::new();
+/// Hands out what no other member owns.
+fn grant(
+    table: Table<'_>,
+    (members, tasks): (&BTreeMap<MemberId, Candidate>, &BTreeMap<TaskId, TaskState>),
+    awaited: BTreeSet<TaskId>,
+) -> Assignment {
+    let mut owners = BTreeMap::<TaskId, Vec<&MemberId>>::new();
     for (member, candidate) in members {
         for task in &candidate.owned {
-            claims.entry(*task).or_default().push(member);
+            owners.entry(*task).or_default().push(member);
         }
     }
-    claims
-}
-
-/// A member while tasks are being placed.
-struct Seat<'a> {
-    member: &'a MemberId,
-    candidate: &'a Candidate,
-    quota: usize,
-    tasks: BTreeSet<TaskId>,
-}
-
-impl Seat<'_> {
-    fn free(&self) -> usize {
-        self.quota.saturating_sub(self.tasks.len())
-    }
-
-    fn in_subtopology(&self, subtopology: SubtopologyId) -> usize {
-        self.tasks.iter().filter(|task| task.subtopology == subtopology).count()
-    }
-}
-
-/// Where each task should be in the end.
-fn target<'a>(
-    members: &'a BTreeMap<MemberId, Candidate>,
-    tasks: &BTreeSet<TaskId>,
-    claims: &Claims<'_>,
-) -> BTreeMap<TaskId, &'a MemberId> {
-    let mut seats = seats(members, tasks, claims);
-    let mut open = tasks.clone();
-    for seat in &mut seats {
-        for task in &seat.tasks {
-            open.remove(task);
-        }
-    }
-    for index in 0..seats.len() {
-        open.extend(give_up_excess(&mut seats, index));
-    }
-    place_by_local_state(&mut seats, &mut open);
-    for task in open {
-        place_anywhere(&mut seats, task);
-    }
-    let pairs = seats.iter().flat_map(|seat| seat.tasks.iter().map(|task| (*task, seat.member)));
-    pairs.collect()
-}
-
-/// The members in a lasting order (a new member id of the same process changes nothing), each
-/// with the tasks that it alone owns.
-fn seats<'a>(
-    members: &'a BTreeMap<MemberId, Candidate>,
-    tasks: &BTreeSet<TaskId>,
-    claims: &Claims<'_>,
-) -> Vec<Seat<'a>> {
-    let sole = |task: &TaskId| claims.get(task).is_some_and(|owners| owners.len() == 1);
-    let mut seats: Vec<Seat<'a>> = members
-        .iter()
-        .map(|(member, candidate)| {
-            let kept = candidate.owned.iter().filter(|task| tasks.contains(*task) && sole(task));
-            Seat { member, candidate, quota: 0, tasks: kept.copied().collect() }
-        })
-        .collect();
-    seats.sort_by_key(|seat| (seat.candidate.process, seat.member));
-    let weights = seats.iter().map(|seat| (seat.candidate.workers, seat.tasks.len()));
-    let quotas = Quotas::new(tasks.len(), weights);
-    for (seat, quota) in seats.iter_mut().zip(quotas) {
-        seat.quota = quota;
-    }
-    seats
-}
-
-/// Takes from a member what is over its quota: first tasks whose state another member with room
-/// has too, then those of the sub-topology that it has most of, then the last ones.
-fn give_up_excess(seats: &mut [Seat<'_>], index: usize) -> Vec<TaskId> {
-    let mut given_up = Vec::new();
-    loop {
-        let Some(seat) = seats.get(index).filter(|seat| seat.tasks.len() > seat.quota) else {
-            return given_up;
+    let mut assignment = Assignment { awaited, ..Assignment::default() };
+    for mut seat in table.seats {
+        let owned_elsewhere = |task: &TaskId| {
+            owners.get(task).is_some_and(|owners| owners.iter().any(|one| *one != seat.member))
         };
-        let has_room = |other: &&Seat<'_>| other.free() > 0 && other.member != seat.member;
-        let mut per_subtopology = BTreeMap::<SubtopologyId, usize>::new();
-        for task in &seat.tasks {
-            *per_subtopology.entry(task.subtopology).or_default() += 1;
-        }
-        let worst = seat.tasks.iter().max_by_key(|task| {
-            let elsewhere =
-                seats.iter().filter(has_room).any(|o| o.candidate.lags.contains_key(*task));
-            (elsewhere, per_subtopology.get(&task.subtopology).copied(), **task)
-        });
-        let Some(worst) = worst.copied() else { return given_up };
-        given_up.push(worst);
-        if let Some(seat) = seats.get_mut(index) {
-            seat.tasks.remove(&worst);
-        }
+        let withheld: Vec<TaskId> =
+            seat.active.iter().copied().filter(|task| owned_elsewhere(task)).collect();
+        seat.active.retain(|task| !withheld.contains(task));
+        // Who waits for a task keeps its copy until then.
+        let with_state = |task: &&TaskId| tasks.get(task).is_some_and(|state| state.is_logged());
+        seat.standby.extend(withheld.iter().filter(with_state));
+        let waits = withheld.into_iter().map(|task| (task, seat.member.clone()));
+        assignment.withheld.extend(waits);
+        let placement = Placement { active: seat.active, standby: seat.standby };
+        assignment.placements.insert(seat.member.clone(), placement);
     }
-}
-
-/// Gives open tasks to members with room that have state of them, the least lag first.
-fn place_by_local_state(seats: &mut [Seat<'_>], open: &mut BTreeSet<TaskId>) {
-    let mut offers: Vec<(u64, TaskId, usize)> = Vec::new();
-    for (index, seat) in seats.iter().enumerate() {
-        let known = seat.candidate.lags.iter().filter(|(task, _)| open.contains(*task));
-        offers.extend(known.map(|(task, lag)| (*lag, *task, index)));
-    }
-    offers.sort_unstable();
-    for (_, task, index) in offers {
-        let Some(seat) = seats.get_mut(index).filter(|seat| seat.free() > 0) else { continue };
-        if open.remove(&task) {
-            seat.tasks.insert(task);
-        }
-    }
-}
-
-/// Gives a task to the member with room that has the fewest of its sub-topology, then most room.
-fn place_anywhere(seats: &mut [Seat<'_>], task: TaskId) {
-    let with_room = seats.iter_mut().filter(|seat| seat.free() > 0);
-    let best = with_room
-        .min_by_key(|seat| (seat.in_subtopology(task.subtopology), usize::MAX - seat.free()));
-    if let Some(seat) = best {
-        seat.tasks.insert(task);
-    }
+    assignment
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::names::{Address, GroupId, InstanceId};
+use super::user_data::USER_DATA_VERSION;
+use crate::assign::PlacementPolicy;
 
 /// Settings of a member, with Kafka's names and defaults where Kafka has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,14 @@ pub struct MembershipConfig {
     /// How long the owners of withheld tasks are waited for to release them, before another member
     /// begins the follow-up rebalance: 10 s, to twice that.
     pub follow_up_delay: Duration,
+    /// How many copies of state there are and when a task moves to one; the leader's counts.
+    pub placement: PlacementPolicy,
+    /// `probing.rebalance.interval.ms`: how often a rebalance sees whether copies have caught up,
+    /// while some are waited for. 10 min.
+    pub probing_interval: Duration,
+    /// The version of the user data that the member says it understands: the newest. A lower one
+    /// makes it a member of an older release.
+    pub user_data_version: i16,
     /// Seed of the jitter in waits; any number, different in each process.
     pub seed: u64,
 }
@@ -71,6 +81,9 @@ impl MembershipConfig {
             mismatch_timeout: Duration::from_secs(60),
             metadata_max_age: Duration::from_secs(300),
             follow_up_delay: Duration::from_secs(10),
+            placement: PlacementPolicy::default(),
+            probing_interval: Duration::from_secs(600),
+            user_data_version: USER_DATA_VERSION,
             seed: 0,
         }
     }

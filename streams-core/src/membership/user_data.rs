@@ -1,16 +1,21 @@
 //! What members tell each other: the user data of subscription and assignment.
 //!
 //! Both begin with a version. A reader takes the fields of the versions it knows and passes over
-//! whatever follows, so that a later version may only append.
+//! whatever follows, so that a later version may only append. Version 2 added standby tasks and
+//! probing rebalances.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::names::ProcessId;
 use super::wire::{DecodeError, EncodeError, Encoding, Reader, Version, Writer};
 use crate::assign::TaskId;
 
 /// The version that this library writes at most and understands in full.
-pub const USER_DATA_VERSION: i16 = 1;
+pub const USER_DATA_VERSION: i16 = 2;
+
+/// The first version with standby tasks: with an older member in the group there are none.
+pub const STANDBY_VERSION: i16 = 2;
 
 /// The largest user data that is written or read, in bytes. The whole group is one record of
 /// `__consumer_offsets`, and a broker's default limit for one is about a mebibyte.
@@ -19,9 +24,22 @@ pub const USER_DATA_BYTES_MAX: usize = 256 * 1024;
 const LAYOUT: Version = Version { number: USER_DATA_VERSION, encoding: Encoding::Classic };
 
 /// Bytes of everything but the lists, with their lengths.
-const FIXED_BYTES: usize = 2 + 16 + 4 + 2 + 4 + 4 + 4;
+const FIXED_BYTES: usize = 2 + 16 + 4 + 2 + 4 + 4 + 4 + 4;
 const TASK_BYTES: usize = 8;
 const POSITION_BYTES: usize = 16;
+/// Stands for [`StatePosition::Running`], as in Kafka (`LATEST_OFFSET`).
+const RUNNING: i64 = -2;
+/// In place of milliseconds: no probing rebalance.
+const NO_PROBE: i64 = -1;
+
+/// How far a member's state of a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatePosition {
+    /// The sum of the changelog offsets up to which it is there.
+    UpTo(i64),
+    /// The task runs: nothing is ahead of it.
+    Running,
+}
 
 /// What a member says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,8 +50,10 @@ pub struct MemberData {
     pub application_version: i32,
     /// Threads that run tasks.
     pub workers: u16,
-    /// For each task with local state, the sum of the changelog offsets up to which it is there.
-    pub positions: BTreeMap<TaskId, i64>,
+    /// For each task with local state, how far it is.
+    pub positions: BTreeMap<TaskId, StatePosition>,
+    /// Tasks whose state it keeps warm. From version 2 on.
+    pub standby: BTreeSet<TaskId>,
 }
 
 /// A member's data as they travel.
@@ -62,25 +82,30 @@ pub struct AssignmentData {
     /// Whether tasks are withheld until their owners release them, so that another rebalance
     /// follows.
     pub follow_up: bool,
+    /// After how long, in whole milliseconds, this member begins another rebalance to see whether
+    /// copies have caught up. From version 2 on.
+    pub probe_after: Option<Duration>,
 }
 
 impl SubscriptionData {
-    /// The data's bytes. Positions that would take it over [`USER_DATA_BYTES_MAX`] are left out,
-    /// the lowest first; they only guide the assignment.
+    /// The data's bytes, in the version that they say. Positions that would take it over
+    /// [`USER_DATA_BYTES_MAX`] are left out, the lowest first; they only guide the assignment.
     ///
     /// # Errors
-    /// [`EncodeError`] if the tasks owned alone are over the limit.
+    /// [`EncodeError`] if the tasks alone are over the limit.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let used = FIXED_BYTES + self.owned.len() * TASK_BYTES;
+        let version = self.version.clamp(1, USER_DATA_VERSION);
+        let tasks = self.owned.len() + self.member.standby.len();
+        let used = FIXED_BYTES + tasks * TASK_BYTES;
         let Some(left) = USER_DATA_BYTES_MAX.checked_sub(used) else {
             return Err(EncodeError::TooLong { length: used, max: USER_DATA_BYTES_MAX });
         };
-        let mut positions: Vec<(i64, TaskId)> =
+        let mut positions: Vec<(StatePosition, TaskId)> =
             self.member.positions.iter().map(|(task, position)| (*position, *task)).collect();
         positions.sort_unstable_by(|a, b| b.cmp(a));
         positions.truncate(left / POSITION_BYTES);
         let mut out = Writer::new(Vec::new(), LAYOUT);
-        out.i16(USER_DATA_VERSION);
+        out.i16(version);
         out.raw(&self.member.process.0);
         out.i32(self.member.application_version);
         out.i16(self.member.workers.min(i16::MAX.unsigned_abs()).cast_signed());
@@ -88,8 +113,14 @@ impl SubscriptionData {
         write_tasks(&mut out, &self.owned);
         out.list(&positions, |out, (position, task)| {
             write_task(out, *task);
-            out.i64(*position);
+            out.i64(match position {
+                StatePosition::Running => RUNNING,
+                StatePosition::UpTo(offset) => *offset,
+            });
         });
+        if version >= STANDBY_VERSION {
+            write_tasks(&mut out, &self.member.standby);
+        }
         out.finish()
     }
 
@@ -107,14 +138,23 @@ impl SubscriptionData {
         let owned = read_tasks(&mut input)?;
         let positions =
             input.list(POSITION_BYTES, |input| Ok((read_task(input)?, input.i64()?)))?;
-        let positions = positions.into_iter().collect();
-        let member = MemberData { process, application_version, workers, positions };
+        let position = |(task, offset)| match offset {
+            RUNNING => Some((task, StatePosition::Running)),
+            0.. => Some((task, StatePosition::UpTo(offset))),
+            _ => None,
+        };
+        let positions = positions.into_iter().filter_map(position).collect();
+        let standby = match version {
+            STANDBY_VERSION.. => read_tasks(&mut input)?,
+            _ => BTreeSet::new(),
+        };
+        let member = MemberData { process, application_version, workers, positions, standby };
         Ok(Self { version, sequence, member, owned })
     }
 }
 
 impl AssignmentData {
-    /// The data's bytes.
+    /// The data's bytes, in the version that they say.
     ///
     /// # Errors
     /// [`EncodeError`] if they are over [`USER_DATA_BYTES_MAX`].
@@ -124,6 +164,12 @@ impl AssignmentData {
         write_tasks(&mut out, &self.active);
         write_tasks(&mut out, &self.standby);
         out.i8(i8::from(self.follow_up));
+        if self.version >= STANDBY_VERSION {
+            let millis = self
+                .probe_after
+                .map_or(NO_PROBE, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+            out.i64(millis);
+        }
         let bytes = out.finish()?;
         if bytes.len() > USER_DATA_BYTES_MAX {
             return Err(EncodeError::TooLong { length: bytes.len(), max: USER_DATA_BYTES_MAX });
@@ -143,7 +189,11 @@ impl AssignmentData {
         let version = input.i16()?;
         let (active, standby) = (read_tasks(&mut input)?, read_tasks(&mut input)?);
         let follow_up = input.boolean()?;
-        Ok(Self { version, active, standby, follow_up })
+        let probe_after = match version {
+            STANDBY_VERSION.. => u64::try_from(input.i64()?).ok().map(Duration::from_millis),
+            _ => None,
+        };
+        Ok(Self { version, active, standby, follow_up, probe_after })
     }
 }
 
@@ -181,46 +231,75 @@ fn read_tasks(input: &mut Reader<'_>) -> Result<BTreeSet<TaskId>, DecodeError> {
 mod tests {
     use super::*;
 
-    fn subscription() -> SubscriptionData {
-        let positions = [(TaskId::new(0, 1), 77), (TaskId::new(2, 0), -1)].into();
+    fn subscription(version: i16) -> SubscriptionData {
+        let running = (TaskId::new(0, 1), StatePosition::Running);
+        let positions = [running, (TaskId::new(2, 0), StatePosition::UpTo(77))].into();
+        let standby = match version {
+            1 => BTreeSet::new(),
+            _ => [TaskId::new(2, 0)].into(),
+        };
         let process = ProcessId(*b"0123456789abcdef");
-        let member = MemberData { process, application_version: 4, workers: 3, positions };
-        let owned = [TaskId::new(0, 1)].into();
-        SubscriptionData { version: USER_DATA_VERSION, sequence: 9, member, owned }
+        let member = MemberData { process, application_version: 4, workers: 3, positions, standby };
+        SubscriptionData { version, sequence: 9, member, owned: [TaskId::new(0, 1)].into() }
+    }
+
+    fn assignment(version: i16) -> AssignmentData {
+        AssignmentData {
+            version,
+            active: [TaskId::new(0, 0), TaskId::new(1, 5)].into(),
+            standby: BTreeSet::new(),
+            follow_up: true,
+            probe_after: (version > 1).then_some(Duration::from_mins(10)),
+        }
     }
 
     #[test]
-    fn a_subscription_comes_back() {
-        let bytes = subscription().encode().unwrap();
-        assert_eq!(SubscriptionData::decode(&bytes).unwrap(), subscription());
+    fn a_subscription_of_each_version_comes_back() {
+        for version in 1..=USER_DATA_VERSION {
+            let bytes = subscription(version).encode().unwrap();
+            assert_eq!(SubscriptionData::decode(&bytes).unwrap(), subscription(version));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_version_1_stay() {
+        let bytes = subscription(1).encode().unwrap();
+        let mut expected = b"\0\x01\
+            0123456789abcdef\
+            \0\0\0\x04\0\x03\0\0\0\x09\
+            \0\0\0\x01\0\0\0\0\0\0\0\x01\
+            \0\0\0\x02"
+            .to_vec();
+        expected.extend(b"\0\0\0\0\0\0\0\x01\xff\xff\xff\xff\xff\xff\xff\xfe");
+        expected.extend(b"\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x4d");
+        assert_eq!(bytes, expected);
+        let bytes = assignment(1).encode().unwrap();
+        let expected = b"\0\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x05\0\0\0\0\x01";
+        assert_eq!(bytes, expected);
     }
 
     #[test]
     fn a_later_version_is_read_as_far_as_known() {
-        let mut bytes = subscription().encode().unwrap();
+        let mut bytes = subscription(2).encode().unwrap();
         bytes[1] = 5;
         bytes.extend([1, 2, 3]);
         let decoded = SubscriptionData::decode(&bytes).unwrap();
-        assert_eq!(decoded, SubscriptionData { version: 5, ..subscription() });
+        assert_eq!(decoded, SubscriptionData { version: 5, ..subscription(2) });
     }
 
     #[test]
-    fn an_assignment_comes_back() {
-        let data = AssignmentData {
-            version: 1,
-            active: [TaskId::new(0, 0), TaskId::new(1, 5)].into(),
-            standby: BTreeSet::new(),
-            follow_up: true,
-        };
-        let mut bytes = data.encode().unwrap();
-        bytes.push(1);
-        assert_eq!(AssignmentData::decode(&bytes).unwrap(), data);
+    fn an_assignment_of_each_version_comes_back() {
+        for version in 1..=USER_DATA_VERSION {
+            let mut bytes = assignment(version).encode().unwrap();
+            bytes.push(1);
+            assert_eq!(AssignmentData::decode(&bytes).unwrap(), assignment(version));
+        }
     }
 
     #[test]
     fn too_many_positions_are_cut_to_the_furthest() {
-        let mut data = subscription();
-        let tasks = (0..40_000).map(|partition| (TaskId::new(0, partition), i64::from(partition)));
+        let mut data = subscription(2);
+        let tasks = (0..40_000).map(|at| (TaskId::new(0, at), StatePosition::UpTo(i64::from(at))));
         data.member.positions = tasks.collect();
         let bytes = data.encode().unwrap();
         assert!(bytes.len() <= USER_DATA_BYTES_MAX);
@@ -231,9 +310,13 @@ mod tests {
 
     #[test]
     fn every_cut_is_an_error_and_no_panic() {
-        let bytes = subscription().encode().unwrap();
+        let bytes = subscription(2).encode().unwrap();
         for end in 0..bytes.len() {
             assert!(SubscriptionData::decode(&bytes[..end]).is_err());
+        }
+        let bytes = assignment(2).encode().unwrap();
+        for end in 1..bytes.len() {
+            assert!(AssignmentData::decode(&bytes[..end]).is_err());
         }
         assert!(SubscriptionData::decode(&vec![1; USER_DATA_BYTES_MAX + 1]).is_err());
     }

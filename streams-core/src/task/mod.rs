@@ -16,7 +16,9 @@ use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
 use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
 use crate::record::{Headers, RecordBatch};
-use crate::store::{CacheBudget, Logging, OpenStores, StateBackend, StoreToOpen, TaskStores};
+use crate::store::{
+    CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
+};
 use crate::time::Timestamp;
 use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
 
@@ -41,6 +43,21 @@ pub struct TaskParts<'a> {
     pub task_number: u32,
     /// How long it waits for partitions without data.
     pub idle: TaskIdle,
+}
+
+/// Whether a store survives its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on disk.
+    OnDisk,
+    /// It is lost with the process.
+    InMemory,
+}
+
+impl Durability {
+    fn of(spec: &dyn StoreSpec) -> Self {
+        if spec.is_persistent() { Self::OnDisk } else { Self::InMemory }
+    }
 }
 
 /// Why a task could not be made.
@@ -103,6 +120,8 @@ pub struct Task {
     stores: Box<dyn TaskStores>,
     store_names: Vec<StoreName>,
     restored_from: Vec<Option<TopicPartition>>,
+    /// Those with a changelog of their own.
+    logged_stores: Vec<(usize, Durability)>,
     /// By input partition: whether records were consumed since the task started.
     consumed: Vec<bool>,
     commit_needed: bool,
@@ -124,6 +143,8 @@ impl Task {
         let store_names = parts.topology.stores_of(&parts.subtopologies);
         let to_open = stores_to_open(&parts.topology, &store_names, &parts.names, task);
         let restored_from = to_open.iter().map(|store| store.restored_from.clone()).collect();
+        let logged = to_open.iter().enumerate().filter(|(_, store)| store.changelog.is_some());
+        let logged_stores = logged.map(|(at, store)| (at, Durability::of(&*store.spec))).collect();
         let stores = parts.backend.open(OpenStores {
             task,
             task_number: parts.task_number,
@@ -156,6 +177,7 @@ impl Task {
             stores,
             store_names,
             restored_from,
+            logged_stores,
             commit_needed: false,
         };
         task.order_flushes();
@@ -190,6 +212,16 @@ impl Task {
     #[must_use]
     pub fn restored_from(&self) -> &[Option<TopicPartition>] {
         &self.restored_from
+    }
+
+    /// The stores that have a changelog of their own, by number.
+    pub fn logged_stores(&self) -> impl Iterator<Item = (usize, Durability)> + '_ {
+        self.logged_stores.iter().copied()
+    }
+
+    /// The time, for what is written outside of a record's processing.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.context.set_now(now);
     }
 
     /// The task's stores.

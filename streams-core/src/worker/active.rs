@@ -3,19 +3,32 @@
 use crate::names::{TaskId, TopicPartition};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, Delivery, InputId, ReadFor, StartAt};
-use crate::task::{OffsetToCommit, Task, commit_metadata};
+use crate::task::{Durability, OffsetToCommit, Task, commit_metadata};
 use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
-use super::message::TaskInput;
+use super::message::{HeldPhase, HeldState, TaskInput};
 use super::restore::Restoration;
 
 /// What a task is doing.
 pub(super) enum Phase {
+    /// Another process runs it; its stores follow their changelogs.
+    Standby(Vec<Restoration>),
     /// Its stores are being rebuilt.
     Restoring(Vec<Restoration>),
     /// It processes records.
     Running,
+}
+
+/// What becomes of a task once its commit is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// It stays.
+    Stay,
+    /// It is closed.
+    Close,
+    /// It is a standby.
+    StandBy,
 }
 
 /// How far a store's changelog is acknowledged.
@@ -54,8 +67,9 @@ pub(super) struct ActiveTask {
     pub(super) phase: Phase,
     acknowledged: Vec<Acknowledged>,
     pub(super) failed_deliveries: Vec<Delivery>,
-    /// It shall be closed once its commit is done.
-    pub(super) is_leaving: bool,
+    pub(super) afterwards: Afterwards,
+    /// What was told of its state last.
+    told: Option<HeldState>,
 }
 
 impl ActiveTask {
@@ -67,7 +81,8 @@ impl ActiveTask {
             phase: Phase::Restoring(Vec::new()),
             acknowledged,
             failed_deliveries: Vec::new(),
-            is_leaving: false,
+            afterwards: Afterwards::Stay,
+            told: None,
         }
     }
 
@@ -77,6 +92,46 @@ impl ActiveTask {
 
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
+    }
+
+    pub(super) const fn is_standby(&self) -> bool {
+        matches!(self.phase, Phase::Standby(_))
+    }
+
+    /// The stores that are being read, by a restoration or as a standby.
+    pub(super) fn restorations_mut(&mut self) -> (&mut Task, &mut [Restoration]) {
+        let restorations = match &mut self.phase {
+            Phase::Standby(restorations) | Phase::Restoring(restorations) => restorations,
+            Phase::Running => return (&mut self.task, &mut []),
+        };
+        (&mut self.task, restorations)
+    }
+
+    /// How far the state is, if that has changed since it was told last.
+    pub(super) fn news(&mut self) -> Option<HeldState> {
+        let reading: &[Restoration] = match &self.phase {
+            Phase::Standby(restorations) | Phase::Restoring(restorations) => restorations,
+            Phase::Running => &[],
+        };
+        let mut held = HeldState {
+            task: self.id(),
+            phase: match &self.phase {
+                Phase::Running => HeldPhase::Running,
+                Phase::Restoring(_) => HeldPhase::Restoring,
+                Phase::Standby(_) => HeldPhase::Standby,
+            },
+            position: 0,
+            on_disk: 0,
+        };
+        // Only a state with changelogs can be had elsewhere.
+        self.task.logged_stores().next()?;
+        for (store, logged) in self.task.logged_stores() {
+            let durable = self.task.stores().position(store).unwrap_or(0);
+            let read = reading.iter().find(|one| one.store() == store);
+            held.position += read.map_or(durable, |one| one.progress().next);
+            held.on_disk += if logged == Durability::OnDisk { durable } else { 0 };
+        }
+        (self.told != Some(held)).then(|| *self.told.insert(held))
     }
 
     /// A store is in step with its changelog up to here.
@@ -159,7 +214,7 @@ impl ActiveTask {
         for (_, input) in self.inputs.drain(..) {
             plane.close(input);
         }
-        if let Phase::Restoring(restorations) = &mut self.phase {
+        if let Phase::Standby(restorations) | Phase::Restoring(restorations) = &mut self.phase {
             restorations.drain(..).for_each(|mut restoration| restoration.close(plane));
         }
     }

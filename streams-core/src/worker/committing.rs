@@ -49,8 +49,7 @@ impl Worker {
             tasks.push(*number);
         }
         if tasks.is_empty() {
-            self.close_leaving();
-            return Ok(());
+            return self.finish_leaving(now);
         }
         self.plane.hurry();
         self.commits.in_flight = Some(InFlight::Flushing { tasks, began: now });
@@ -140,7 +139,6 @@ impl Worker {
                 self.rebuild(*number, &interleaved)?;
             }
         }
-        self.close_leaving();
-        Ok(())
+        self.finish_leaving(now)
     }
 }

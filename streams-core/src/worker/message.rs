@@ -61,7 +61,12 @@ pub enum CommitFailure {
 pub enum Command {
     /// These tasks are the worker's from now on.
     Start(Vec<TaskToStart>),
-    /// Commit and close these tasks, then say so.
+    /// Keep the state of these tasks warm: follow their changelogs, process nothing. A later
+    /// `Start` runs them without a restoration of what is there.
+    StandBy(Vec<TaskToStart>),
+    /// Commit these tasks, run them no longer but keep their state warm, then say so.
+    Demote(Vec<TaskId>),
+    /// Commit and close these tasks, standbys too, then say so.
     Release(Vec<TaskId>),
     /// These tasks are another member's: drop what is staged, and close.
     Lose(Vec<TaskId>),
@@ -89,12 +94,41 @@ pub enum Action {
     Running(TaskId),
     /// The task is closed. Whether its last offsets were committed, the coordinator knows.
     Closed(TaskId),
+    /// The task runs no longer, and is a standby. Whether its last offsets were committed, the
+    /// coordinator knows.
+    Demoted(TaskId),
+    /// How far a task's state is has changed.
+    Holds(HeldState),
     /// All tasks are closed after a [`Command::Shutdown`].
     Done,
     /// The worker cannot go on.
     Failed(WorkerError),
     /// A store is being restored, or has been.
     Restored(RestoreProgress),
+}
+
+/// What a task with local state does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldPhase {
+    /// It runs; nothing is ahead of its state.
+    Running,
+    /// It will run, once its state is rebuilt.
+    Restoring,
+    /// It follows the task that runs elsewhere.
+    Standby,
+}
+
+/// How far a task's state is, to guide the assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldState {
+    /// The task.
+    pub task: TaskId,
+    /// What it does.
+    pub phase: HeldPhase,
+    /// The sum of the offsets of its own changelogs up to which the state is there.
+    pub position: i64,
+    /// The same of what a restart finds on disk.
+    pub on_disk: i64,
 }
 
 /// How far the restoration of a store is.

@@ -7,18 +7,19 @@ mod committing;
 mod message;
 mod restore;
 mod restoring;
+mod standby;
 mod starting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::active::{ActiveTask, Phase};
+use self::active::{ActiveTask, Afterwards, Phase};
 pub use self::commit::CommitPolicy;
 use self::commit::Commits;
 pub use self::message::{
-    Action, Command, CommitFailure, CommitId, RestorePhase, RestoreProgress, TaskInput,
-    TaskToStart, TurnReport, WorkerError,
+    Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
+    TaskInput, TaskToStart, TurnReport, WorkerError,
 };
 use crate::error::{ProduceError, TaskError};
 use crate::handler::{Handlers, Verdict};
@@ -79,6 +80,8 @@ pub struct Worker {
     actions: VecDeque<Action>,
     undelivered: usize,
     commit_latency: Option<std::time::Duration>,
+    /// When states were settled and told last.
+    settled: Timestamp,
     dropped: DropCounts,
     life: Life,
 }
@@ -111,6 +114,7 @@ impl Worker {
             actions: VecDeque::new(),
             undelivered: 0,
             commit_latency: None,
+            settled: Timestamp::UNKNOWN,
             dropped: DropCounts::default(),
             life: Life::Working,
         }
@@ -123,6 +127,11 @@ impl Worker {
         }
         let result = match command {
             Command::Start(tasks) => self.start_tasks(tasks),
+            Command::StandBy(tasks) => self.stand_by(tasks),
+            Command::Demote(tasks) => {
+                self.after_commit(&tasks, Afterwards::StandBy);
+                Ok(())
+            }
             Command::Release(tasks) => {
                 self.release(&tasks);
                 Ok(())
@@ -191,7 +200,10 @@ impl Worker {
             self.process(now, report)?;
             self.punctuate(now, report)?;
         }
-        self.step_commit(now, report)
+        self.step_commit(now, report)?;
+        self.step_standbys(report)?;
+        self.settle_states(now);
+        Ok(())
     }
 
     fn active(&self) -> impl Iterator<Item = &ActiveTask> {

@@ -1,6 +1,8 @@
 //! Rebuilding a store from its changelog, a bounded number of records a turn.
 
-use super::message::{RestorePhase, RestoreProgress};
+use std::collections::BTreeMap;
+
+use super::message::{RestorePhase, RestoreProgress, TaskInput};
 use crate::error::StoreError;
 use crate::names::{StoreName, TopicPartition};
 use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
@@ -12,6 +14,15 @@ use crate::topology::OffsetReset;
 /// Records after which progress is made durable and told.
 const STEP_RECORDS: u64 = 100_000;
 
+/// How far a store is to be rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pursuit {
+    /// To the end, so that the task can run.
+    ToTheEnd,
+    /// Behind its owner, for as long as the task is a standby.
+    OnAndOn,
+}
+
 /// What is known of the end of a restoration before it begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Until {
@@ -19,6 +30,24 @@ pub(super) struct Until {
     pub(super) limit: Option<i64>,
     /// The end of the changelog.
     pub(super) end: Option<i64>,
+}
+
+impl Until {
+    /// What a task's inputs and the ends of its changelogs tell of a store.
+    pub(super) fn of<'a>(
+        task: &Task,
+        store: usize,
+        mut inputs: impl Iterator<Item = &'a TaskInput>,
+        ends: &BTreeMap<TopicPartition, i64>,
+    ) -> Self {
+        let from = task.restored_from().get(store).and_then(Option::as_ref);
+        let input = from.and_then(|from| inputs.find(|input| input.partition == *from));
+        let limit = input.map(|input| match input.start {
+            StartAt::Offset(offset) => offset,
+            StartAt::Reset(_) => 0,
+        });
+        Self { limit, end: from.and_then(|from| ends.get(from)).copied() }
+    }
 }
 
 /// What went wrong while a store was restored.
@@ -36,7 +65,11 @@ pub(super) struct Restoration {
     input: Option<InputId>,
     /// Where a store stops whose source topic is its changelog: what lies behind is still input.
     limit: Option<i64>,
+    /// Where the changelog ends for good: all behind was written before its last writer let go.
+    goal: Option<i64>,
     told_at: u64,
+    /// All before this offset is durable.
+    durable: i64,
 }
 
 /// What a turn of a restoration brought.
@@ -44,6 +77,8 @@ pub(super) struct Step {
     pub(super) records: u64,
     pub(super) progress: Option<RestoreProgress>,
 }
+
+const NO_STEP: Step = Step { records: 0, progress: None };
 
 impl Restoration {
     /// Begins where the store's position says; `until` is what is known of the end.
@@ -70,7 +105,8 @@ impl Restoration {
             records: 0,
             phase: RestorePhase::Began,
         };
-        Some(Self { store, progress, input, limit: until.limit, told_at: 0 })
+        let limit = until.limit;
+        Some(Self { store, progress, input, limit, goal: None, told_at: 0, durable: begin })
     }
 
     /// Stops reading.
@@ -92,6 +128,51 @@ impl Restoration {
         matches!(self.progress.phase, RestorePhase::Ended)
     }
 
+    pub(super) const fn limit(&self) -> Option<i64> {
+        self.limit
+    }
+
+    /// A standby's task is to run: what is there already is not read again.
+    pub(super) fn aim(&mut self, until: Until, plane: &mut dyn DataPlane) {
+        let next = self.progress.next;
+        self.limit = until.limit;
+        self.goal = until.end;
+        self.told_at = 0;
+        self.progress = RestoreProgress {
+            start: next,
+            end: until.end,
+            records: 0,
+            phase: RestorePhase::Began,
+            ..self.progress.clone()
+        };
+        // The end may have been reported before, and is not again: a new reader tells it.
+        if until.end.is_none() {
+            self.close(plane);
+            let start = StartAt::Offset(next);
+            self.input = Some(plane.open(&self.progress.partition, start, ReadFor::Restore));
+        }
+    }
+
+    /// Puts at most about `max` records into the store of a standby. How many there were.
+    pub(super) fn follow(
+        &mut self,
+        stores: &mut dyn TaskStores,
+        plane: &mut dyn DataPlane,
+        max: usize,
+    ) -> Result<u64, RestoreFailure> {
+        Ok(self.read(stores, plane, (max, Pursuit::OnAndOn))?.records)
+    }
+
+    /// Makes durable what a standby read.
+    pub(super) fn settle(&mut self, stores: &mut dyn TaskStores) -> Result<(), StoreError> {
+        let next = self.progress.next;
+        if self.durable != next {
+            stores.restored_up_to(self.store, next)?;
+            self.durable = next;
+        }
+        Ok(())
+    }
+
     /// Puts at most about `max` records into the store.
     pub(super) fn step(
         &mut self,
@@ -99,8 +180,21 @@ impl Restoration {
         plane: &mut dyn DataPlane,
         max: usize,
     ) -> Result<Step, RestoreFailure> {
-        if self.is_done() || self.reached_limit() {
+        if self.is_done() {
             return self.finish(stores, self.progress.next);
+        }
+        self.read(stores, plane, (max, Pursuit::ToTheEnd))
+    }
+
+    fn read(
+        &mut self,
+        stores: &mut dyn TaskStores,
+        plane: &mut dyn DataPlane,
+        (max, pursuit): (usize, Pursuit),
+    ) -> Result<Step, RestoreFailure> {
+        let goes_on = pursuit == Pursuit::OnAndOn;
+        if self.reached_limit() {
+            return if goes_on { Ok(NO_STEP) } else { self.finish(stores, self.progress.next) };
         }
         let Some(input) = self.input else { return self.finish(stores, self.progress.next) };
         let mut records = 0;
@@ -108,9 +202,13 @@ impl Restoration {
             Fetched::Nothing => {}
             Fetched::Records(batch) => {
                 records = self.apply(stores, &*batch).map_err(RestoreFailure::Store)?;
-                if self.reached_limit() {
+                if self.reached_limit() && !goes_on {
                     return self.finish(stores, self.progress.next);
                 }
+            }
+            // One of before the task was promoted may still be on its way.
+            Fetched::End(offset) if goes_on || self.goal.is_some_and(|goal| offset < goal) => {
+                self.progress.next = offset.max(self.progress.next);
             }
             Fetched::End(offset) => return self.finish(stores, offset.max(self.progress.next)),
             Fetched::Failed(error) if error.is_passing() => {
@@ -124,14 +222,14 @@ impl Restoration {
         if is_due {
             self.told_at = self.progress.records;
             self.progress.phase = RestorePhase::Reading;
-            let next = self.progress.next;
-            stores.restored_up_to(self.store, next).map_err(RestoreFailure::Store)?;
+            self.settle(stores).map_err(RestoreFailure::Store)?;
         }
         Ok(Step { records, progress: is_due.then(|| self.progress.clone()) })
     }
 
     fn reached_limit(&self) -> bool {
-        self.limit.is_some_and(|limit| self.progress.next >= limit)
+        let ends = self.limit.into_iter().chain(self.goal);
+        ends.min().is_some_and(|end| self.progress.next >= end)
     }
 
     fn apply(
@@ -156,7 +254,7 @@ impl Restoration {
 
     fn finish(&mut self, stores: &mut dyn TaskStores, end: i64) -> Result<Step, RestoreFailure> {
         if self.is_done() {
-            return Ok(Step { records: 0, progress: None });
+            return Ok(NO_STEP);
         }
         self.progress.next = end;
         self.progress.end = Some(end);

@@ -106,7 +106,7 @@ fn start_if_restored(
 }
 
 /// A position outside the log and a damaged store are remedied by beginning anew.
-fn remedy(
+pub(super) fn remedy(
     restoration: &mut Restoration,
     task: &mut crate::task::Task,
     plane: &mut dyn DataPlane,
@@ -114,13 +114,14 @@ fn remedy(
     restoration.close(plane);
     let store = restoration.store();
     task.stores_mut().wipe(store)?;
-    if let Some(again) = Restoration::begin(task, store, Until::default(), plane) {
+    let until = Until { limit: restoration.limit(), end: None };
+    if let Some(again) = Restoration::begin(task, store, until, plane) {
         *restoration = again;
     }
     Ok(())
 }
 
-fn explain(
+pub(super) fn explain(
     task: TaskId,
     failure: RestoreFailure,
     remedied: Result<(), StoreError>,

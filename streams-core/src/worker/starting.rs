@@ -2,31 +2,53 @@
 
 use std::rc::Rc;
 
-use super::active::{ActiveTask, Phase};
+use super::active::{ActiveTask, Afterwards, Phase};
 use super::message::{Action, TaskToStart, WorkerError};
 use super::restore::{Restoration, Until};
 use super::{Life, Worker};
 use crate::names::TaskId;
-use crate::plane::StartAt;
 use crate::processor::{ContextParts, TaskContext};
 use crate::task::{Task, TaskParts};
+use crate::time::Timestamp;
+
+/// As what a task begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    Active,
+    Standby,
+}
 
 impl Worker {
     pub(super) fn start_tasks(&mut self, tasks: Vec<TaskToStart>) -> Result<(), WorkerError> {
         self.take_deliveries()?;
         for to_start in tasks {
-            if self.order.contains_key(&to_start.task) {
-                continue;
+            match self.order.get(&to_start.task).copied() {
+                Some(number) if self.is_standby(number) => self.promote(number, to_start)?,
+                Some(_) => {}
+                None => self.open_task(to_start, Begin::Active)?,
             }
-            let number = self.free_number();
-            let task = self.make_task(&to_start, number)?;
-            self.order.insert(task.id(), number);
-            let mut active = ActiveTask::new(task, Vec::new());
-            self.begin_restorations(&mut active, &to_start);
-            active.open_inputs(to_start.inputs, &mut *self.plane);
-            if let Some(slot) = self.tasks.get_mut(number as usize) {
-                *slot = Some(active);
+        }
+        Ok(())
+    }
+
+    pub(super) fn open_task(
+        &mut self,
+        to_start: TaskToStart,
+        begin: Begin,
+    ) -> Result<(), WorkerError> {
+        let number = self.free_number();
+        let task = self.make_task(&to_start, number)?;
+        self.order.insert(task.id(), number);
+        let mut active = ActiveTask::new(task, Vec::new());
+        match begin {
+            Begin::Active => {
+                self.begin_restorations(&mut active, &to_start);
+                active.open_inputs(to_start.inputs, &mut *self.plane);
             }
+            Begin::Standby => active.stand_by(&to_start.inputs, &mut *self.plane),
+        }
+        if let Some(slot) = self.tasks.get_mut(number as usize) {
+            *slot = Some(active);
         }
         Ok(())
     }
@@ -64,22 +86,11 @@ impl Worker {
     }
 
     fn begin_restorations(&mut self, active: &mut ActiveTask, to_start: &TaskToStart) {
+        let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
         let stores = 0..active.task.store_names().len();
-        let limit = |store: usize| {
-            let from = active.task.restored_from().get(store)?.as_ref()?;
-            let input = to_start.inputs.iter().find(|input| input.partition == *from)?;
-            Some(match input.start {
-                StartAt::Offset(offset) => offset,
-                StartAt::Reset(_) => 0,
-            })
-        };
-        let end = |store: usize| {
-            let from = active.task.restored_from().get(store)?.as_ref()?;
-            to_start.changelog_ends.get(from).copied()
-        };
         let restorations: Vec<Restoration> = stores
             .filter_map(|store| {
-                let until = Until { limit: limit(store), end: end(store) };
+                let until = Until::of(&active.task, store, inputs.clone(), ends);
                 Restoration::begin(&active.task, store, until, &mut *self.plane)
             })
             .collect();
@@ -91,9 +102,13 @@ impl Worker {
 
     /// Closes tasks after their commit. Those that have nothing to commit close at once.
     pub(super) fn release(&mut self, tasks: &[TaskId]) {
+        self.after_commit(tasks, Afterwards::Close);
+    }
+
+    pub(super) fn after_commit(&mut self, tasks: &[TaskId], afterwards: Afterwards) {
         for number in tasks.iter().filter_map(|task| self.order.get(task)) {
             if let Some(Some(active)) = self.tasks.get_mut(*number as usize) {
-                active.is_leaving = true;
+                active.afterwards = afterwards;
             }
         }
         self.commits.is_requested = true;
@@ -107,24 +122,38 @@ impl Worker {
             else {
                 continue;
             };
+            active.settle_standby();
             active.stop_reading(&mut *self.plane);
             active.task.stores_mut().discard();
             self.dropped.merge(&active.task.dropped());
+            self.actions.extend(active.news().map(Action::Holds));
             self.actions.push_back(Action::Closed(*task));
         }
         self.end_if_done();
     }
 
-    /// Closes the tasks that wait for it.
-    pub(super) fn close_leaving(&mut self) {
-        let leaving = self.tasks.iter_mut().flatten().filter(|active| active.is_leaving);
-        let leaving: Vec<TaskId> = leaving
-            .map(|active| {
+    /// Does with the tasks that wait for it what shall become of them after their commit.
+    pub(super) fn finish_leaving(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+        let of = |this: &Self, wanted: Afterwards| -> Vec<(TaskId, u32)> {
+            let all = this.order.iter().map(|(task, number)| (*task, *number));
+            let waits = |number: u32| {
+                let active = this.tasks.get(number as usize).and_then(Option::as_ref);
+                active.is_some_and(|active| active.afterwards == wanted)
+            };
+            all.filter(|(_, number)| waits(*number)).collect()
+        };
+        for (_, number) in of(self, Afterwards::StandBy) {
+            self.demote(number, now)?;
+        }
+        let mut closing = Vec::new();
+        for (task, number) in of(self, Afterwards::Close) {
+            if let Some(Some(active)) = self.tasks.get_mut(number as usize) {
                 active.task.close();
-                active.id()
-            })
-            .collect();
-        self.lose(&leaving);
+                closing.push(task);
+            }
+        }
+        self.lose(&closing);
+        Ok(())
     }
 
     pub(super) fn end_if_done(&mut self) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
@@ -150,9 +151,20 @@ fn membership_config(config: &StreamsConfig) -> MembershipConfig {
         session_timeout: member.session_timeout,
         heartbeat_interval: member.heartbeat_interval,
         rebalance_timeout: member.max_poll_interval,
+        placement: placement(config),
+        probing_interval: config.assignment().probing_rebalance_interval,
         metadata_max_age: metadata_max_age(config).unwrap_or(defaults.metadata_max_age),
         seed: clock::now_millis().unsigned_abs(),
         ..defaults
+    }
+}
+
+fn placement(config: &StreamsConfig) -> PlacementPolicy {
+    let configured = config.assignment();
+    PlacementPolicy {
+        standby_replicas: configured.num_standby_replicas as usize,
+        acceptable_recovery_lag: configured.acceptable_recovery_lag,
+        warmup_replicas_max: configured.max_warmup_replicas as usize,
     }
 }
 

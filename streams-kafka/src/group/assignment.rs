@@ -1,15 +1,17 @@
 //! From an assignment to tasks: topics, partitions, and who runs what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use streams_core::assign::TaskInputs;
+use streams_core::assign::{TaskInputs, TaskState};
 use streams_core::membership::{Assigned, Generation};
 use streams_core::names::{TaskId, TopicPartition};
+use streams_core::roster::Role;
 use streams_core::store::Logging;
-use streams_core::topology::PartitionCounts;
+use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 
-use super::{Counted, Group, Input, Place, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
+use super::offsets::Fetching;
+use super::{Counted, Group, Input, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
 
@@ -18,18 +20,28 @@ impl Group {
     pub(super) fn prepare_topics(&self, generation: Generation) {
         let topics = Arc::clone(self.parts.clients.topics());
         let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
-        self.ask(move || Input::TopicsPrepared(generation, topics.prepare(&topology, &names)));
+        self.ask(move || {
+            let prepared = topics.prepare(&topology, &names).map(|counts| {
+                let tasks = all_tasks(&topology, &counts);
+                let changelogs = tasks
+                    .iter()
+                    .flat_map(|task| changelogs_of(&topology, &names, *task).unwrap_or_default());
+                let changelog_ends = topics.ends(&changelogs.collect::<Vec<_>>());
+                Counted { counts, changelog_ends }
+            });
+            Input::TopicsPrepared(generation, prepared)
+        });
     }
 
     pub(super) fn topics_prepared(
         &mut self,
         generation: Generation,
-        result: Result<PartitionCounts, TopicsError>,
+        result: Result<Counted, TopicsError>,
     ) -> Result<(), StreamsError> {
         match result {
-            Ok(counts) => {
+            Ok(counted) => {
                 self.topics_missing_since = None;
-                let tasks = self.all_tasks(&counts);
+                let tasks = self.task_inputs(&counted);
                 let now = self.now();
                 if let Err(refused) = self.membership.provide_tasks(generation, &tasks, now) {
                     tracing::debug!(%refused, "a rebalance overtook the assignment");
@@ -51,34 +63,43 @@ impl Group {
         if self.complaints.is_due(&error.to_string(), now) {
             tracing::warn!(%error, "trying again every second");
         }
-        self.retry = Some((now.after(TOPICS_RETRY), retry));
+        self.retries.push((now.after(TOPICS_RETRY), retry));
         Ok(())
     }
 
     pub(super) fn retry_if_due(&mut self) {
         let now = self.now();
-        let Some((at, retry)) = self.retry else { return };
-        if now < at {
-            return;
-        }
-        self.retry = None;
-        match retry {
-            Retry::Prepare(generation) => self.prepare_topics(generation),
-            Retry::Count => self.count(),
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= now);
+        self.retries = later;
+        for (_, retry) in due {
+            match retry {
+                Retry::Prepare(generation) => self.prepare_topics(generation),
+                Retry::Look(look_up) => self.look_up(look_up),
+            }
         }
     }
 
-    fn all_tasks(&self, counts: &PartitionCounts) -> BTreeMap<TaskId, TaskInputs> {
-        let parts = self.parts.topology.subtopologies().iter();
-        let tasks = parts.flat_map(|part| {
-            (0..counts.tasks(part)).map(|partition| TaskId { subtopology: part.id, partition })
-        });
+    fn task_inputs(&self, counted: &Counted) -> BTreeMap<TaskId, TaskInputs> {
+        let tasks = all_tasks(&self.parts.topology, &counted.counts).into_iter();
         tasks
             .map(|task| {
-                let partitions = self.inputs_of(task, counts);
-                (task, TaskInputs { partitions, changelog_end: None })
+                let partitions = self.inputs_of(task, &counted.counts);
+                let state = self.state_of(task, &counted.changelog_ends);
+                (task, TaskInputs { partitions, state })
             })
             .collect()
+    }
+
+    /// Whether the task has state, and where its own changelogs end.
+    fn state_of(&self, task: TaskId, ends: &BTreeMap<TopicPartition, i64>) -> TaskState {
+        match changelogs_of(&self.parts.topology, &self.parts.names, task) {
+            None => TaskState::Stateless,
+            Some(changelogs) => {
+                let ends = changelogs.iter().map(|changelog| ends.get(changelog));
+                TaskState::Logged { end: ends.sum() }
+            }
+        }
     }
 
     /// The partitions that a task reads: its own of each topic that has as many, sorted.
@@ -102,78 +123,73 @@ impl Group {
         inputs
     }
 
-    /// A new assignment: some tasks stay, some leave after a commit, some come.
+    /// A new assignment is in force.
     pub(super) fn adopt(&mut self, assigned: Assigned) {
         self.token = Some(assigned.token);
-        self.wanted = assigned.active;
-        tracing::info!(tasks = self.wanted.len(), "assignment adopted");
-        let leaving: Vec<TaskId> =
-            self.tasks.keys().filter(|task| !self.wanted.contains(task)).copied().collect();
-        self.release(&leaving);
-        let new: Vec<TaskId> =
-            self.wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
-        if new.is_empty() {
-            return;
-        }
-        self.tasks.extend(new.into_iter().map(|task| (task, Place::Preparing)));
-        self.count();
+        let (active, standby) = (assigned.active.len(), assigned.standby.len());
+        tracing::info!(active, standby, "assignment adopted");
+        self.roster.adopt(&assigned.active, &assigned.standby);
     }
 
-    pub(super) fn count(&self) {
+    /// What has to be known of tasks before they start. Where the changelogs of one that is to run
+    /// end is asked now that its last owner has let go.
+    pub(super) fn look_up(&self, look_up: LookUp) {
         let topics = Arc::clone(self.parts.clients.topics());
-        let topology = self.parts.topology.clone();
-        let changelogs = self.changelogs_of_new();
+        let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
         self.ask(move || {
+            let active = look_up.tasks.iter().filter(|(_, role)| **role == Role::Active);
+            let changelogs = active
+                .flat_map(|(task, _)| changelogs_of(&topology, &names, *task).unwrap_or_default());
+            let changelogs: Vec<TopicPartition> = changelogs.collect();
             let counted = topics
                 .counts(&topology)
                 .map(|(counts, _)| Counted { counts, changelog_ends: topics.ends(&changelogs) });
-            Input::Counted(counted)
+            Input::Counted(look_up, counted)
         });
-    }
-
-    /// The changelogs of the tasks that are to start.
-    fn changelogs_of_new(&self) -> Vec<TopicPartition> {
-        let (topology, names) = (&self.parts.topology, &self.parts.names);
-        let logged: BTreeSet<_> = topology
-            .stores()
-            .filter(|spec| matches!(spec.logging(), Logging::On(_)))
-            .map(|spec| spec.name())
-            .collect();
-        let preparing = self.tasks.iter().filter(|(_, place)| **place == Place::Preparing);
-        let of_task = |task: &TaskId| {
-            let stores = topology.subtopology(task.subtopology).map(|part| part.stores.iter());
-            let changelogs = stores.into_iter().flatten().filter(|store| logged.contains(store));
-            let partition = task.partition;
-            changelogs.map(move |store| TopicPartition { topic: names.changelog(store), partition })
-        };
-        preparing.flat_map(|(task, _)| of_task(task)).collect()
     }
 
     pub(super) fn counted(
         &mut self,
+        look_up: LookUp,
         result: Result<Counted, TopicsError>,
     ) -> Result<(), StreamsError> {
         let Counted { counts, changelog_ends } = match result {
             Ok(counted) => counted,
-            Err(error) => return self.wait_for_topics(error, Retry::Count),
+            Err(error) => return self.wait_for_topics(error, Retry::Look(look_up)),
         };
         self.topics_missing_since = None;
         let sources = self.parts.topology.subtopologies().iter();
         let sources = sources.flat_map(|part| &part.source_topics);
         let partitions: i32 = sources.filter_map(|topic| counts.of(topic)).sum();
         self.parts.clients.consumers(usize::try_from(partitions).unwrap_or(1))?;
-        let preparing = self.tasks.iter().filter(|(_, place)| **place == Place::Preparing);
-        let inputs: BTreeMap<TaskId, Vec<TopicPartition>> =
-            preparing.map(|(task, _)| (*task, self.inputs_of(*task, &counts))).collect();
-        if !inputs.is_empty() {
-            self.fetch_offsets(inputs, changelog_ends);
-        }
+        let inputs =
+            look_up.tasks.keys().map(|task| (*task, self.inputs_of(*task, &counts))).collect();
+        self.fetch_offsets(Fetching { look_up, inputs, changelog_ends });
         Ok(())
     }
+}
 
-    /// Tasks that were closed on demand go back to the group.
-    pub(super) fn released(&mut self, task: TaskId) {
-        let now = self.now();
-        self.membership.release(&BTreeSet::from([task]), now);
+fn all_tasks(topology: &Topology, counts: &PartitionCounts) -> Vec<TaskId> {
+    let tasks = topology.subtopologies().iter().flat_map(|part| {
+        (0..counts.tasks(part)).map(|partition| TaskId { subtopology: part.id, partition })
+    });
+    tasks.collect()
+}
+
+/// The changelogs that a task has of its own; `None` if nothing of it can be rebuilt from Kafka.
+fn changelogs_of(
+    topology: &Topology,
+    names: &TopicNames,
+    task: TaskId,
+) -> Option<Vec<TopicPartition>> {
+    let stores = &topology.subtopology(task.subtopology)?.stores;
+    let specs = topology.stores().filter(|spec| stores.contains(spec.name()));
+    let specs: Vec<_> = specs.filter(|spec| *spec.logging() != Logging::Off).collect();
+    if specs.is_empty() {
+        return None;
     }
+    let own = specs.into_iter().filter(|spec| matches!(spec.logging(), Logging::On(_)));
+    let partition = task.partition;
+    let topic = |name| TopicPartition { topic: names.changelog(name), partition };
+    Some(own.map(|spec| topic(spec.name())).collect())
 }

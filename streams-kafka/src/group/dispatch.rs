@@ -1,11 +1,11 @@
 //! Tasks go to workers, and workers tell what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use streams_core::names::TaskId;
-use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
+use streams_core::roster::RosterAction;
+use streams_core::worker::{Action as WorkerAction, Command};
 
-use super::{Group, Life, Place, TaskPhase};
+use super::{Group, KEEP_STATES_INTERVAL, LookUp};
 use crate::error::StreamsError;
 use crate::worker_thread::Told;
 
@@ -16,54 +16,18 @@ impl Group {
         }
     }
 
-    /// Gives each task to the worker that has the fewest.
-    pub(super) fn give(&mut self, tasks: Vec<TaskToStart>) {
-        let mut loads: Vec<usize> = vec![0; self.parts.workers.len()];
-        for place in self.tasks.values() {
-            if let Place::With { worker, .. }
-            | Place::Leaving { worker }
-            | Place::Lost { worker } = place
-                && let Some(load) = loads.get_mut(*worker)
-            {
-                *load += 1;
-            }
-        }
-        let mut given: BTreeMap<usize, Vec<TaskToStart>> = BTreeMap::new();
-        for task in tasks {
-            if self.life != Life::Member || self.tasks.get(&task.task) != Some(&Place::Preparing) {
-                continue;
-            }
-            let least = loads.iter().enumerate().min_by_key(|(_, load)| **load);
-            let Some(worker) = least.map(|(worker, _)| worker) else { return };
-            if let Some(load) = loads.get_mut(worker) {
-                *load += 1;
-            }
-            self.tasks.insert(task.task, Place::With { worker, phase: TaskPhase::Starting });
-            given.entry(worker).or_default().push(task);
-        }
-        for (worker, tasks) in given {
-            self.tell(worker, Command::Start(tasks));
-        }
-    }
-
-    /// Tasks that the group wants back are committed and closed first.
-    pub(super) fn release(&mut self, tasks: &[TaskId]) {
-        let mut by_worker: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
-        for task in tasks {
-            match self.tasks.get(task).copied() {
-                Some(Place::Preparing) | None => {
-                    self.tasks.remove(task);
-                    self.released(*task);
+    /// Does what the roster wants.
+    pub(super) fn follow_roster(&mut self) {
+        while let Some(action) = self.roster.poll() {
+            match action {
+                RosterAction::Prepare { round, tasks } => self.look_up(LookUp { round, tasks }),
+                RosterAction::Tell { worker, command } => self.tell(worker, command),
+                RosterAction::Release(task) => {
+                    self.tell_states();
+                    let now = self.now();
+                    self.membership.release(&BTreeSet::from([task]), now);
                 }
-                Some(Place::With { worker, .. }) => {
-                    self.tasks.insert(*task, Place::Leaving { worker });
-                    by_worker.entry(worker).or_default().push(*task);
-                }
-                Some(Place::Leaving { .. } | Place::Lost { .. }) => {}
             }
-        }
-        for (worker, tasks) in by_worker {
-            self.tell(worker, Command::Release(tasks));
         }
     }
 
@@ -71,18 +35,7 @@ impl Group {
     pub(super) fn lose_all(&mut self) {
         self.losses += 1;
         self.token = None;
-        self.wanted.clear();
-        let mut by_worker: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
-        self.tasks.retain(|_, place| *place != Place::Preparing);
-        for (task, place) in &mut self.tasks {
-            if let Place::With { worker, .. } | Place::Leaving { worker } = *place {
-                by_worker.entry(worker).or_default().push(*task);
-                *place = Place::Lost { worker };
-            }
-        }
-        for (worker, tasks) in by_worker {
-            self.tell(worker, Command::Lose(tasks));
-        }
+        self.roster.lose_all();
     }
 
     pub(super) fn on_worker(
@@ -93,27 +46,10 @@ impl Group {
     ) -> Result<(), StreamsError> {
         match action {
             WorkerAction::Commit { id, offsets, .. } => self.commit(worker, losses, id, offsets),
-            WorkerAction::Running(task) => {
-                if let Some(Place::With { phase, .. }) = self.tasks.get_mut(&task)
-                    && losses == self.losses
-                {
-                    *phase = TaskPhase::Running;
-                }
-            }
-            WorkerAction::Closed(task) => {
-                match self.tasks.get(&task) {
-                    Some(Place::Leaving { worker: of }) if *of == worker => {
-                        self.tasks.remove(&task);
-                        self.released(task);
-                        self.want_again(task);
-                    }
-                    Some(Place::Lost { worker: of }) if *of == worker => {
-                        self.tasks.remove(&task);
-                        self.want_again(task);
-                    }
-                    _ => {}
-                }
-            }
+            WorkerAction::Running(task) => self.roster.running(task),
+            WorkerAction::Closed(task) => self.roster.closed(task),
+            WorkerAction::Demoted(task) => self.roster.demoted(task),
+            WorkerAction::Holds(held) => self.roster.holds(held),
             WorkerAction::Done => {
                 self.workers_done.insert(worker);
                 if self.workers_done.len() == self.parts.workers.len() {
@@ -127,11 +63,26 @@ impl Group {
         Ok(())
     }
 
-    /// A task may have been given back to this member while it was leaving.
-    fn want_again(&mut self, task: TaskId) {
-        if self.wanted.contains(&task) && self.life == Life::Member {
-            self.tasks.insert(task, Place::Preparing);
-            self.count();
+    /// The next time that the member joins, it says how far its states are.
+    pub(super) fn tell_states(&mut self) {
+        let now = self.now();
+        if let Some(held) = self.roster.news() {
+            if held.on_disk != self.held.on_disk {
+                self.keep_states_at.get_or_insert(now.after(KEEP_STATES_INTERVAL));
+            }
+            self.held = held;
+            self.subscribe();
+        }
+        if self.keep_states_at.is_some_and(|at| at <= now) {
+            self.keep_states();
+        }
+    }
+
+    pub(super) fn keep_states(&mut self) {
+        self.keep_states_at = None;
+        let kept = self.parts.backend.directory().keep_state_positions(&self.held.on_disk);
+        if let Err(error) = kept {
+            tracing::warn!(%error, "it could not be kept how far the states on disk are");
         }
     }
 }

@@ -20,8 +20,9 @@ use streams_core::membership::{
     Membership, MembershipConfig, Moment,
 };
 use streams_core::names::{TaskId, TopicPartition};
+use streams_core::roster::{Held, Progress, Role, Roster, Round};
 use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
-use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
+use streams_core::worker::{Action as WorkerAction, TaskToStart};
 use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -33,13 +34,15 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
-use crate::worker_thread::{Told, WorkerHandle};
+use crate::worker_thread::WorkerHandle;
 
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
 /// How long missing topics and absent brokers are waited for before the application gives up.
 const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
 const TOPICS_RETRY: Duration = Duration::from_secs(1);
+/// How often it is kept on disk, for the next start, how far states are.
+const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All that the group thread reacts to.
 #[derive(Debug)]
@@ -47,16 +50,23 @@ pub(crate) enum Input {
     Net(ConnectionId, NetEvent),
     Worker(usize, u64, WorkerAction),
     /// The leader's topics are ready.
-    TopicsPrepared(Generation, Result<PartitionCounts, TopicsError>),
+    TopicsPrepared(Generation, Result<Counted, TopicsError>),
     /// The partitions of the topics are known, for tasks to be started.
-    Counted(Result<Counted, TopicsError>),
+    Counted(LookUp, Result<Counted, TopicsError>),
     /// Offsets for a reset by time were looked up.
-    Started(Vec<TaskToStart>),
+    Started(Round, Vec<TaskToStart>),
     /// A worker thread has ended.
     Failed(StreamsError),
 }
 
-/// What has to be known before tasks start.
+/// Tasks that are to be given to workers, and have to be looked up.
+#[derive(Debug, Clone)]
+pub(crate) struct LookUp {
+    round: Round,
+    tasks: BTreeMap<TaskId, Role>,
+}
+
+/// What has to be known of topics before tasks are spread, or start.
 #[derive(Debug)]
 pub(crate) struct Counted {
     counts: PartitionCounts,
@@ -78,26 +88,6 @@ pub(crate) struct GroupParts {
     pub(crate) offset_reset: OffsetReset,
 }
 
-/// A task of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Its inputs and offsets are being looked up.
-    Preparing,
-    /// A worker has it; it may still restore.
-    With { worker: usize, phase: TaskPhase },
-    /// A worker commits and closes it.
-    Leaving { worker: usize },
-    /// The group took it; a worker still has to close it, and nobody here may open it before.
-    Lost { worker: usize },
-}
-
-/// What a worker does with a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TaskPhase {
-    Starting,
-    Running,
-}
-
 /// Whether the process is in the group to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -116,22 +106,26 @@ pub(crate) struct Group {
     token: Option<CommitToken>,
     /// How often all tasks were lost; commits from before are refused.
     losses: u64,
-    wanted: BTreeSet<TaskId>,
-    tasks: BTreeMap<TaskId, Place>,
+    roster: Roster,
+    /// What the process has of states, as the group was told last.
+    held: Held,
+    /// When that is kept on disk.
+    keep_states_at: Option<Moment>,
     commits: BTreeMap<CallId, (usize, streams_core::worker::CommitId)>,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
-    /// When preparation is tried again, and for which generation the leader does.
-    retry: Option<(Moment, Retry)>,
+    /// What is tried again, and when.
+    retries: Vec<(Moment, Retry)>,
     life: Life,
     workers_done: BTreeSet<usize>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Retry {
+    /// The leader's topics, for this generation.
     Prepare(Generation),
-    Count,
+    Look(LookUp),
 }
 
 /// The channel to a group thread that is to be made.
@@ -167,13 +161,14 @@ impl Group {
             started: clock::monotonic(),
             token: None,
             losses: 0,
-            wanted: BTreeSet::new(),
-            tasks: BTreeMap::new(),
+            roster: Roster::new(parts.workers.len(), states_on_disk(&parts.backend)),
+            held: Held::default(),
+            keep_states_at: None,
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
-            retry: None,
+            retries: Vec::new(),
             life: Life::Member,
             workers_done: BTreeSet::new(),
             parts,
@@ -186,10 +181,12 @@ impl Group {
     }
 
     async fn run(mut self, mut receiver: Receiver<Input>) {
+        self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
         if let Err(error) = self.work(&mut receiver).await {
             self.fail(error, &mut receiver).await;
         }
+        self.keep_states();
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
@@ -197,8 +194,10 @@ impl Group {
         while self.life != Life::Over {
             while let Some(action) = self.membership.poll(self.now()) {
                 self.act(action)?;
+                self.follow_roster();
             }
             self.retry_if_due();
+            self.tell_states();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
             if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::is_stuck) {
@@ -210,7 +209,10 @@ impl Group {
             let until = self.next_deadline();
             tokio::select! {
                 input = receiver.recv() => match input {
-                    Some(input) => self.handle(input)?,
+                    Some(input) => {
+                        self.handle(input)?;
+                        self.follow_roster();
+                    }
                     None => break,
                 },
                 () = closing.notified() => self.begin_close(),
@@ -221,8 +223,8 @@ impl Group {
     }
 
     fn next_deadline(&self) -> Instant {
-        let retry = self.retry.map(|(at, _)| at);
-        let next = [self.membership.deadline(), retry].into_iter().flatten().min();
+        let retries = self.retries.iter().map(|(at, _)| *at);
+        let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at).min();
         let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
         clock::monotonic() + wait.min(Duration::from_secs(1))
     }
@@ -235,7 +237,7 @@ impl Group {
             .collect();
         let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
-        let data = MemberData { process, workers, ..MemberData::default() };
+        let data = self.held.with(MemberData { process, workers, ..MemberData::default() });
         let now = self.now();
         self.membership.subscribe(topics, data, now);
     }
@@ -306,8 +308,8 @@ impl Group {
             Input::TopicsPrepared(generation, result) => {
                 self.topics_prepared(generation, result)?
             }
-            Input::Counted(result) => self.counted(result)?,
-            Input::Started(tasks) => self.give(tasks),
+            Input::Counted(look_up, result) => self.counted(look_up, result)?,
+            Input::Started(round, tasks) => self.roster.prepared(round, tasks),
             Input::Failed(error) => return Err(error),
         }
         Ok(())
@@ -323,20 +325,27 @@ impl Group {
     }
 
     fn running(&self) -> Running {
-        let runs = |place: &Place| matches!(place, Place::With { phase: TaskPhase::Running, .. });
-        let all =
-            self.token.is_some() && self.life == Life::Member && self.tasks.values().all(runs);
-        if all { Running::Yes } else { Running::No }
+        let is_member = self.token.is_some() && self.life == Life::Member;
+        if is_member && self.roster.progress() == Progress::AllRun {
+            Running::Yes
+        } else {
+            Running::No
+        }
     }
 
     fn begin_close(&mut self) {
-        if self.life != Life::Member {
-            return;
-        }
-        self.life = Life::Closing;
-        self.tasks.retain(|_, place| *place != Place::Preparing);
-        for worker in &self.parts.workers {
-            worker.tell(Told { losses: self.losses, command: Command::Shutdown });
+        if self.life == Life::Member {
+            self.life = Life::Closing;
+            self.roster.shut_down();
         }
     }
+}
+
+/// What lies on disk guides the first assignment; a store whose position is unknown is as good as
+/// none.
+fn states_on_disk(backend: &RocksBackend) -> BTreeMap<TaskId, i64> {
+    backend.directory().state_positions().unwrap_or_else(|error| {
+        tracing::warn!(%error, "it is not known how far the states on disk are");
+        BTreeMap::new()
+    })
 }

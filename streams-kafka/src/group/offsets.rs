@@ -6,35 +6,34 @@ use std::sync::Arc;
 use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::plane::StartAt;
+use streams_core::roster::{Role, Round};
 use streams_core::task::commit_metadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
 
-use super::{Group, Input, Place};
+use super::{Group, Input, LookUp};
 use crate::clock;
 use crate::error::StreamsError;
 
 /// Tasks whose offsets are being read.
 #[derive(Debug)]
 pub(super) struct Fetching {
-    inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
-    changelog_ends: BTreeMap<TopicPartition, i64>,
+    pub(super) look_up: LookUp,
+    pub(super) inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
+    pub(super) changelog_ends: BTreeMap<TopicPartition, i64>,
 }
 
 type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
 impl Group {
-    pub(super) fn fetch_offsets(
-        &mut self,
-        inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
-        changelog_ends: BTreeMap<TopicPartition, i64>,
-    ) {
-        let partitions: BTreeSet<TopicPartition> = inputs.values().flatten().cloned().collect();
+    pub(super) fn fetch_offsets(&mut self, fetching: Fetching) {
+        let partitions: BTreeSet<TopicPartition> =
+            fetching.inputs.values().flatten().cloned().collect();
         let now = self.now();
         match self.membership.fetch_offsets(partitions, now) {
             Ok(call) => {
-                self.fetching.insert(call, Fetching { inputs, changelog_ends });
+                self.fetching.insert(call, fetching);
             }
             Err(refused) => tracing::warn!(%refused, "offsets could not be asked for"),
         }
@@ -45,37 +44,40 @@ impl Group {
         call: CallId,
         result: Result<Offsets, OffsetsError>,
     ) -> Result<(), StreamsError> {
-        let Some(Fetching { mut inputs, changelog_ends }) = self.fetching.remove(&call) else {
-            return Ok(());
-        };
-        // A task may have been taken away, or given already, while the question was out.
-        inputs.retain(|task, _| self.tasks.get(task) == Some(&Place::Preparing));
+        let Some(fetching) = self.fetching.remove(&call) else { return Ok(()) };
         let offsets = match result {
             Ok(offsets) => offsets,
             Err(OffsetsError::Gone) => return Ok(()),
             Err(error @ OffsetsError::Refused { .. }) => return Err(StreamsError::Offsets(error)),
             Err(error) => {
                 tracing::warn!(%error, "committed offsets are asked for again");
-                self.fetch_offsets(inputs, changelog_ends);
+                self.fetch_offsets(fetching);
                 return Ok(());
             }
         };
+        let Fetching { look_up: LookUp { round, tasks: roles }, inputs, changelog_ends } = fetching;
         let mut tasks = Vec::new();
         for (task, inputs) in inputs {
-            let inputs = inputs.into_iter().map(|input| self.start_of(input, &offsets));
+            let role = roles.get(&task).copied().unwrap_or(Role::Active);
+            let inputs = inputs.into_iter().map(|input| self.start_of(input, role, &offsets));
             let inputs = inputs.collect::<Result<_, StreamsError>>()?;
             tasks.push(TaskToStart { task, inputs, changelog_ends: changelog_ends.clone() });
         }
-        self.start(tasks);
+        self.start(round, tasks);
         Ok(())
     }
 
     fn start_of(
         &self,
         partition: TopicPartition,
+        role: Role,
         offsets: &Offsets,
     ) -> Result<TaskInput, StreamsError> {
-        let reset = self.reset_of(&partition);
+        let reset = match role {
+            Role::Active => self.reset_of(&partition),
+            // A standby reads no input.
+            Role::Standby => OffsetReset::Earliest,
+        };
         let (start, partition_time) = match (offsets.get(&partition), reset) {
             (Some(Some(committed)), _) => {
                 let partition_time = commit_metadata::decode(&committed.metadata);
@@ -98,10 +100,10 @@ impl Group {
     }
 
     /// Starts that depend on a time are looked up first.
-    fn start(&mut self, mut tasks: Vec<TaskToStart>) {
+    fn start(&mut self, round: Round, mut tasks: Vec<TaskToStart>) {
         let by_time = |input: &TaskInput| matches!(input.start, StartAt::Reset(OffsetReset::By(_)));
         if !tasks.iter().flat_map(|task| &task.inputs).any(by_time) {
-            return self.give(tasks);
+            return self.roster.prepared(round, tasks);
         }
         let topics = Arc::clone(self.parts.clients.topics());
         self.ask(move || {
@@ -119,7 +121,7 @@ impl Group {
                     };
                 }
             }
-            Input::Started(tasks)
+            Input::Started(round, tasks)
         });
     }
 }

@@ -331,6 +331,20 @@ fn a_directory_is_used_by_one_process_and_keeps_its_id() {
 }
 
 #[test]
+fn how_far_states_were_is_kept_for_tasks_that_are_there() {
+    let scratch = ScratchDirectory::new("positions");
+    let directory = StateDirectory::open(scratch.path(), &"app".into()).unwrap();
+    assert_eq!(directory.state_positions().unwrap(), [].into());
+    directory.task_directory(TaskId::new(0, 1)).unwrap();
+    let kept = [(TaskId::new(0, 1), 1_700), (TaskId::new(3, 0), 5)].into();
+    directory.keep_state_positions(&kept).unwrap();
+    assert_eq!(directory.state_positions().unwrap(), [(TaskId::new(0, 1), 1_700)].into());
+    let file = directory.path().join(".positions");
+    std::fs::write(&file, "0_1 77\n0_1\n00_1 4\n0_1 x\n").unwrap();
+    assert_eq!(directory.state_positions().unwrap(), [(TaskId::new(0, 1), 77)].into());
+}
+
+#[test]
 fn names_links_and_places_that_cannot_be_used_are_refused() {
     let scratch = ScratchDirectory::new("refused");
     let refused = |path: &std::path::Path, application: &str| {

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../driver/support.rs"]
-#[expect(dead_code, reason = "one of its topologies is used here")]
+#[expect(dead_code, reason = "few of its parts are used here")]
 mod support;
+
+mod group;
+mod standbys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -35,7 +35,8 @@ impl Membership {
         match (read(&answer.assignment), self.member.clone()) {
             (Ok(data), Some(member)) => {
                 let follow_up = data.follow_up.then(|| now.after(self.follow_up_delay()));
-                self.phase = Phase::Stable(Stable { generation, role, follow_up });
+                let probe = data.probe_after.map(|after| now.after(after));
+                self.phase = Phase::Stable(Stable { generation, role, follow_up, probe });
                 self.adopt(generation, member, data, now);
             }
             (Err(error), _) => {

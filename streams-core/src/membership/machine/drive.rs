@@ -56,7 +56,7 @@ impl Membership {
         if self.heartbeat_due().is_some_and(|due| due <= now) {
             self.send_heartbeat(now);
         }
-        if self.follow_up_due().is_some_and(|due| due <= now) {
+        if self.rebalance_due().is_some_and(|due| due <= now) {
             self.rejoin(now);
         }
         // Last, since nothing may follow it.
@@ -72,9 +72,9 @@ impl Membership {
         let links = [self.link(Link::Bootstrap), self.link(Link::Coordinator)];
         let connections = links.into_iter().flatten().filter_map(|link| link.deadline());
         let group = if self.may_send() {
-            let follow_up = self.follow_up_due();
             let calls = [self.dead_due(), self.commit_due(), self.fetch_due()];
-            [calls.into_iter().flatten().min(), self.heartbeat_due(), follow_up, self.join_due()]
+            let calls = calls.into_iter().flatten().min();
+            [calls, self.heartbeat_due(), self.rebalance_due(), self.join_due()]
         } else {
             [None; 4]
         };
@@ -236,6 +236,14 @@ impl Membership {
     fn follow_up_due(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Stable(stable) => stable.follow_up,
+            _ => None,
+        }
+    }
+
+    /// When this member begins a rebalance of its own accord.
+    fn rebalance_due(&self) -> Option<Moment> {
+        match &self.phase {
+            Phase::Stable(stable) => stable.follow_up.into_iter().chain(stable.probe).min(),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use crate::membership::error::{GroupFault, LossReason, OffsetsError, Trouble};
 use crate::membership::event::MemberEvent;
 use crate::membership::names::{Generation, MemberId};
 use crate::membership::time::Moment;
-use crate::membership::user_data::{SubscriptionData, USER_DATA_VERSION};
+use crate::membership::user_data::SubscriptionData;
 use crate::membership::wire::join_group::{
     JoinGroupRequest, JoinGroupResponse, JoinProtocol, JoinedMember,
 };
@@ -58,7 +58,7 @@ impl Membership {
     fn encode_subscription(&self) -> Result<Vec<u8>, EncodeError> {
         let Some(subscription) = &self.subscription else { return Ok(Vec::new()) };
         let data = SubscriptionData {
-            version: USER_DATA_VERSION,
+            version: self.config.user_data_version,
             sequence: subscription.sequence,
             member: subscription.data.clone(),
             owned: self.tasks.owned(),

@@ -6,14 +6,16 @@ use std::time::Duration;
 use super::Membership;
 use super::links::Link;
 use super::state::{LeaderStep, Phase, Role, Stable, Watch};
-use crate::assign::{Candidate, TaskId, TaskInputs, assign};
+use crate::assign::{Candidate, PlacementPolicy, TaskId, TaskInputs, TaskState, assign};
 use crate::membership::connection::Call;
 use crate::membership::consumer_protocol::ConsumerAssignment;
 use crate::membership::error::{CallRefused, GroupFault};
 use crate::membership::event::{MemberEvent, TasksWanted, TopicInfo};
 use crate::membership::names::{Generation, MemberId, TopicName};
 use crate::membership::time::Moment;
-use crate::membership::user_data::{AssignmentData, SubscriptionData, USER_DATA_VERSION};
+use crate::membership::user_data::{
+    AssignmentData, STANDBY_VERSION, StatePosition, SubscriptionData, USER_DATA_VERSION,
+};
 use crate::membership::wire::metadata::{MetadataRequest, MetadataResponse};
 use crate::membership::wire::sync_group::MemberAssignment;
 use crate::membership::wire::{Api, EncodeError, ErrorCode};
@@ -45,14 +47,23 @@ impl Membership {
         }
         let watch = std::mem::take(&mut assigning.watch);
         let members = std::mem::take(&mut assigning.members);
-        let assignment = assign(&candidates(&members, tasks), &tasks.keys().copied().collect());
+        let version = lowest_version(&members).min(self.config.user_data_version);
+        let policy = match version {
+            STANDBY_VERSION.. => self.config.placement,
+            _ => PlacementPolicy::AT_ONCE,
+        };
+        let states = tasks.iter().map(|(task, inputs)| (*task, inputs.state)).collect();
+        let mut assignment = assign(&candidates(&members, tasks), &states, &policy);
         let follow_up = assignment.follow_up_needed();
-        let version = lowest_version(&members);
-        let data = |active| AssignmentData { version, active, standby: BTreeSet::new(), follow_up };
+        // A rebalance follows anyhow when the leader, which alone probes, goes.
+        let probe = assignment.probing_needed().then_some(self.config.probing_interval);
         let mut assignments = Vec::new();
         for member in members.keys() {
-            let active = assignment.placements.get(member).map(|given| given.active.clone());
-            match encode(data(active.unwrap_or_default()), tasks) {
+            let given = assignment.placements.remove(member).unwrap_or_default();
+            let (active, standby) = (given.active, given.standby);
+            let probe_after = probe.filter(|_| self.member.as_ref() == Some(member));
+            let data = AssignmentData { version, active, standby, follow_up, probe_after };
+            match encode(data, tasks) {
                 Ok(assignment) => {
                     assignments.push(MemberAssignment { member: member.clone(), assignment });
                 }
@@ -138,23 +149,34 @@ fn candidates(members: &Members, tasks: &Tasks) -> BTreeMap<MemberId, Candidate>
     let readable = || members.iter().filter_map(|(id, data)| Some((id, data.as_ref()?)));
     let mut ends: BTreeMap<TaskId, i64> = BTreeMap::new();
     for (task, position) in readable().flat_map(|(_, data)| &data.member.positions) {
-        let end = ends.entry(*task).or_insert(*position);
-        *end = (*end).max(*position);
+        if let StatePosition::UpTo(position) = position {
+            let end = ends.entry(*task).or_insert(*position);
+            *end = (*end).max(*position);
+        }
     }
     for (task, inputs) in tasks {
-        if let Some(end) = inputs.changelog_end {
+        if let TaskState::Logged { end: Some(end) } = inputs.state {
             ends.insert(*task, end);
         }
     }
     let candidate = |(id, data): (&MemberId, &SubscriptionData)| {
-        let known = data.member.positions.iter().filter(|(_, position)| **position >= 0);
-        let lags = known.map(|(task, position)| {
-            let end = ends.get(task).copied().unwrap_or(*position);
-            (*task, u64::try_from(end.saturating_sub(*position)).unwrap_or(0))
+        let logged = |task: &TaskId| tasks.get(task).is_some_and(|one| one.state.is_logged());
+        let lags = data.member.positions.iter().filter(|(task, _)| logged(task));
+        let lags = lags.filter_map(|(task, position)| match position {
+            // Of one that has just been closed, its state is told the next time.
+            StatePosition::Running => data.owned.contains(task).then_some((*task, 0)),
+            StatePosition::UpTo(position) => {
+                let end = ends.get(task).copied().unwrap_or(*position);
+                Some((*task, u64::try_from(end.saturating_sub(*position)).unwrap_or(0)))
+            }
         });
-        let (process, workers) = (data.member.process, data.member.workers);
-        let candidate =
-            Candidate { process, workers, owned: data.owned.clone(), lags: lags.collect() };
+        let candidate = Candidate {
+            process: data.member.process,
+            workers: data.member.workers,
+            owned: data.owned.clone(),
+            standby: data.member.standby.clone(),
+            lags: lags.collect(),
+        };
         (id.clone(), candidate)
     };
     readable().map(candidate).collect()

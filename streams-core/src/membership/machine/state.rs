@@ -71,6 +71,8 @@ pub(super) struct Stable {
     pub(super) role: Role,
     /// When this member begins the follow-up rebalance, if nobody else has.
     pub(super) follow_up: Option<Moment>,
+    /// When this member begins a rebalance to see whether copies of state have caught up.
+    pub(super) probe: Option<Moment>,
 }
 
 /// What a member does besides running tasks.

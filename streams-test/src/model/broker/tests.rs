@@ -110,7 +110,7 @@ impl Process {
             MemberEvent::TasksWanted(wanted) => {
                 let tasks = (0..4).map(|partition| {
                     let partitions = vec![TopicPartition::new("orders", partition)];
-                    (TaskId::new(0, partition), TaskInputs { partitions, changelog_end: None })
+                    (TaskId::new(0, partition), TaskInputs { partitions, ..TaskInputs::default() })
                 });
                 let tasks = tasks.collect();
                 self.member.provide_tasks(wanted.generation, &tasks, now).unwrap();

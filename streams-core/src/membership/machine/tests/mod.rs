@@ -6,4 +6,5 @@ mod coordinator;
 mod links;
 mod node;
 mod scenarios;
+mod standbys;
 mod world;

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assign::{TaskId, TaskInputs};
+use crate::assign::{TaskId, TaskInputs, TaskState};
 use crate::membership::{
     CommitToken, GroupFault, MemberData, MemberEvent, MemberId, Membership, MembershipConfig,
-    Moment, OffsetsError, ProcessId, TopicName, TopicPartition,
+    Moment, OffsetsError, ProcessId, StatePosition, TopicName, TopicPartition,
 };
 
 /// Milliseconds that a revoked task takes to close.
 const CLOSING_MS: u64 = 40;
+/// Where the changelogs of each task with state end.
+pub(super) const STATE_END: i64 = 1_000_000;
 
 /// What has become of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub(super) enum Life {
 
 pub(super) struct Node {
     pub(super) name: String,
+    process: u8,
     pub(super) member: Membership,
     /// From the member's connection to the world's socket.
     pub(super) sockets: BTreeMap<crate::membership::ConnectionId, u64>,
@@ -39,12 +42,18 @@ pub(super) struct Node {
     pub(super) fault: Option<GroupFault>,
     /// What the leader makes of the topics; changed by tests that want no answer.
     pub(super) provides: bool,
+    /// What state the tasks have, as the leader says.
+    pub(super) state: TaskState,
+    pub(super) standby: BTreeSet<TaskId>,
+    /// Which of its state has caught up; the rest has nothing yet.
+    pub(super) warm: BTreeSet<TaskId>,
 }
 
 impl Node {
     pub(super) fn new(name: &str, config: MembershipConfig, now: Moment) -> Self {
         Self {
             name: name.to_owned(),
+            process: 0,
             member: Membership::new(config, now),
             sockets: BTreeMap::new(),
             life: Life::Up,
@@ -58,14 +67,37 @@ impl Node {
             fetched: Vec::new(),
             fault: None,
             provides: true,
+            state: TaskState::Stateless,
+            standby: BTreeSet::new(),
+            warm: BTreeSet::new(),
         }
     }
 
     pub(super) fn subscribe(&mut self, process: u8, now: Moment) {
-        let process = ProcessId([process; 16]);
-        let data = MemberData { process, workers: 1, ..MemberData::default() };
+        self.process = process;
+        self.say(now);
+    }
+
+    /// Says what the process has by now.
+    pub(super) fn say(&mut self, now: Moment) {
+        let up_to = |task: &TaskId| (*task, StatePosition::UpTo(STATE_END));
+        let running = |task: &TaskId| (*task, StatePosition::Running);
+        let positions = self.warm.iter().map(up_to).chain(self.running.iter().map(running));
+        let data = MemberData {
+            process: ProcessId([self.process; 16]),
+            workers: 1,
+            positions: positions.collect(),
+            standby: self.standby.clone(),
+            ..MemberData::default()
+        };
         let topics: BTreeSet<TopicName> = ["clicks".into(), "orders".into()].into();
         self.member.subscribe(topics, data, now);
+    }
+
+    /// Its copies catch up.
+    pub(super) fn warm_up(&mut self, now: Moment) {
+        self.warm = self.standby.clone();
+        self.say(now);
     }
 
     pub(super) fn handle(&mut self, event: MemberEvent, now: Moment) {
@@ -79,7 +111,7 @@ impl Node {
                 for (subtopology, (topic, info)) in (0..).zip(&wanted.topics) {
                     for partition in 0..info.partitions.cast_signed() {
                         let partitions = vec![TopicPartition::new(topic.clone(), partition)];
-                        let inputs = TaskInputs { partitions, changelog_end: None };
+                        let inputs = TaskInputs { partitions, state: self.state };
                         tasks.insert(TaskId::new(subtopology, partition), inputs);
                     }
                 }
@@ -92,7 +124,9 @@ impl Node {
                 self.log.push(format!("{generation}: +[{active}] -[{revoked}]"));
                 self.token = Some(assigned.token);
                 self.running.extend(&assigned.active);
+                self.standby = assigned.standby;
                 self.closing = None;
+                self.say(now);
                 if !assigned.revoked.is_empty() {
                     let at = Moment::from_millis(now.as_millis() + self.closing_ms);
                     self.closing = Some((at, assigned.revoked));
@@ -134,6 +168,7 @@ impl Node {
     pub(super) fn close_due(&mut self, now: Moment) {
         if let Some((_, tasks)) = self.closing.take_if(|(at, _)| *at <= now) {
             self.running.retain(|task| !tasks.contains(task));
+            self.say(now);
             self.member.release(&tasks, now);
         }
     }

@@ -1,0 +1,160 @@
+//! Standbys: tasks that another process runs, whose state is kept warm here.
+//!
+//! DIFFERENCE: in Kafka a standby has no processors. Here they are made with the task and only
+//! initialised when it runs, so that a standby takes over as it is.
+
+use super::Worker;
+use super::active::{ActiveTask, Afterwards, Phase};
+use super::message::{Action, TaskInput, TaskToStart, TurnReport, WorkerError};
+use super::restore::{Restoration, Until};
+use super::restoring::{explain, remedy};
+use super::starting::Begin;
+use crate::plane::DataPlane;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Records that all standbys of a worker read in a turn while its own tasks have work.
+const BESIDE_WORK: usize = 200;
+/// Records that they read in a turn when nothing else is to be done.
+const ALONE: usize = 16_384;
+/// How often what standbys read is made durable, and how far states are is told.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Worker {
+    pub(super) fn is_standby(&self, number: u32) -> bool {
+        let task = self.tasks.get(number as usize).and_then(Option::as_ref);
+        task.is_some_and(ActiveTask::is_standby)
+    }
+
+    /// Opens standbys. What the worker has already stays as it is.
+    pub(super) fn stand_by(&mut self, tasks: Vec<TaskToStart>) -> Result<(), WorkerError> {
+        self.take_deliveries()?;
+        for to_start in tasks {
+            if !self.order.contains_key(&to_start.task) {
+                self.open_task(to_start, Begin::Standby)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A standby becomes active: it reads what is left of its changelogs, then runs.
+    pub(super) fn promote(
+        &mut self,
+        number: u32,
+        to_start: TaskToStart,
+    ) -> Result<(), WorkerError> {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
+        let wanted = to_start.inputs.iter().map(|input| &input.partition);
+        if !wanted.eq(active.task.partitions()) {
+            // The topics have other partitions by now: the task is another one.
+            self.lose(&[to_start.task]);
+            return self.open_task(to_start, Begin::Active);
+        }
+        active.afterwards = Afterwards::Stay;
+        let Phase::Standby(mut restorations) =
+            std::mem::replace(&mut active.phase, Phase::Restoring(Vec::new()))
+        else {
+            return Ok(());
+        };
+        for restoration in &mut restorations {
+            let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
+            let until = Until::of(&active.task, restoration.store(), inputs, ends);
+            restoration.aim(until, &mut *self.plane);
+            self.actions.push_back(Action::Restored(restoration.progress().clone()));
+        }
+        active.phase = Phase::Restoring(restorations);
+        active.open_inputs(to_start.inputs, &mut *self.plane);
+        Ok(())
+    }
+
+    /// A task whose commit is done becomes a standby; its stores stay open.
+    pub(super) fn demote(&mut self, number: u32, now: Timestamp) -> Result<(), WorkerError> {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
+        active.afterwards = Afterwards::Stay;
+        if active.is_standby() {
+            return Ok(());
+        }
+        active.task.set_now(now);
+        if active.is_running() {
+            active.task.close();
+        } else {
+            active.settle_standby();
+        }
+        let inputs: Vec<TaskInput> = active.inputs.iter().map(|(input, _)| input.clone()).collect();
+        active.stop_reading(&mut *self.plane);
+        active.task.reset().map_err(WorkerError::Start)?;
+        active.stand_by(&inputs, &mut *self.plane);
+        self.actions.extend(active.news().map(Action::Holds));
+        self.actions.push_back(Action::Demoted(active.id()));
+        Ok(())
+    }
+
+    /// Each standby reads its share. They have turns of their own, so that no task that runs or is
+    /// to run waits for one.
+    pub(super) fn step_standbys(&mut self, report: &mut TurnReport) -> Result<(), WorkerError> {
+        let standbys = self.active().filter(|active| active.is_standby()).count();
+        if standbys == 0 {
+            return Ok(());
+        }
+        let others_work = self.is_restoring() || self.running().any(|task| task.has_records());
+        let records = if others_work { BESIDE_WORK } else { ALONE };
+        let share = (records / standbys).max(1);
+        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_standby()) {
+            let id = active.id();
+            let (task, restorations) = active.restorations_mut();
+            for restoration in restorations {
+                match restoration.follow(task.stores_mut(), &mut *self.plane, share) {
+                    Ok(records) => {
+                        report.restored += records;
+                        report.is_busy |= records > 0;
+                    }
+                    Err(failure) => {
+                        let remedied = remedy(restoration, task, &mut *self.plane);
+                        explain(id, failure, remedied)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From time to time: makes durable what standbys read, and tells how far states are.
+    pub(super) fn settle_states(&mut self, now: Timestamp) {
+        if self.settled.is_known() && now < self.settled.plus(SETTLE_INTERVAL) {
+            return;
+        }
+        self.settled = now;
+        for active in self.tasks.iter_mut().flatten() {
+            active.task.set_now(now);
+            if active.is_standby() {
+                active.settle_standby();
+            }
+            self.actions.extend(active.news().map(Action::Holds));
+        }
+    }
+}
+
+impl ActiveTask {
+    /// Begins to follow the changelogs; `inputs` say up to where a topic that serves as one is
+    /// processed.
+    pub(super) fn stand_by(&mut self, inputs: &[TaskInput], plane: &mut dyn DataPlane) {
+        let stores = 0..self.task.store_names().len();
+        let restorations = stores.filter_map(|store| {
+            let until = Until::of(&self.task, store, inputs.iter(), &BTreeMap::new());
+            Restoration::begin(&self.task, store, until, plane)
+        });
+        self.phase = Phase::Standby(restorations.collect());
+    }
+
+    /// What was read and cannot be made durable is read again.
+    pub(super) fn settle_standby(&mut self) {
+        let id = self.id();
+        let (task, restorations) = self.restorations_mut();
+        for restoration in restorations {
+            if let Err(error) = restoration.settle(task.stores_mut()) {
+                tracing::warn!(task = %id, %error, "what a standby read is not durable yet");
+            }
+        }
+    }
+}
