@@ -72,7 +72,9 @@ pub enum FetchError {
         offset: i64,
     },
     /// Where the log begins or ends could not be found out.
-    #[error("the first or last offset of {partition} cannot be looked up: {message}; grant DESCRIBE on its topic, or see the broker's log")]
+    #[error(
+        "the first or last offset of {partition} cannot be looked up: {message}; grant DESCRIBE on its topic, or see the broker's log"
+    )]
     NoStart {
         /// The partition.
         partition: TopicPartition,

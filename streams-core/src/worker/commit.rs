@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::message::CommitId;
+use crate::names::TopicPartition;
 use crate::task::OffsetToCommit;
 use crate::time::Timestamp;
 
@@ -16,6 +17,8 @@ pub struct CommitPolicy {
     pub interval: Duration,
     /// A task with more staged bytes than this is committed at once.
     pub staged_bytes_max: usize,
+    /// So is a worker whose tasks have more than this together.
+    pub worker_staged_bytes_max: usize,
     /// How long a refused commit waits before it is tried again.
     pub retry_backoff: Duration,
 }
@@ -25,6 +28,7 @@ impl Default for CommitPolicy {
         Self {
             interval: Duration::from_secs(30),
             staged_bytes_max: 32 << 20,
+            worker_staged_bytes_max: 256 << 20,
             retry_backoff: Duration::from_millis(100),
         }
     }
@@ -61,9 +65,10 @@ impl Commits {
         CommitId(self.next_id)
     }
 
-    /// Whether the interval is over; the first one begins with the first question.
+    /// Whether the interval is over; the first one begins with the first question, and another
+    /// one when the clock was set back.
     pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
-        if !self.last.is_known() {
+        if !self.last.is_known() || now < self.last {
             self.last = now;
         }
         self.is_requested || now >= self.last.plus(self.policy.interval)
@@ -72,6 +77,23 @@ impl Commits {
     pub(super) const fn began(&mut self, now: Timestamp) {
         self.last = now;
         self.is_requested = false;
+    }
+
+    /// These tasks are no longer the worker's: their offsets must not be sent again, under whatever
+    /// right the process has by then.
+    pub(super) fn forget(&mut self, lost: u32, partitions: &[TopicPartition]) {
+        let Some(in_flight) = &mut self.in_flight else { return };
+        let (InFlight::Flushing { tasks, .. }
+        | InFlight::Sent { tasks, .. }
+        | InFlight::Waiting { tasks, .. }) = in_flight;
+        tasks.retain(|task| *task != lost);
+        let is_empty = tasks.is_empty();
+        if let InFlight::Waiting { offsets, .. } = in_flight {
+            offsets.retain(|offset| !partitions.contains(&offset.partition));
+        }
+        if is_empty {
+            self.in_flight = None;
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {

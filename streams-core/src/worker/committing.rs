@@ -131,10 +131,13 @@ impl Worker {
             for offset in active.task.offsets() {
                 active.remember_committed(&offset);
             }
-            let positions = active.positions();
+            let mut positions = active.positions();
+            let interleaved = active.settle_positions();
+            // A position behind another writer's changes must not reach the disk: after a kill
+            // before the rebuild they would be missed for ever.
+            positions.retain(|(store, _)| !interleaved.contains(store));
             let written = active.task.committed(&positions);
             written.map_err(|source| WorkerError::Task { task, source })?;
-            let interleaved = active.settle_positions();
             if !interleaved.is_empty() {
                 self.rebuild(*number, &interleaved)?;
             }

@@ -188,8 +188,13 @@ impl Worker {
     /// When a turn is needed though nothing happened.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
+        let commit = self.commits.deadline();
+        if self.commits.in_flight.is_some() {
+            // Until it is over, punctuations wait too.
+            return commit;
+        }
         let punctuations = self.running().filter_map(Task::next_wall_clock_punctuation);
-        punctuations.chain(self.commits.deadline()).min()
+        punctuations.chain(commit).min()
     }
 
     fn try_turn(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
@@ -199,6 +204,8 @@ impl Worker {
             self.fill_queues(now)?;
             self.process(now, report)?;
             self.punctuate(now, report)?;
+            let staged: usize = self.running().map(|task| task.stores().staged_bytes()).sum();
+            self.commits.is_requested |= staged > self.commits.policy.worker_staged_bytes_max;
         }
         self.step_commit(now, report)?;
         self.step_standbys(report)?;

@@ -122,6 +122,7 @@ impl Worker {
             else {
                 continue;
             };
+            self.commits.forget(number, active.task.partitions());
             active.settle_standby();
             active.stop_reading(&mut *self.plane);
             active.task.stores_mut().discard();

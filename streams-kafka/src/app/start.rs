@@ -49,7 +49,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
     let backend = Arc::new(RocksBackend::new(directory, budget));
     let clients = Arc::new(Clients::new(config.clone())?);
-    let settings = worker_settings(&parts, &backend);
+    let settings = worker_settings(&parts, &backend, budget);
     let channel = group::inputs();
     let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
     let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
@@ -112,7 +112,20 @@ fn start_group(
     thread.map_err(|error| StreamsError::Thread(error.to_string()))
 }
 
-fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings {
+/// What all workers stage together stays within the budget, and one task within its 32 MiB.
+fn commit_policy(interval: Duration, budget: MemoryBudget, workers: u64) -> CommitPolicy {
+    let workers = usize::try_from(workers).unwrap_or(usize::MAX).max(1);
+    let worker_staged_bytes_max = budget.staged_bytes_max() / workers;
+    let policy = CommitPolicy::default();
+    let staged_bytes_max = policy.staged_bytes_max.min(worker_staged_bytes_max);
+    CommitPolicy { interval, staged_bytes_max, worker_staged_bytes_max, ..policy }
+}
+
+fn worker_settings(
+    parts: &Parts,
+    backend: &Arc<RocksBackend>,
+    budget: MemoryBudget,
+) -> WorkerSettings {
     let config = &parts.config;
     let processing = config.processing();
     let workers = u64::from(processing.num_stream_threads.max(1));
@@ -128,7 +141,7 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         names,
         handlers: parts.handlers.clone(),
         backend,
-        commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
+        commit: commit_policy(processing.commit_interval, budget, workers),
         idle: processing.max_task_idle,
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),

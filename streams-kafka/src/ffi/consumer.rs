@@ -10,6 +10,7 @@ use super::partitions::PartitionList;
 use super::queue::{Queue, Waker};
 use rdkafka::bindings as rd;
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -120,27 +121,7 @@ impl Consumer {
         // SAFETY: live; null ends the forwarding, for this partition's next assignments as well.
         unsafe { rd::rd_kafka_queue_forward(queue.raw(), std::ptr::null_mut()) };
         queue.wake(waker);
-        Ok(PartitionQueue { queue, spare: Vec::new(), claim })
-    }
-
-    /// The end of a partition as of its last fetch; `None` before the first. Asks no broker.
-    ///
-    /// # Errors
-    /// A name with a zero byte.
-    pub(crate) fn end(&self, topic: &str, partition: i32) -> Result<Option<i64>, ClientError> {
-        let topic = c_string(topic)?;
-        let (mut low, mut high) = (-1, -1);
-        // SAFETY: the handle is live, the name ends in zero, the offsets are written to.
-        let code = unsafe {
-            raw::rd_kafka_get_watermark_offsets(
-                self.client.raw(),
-                topic.as_ptr(),
-                partition,
-                &raw mut low,
-                &raw mut high,
-            )
-        };
-        Ok((code == 0 && high >= 0).then_some(high))
+        Ok(PartitionQueue { queue, topic, spare: Vec::new(), claim })
     }
 
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
@@ -166,6 +147,7 @@ impl Consumer {
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
     queue: Queue,
+    topic: CString,
     /// Kept from a call that found nothing.
     spare: Vec<*mut rd::rd_kafka_message_t>,
     // Given up after the queue, as fields are dropped in order.
@@ -196,6 +178,22 @@ impl PartitionQueue {
         let messages = pointers.into_iter().filter_map(NonNull::new).collect();
         // SAFETY: live messages of this client, ours since the call above.
         Some(unsafe { Batch::own(self.queue.client(), messages) })
+    }
+
+    /// The end of the partition as of its last fetch; `None` before the first. Asks no broker.
+    pub(crate) fn end(&self) -> Option<i64> {
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the handle is live, the name ends in zero, the offsets are written to.
+        let code = unsafe {
+            raw::rd_kafka_get_watermark_offsets(
+                self.queue.client().raw(),
+                self.topic.as_ptr(),
+                self.claim.key.1,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        (code == 0 && high >= 0).then_some(high)
     }
 
     /// The offset after the last record or transaction marker that was fetched; `None` before the

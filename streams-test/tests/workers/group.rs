@@ -431,6 +431,7 @@ fn to_start(task: TaskId, offsets: &Offsets, kafka: &KafkaModel) -> TaskToStart 
     let start = committed.map(|at| StartAt::Offset(at.offset));
     let time = committed.map(|at| commit_metadata::decode(&at.metadata));
     let input = TaskInput {
+        reset: OffsetReset::Earliest,
         partition: input(task),
         start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
         partition_time: time.unwrap_or(Timestamp::UNKNOWN),
