@@ -130,6 +130,20 @@ impl Topics {
             .collect()
     }
 
+    /// Deletes the records before these offsets. What fails is left to the next time.
+    pub(crate) fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) {
+        let before = offsets.iter().map(|(p, offset)| (p.topic.as_str(), p.partition, *offset));
+        match self.with_admin(|admin| admin.delete_records(before, ASK_MAX)) {
+            Ok(answers) => {
+                for refused in answers.iter().filter(|answer| answer.code != Code::NONE) {
+                    let (topic, code) = (&refused.topic, refused.code);
+                    tracing::debug!(%topic, partition = refused.partition, %code, "processed records were not deleted");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "processed records were not deleted"),
+        }
+    }
+
     /// All topics with their partitions.
     pub(crate) fn all(&self) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
         let topics = self.with_admin(|admin| admin.list_topics(ASK_MAX))?;

@@ -65,6 +65,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         process: *backend.directory().process_id().as_bytes(),
         backend,
         offset_reset: config.membership().offset_reset,
+        purge_interval: config.internal_topics().repartition_purge_interval,
     };
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;

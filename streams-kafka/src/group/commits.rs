@@ -1,11 +1,20 @@
 //! Commits of workers, under the right that the last assignment gave.
 
 use streams_core::membership::{CallId, CallRefused, CommittedOffset, OffsetsError};
+use streams_core::names::TopicPartition;
 use streams_core::task::OffsetToCommit;
 use streams_core::worker::{Command, CommitFailure, CommitId};
 
 use super::Group;
 use crate::worker_thread::Told;
+
+/// A commit that is out: whose it is, and what of it may be deleted when it succeeds.
+#[derive(Debug)]
+pub(super) struct Commit {
+    worker: usize,
+    id: CommitId,
+    processed: Vec<(TopicPartition, i64)>,
+}
 
 impl Group {
     /// A request from before the tasks were lost is refused, whatever the group says by now.
@@ -20,6 +29,8 @@ impl Group {
         let Some(token) = token else {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
+        let all = offsets.iter().map(|offset| (offset.partition.clone(), offset.offset));
+        let processed = self.purge.of_these(all);
         let offsets = offsets.into_iter().map(|offset| {
             let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
             (partition, CommittedOffset { offset, leader_epoch, metadata })
@@ -27,7 +38,7 @@ impl Group {
         let (offsets, now) = (offsets.collect(), self.now());
         match self.membership.commit(token, offsets, now) {
             Ok(call) => {
-                self.commits.insert(call, (worker, id));
+                self.commits.insert(call, Commit { worker, id, processed });
             }
             Err(CallRefused::Gone) => {
                 let why = "the member has left the group".to_owned();
@@ -41,7 +52,10 @@ impl Group {
     }
 
     pub(super) fn answer_commit(&mut self, call: CallId, result: Result<(), OffsetsError>) {
-        let Some((worker, id)) = self.commits.remove(&call) else { return };
+        let Some(Commit { worker, id, processed }) = self.commits.remove(&call) else { return };
+        if result.is_ok() {
+            self.purge.committed(processed);
+        }
         let result = result.map_err(|error| match error {
             OffsetsError::Fenced => CommitFailure::Fenced,
             OffsetsError::StaleToken | OffsetsError::TimedOut => {

@@ -10,6 +10,7 @@ mod connection;
 mod dispatch;
 mod failing;
 mod offsets;
+mod purge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use streams_core::membership::{
     Action, CallId, CommitToken, ConnectionId, Generation, MemberData, MemberEvent, MemberId,
     Membership, MembershipConfig, Moment,
 };
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::{Held, Progress, Role, Roster, Round};
-use streams_core::topology::{OffsetReset, PartitionCounts, TopicNames, Topology};
+use streams_core::topology::{
+    InternalTopic, InternalTopicKind, OffsetReset, PartitionCounts, TopicNames, Topology,
+};
 use streams_core::worker::{Action as WorkerAction, TaskToStart};
 use streams_state::RocksBackend;
 use tokio::sync::Notify;
@@ -29,6 +32,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
+use self::purge::Purge;
 use crate::app::shared::{Running, Shared};
 use crate::clients::Clients;
 use crate::clock;
@@ -55,6 +59,8 @@ pub(crate) enum Input {
     Counted(LookUp, Result<Counted, TopicsError>),
     /// Offsets for a reset by time were looked up.
     Started(Round, Vec<TaskToStart>),
+    /// A request to delete processed records is over.
+    Purged,
     /// A worker thread has ended.
     Failed(StreamsError),
 }
@@ -86,6 +92,7 @@ pub(crate) struct GroupParts {
     pub(crate) backend: Arc<RocksBackend>,
     pub(crate) process: [u8; 16],
     pub(crate) offset_reset: OffsetReset,
+    pub(crate) purge_interval: Duration,
 }
 
 /// Whether the process is in the group to stay.
@@ -111,7 +118,8 @@ pub(crate) struct Group {
     held: Held,
     /// When that is kept on disk.
     keep_states_at: Option<Moment>,
-    commits: BTreeMap<CallId, (usize, streams_core::worker::CommitId)>,
+    commits: BTreeMap<CallId, commits::Commit>,
+    purge: Purge,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
@@ -165,6 +173,7 @@ impl Group {
             held: Held::default(),
             keep_states_at: None,
             commits: BTreeMap::new(),
+            purge: Purge::new(repartition_topics(&parts), parts.purge_interval),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
@@ -197,6 +206,7 @@ impl Group {
                 self.follow_roster();
             }
             self.retry_if_due();
+            self.purge_if_due();
             self.tell_states();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
@@ -310,6 +320,7 @@ impl Group {
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::Started(round, tasks) => self.roster.prepared(round, tasks),
+            Input::Purged => self.purge.answered(now),
             Input::Failed(error) => return Err(error),
         }
         Ok(())
@@ -348,4 +359,12 @@ fn states_on_disk(backend: &RocksBackend) -> BTreeMap<TaskId, i64> {
         tracing::warn!(%error, "it is not known how far the states on disk are");
         BTreeMap::new()
     })
+}
+
+/// The repartition topics, by their names in Kafka.
+fn repartition_topics(parts: &GroupParts) -> BTreeSet<TopicName> {
+    let all = parts.topology.internal_topics(&parts.names).into_iter();
+    let repartition =
+        |topic: &InternalTopic| matches!(topic.kind, InternalTopicKind::Repartition(_));
+    all.filter(repartition).map(|topic| topic.name).collect()
 }

@@ -1,0 +1,96 @@
+//! Records of repartition topics are deleted from the brokers once they are processed: nothing else
+//! bounds these topics. Answers to Kafka's `repartition.purge.interval.ms`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use streams_core::membership::Moment;
+use streams_core::names::{TopicName, TopicPartition};
+
+use super::{Group, Input};
+
+/// When to delete what.
+#[derive(Debug)]
+pub(super) struct Purge {
+    /// The repartition topics.
+    topics: BTreeSet<TopicName>,
+    interval: Duration,
+    /// The next offsets of partitions that were committed since the last request.
+    committed: BTreeMap<TopicPartition, i64>,
+    /// When the next request is due; `None` while one is out.
+    next: Option<Moment>,
+}
+
+impl Purge {
+    /// The first request is due an interval after the start.
+    pub(super) fn new(topics: BTreeSet<TopicName>, interval: Duration) -> Self {
+        let next = Some(Moment::default().after(interval));
+        Self { topics, interval, committed: BTreeMap::new(), next }
+    }
+
+    /// Those of the offsets that are of repartition topics.
+    pub(super) fn of_these(
+        &self,
+        offsets: impl Iterator<Item = (TopicPartition, i64)>,
+    ) -> Vec<(TopicPartition, i64)> {
+        offsets.filter(|(partition, _)| self.topics.contains(&partition.topic)).collect()
+    }
+
+    /// These offsets are committed.
+    pub(super) fn committed(&mut self, offsets: Vec<(TopicPartition, i64)>) {
+        self.committed.extend(offsets);
+    }
+
+    /// Everything before these offsets is to be deleted now, if a request is due.
+    fn take_due(&mut self, now: Moment) -> Option<BTreeMap<TopicPartition, i64>> {
+        if self.committed.is_empty() || self.next.is_none_or(|next| now < next) {
+            return None;
+        }
+        self.next = None;
+        Some(std::mem::take(&mut self.committed))
+    }
+
+    /// A request was answered, or given up: what could not be deleted is with the next.
+    pub(super) fn answered(&mut self, now: Moment) {
+        self.next = Some(now.after(self.interval));
+    }
+}
+
+impl Group {
+    pub(super) fn purge_if_due(&mut self) {
+        let Some(before) = self.purge.take_due(self.now()) else { return };
+        let topics = Arc::clone(self.parts.clients.topics());
+        self.ask(move || {
+            topics.delete_before(&before);
+            Input::Purged
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_of_repartition_topics_is_deleted_each_interval() {
+        let partition = |topic: &str| TopicPartition::new(topic, 0);
+        let mut purge = Purge::new(["a-repartition".into()].into(), Duration::from_secs(30));
+        let at = |seconds| Moment::default().after(Duration::from_secs(seconds));
+        let offsets = [(partition("input"), 3), (partition("a-repartition"), 5)];
+        let own = purge.of_these(offsets.into_iter());
+        assert_eq!(own, [(partition("a-repartition"), 5)]);
+        purge.committed(own);
+        assert_eq!(purge.take_due(at(29)), None);
+        purge.committed(vec![(partition("a-repartition"), 7)]);
+        let due = purge.take_due(at(30)).unwrap();
+        assert_eq!(due, BTreeMap::from([(partition("a-repartition"), 7)]));
+        purge.committed(vec![(partition("a-repartition"), 9)]);
+        assert_eq!(purge.take_due(at(90)), None, "one request at a time");
+        purge.answered(at(90));
+        assert_eq!(purge.take_due(at(119)), None);
+        assert!(purge.take_due(at(120)).is_some());
+        purge.answered(at(121));
+        assert_eq!(purge.take_due(at(200)), None, "nothing was committed since");
+    }
+}
