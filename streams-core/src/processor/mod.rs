@@ -104,6 +104,20 @@ pub trait FixedKeyProcessor<K, V>: 'static {
         cx: &mut FixedKeyContext<'_, K, Self::OutValue>,
     ) -> Result<(), ProcessorError>;
 
+    /// Called when a punctuation that this processor scheduled is due. What it forwards has to be
+    /// made of a record that it was given, and kept: only such a one has a key of this stream.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        cx: &mut FixedKeyContext<'_, K, Self::OutValue>,
+    ) -> Result<(), ProcessorError> {
+        let _ = (punctuation, cx);
+        Ok(())
+    }
+
     /// Called when the task closes in good order.
     ///
     /// # Errors
