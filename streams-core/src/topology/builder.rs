@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::graph;
 use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
+use crate::config::Optimization;
 use crate::names::{NameError, NodeName, StoreName, TopicName};
 use crate::processor::{
     LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink, SinkDestination,
@@ -139,6 +140,7 @@ pub struct TopologyBuilder {
     stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
     repartition_topics: BTreeMap<TopicName, RepartitionCount>,
     copartitioned: Vec<Vec<NodeId>>,
+    optimizations: Option<BTreeSet<Optimization>>,
     faults: Vec<TopologyError>,
 }
 
@@ -290,6 +292,11 @@ impl TopologyBuilder {
         self.copartitioned.push(sources.into_iter().collect());
     }
 
+    /// Says which optimisations a layer above made.
+    pub fn optimized(&mut self, optimizations: BTreeSet<Optimization>) {
+        self.optimizations = Some(optimizations);
+    }
+
     /// Reports a fault that a layer above found.
     pub fn fault(&mut self, fault: TopologyError) {
         self.faults.push(fault);
@@ -331,6 +338,7 @@ impl TopologyBuilder {
             repartition_topics: self.repartition_topics,
             copartitioned,
             subtopologies,
+            optimizations: self.optimizations,
         })))
     }
 

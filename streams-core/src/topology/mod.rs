@@ -8,7 +8,7 @@ mod internal_topics;
 mod link;
 mod topic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
 pub use self::link::LinkTask;
 pub(crate) use self::link::LinkedGraph;
 pub use self::topic::Topic;
+use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
 use crate::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
 use crate::store::StoreSpec;
@@ -89,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) repartition_topics: BTreeMap<TopicName, RepartitionCount>,
     pub(crate) copartitioned: Vec<Vec<TopicName>>,
     pub(crate) subtopologies: Vec<Subtopology>,
+    pub(crate) optimizations: Option<BTreeSet<Optimization>>,
 }
 
 impl fmt::Debug for Topology {
@@ -123,6 +125,13 @@ impl Topology {
     /// The stores, in the order of addition.
     pub fn stores(&self) -> impl Iterator<Item = &Arc<dyn StoreSpec>> {
         self.0.stores.values()
+    }
+
+    /// The optimisations that it was built with; `None` when it was built node by node, which leaves
+    /// nothing to optimise.
+    #[must_use]
+    pub fn optimizations(&self) -> Option<&BTreeSet<Optimization>> {
+        self.0.optimizations.as_ref()
     }
 
     /// Whether records of this topic pass only inside the application.

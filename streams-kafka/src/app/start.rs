@@ -39,6 +39,7 @@ const TURN_RECORDS: usize = 4096;
 pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
     let config = &parts.config;
     config.check_available()?;
+    config.check_optimizations(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
@@ -127,6 +128,7 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         application_id,
         names,
         handlers: parts.handlers.clone(),
+        timestamps: processing.default_timestamp_extractor,
         backend,
         commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
         idle: match processing.max_task_idle {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod extractors;
 mod one_task;
 mod support;
 mod task_per_partition;
