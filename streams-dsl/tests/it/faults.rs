@@ -25,9 +25,9 @@ fn all_faults_are_named_at_once() {
             let texts: Texts<'_> = builder.stream("in");
             texts.filter_with(|_, _| true, Named::new("same")).to("a");
             texts.filter_with(|_, _| true, Named::new("same")).to("a topic");
-            texts.peek_with(|_, _| (), Named::new("no name"));
+            texts.for_each_with(|_, _| (), Named::new("no name"));
             let store = Materialized::<String, String>::named("no store");
-            texts.to_table_with(store).to_stream_with(Named::new("no name"));
+            texts.to_table_with(store).to_stream_with(Named::new("no name")).to("rows");
         },
         &[
             "\"no name\" holds other characters",
@@ -43,11 +43,12 @@ fn only_names_that_a_program_gives_are_checked() {
     let builder = StreamsBuilder::new();
     let long = "x".repeat(249);
     let texts: Texts<'_> = builder.stream(["in put"]);
-    texts.split_with(Named::new(long.clone())).default_branch();
+    let branches = texts.split_with(Named::new(long.clone())).default_branch();
+    assert_eq!(branches.iter().count(), 1);
     texts.repartition_with::<String>(Repartitioned::named("re partition")).to("out put");
     let grouped = texts.select_key(|_, value| value.clone());
     let grouped = grouped.group_by_key_with::<String>(Grouped::named("grou ped"));
-    grouped.count_with::<String>(Materialized::named(long));
+    grouped.count_with::<String>(Materialized::named(long)).to_stream().to("counts");
     let topology = builder.build().unwrap().describe().to_string();
     assert!(topology.contains("grou ped-repartition-filter"), "{topology}");
     faults(
