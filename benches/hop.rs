@@ -12,6 +12,7 @@ use millstream::{
     ApplicationId, DefaultSerde, Handlers, Headers, KStream, StreamsBuilder, TaskId, Timestamp,
     TopicName, TopicPartition, Topology,
 };
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProduceError;
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
 use streams_core::processor::{ContextParts, TaskContext};
@@ -80,8 +81,13 @@ fn task(topology: &Topology) -> Task {
     let application_id = ApplicationId::from("bench");
     let partitions = vec![TopicPartition::new("in", 0)];
     let task = TaskId::new(0, 0);
-    let handlers = Handlers::default();
-    let parts = ContextParts { application_id: application_id.clone(), task, partitions, handlers };
+    let parts = ContextParts {
+        application_id: application_id.clone(),
+        task,
+        partitions,
+        handlers: Handlers::default(),
+        timestamps: DefaultTimestampExtractor::FailOnInvalid,
+    };
     let mut task = Task::new(TaskParts {
         topology: topology.clone(),
         subtopologies: vec![task.subtopology],

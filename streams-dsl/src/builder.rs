@@ -4,7 +4,9 @@ use std::any::TypeId;
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use streams_core::config::Optimization;
+use streams_core::names::TopicName;
 use streams_core::processor::SourceTemplate;
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
@@ -72,11 +74,14 @@ impl StreamsBuilder {
         V: Clone + 'static,
     {
         let Topics { names: topics, key, value } = topics.into();
+        // As in Kafka, a topic that is named twice is read once.
+        let topics: IndexSet<TopicName> = topics.into_iter().collect();
+        let topics = topics.into_iter().collect();
         let mut plan = self.plan();
         let name = plan.names.node_or(consumed.name.clone(), table_source::STREAM_PREFIX);
-        let reset = consumed.reset;
+        let (reset, nulls) = (consumed.reset, consumed.nulls);
         let template = SourceTemplate::new(consumed.source(key, value));
-        let kind = NodeKind::StreamSource(StreamSource { topics, reset, template });
+        let kind = NodeKind::StreamSource(StreamSource { topics, reset, nulls, template });
         let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<(K, V)>()));
         KStream::new(self, node)
     }
@@ -111,8 +116,8 @@ impl StreamsBuilder {
         let mut plan = self.plan();
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
-        let store = materialized.store.clone();
-        let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
+        let prefix = format!("{}-", topic.name());
+        let store = plan.names.store_or(materialized.store.clone(), &prefix);
         let store = materialized.key_value_store(store);
         let named = consumed.name.clone();
         let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);

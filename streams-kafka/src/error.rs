@@ -1,6 +1,6 @@
 //! Why an application does not start, or stops.
 
-use streams_core::config::NotAvailable;
+use streams_core::config::{NotAvailable, OtherOptimizations};
 use streams_core::error::StoreError;
 use streams_core::membership::{GroupFault, OffsetsError};
 use streams_core::names::TopicPartition;
@@ -16,6 +16,12 @@ pub enum StreamsError {
     /// A setting asks for what this release does not have.
     #[error(transparent)]
     NotAvailable(#[from] NotAvailable),
+    /// The topology was built with other optimisations than the configuration asks for.
+    #[error(transparent)]
+    Optimizations(#[from] OtherOptimizations),
+    /// The topology reads no topic.
+    #[error("the topology reads no topic, so that there is nothing to run; give it a source")]
+    NothingToRead,
     /// The state directory cannot be used.
     #[error("the state directory cannot be used")]
     State(#[from] StoreError),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
@@ -110,6 +111,7 @@ impl Fixture {
             task,
             partitions: vec![TopicPartition::new("topic", 0)],
             handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
         });
         Self {
             context: Rc::new(context),

@@ -1,6 +1,6 @@
 //! Where each task should run in the end: in balance, and where it runs or its state lies.
 //!
-//! DIFFERENCE: Kafka deals the tasks with state out anew each time and lets warm-ups bring them
+//! DIFFERENCE(sticky-moves): Kafka deals the tasks with state out anew each time and lets warm-ups bring them
 //! there. Here balance alone moves a task, so that a join moves the newcomer's share and no more.
 
 use std::cmp::Reverse;

@@ -35,7 +35,7 @@ mod suggest;
 mod tests;
 mod topology;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use address::HostPort;
 pub use assignment::{Assignment, RackStrategy};
@@ -241,7 +241,47 @@ impl StreamsConfig {
             let key = "errors.dead.letter.queue.topic.name";
             return not_yet(key, topic.as_str(), "remove it");
         }
+        if self.state.default_store == DefaultStore::InMemory {
+            let remedy = "remove it, and ask for each store in memory by 'Materialized'";
+            return not_yet("dsl.store.suppliers.class", "in_memory", remedy);
+        }
+        if let Some(version) = &self.assignment.upgrade_from {
+            let remedy = "stop all members, start them in this version, and remove it";
+            return not_yet("upgrade.from", version, remedy);
+        }
+        if self.topology.ensure_explicit_naming {
+            let remedy = "name what needs a name, and remove it";
+            return not_yet("ensure.explicit.internal.resource.naming", "true", remedy);
+        }
+        if self.assignment.num_standby_replicas > 0 {
+            let replicas = self.assignment.num_standby_replicas.to_string();
+            return not_yet("num.standby.replicas", &replicas, "remove it");
+        }
         Ok(())
+    }
+
+    /// Whether a topology was built with the optimisations that `topology.optimization` asks for,
+    /// where the key is set at all. A topology that was built node by node has none.
+    ///
+    /// # Errors
+    /// When it was built with others: they decide which internal topics there are.
+    pub fn check_optimizations(
+        &self,
+        built_with: Option<&BTreeSet<Optimization>>,
+    ) -> Result<(), OtherOptimizations> {
+        let wanted = &self.topology.optimizations;
+        let is_set = |value: &ExplainedValue| {
+            value.key == "topology.optimization" && value.origin != Origin::Default
+        };
+        match built_with {
+            Some(built_with) if built_with != wanted && self.explanation.iter().any(is_set) => {
+                Err(OtherOptimizations {
+                    wanted: Optimization::write_set(wanted),
+                    built_with: Optimization::write_set(built_with),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -255,6 +295,18 @@ pub struct NotAvailable {
     pub value: String,
     /// What to do instead.
     pub remedy: &'static str,
+}
+
+/// A topology was built with other optimisations than the configuration asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'topology.optimization' is '{wanted}', but the topology was built with '{built_with}'; give the configuration's optimizations to 'build_with', or remove the key"
+)]
+pub struct OtherOptimizations {
+    /// What the configuration asks for.
+    pub wanted: String,
+    /// What the topology was built with.
+    pub built_with: String,
 }
 
 const NO_APPLICATION_ID: ConfigError = ConfigError::Missing {

@@ -1,6 +1,6 @@
 //! Whole configurations: what goes in, and what comes out or is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
@@ -367,8 +367,34 @@ fn exactly_once_is_understood_and_not_available() {
     assert_eq!(config.client(ClientRole::Producer).value("message.timeout.ms"), None);
     expect!["'processing.guarantee' is 'exactly_once_v2', which is not available yet; set it to at_least_once"]
         .assert_eq(&config.check_available().unwrap_err().to_string());
-    let dead_letters = from_lines("errors.dead.letter.queue.topic.name=dead").unwrap();
-    assert!(dead_letters.check_available().is_err());
+}
+
+#[test]
+fn what_is_not_wired_is_refused_with_its_remedy() {
+    for (line, remedy) in [
+        ("errors.dead.letter.queue.topic.name=dead", "remove it"),
+        ("default.dsl.store=in_memory", "in memory by 'Materialized'"),
+        ("dsl.store.suppliers.class=InMemoryDslStoreSuppliers", "in memory by 'Materialized'"),
+        ("upgrade.from=3.9", "stop all members"),
+        ("ensure.explicit.internal.resource.naming=true", "name what needs a name"),
+        ("num.standby.replicas=1", "remove it"),
+    ] {
+        let error = config(line).check_available().unwrap_err().to_string();
+        assert!(error.contains("not available yet") && error.contains(remedy), "{error}");
+    }
+    let same = "default.dsl.store=rocksDB\nensure.explicit.internal.resource.naming=false";
+    assert!(config(same).check_available().is_ok());
+}
+
+#[test]
+fn a_topology_is_built_with_the_optimizations_that_are_configured() {
+    let all = config("topology.optimization=all");
+    let built_with = all.topology().optimizations.clone();
+    assert!(all.check_optimizations(Some(&built_with)).is_ok());
+    assert!(all.check_optimizations(None).is_ok(), "the Processor API has none");
+    expect!["'topology.optimization' is 'reuse.ktable.source.topics,merge.repartition.topics,single.store.self.join', but the topology was built with 'none'; give the configuration's optimizations to 'build_with', or remove the key"]
+        .assert_eq(&all.check_optimizations(Some(&BTreeSet::new())).unwrap_err().to_string());
+    assert!(config("").check_optimizations(Some(&built_with)).is_ok(), "the key is not set");
 }
 
 #[test]

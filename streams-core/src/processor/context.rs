@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::punctuation::Schedules;
+use crate::config::DefaultTimestampExtractor;
 use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
 use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
@@ -21,6 +22,8 @@ pub struct ContextParts {
     pub partitions: Vec<TopicPartition>,
     /// What to do with records that fail.
     pub handlers: Handlers,
+    /// The time of records whose source has no extractor of its own.
+    pub timestamps: DefaultTimestampExtractor,
 }
 
 /// The one thing that nodes and stores of a task share. A task stays on its thread, so cells do.
@@ -79,6 +82,11 @@ impl TaskContext {
     /// What to do with records that fail.
     pub const fn handlers(&self) -> &Handlers {
         &self.parts.handlers
+    }
+
+    /// The time of records whose source has no extractor of its own.
+    pub const fn default_timestamps(&self) -> DefaultTimestampExtractor {
+        self.parts.timestamps
     }
 
     /// Where the record being processed was read; `None` in a punctuation.

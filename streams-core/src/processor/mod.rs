@@ -18,7 +18,7 @@ pub use self::edge::{Edge, NodeCell, Push};
 pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,
 };
-pub(crate) use self::link::{Linker, NodePlace, Registry};
+pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{
     ConnectedStores, Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode,
 };
@@ -105,6 +105,20 @@ pub trait FixedKeyProcessor<K, V>: 'static {
         record: FixedKeyRecord<K, V>,
         cx: &mut FixedKeyContext<'_, K, Self::OutValue>,
     ) -> Result<(), ProcessorError>;
+
+    /// Called when a punctuation that this processor scheduled is due. What it forwards has to be
+    /// made of a record that it was given, and kept: only such a one has a key of this stream.
+    ///
+    /// # Errors
+    /// As for [`process`](Self::process).
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        cx: &mut FixedKeyContext<'_, K, Self::OutValue>,
+    ) -> Result<(), ProcessorError> {
+        let _ = (punctuation, cx);
+        Ok(())
+    }
 
     /// Called when the task closes in good order.
     ///

@@ -92,6 +92,11 @@ impl<K: Clone, V: Clone> Context<'_, K, V> {
 }
 
 impl<K, V> Context<'_, K, V> {
+    /// The same, for a shorter while.
+    const fn again(&mut self) -> Context<'_, K, V> {
+        Context { task: self.task, node: self.node, out: self.out }
+    }
+
     /// Calls `punctuate` each `interval`; see [`InitContext::schedule`].
     pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
         self.task.schedules().borrow_mut().add(self.node, interval, kind, self.task.now())
@@ -142,7 +147,7 @@ fn check_timestamp(timestamp: Timestamp) -> Result<(), Box<TaskError>> {
     }))
 }
 
-/// What a fixed-key processor may do with a record.
+/// What a fixed-key processor may do with a record or in a punctuation.
 pub struct FixedKeyContext<'a, K, V>(Context<'a, K, V>);
 
 impl<K, V> std::fmt::Debug for FixedKeyContext<'_, K, V> {
@@ -160,13 +165,43 @@ impl<K: Clone, V: Clone> FixedKeyContext<'_, K, V> {
         self.0.forward(record.into_record())
     }
 
-    /// Where the record was read.
+    /// Pushes a record to the child of this name only.
+    ///
+    /// # Errors
+    /// When there is no such child, or something further down failed the task.
+    pub fn forward_to(
+        &mut self,
+        child: &str,
+        record: FixedKeyRecord<K, V>,
+    ) -> Result<(), ProcessorError> {
+        self.0.forward_to(child, record.into_record())
+    }
+}
+
+impl<K, V> FixedKeyContext<'_, K, V> {
+    /// Calls `punctuate` each `interval`; see [`InitContext::schedule`].
+    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.0.schedule(interval, kind)
+    }
+
+    /// Ends a schedule.
+    pub fn cancel(&mut self, schedule: PunctuationId) {
+        self.0.cancel(schedule);
+    }
+
+    /// Where the record was read; `None` in a punctuation.
     #[must_use]
     pub fn meta(&self) -> Option<RecordMeta> {
         self.0.meta()
     }
 
-    /// The greatest record time that the task has seen.
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        self.0.task()
+    }
+
+    /// The greatest record time that the task has seen; negative before the first record.
     #[must_use]
     pub const fn stream_time(&self) -> Timestamp {
         self.0.stream_time()
@@ -360,8 +395,15 @@ where
         record: Record<K, V>,
         cx: &mut Context<'_, K, P::OutValue>,
     ) -> Result<(), ProcessorError> {
-        let cx = Context { task: cx.task, node: cx.node, out: &mut *cx.out };
-        self.0.process(FixedKeyRecord::new(record), &mut FixedKeyContext(cx))
+        self.0.process(FixedKeyRecord::new(record), &mut FixedKeyContext(cx.again()))
+    }
+
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        cx: &mut Context<'_, K, P::OutValue>,
+    ) -> Result<(), ProcessorError> {
+        self.0.punctuate(punctuation, &mut FixedKeyContext(cx.again()))
     }
 
     fn close(&mut self) -> Result<(), ProcessorError> {

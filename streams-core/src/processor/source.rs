@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::TaskContext;
 use super::context::Judge;
 use super::edge::{Edge, Push};
+use crate::config::DefaultTimestampExtractor;
 use crate::error::{Part, Pushed, TaskError};
 use crate::metrics::DropReason;
 use crate::names::NodeName;
@@ -46,7 +47,10 @@ pub type ExtractTimestamp<K, V> = dyn Fn(&Extraction<'_, K, V>) -> Timestamp + S
 
 /// How a source finds the time of a record.
 pub enum TimestampExtractor<K, V> {
-    /// Kafka's timestamp; a negative one is an error. Kafka's default.
+    /// As `default.timestamp.extractor` says; [`FailOnInvalid`](Self::FailOnInvalid) unless it is
+    /// set. The default.
+    Configured,
+    /// Kafka's timestamp; a negative one is an error.
     FailOnInvalid,
     /// Kafka's timestamp; records with a negative one are left out and counted.
     SkipInvalid,
@@ -61,6 +65,7 @@ pub enum TimestampExtractor<K, V> {
 impl<K, V> Clone for TimestampExtractor<K, V> {
     fn clone(&self) -> Self {
         match self {
+            Self::Configured => Self::Configured,
             Self::FailOnInvalid => Self::FailOnInvalid,
             Self::SkipInvalid => Self::SkipInvalid,
             Self::PartitionTimeOnInvalid => Self::PartitionTimeOnInvalid,
@@ -70,9 +75,25 @@ impl<K, V> Clone for TimestampExtractor<K, V> {
     }
 }
 
+impl<K, V> TimestampExtractor<K, V> {
+    /// What the configuration says, where that decides.
+    fn resolved(self, configured: DefaultTimestampExtractor) -> Self {
+        match (self, configured) {
+            (Self::Configured, DefaultTimestampExtractor::FailOnInvalid) => Self::FailOnInvalid,
+            (Self::Configured, DefaultTimestampExtractor::SkipInvalid) => Self::SkipInvalid,
+            (Self::Configured, DefaultTimestampExtractor::PartitionTimeOnInvalid) => {
+                Self::PartitionTimeOnInvalid
+            }
+            (Self::Configured, DefaultTimestampExtractor::WallClock) => Self::WallClock,
+            (own, _) => own,
+        }
+    }
+}
+
 impl<K, V> fmt::Debug for TimestampExtractor<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Configured => "Configured",
             Self::FailOnInvalid => "FailOnInvalid",
             Self::SkipInvalid => "SkipInvalid",
             Self::PartitionTimeOnInvalid => "PartitionTimeOnInvalid",
@@ -152,6 +173,8 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
         context: Rc<TaskContext>,
         out: Edge<K, V>,
     ) -> Self {
+        let timestamps = source.timestamps.resolved(context.default_timestamps());
+        let source = Source { timestamps, ..source };
         let heads = context.partitions().iter().map(|_| None).collect();
         Self { source, name, context, out, heads }
     }
@@ -183,7 +206,9 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
 
     fn timestamp(&self, record: &Record<K, V>, partition_time: Timestamp) -> Timestamp {
         match &self.source.timestamps {
-            TimestampExtractor::FailOnInvalid | TimestampExtractor::SkipInvalid => record.timestamp,
+            TimestampExtractor::Configured
+            | TimestampExtractor::FailOnInvalid
+            | TimestampExtractor::SkipInvalid => record.timestamp,
             TimestampExtractor::PartitionTimeOnInvalid => {
                 if record.timestamp.is_known() {
                     record.timestamp
@@ -224,9 +249,9 @@ impl<K: Clone + 'static, V: Clone + 'static> SourceNode for LinkedSource<K, V> {
         let mut record = Record { key, value, timestamp, headers };
         record.timestamp = self.timestamp(&record, partition_time);
         if !record.timestamp.is_known() {
-            if matches!(
+            if !matches!(
                 self.source.timestamps,
-                TimestampExtractor::FailOnInvalid | TimestampExtractor::PartitionTimeOnInvalid
+                TimestampExtractor::SkipInvalid | TimestampExtractor::By(_)
             ) {
                 return Err(Box::new(TaskError::InvalidTimestamp {
                     node: self.name.clone(),

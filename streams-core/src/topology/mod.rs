@@ -8,13 +8,14 @@ mod internal_topics;
 mod link;
 mod topic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use self::builder::BuilderId;
 pub use self::builder::{NodeHandle, TopologyBuilder, TopologyError, TopologyErrors};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
 pub use self::describe::TopologyDescription;
@@ -23,13 +24,17 @@ pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
 pub use self::link::LinkTask;
 pub(crate) use self::link::LinkedGraph;
 pub use self::topic::Topic;
+use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
-use crate::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
+use crate::processor::{Forwards, ProcessorTemplate, SinkTemplate, SourceTemplate, Takes};
 use crate::store::StoreSpec;
 
-/// A node of a topology, by its place in the order of addition.
+/// A node of a topology: its builder, and its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub(crate) usize);
+pub struct NodeId {
+    builder: BuilderId,
+    pub(crate) at: usize,
+}
 
 /// Where a source begins when the group has no committed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +67,29 @@ pub(crate) enum NodeKind {
     },
 }
 
+impl NodeKind {
+    /// What it takes; `None` for a source.
+    fn takes(&self) -> Option<Takes> {
+        match self {
+            Self::Source { .. } => None,
+            Self::Processor { template } => Some(template.takes()),
+            Self::Sink { template, .. } => Some(template.takes()),
+        }
+    }
+
+    /// What it forwards; `None` for a sink.
+    fn forwards(&self) -> Option<Forwards> {
+        match self {
+            Self::Source { template, .. } => Some(template.forwards()),
+            Self::Processor { template } => template.forwards(),
+            Self::Sink { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct NodeDef {
+    pub(crate) id: NodeId,
     pub(crate) name: NodeName,
     pub(crate) kind: NodeKind,
     pub(crate) parents: Vec<NodeId>,
@@ -89,6 +115,7 @@ pub(crate) struct Parts {
     pub(crate) repartition_topics: BTreeMap<TopicName, RepartitionCount>,
     pub(crate) copartitioned: Vec<Vec<TopicName>>,
     pub(crate) subtopologies: Vec<Subtopology>,
+    pub(crate) optimizations: Option<BTreeSet<Optimization>>,
 }
 
 impl fmt::Debug for Topology {
@@ -123,6 +150,13 @@ impl Topology {
     /// The stores, in the order of addition.
     pub fn stores(&self) -> impl Iterator<Item = &Arc<dyn StoreSpec>> {
         self.0.stores.values()
+    }
+
+    /// The optimisations that it was built with; `None` when it was built node by node, which leaves
+    /// nothing to optimise.
+    #[must_use]
+    pub fn optimizations(&self) -> Option<&BTreeSet<Optimization>> {
+        self.0.optimizations.as_ref()
     }
 
     /// Whether records of this topic pass only inside the application.

@@ -21,6 +21,7 @@ pub use self::message::{
     Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
     TaskInput, TaskToStart, TurnReport, WorkerError,
 };
+use crate::config::DefaultTimestampExtractor;
 use crate::error::{ProduceError, TaskError};
 use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
@@ -43,6 +44,8 @@ pub struct WorkerSettings {
     pub names: TopicNames,
     /// What to do with records that fail.
     pub handlers: Handlers,
+    /// The time of records whose source has no extractor of its own.
+    pub timestamps: DefaultTimestampExtractor,
     /// Opens stores.
     pub backend: Arc<dyn StateBackend>,
     /// When to commit.

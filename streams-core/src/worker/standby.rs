@@ -1,6 +1,6 @@
 //! Standbys: tasks that another process runs, whose state is kept warm here.
 //!
-//! DIFFERENCE: in Kafka a standby has no processors. Here they are made with the task and only
+//! DIFFERENCE(standby-processors): in Kafka a standby has no processors. Here they are made with the task and only
 //! initialised when it runs, so that a standby takes over as it is.
 
 use super::Worker;

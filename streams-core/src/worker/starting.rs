@@ -70,6 +70,7 @@ impl Worker {
             task: to_start.task,
             partitions,
             handlers: settings.handlers.clone(),
+            timestamps: settings.timestamps,
         }));
         let task = Task::new(TaskParts {
             topology: settings.topology.clone(),

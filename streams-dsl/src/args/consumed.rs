@@ -10,15 +10,15 @@ pub struct Consumed<K, V> {
     pub(crate) name: Option<NodeName>,
     pub(crate) reset: Option<OffsetReset>,
     timestamps: TimestampExtractor<K, V>,
-    nulls: Nulls,
+    pub(crate) nulls: Nulls,
 }
 
 impl<K, V> Consumed<K, V> {
-    /// A generated name, Kafka's timestamps, the configuration's `auto.offset.reset`; a null that
-    /// the types do not have is a deserialization error.
+    /// A generated name, the configuration's `default.timestamp.extractor` and
+    /// `auto.offset.reset`; a null that the types do not have is a deserialization error.
     #[must_use]
     pub const fn new() -> Self {
-        let timestamps = TimestampExtractor::FailOnInvalid;
+        let timestamps = TimestampExtractor::Configured;
         Self { name: None, reset: None, timestamps, nulls: Nulls::Fail }
     }
 
@@ -33,7 +33,8 @@ impl<K, V> Consumed<K, V> {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Where the time of a record comes from; by default its timestamp in Kafka.
+    /// Where the time of a record comes from; by default as `default.timestamp.extractor` says,
+    /// which is its timestamp in Kafka.
     #[must_use]
     pub fn with_timestamp_extractor(self, timestamps: TimestampExtractor<K, V>) -> Self {
         Self { timestamps, ..self }

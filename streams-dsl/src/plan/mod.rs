@@ -167,7 +167,9 @@ impl Plan {
             optimize::merge_repartition_topics(&mut self);
         }
         optimize::drop_null_keys(&mut self);
-        lower::lower(self).build()
+        let mut topology = lower::lower(self);
+        topology.optimized(optimizations.clone());
+        topology.build()
     }
 
     pub(crate) fn name_of(&self, id: PlanId) -> &NodeName {

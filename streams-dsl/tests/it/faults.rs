@@ -1,7 +1,9 @@
 //! Faults of a topology, found when it is built.
 
-use streams_core::topology::{OffsetReset, TopologyErrors};
-use streams_dsl::{Consumed, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder};
+use streams_core::topology::{OffsetReset, PartitionCounts, TopologyErrors};
+use streams_dsl::{
+    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder,
+};
 use streams_state::Stores;
 
 use crate::{Text, Texts};
@@ -24,12 +26,41 @@ fn all_faults_are_named_at_once() {
         |builder| {
             let texts: Texts<'_> = builder.stream("in");
             texts.filter_with(|_, _| true, Named::new("same")).to("a");
-            texts.filter_with(|_, _| true, Named::new("same")).to("no topic");
-            builder.add_state_store(Stores::key_value::<String, String>("alone"));
+            texts.filter_with(|_, _| true, Named::new("same")).to("a topic");
+            texts.for_each_with(|_, _| (), Named::new("no name"));
+            let store = Materialized::<String, String>::named("no store");
+            texts.to_table_with(store).to_stream_with(Named::new("no name")).to("rows");
         },
-        &["two nodes \"same\"", "\"no topic\"", "store \"alone\" is connected to no processor"],
+        &[
+            "\"no name\" holds other characters",
+            "\"no store\" holds other characters",
+            "two nodes \"same\"",
+            "two nodes \"no name\"",
+        ],
     );
-    faults(|_| (), &["has no source"]);
+}
+
+#[test]
+fn only_names_that_a_program_gives_are_checked() {
+    let builder = StreamsBuilder::new();
+    let long = "x".repeat(249);
+    let texts: Texts<'_> = builder.stream(["in put"]);
+    let branches = texts.split_with(Named::new(long.clone())).default_branch();
+    assert_eq!(branches.iter().count(), 1);
+    texts.repartition_with::<String>(Repartitioned::named("re partition")).to("out put");
+    let grouped = texts.select_key(|_, value| value.clone());
+    let grouped = grouped.group_by_key_with::<String>(Grouped::named("grou ped"));
+    grouped.count_with::<String>(Materialized::named(long)).to_stream().to("counts");
+    let topology = builder.build().unwrap().describe().to_string();
+    assert!(topology.contains("grou ped-repartition-filter"), "{topology}");
+    faults(
+        |builder| {
+            let suffixed = Consumed::named("x".repeat(245));
+            let store = Materialized::<String, String>::new();
+            builder.table_with("in", suffixed, store).to_stream().to("out");
+        },
+        &["-source\" has more than 249 characters"],
+    );
 }
 
 #[test]
@@ -40,15 +71,16 @@ fn a_topic_is_read_by_one_source() {
             let other: Texts<'_> = builder.stream("b");
             one.merge(other).to("out");
         },
-        &["topic \"b\" is read by", "topic \"b\" is read by"],
+        &["topic \"b\" is read by"],
     );
     faults(
         |builder| {
             let early = Consumed::new().with_offset_reset(OffsetReset::Earliest);
-            let one: Texts<'_> = builder.stream_with("a", early);
-            one.merge(builder.stream("a")).to("out");
+            let one: Texts<'_> = builder.stream_with(["a", "b"], early);
+            let merged = one.merge(builder.stream(["b", "a"]));
+            merged.peek_with(|_, _| (), Named::new("no name")).to("out");
         },
-        &["topic \"a\" has two different offset resets", "topic \"a\" is read by"],
+        &["\"no name\" holds", "topic \"b\" has two different offset resets"],
     );
     faults(
         |builder| {
@@ -57,7 +89,19 @@ fn a_topic_is_read_by_one_source() {
             texts.to("texts");
             numbers.to("numbers");
         },
-        &["topic \"a\" is read as two different types", "topic \"a\" is read by"],
+        &["topic \"a\" is read as two different types"],
+    );
+}
+
+#[test]
+fn streams_of_one_topic_agree_on_nulls() {
+    faults(
+        |builder| {
+            let strict: KStream<'_, String, String> = builder.stream("a");
+            let skipping = Consumed::named("skipping").skip_nulls();
+            strict.merge(builder.stream_with("a", skipping)).to("out");
+        },
+        &["is read by \"KSTREAM-SOURCE-0000000000\" and by \"skipping\", one of which skips"],
     );
 }
 
@@ -71,15 +115,29 @@ fn streams_of_another_builder_are_refused() {
 }
 
 #[test]
-fn stores_and_repartition_topics_are_checked() {
-    faults(
-        |builder| {
-            let texts: Texts<'_> = builder.stream("in");
-            let again = Repartitioned::named("again").with_partitions(0);
-            texts.repartition_with::<String>(again).to("out");
-        },
-        &["\"again-repartition\" is to have 0 partitions"],
+fn what_does_no_harm_is_no_fault() {
+    let empty = StreamsBuilder::new().build().unwrap();
+    assert_eq!(empty.describe().to_string(), "Topologies:\n ");
+    assert!(streams_test::TopologyTestDriver::new(&empty).is_ok());
+
+    let builder = StreamsBuilder::new();
+    builder.add_state_store(Stores::key_value::<String, String>("alone"));
+    let texts: Texts<'_> = builder.stream("in");
+    let again = Repartitioned::named("again").with_partitions(0);
+    texts.repartition_with::<String>(again).to("out");
+    let topology = builder.build().unwrap();
+    let driver = streams_test::TopologyTestDriver::new(&topology).unwrap();
+    assert!(driver.store_names().is_empty());
+    let counts = PartitionCounts::derive(&topology, |_| Some(3)).unwrap_err();
+    let faults: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        ["repartition topic \"again-repartition\" is to have 0 partitions; give it at least 1"]
     );
+}
+
+#[test]
+fn a_store_has_one_name() {
     faults(
         |builder| {
             let table: KTable<'_, String, String> = builder.table("in");

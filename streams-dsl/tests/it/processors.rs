@@ -63,6 +63,55 @@ impl FixedKeyProcessor<String, String> for First {
     }
 }
 
+/// Holds the first record of each ten milliseconds of wall-clock time, for one child only.
+struct Throttle(Option<FixedKeyRecord<String, String>>);
+
+impl FixedKeyProcessor<String, String> for Throttle {
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: FixedKeyRecord<String, String>,
+        cx: &mut FixedKeyContext<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        if self.0.is_none() {
+            cx.schedule(Duration::from_millis(10), PunctuationType::WallClock);
+            self.0 = Some(record.with_value(cx.task().to_string()));
+        }
+        Ok(())
+    }
+
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        cx: &mut FixedKeyContext<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        cx.cancel(punctuation.id);
+        assert_eq!(cx.meta(), None, "there is no record in a punctuation");
+        let Some(held) = self.0.take() else { return Ok(()) };
+        cx.forward_to("chosen", held.clone())?;
+        let unknown = cx.forward_to("nobody", held);
+        assert!(unknown.is_err_and(|error| error.to_string().contains("\"nobody\"")));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_fixed_key_processor_is_called_by_time_and_chooses_a_child() {
+    let builder = StreamsBuilder::new();
+    let texts: KStream<'_, String, String> = builder.stream("in");
+    let throttled = texts.process_values(|_| Ok(Throttle(None)), &[]);
+    throttled.to_with("chosen", streams_dsl::Produced::named("chosen"));
+    throttled.to("others");
+    let driver = drive(&builder.build().unwrap(), &["a x 1", "b y 2"]);
+    driver.advance_wall_clock(Duration::from_millis(10)).unwrap();
+    driver.advance_wall_clock(Duration::from_millis(10)).unwrap();
+    pipe(&driver, &["c z 3"]);
+    driver.advance_wall_clock(Duration::from_millis(10)).unwrap();
+    assert_eq!(written::<String>(&driver, "chosen"), "a=0_0@1 c=0_0@3");
+    assert_eq!(written::<String>(&driver, "others"), "");
+}
+
 #[test]
 fn a_processor_has_stores_and_is_called_by_time() {
     let builder = StreamsBuilder::new();

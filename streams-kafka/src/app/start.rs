@@ -38,6 +38,10 @@ const TURN_RECORDS: usize = 4096;
 pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
     let config = &parts.config;
     config.check_available()?;
+    config.check_optimizations(parts.topology.optimizations())?;
+    if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
+        return Err(StreamsError::NothingToRead);
+    }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
@@ -141,6 +145,7 @@ fn worker_settings(
         application_id,
         names,
         handlers: parts.handlers.clone(),
+        timestamps: processing.default_timestamp_extractor,
         backend,
         commit: commit_policy(processing.commit_interval, budget, workers),
         idle: processing.max_task_idle,

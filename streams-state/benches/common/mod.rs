@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
@@ -49,6 +50,7 @@ pub(crate) fn open(
         task,
         partitions: vec![TopicPartition::new("input", 0)],
         handlers: Handlers::default(),
+        timestamps: DefaultTimestampExtractor::FailOnInvalid,
     });
     let stores = specs.iter().map(|spec| {
         let topic = format!("bench-{}-changelog", spec.name());

@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TopicName};
 use streams_core::store::StateBackend;
@@ -51,6 +52,7 @@ pub struct DriverBuilder {
     pub(super) topology: Topology,
     pub(super) application_id: ApplicationId,
     pub(super) handlers: Handlers,
+    pub(super) timestamps: DefaultTimestampExtractor,
     pub(super) idle: TaskIdle,
     pub(super) cache_bytes: usize,
     pub(super) now: Timestamp,
@@ -77,6 +79,7 @@ impl DriverBuilder {
             topology: topology.clone(),
             application_id: "topology-test-driver".into(),
             handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             cache_bytes: 10 << 20,
             now: Timestamp::from_millis(0),
@@ -97,6 +100,13 @@ impl DriverBuilder {
     /// What happens to records that fail. All fail the task by default.
     pub fn handlers(mut self, handlers: Handlers) -> Self {
         self.handlers = handlers;
+        self
+    }
+
+    /// Kafka's `default.timestamp.extractor`: the time of records whose source has no extractor of
+    /// its own. Their timestamps by default; a negative one fails the task.
+    pub const fn default_timestamps(mut self, timestamps: DefaultTimestampExtractor) -> Self {
+        self.timestamps = timestamps;
         self
     }
 

@@ -122,6 +122,7 @@ pub(super) fn tasks(
             task: plan.id,
             partitions: plan.inputs.clone(),
             handlers: setup.handlers.clone(),
+            timestamps: setup.timestamps,
         });
         let mut task = Task::new(TaskParts {
             topology: setup.topology.clone(),

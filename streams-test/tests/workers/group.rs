@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::assign::{PlacementPolicy, TaskInputs, TaskState};
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::membership::{
     Action as MemberAction, Address, CallId, CommitToken, CommittedOffset, ConnectionId,
@@ -124,6 +125,7 @@ impl World {
             application_id: self.application.clone(),
             names: TopicNames::new(&self.application),
             handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
             idle: TaskIdle::UpTo(Duration::ZERO),

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
@@ -76,6 +77,7 @@ impl World {
             application_id: self.application.clone(),
             names: TopicNames::new(&self.application),
             handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),

@@ -31,35 +31,47 @@ fn stream_source(plan: &Plan, id: PlanId) -> Option<&StreamSource> {
     }
 }
 
+/// Moves what is below the second source, also when the two do not fit: that is one fault, and
+/// others below are found as well. Only what takes other types than the first gives is left out.
 fn merge(plan: &mut Plan, topic: &TopicName, first: PlanId, second: PlanId) {
-    let (Some(one), Some(other)) = (stream_source(plan, first), stream_source(plan, second)) else {
-        return;
-    };
+    if let Some(fault) = misfit(plan, topic, first, second) {
+        plan.fault(fault);
+    }
+    if plan.node(first).forwards == plan.node(second).forwards {
+        let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();
+        for child in children {
+            plan.unlink(second, child);
+            plan.link(first, child);
+        }
+    }
+    plan.unlink(Plan::ROOT, second);
+}
+
+/// Why one source cannot stand for both.
+fn misfit(plan: &Plan, topic: &TopicName, first: PlanId, second: PlanId) -> Option<TopologyError> {
+    let (one, other) = (stream_source(plan, first)?, stream_source(plan, second)?);
     let sorted = |source: &StreamSource| {
         let mut topics = source.topics.clone();
         topics.sort();
-        topics.dedup();
         topics
     };
+    let topic = topic.clone();
+    let named = |id| plan.name_of(id).clone();
     if sorted(one) != sorted(other) {
-        return plan.fault(TopologyError::TopicReadTwice {
-            topic: topic.clone(),
-            first: plan.name_of(first).clone(),
-            second: plan.name_of(second).clone(),
-        });
+        let (first, second) = (named(first), named(second));
+        return Some(TopologyError::TopicReadTwice { topic, first, second });
     }
     if one.reset != other.reset {
-        return plan.fault(TopologyError::OffsetReset(topic.clone()));
+        return Some(TopologyError::OffsetReset(topic));
     }
-    // Java reads with the first source's serdes and fails on the first record.
+    // DIFFERENCE(one-type-a-topic): in Kafka the serdes of the first count for all, and the first
+    // record of another type fails.
     if plan.node(first).forwards != plan.node(second).forwards {
-        // DIFFERENCE(one-type-a-topic): in Kafka the serdes of the first count for all.
-        return plan.fault(TopologyError::TopicTypes(topic.clone()));
+        return Some(TopologyError::TopicTypes(topic));
     }
-    let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();
-    for child in children {
-        plan.unlink(second, child);
-        plan.link(first, child);
+    if one.nulls != other.nulls {
+        let (first, second) = (named(first), named(second));
+        return Some(TopologyError::TopicNulls { topic, first, second });
     }
-    plan.unlink(Plan::ROOT, second);
+    None
 }
