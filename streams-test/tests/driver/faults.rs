@@ -1,6 +1,6 @@
 //! Faults of topologies that are built node by node: all are found by `build`.
 
-use streams_core::processor::Stores;
+use streams_core::processor::ConnectedStores;
 use streams_core::topology::{RepartitionCount, TopologyBuilder};
 use streams_state::Stores as StoreBuilders;
 
@@ -83,7 +83,7 @@ fn a_repartition_topic_is_written_and_read() {
     builder.sink("sink", &[source], support::sink("written"));
     builder.add_repartition_topic("written".into(), RepartitionCount::Fixed(2));
     builder.add_repartition_topic("written".into(), RepartitionCount::Fixed(3));
-    builder.processor("count", &[source], |_: &Stores<'_, '_>| Ok(support::Swap));
+    builder.processor("count", &[source], |_: &ConnectedStores<'_, '_>| Ok(support::Swap));
     check(
         builder,
         &[
