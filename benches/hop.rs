@@ -14,7 +14,7 @@ use millstream::{
 };
 use streams_core::error::ProduceError;
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::serde::Payload;
 use streams_core::store::CacheBudget;
@@ -81,7 +81,10 @@ fn task(topology: &Topology) -> Task {
     let partitions = vec![TopicPartition::new("in", 0)];
     let task = TaskId::new(0, 0);
     let handlers = Handlers::default();
-    let parts = ContextParts { application_id: application_id.clone(), task, partitions, handlers };
+    let application = application_id.clone();
+    let emit_intervals = EmitIntervals::default();
+    let parts =
+        ContextParts { application_id: application, task, partitions, handlers, emit_intervals };
     let mut task = Task::new(TaskParts {
         topology: topology.clone(),
         subtopologies: vec![task.subtopology],

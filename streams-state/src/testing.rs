@@ -10,7 +10,7 @@ use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::record::{Headers, RawRecord};
 use streams_core::store::{
     CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
@@ -110,6 +110,7 @@ impl Fixture {
             task,
             partitions: vec![TopicPartition::new("topic", 0)],
             handlers: Handlers::default(),
+            emit_intervals: EmitIntervals::NONE,
         });
         Self {
             context: Rc::new(context),

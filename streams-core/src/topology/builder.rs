@@ -88,6 +88,14 @@ pub enum TopologyError {
         /// How many it was to have.
         partitions: i32,
     },
+    /// Windows that cannot be.
+    #[error("node \"{node}\" has {problem}")]
+    Windows {
+        /// The node of the aggregation.
+        node: NodeName,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 /// All faults of a topology.

@@ -49,6 +49,7 @@ impl Worker {
             task: to_start.task,
             partitions,
             handlers: settings.handlers.clone(),
+            emit_intervals: settings.emit_intervals,
         }));
         let task = Task::new(TaskParts {
             topology: settings.topology.clone(),

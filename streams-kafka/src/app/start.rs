@@ -9,6 +9,7 @@ use streams_core::config::{
 };
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
+use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::task::TaskIdle;
 use streams_core::topology::{OffsetReset, TopicNames, Topology};
@@ -132,6 +133,10 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         idle: match processing.max_task_idle {
             MaxTaskIdle::Disabled => TaskIdle::Disabled,
             MaxTaskIdle::Wait(idle) => TaskIdle::UpTo(idle),
+        },
+        emit_intervals: EmitIntervals {
+            windows: config.topology().windowed_emit_interval,
+            outer_joins: config.topology().outer_join_emit_interval,
         },
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::plane::StartAt;
-use streams_core::task::commit_metadata;
-use streams_core::time::Timestamp;
+use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
 
@@ -78,7 +77,7 @@ impl Group {
             return Ok(TaskInput {
                 partition,
                 start: StartAt::Offset(committed.offset),
-                partition_time: commit_metadata::decode(&committed.metadata),
+                committed: CommitMetadata::decode(&committed.metadata),
             });
         }
         let topology = &self.parts.topology;
@@ -91,7 +90,7 @@ impl Group {
             reset => Ok(TaskInput {
                 partition,
                 start: StartAt::Reset(reset),
-                partition_time: Timestamp::UNKNOWN,
+                committed: CommitMetadata::default(),
             }),
         }
     }

@@ -9,7 +9,7 @@ use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::store::{
     CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
 };
@@ -49,6 +49,7 @@ pub(crate) fn open(
         task,
         partitions: vec![TopicPartition::new("input", 0)],
         handlers: Handlers::default(),
+        emit_intervals: EmitIntervals::default(),
     });
     let stores = specs.iter().map(|spec| {
         let topic = format!("bench-{}-changelog", spec.name());
