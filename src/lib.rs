@@ -48,6 +48,6 @@ pub use streams_kafka::{
     KafkaStreams, KafkaStreamsBuilder, Metrics, State, StillIn, StreamsError, WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore,
+    Entries, KeyValueStore, SessionStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, TimestampedWindowStore, WindowEntries, WindowStore, WindowedEntries,
 };
