@@ -103,8 +103,13 @@ impl Layers {
         let (keys, floor) = (retention.keys, retention.floor(selection.floor));
         let source = source(self, retention, (&selection, floor), direction)?;
         let layers = Rc::clone(self);
+        let of_one = matches!(selection.keys, KeySpan::One(_));
         let (key, value) = (Vec::new(), Vec::new());
-        Ok(Some(WindowedRows { layers, keys, selection, floor, source, key, value }))
+        let mut rows = WindowedRows { layers, keys, selection, floor, source, key, value };
+        if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
+            rows.sort(direction)?;
+        }
+        Ok(Some(rows))
     }
 }
 
@@ -117,7 +122,7 @@ fn source(
     let keys = retention.keys;
     let (from, to) = (selection.times.0.max(0), selection.times.1);
     let one = matches!(selection.keys, KeySpan::One(_));
-    if retention.medium() == Medium::Memory && (!one || keys.form == WindowForm::Session) {
+    if retention.medium() == Medium::Memory && !one {
         return Ok(Source::Sorted(
             sorted(layers, retention, (selection, floor), direction)?.into_iter(),
         ));
@@ -125,11 +130,16 @@ fn source(
     let by_index =
         keys.order == RowOrder::TimeFirstIndexed && !matches!(selection.keys, KeySpan::Any);
     let mut segments = retention.between(from.max(floor), to);
-    if let Some(cache) = layers.cache() {
-        segments.extend(cache.segments(keys.segment_of(from), keys.segment_of(to)));
-        segments.sort_unstable();
-        segments.dedup();
-    }
+    let from = match layers.cache() {
+        None => from.max(floor),
+        // A cached row is shown however old it is, as in Kafka.
+        Some(cache) => {
+            segments.extend(cache.segments(keys.segment_of(from), keys.segment_of(to)));
+            segments.sort_unstable();
+            segments.dedup();
+            from
+        }
+    };
     let ranges = segments.into_iter().map(|segment| {
         if !by_index && keys.order != RowOrder::KeyFirst {
             return layers.rows(range_by_time(keys, segment, (from, to)), direction);
@@ -257,6 +267,23 @@ impl WindowedRows {
             return Ok(None);
         }
         Ok(self.keys.read_row(&self.key).map(|row| (row, &*self.value)))
+    }
+
+    /// Reads all rows, and gives them in the order in which Kafka keeps them in memory.
+    fn sort(&mut self, direction: Direction) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        while self.advance()? {
+            rows.push(OwnedRow {
+                key: self.key.as_slice().into(),
+                value: Some(self.value.as_slice().into()),
+            });
+        }
+        rows.sort_by(|a, b| by_time(self.keys, &a.key, &b.key));
+        if direction == Direction::Backward {
+            rows.reverse();
+        }
+        self.source = Source::Sorted(rows.into_iter());
+        Ok(())
     }
 
     /// Copies the next row to `key` and `value`; `false` at the end.
