@@ -15,7 +15,7 @@ use millstream::{
 use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProduceError;
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::serde::Payload;
 use streams_core::store::CacheBudget;
@@ -87,6 +87,7 @@ fn task(topology: &Topology) -> Task {
         partitions,
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
+        emit_intervals: EmitIntervals::default(),
     };
     let mut task = Task::new(TaskParts {
         topology: topology.clone(),

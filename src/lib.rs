@@ -50,17 +50,19 @@ pub use streams_core::topology::{
 };
 pub use streams_core::worker::{RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
-    Branched, BranchedKStream, Branches, Consumed, Derived, DynamicProduced, Grouped,
-    KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, OrNull, Printed, Produced,
-    Repartitioned, StreamsBuilder, Topics,
+    Branched, BranchedKStream, Branches, ClosingWindows, Consumed, Derived, DynamicProduced,
+    EmitStrategy, FixedWindows, Grouped, KGroupedStream, KGroupedTable, KStream, KTable,
+    Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows, SlidingWindows,
+    StreamsBuilder, TimeWindows, Topics, UnlimitedWindows, Window, Windowed, WindowedKStream,
+    Windowing,
 };
 pub use streams_kafka::{
     KafkaStreams, KafkaStreamsBuilder, Metrics, State, StreamsError, TopicsError, WaitError,
     WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore,
+    Entries, KeyValueStore, SessionStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, TimestampedWindowStore, WindowEntries, WindowStore, WindowedEntries,
 };
 
 #[cfg(doctest)]

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use millstream::serde::DefaultSerde;
 use millstream::{
     Consumed, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topic, Topics,
+    Windowed,
 };
 use serde_json::Value as Json;
 
 use crate::node::Node;
 use crate::value::{Kind, Value};
+use crate::windows::{self, WindowedStream};
 use crate::{Failure, stream, table};
 
 pub(crate) type Stream<'b> = KStream<'b, Option<String>, Option<Value>>;
@@ -23,6 +25,10 @@ pub(crate) enum Handle<'b> {
     Count(KTable<'b, String, i64>),
     Grouped(GroupedStream<'b>, Kind),
     GroupedTable(KGroupedTable<'b, String, Value>, Kind),
+    InWindows(WindowedStream<'b>, Kind),
+    WindowedTable(KTable<'b, Windowed<String>, Value>, Kind),
+    WindowedCount(KTable<'b, Windowed<String>, i64>),
+    WithWindows(KStream<'b, Windowed<String>, Option<Value>>, Kind),
 }
 
 /// The topology as far as it is built.
@@ -60,6 +66,10 @@ impl<'b> Building<'b> {
                 Handle::Table(on, kind) => table::node(node, on, kind)?,
                 Handle::Count(on) => table::node(node, on, Kind::Long)?,
                 Handle::GroupedTable(on, kind) => table::grouped(node, on, kind)?,
+                Handle::InWindows(on, kind) => windows::aggregated(node, on, kind)?,
+                Handle::WindowedTable(on, kind) => windows::table(node, on, kind)?,
+                Handle::WindowedCount(on) => windows::table(node, on, Kind::Long)?,
+                Handle::WithWindows(on, kind) => windows::keyed(node, on, kind)?,
             },
         };
         Ok(Some(handle))

@@ -85,6 +85,15 @@ pub(crate) fn add(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Op
     }
 }
 
+/// One aggregate of two sessions.
+pub(crate) fn merge(one: Option<Value>, other: Option<Value>) -> Option<Value> {
+    match (one, other) {
+        (Some(Value::Long(one)), Some(Value::Long(other))) => Some(Value::Long(one + other)),
+        (Some(one), Some(other)) => Some(Value::Text(format!("{one},{other}"))),
+        (one, other) => one.or(other),
+    }
+}
+
 pub(crate) fn subtract(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {
     if adder == "sum_length" {
         return Some(Value::Long(number(acc) - length(value)));

@@ -9,11 +9,13 @@ mod result;
 mod stream;
 mod table;
 mod value;
+mod windows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use millstream::config::Optimization;
+use millstream::processor::EmitIntervals;
 use millstream::{Headers, Record, StreamsBuilder, Timestamp, Topology};
 use serde_json::{Map, Value as Json};
 use streams_test::{DriverBuilder, TaskIdle, TopologyTestDriver};
@@ -53,8 +55,13 @@ fn run(
     let idle: i64 = number("max.task.idle.ms").unwrap_or(0);
     let idle = u64::try_from(idle).map(|millis| TaskIdle::UpTo(Duration::from_millis(millis)));
     let cache = number("statestore.cache.max.bytes").unwrap_or(10 << 20);
+    let emit = |name: &str| Duration::from_millis(number(name).unwrap_or(0).unsigned_abs());
     let driver = TopologyTestDriver::builder(&topology)
         .application_id("conformance")
+        .emit_intervals(EmitIntervals {
+            windows: emit("__emit.interval.ms.kstreams.windowed.aggregation__"),
+            outer_joins: emit("__emit.interval.ms.kstreams.outer.join.spurious.results.fix__"),
+        })
         .task_idle(idle.unwrap_or(TaskIdle::Disabled))
         .cache_bytes(usize::try_from(cache).unwrap_or(0))
         .wall_clock(Timestamp::from_millis(case["wall_clock_ms"].as_i64().unwrap_or(0)));

@@ -1,5 +1,7 @@
 //! A node of a case, as JSON.
 
+use std::time::Duration;
+
 use millstream::serde::{DefaultSerde, SharedSerde};
 use millstream::{Grouped, KTable, Materialized, Named};
 use serde_json::Value as Json;
@@ -25,6 +27,10 @@ impl<'j> Node<'j> {
     pub(crate) fn list(self, field: &str) -> Vec<String> {
         let items = self.0[field].as_array().into_iter().flatten();
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    }
+
+    pub(crate) fn millis(self, field: &str) -> Option<Duration> {
+        self.0[field].as_u64().map(Duration::from_millis)
     }
 
     pub(crate) fn named(self) -> Option<Named> {
@@ -54,6 +60,9 @@ impl<'j> Node<'j> {
         }
         if self.0["logging"] == false {
             stored = stored.without_changelog();
+        }
+        if let Some(retention) = self.millis("retention") {
+            stored = stored.with_retention(retention);
         }
         if self.0["in_memory"] == true { stored.in_memory() } else { stored }
     }

@@ -1,6 +1,9 @@
 //! What a case gives: description, topics, stores and counts.
 
-use millstream::{KeyValueStore, StoreName, TimestampedKeyValueStore};
+use millstream::{
+    KeyValueStore, SessionStore, StoreName, Timestamped, TimestampedKeyValueStore,
+    TimestampedWindowStore, Windowed, WindowedEntries,
+};
 use serde_json::{Map, Value as Json, json};
 use streams_test::model::{ModelRecord, TimeFrom};
 use streams_test::{TestError, TopologyTestDriver};
@@ -53,10 +56,40 @@ fn store(driver: &TopologyTestDriver, name: &StoreName) -> Result<Json, Failure>
             .map(|entry| Ok(entry.map(|(key, value)| json!([key, value]))?))
             .collect();
     }
-    match driver.store::<TimestampedKeyValueStore<String, i64>>(name) {
-        Ok(counts) => rows(&counts),
-        Err(_) => rows(&driver.store::<TimestampedKeyValueStore<String, Value>>(name)?),
+    if let Ok(counts) = driver.store::<TimestampedKeyValueStore<String, i64>>(name) {
+        return rows(&counts);
     }
+    if let Ok(values) = driver.store::<TimestampedKeyValueStore<String, Value>>(name) {
+        return rows(&values);
+    }
+    if let Ok(counts) = driver.store::<TimestampedWindowStore<String, i64>>(name) {
+        return windowed(counts.all()?, with_time);
+    }
+    if let Ok(values) = driver.store::<TimestampedWindowStore<String, Value>>(name) {
+        return windowed(values.all()?, with_time);
+    }
+    match driver.store::<SessionStore<String, i64>>(name) {
+        Ok(counts) => windowed(counts.fetch_keys(..)?, |count| count.to_string()),
+        Err(_) => {
+            let values = driver.store::<SessionStore<String, Value>>(name)?;
+            windowed(values.fetch_keys(..)?, |value| value.to_string())
+        }
+    }
+}
+
+fn with_time<V: ToString>(row: &Timestamped<V>) -> String {
+    format!("{},{}", row.value.to_string(), row.timestamp)
+}
+
+fn windowed<V: 'static>(
+    entries: WindowedEntries<String, V>,
+    text: impl Fn(&V) -> String,
+) -> Result<Json, Failure> {
+    let entries = entries.map(|entry| {
+        let (Windowed { key, window }, value) = entry?;
+        Ok(json!([format!("{key}@{}/{}", window.start, window.end), text(&value)]))
+    });
+    entries.collect()
 }
 
 fn rows<V: ToString + 'static>(
@@ -64,7 +97,7 @@ fn rows<V: ToString + 'static>(
 ) -> Result<Json, Failure> {
     let entries = store.all()?.map(|entry| {
         let (key, row) = entry?;
-        Ok(json!([key, format!("{},{}", row.value.to_string(), row.timestamp)]))
+        Ok(json!([key, with_time(&row)]))
     });
     entries.collect()
 }

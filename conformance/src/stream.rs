@@ -9,6 +9,7 @@ use crate::functions::{self, aggregate_kind, holds, split, value_kind};
 use crate::node::Node;
 use crate::processors::Custom;
 use crate::value::{Kind, Value, text};
+use crate::windows;
 
 type Key = Option<String>;
 type Nullable = Option<Value>;
@@ -182,6 +183,7 @@ pub(crate) fn grouped<'b>(
             let stored = node.materialized::<Value>(result);
             Handle::Table(on.aggregate_with::<Value, Value, _>(|| None, add, stored), result)
         }
+        "window" | "sliding" | "session" => windows::of(node, on, kind),
         _ => return node.unsupported(),
     })
 }

@@ -26,4 +26,5 @@ pub mod store;
 pub mod task;
 pub mod time;
 pub mod topology;
+pub mod window;
 pub mod worker;

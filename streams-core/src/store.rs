@@ -22,6 +22,32 @@ pub enum StoreKind {
     KeyValue,
     /// Key to value and timestamp.
     TimestampedKeyValue,
+    /// Key and start of a window to value.
+    Window(Segments),
+    /// Key and start of a window to value and timestamp.
+    TimestampedWindow(Segments),
+    /// Key and session to value.
+    Session(Segments),
+}
+
+/// How the rows of a store that expires are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segments {
+    /// Milliseconds of a segment, at least 1: rows expire by whole segments.
+    pub interval_ms: i64,
+    /// The order of the rows within a segment.
+    pub order: RowOrder,
+}
+
+/// The order of the rows within a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// By key, then time: what most operators ask for.
+    KeyFirst,
+    /// By time, then key: for windows that are given out when they close.
+    TimeFirst,
+    /// By time, then key, with an index by key.
+    TimeFirstIndexed,
 }
 
 /// Whether a store is written to a changelog topic.

@@ -16,6 +16,8 @@ use crate::operators::stream_aggregate::{
 };
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
+use crate::window::Windowing;
+use crate::windowed::WindowedKStream;
 
 /// A stream whose records are grouped by key, to be aggregated. Answers to Kafka's
 /// `KGroupedStream`.
@@ -49,6 +51,13 @@ impl<K, V, S> std::fmt::Debug for KGroupedStream<'_, K, V, S> {
 impl<'b, K, V, S> KGroupedStream<'b, K, V, S> {
     pub(crate) const fn new(builder: &'b StreamsBuilder, grouping: StreamGrouping) -> Self {
         Self { builder, grouping, types: PhantomData }
+    }
+
+    /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
+    /// [`SlidingWindows`](crate::SlidingWindows), [`SessionWindows`](crate::SessionWindows) or
+    /// [`UnlimitedWindows`](crate::UnlimitedWindows).
+    pub fn windowed_by<W: Windowing>(self, windows: W) -> WindowedKStream<'b, K, V, W, S> {
+        WindowedKStream::new(self.builder, self.grouping, windows)
     }
 }
 

@@ -37,8 +37,11 @@ mod operators;
 mod plan;
 mod stream;
 mod table;
+mod window;
+mod windowed;
 
 pub use streams_core::topology::Topic;
+pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
     Branched, Consumed, Derived, DynamicProduced, Grouped, Materialized, Named, Printed, Produced,
@@ -51,3 +54,8 @@ pub use self::grouped_table::KGroupedTable;
 pub use self::null::OrNull;
 pub use self::stream::KStream;
 pub use self::table::KTable;
+pub use self::window::{
+    ClosingWindows, EmitStrategy, FixedWindows, SessionWindows, SlidingWindows, TimeWindows,
+    UnlimitedWindows, Windowing,
+};
+pub use self::windowed::WindowedKStream;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streams_core::names::{TopicName, TopicPartition};
 use streams_core::topology::{
-    InternalTopicKind, PartitionCountError, PartitionCounts, TopicNames, Topology,
+    InternalTopic, InternalTopicKind, PartitionCountError, PartitionCounts, TopicNames, Topology,
 };
 
 use streams_core::config::StreamsConfig;
@@ -75,13 +75,16 @@ pub(crate) struct Topics {
     replication: i32,
     /// `topic.*`: over the defaults, under those of an operator.
     settings: BTreeMap<String, String>,
+    /// Of changelogs of stores that expire, beyond what the store keeps.
+    additional_retention: Duration,
 }
 
 impl Topics {
     pub(crate) fn new(admin: Admin, replication: i32, config: &StreamsConfig) -> Self {
         let settings = config.internal_topics().settings.iter();
         let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Self { admin: Mutex::new(admin), replication, settings }
+        let additional_retention = config.internal_topics().additional_retention;
+        Self { admin: Mutex::new(admin), replication, settings, additional_retention }
     }
 
     fn with_admin<T>(
@@ -188,21 +191,14 @@ impl Topics {
         Ok(counts)
     }
 
-    fn create(
-        &self,
-        missing: &[(streams_core::topology::InternalTopic, i32)],
-    ) -> Result<(), TopicsError> {
+    fn create(&self, missing: &[(InternalTopic, i32)]) -> Result<(), TopicsError> {
         if missing.is_empty() {
             return Ok(());
         }
-        let settings: Vec<Vec<(&str, &str)>> = missing
-            .iter()
-            .map(|(topic, _)| {
-                let of_topic = topic.settings.iter();
-                let all = of_topic.chain(&self.settings);
-                all.map(|(k, v)| (k.as_str(), v.as_str())).collect()
-            })
-            .collect();
+        let of_topic =
+            |topic: &InternalTopic| topic.settings(&self.settings, self.additional_retention);
+        let settings: Vec<_> = missing.iter().map(|(topic, _)| of_topic(topic)).collect();
+        let settings: Vec<Vec<(&str, &str)>> = settings.iter().map(pairs).collect();
         let new: Vec<NewTopic<'_>> = missing
             .iter()
             .zip(&settings)
@@ -227,6 +223,10 @@ impl Topics {
         }
         Ok(())
     }
+}
+
+fn pairs(settings: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 fn repartition_count(

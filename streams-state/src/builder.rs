@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::{DefaultSerde, SharedSerde};
-use streams_core::store::{Logging, StoreKind, StoreSpec};
+use streams_core::store::{Logging, RowOrder, Segments, StoreKind, StoreSpec};
 
-use crate::layer::Layers;
 use crate::layer::changelog::RowFormat;
-use crate::view::{Codec, KeyValueStore, TimestampedKeyValueStore};
+use crate::layer::{Layers, Retention};
+use crate::row_key::RowKeys;
+use crate::view::{
+    Codec, KeyValueStore, SessionStore, Timestamped, TimestampedKeyValueStore, TimestampedSerde,
+    TimestampedWindowStore, WindowStore, WindowedCodec,
+};
 
 /// Declares stores. Answers to Kafka's `Stores`.
 ///
@@ -69,6 +74,108 @@ impl Stores {
         };
         StoreBuilder::new(name.into(), StoreKind::TimestampedKeyValue, Arc::new(make))
     }
+
+    /// A store of keys, windows of a size, and values, with the default serdes of their types.
+    /// Windows are kept for `retention` from their start, and not shorter than their size.
+    pub fn window<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+        size: Duration,
+        retention: Duration,
+    ) -> StoreBuilder<WindowStore<K, V>> {
+        Self::window_with(name, (size, retention), K::serde(), V::serde())
+    }
+
+    /// As [`window`](Self::window), with these serdes. First the size of the windows, then how long
+    /// they are kept.
+    pub fn window_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        (size, retention): (Duration, Duration),
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<WindowStore<K, V>> {
+        let retention = retention.max(size);
+        let kind = StoreKind::Window(segments(retention));
+        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+    }
+
+    /// A store of keys, windows of a size, and values with timestamps, with the default serdes of
+    /// their types. Windows are kept for `retention` from their start, and not shorter than their
+    /// size.
+    pub fn timestamped_window<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+        size: Duration,
+        retention: Duration,
+    ) -> StoreBuilder<TimestampedWindowStore<K, V>> {
+        Self::timestamped_window_with(name, (size, retention), K::serde(), V::serde())
+    }
+
+    /// As [`timestamped_window`](Self::timestamped_window), with these serdes. First the size of the
+    /// windows, then how long they are kept.
+    pub fn timestamped_window_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        (size, retention): (Duration, Duration),
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<TimestampedWindowStore<K, V>> {
+        let retention = retention.max(size);
+        let kind = StoreKind::TimestampedWindow(segments(retention));
+        let value: SharedSerde<Timestamped<V>> = Arc::new(TimestampedSerde::new(value));
+        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+    }
+
+    /// A store of keys, sessions and values, with the default serdes of their types. Sessions are
+    /// kept for `retention` from their end.
+    pub fn session<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+        retention: Duration,
+    ) -> StoreBuilder<SessionStore<K, V>> {
+        Self::session_with(name, retention, K::serde(), V::serde())
+    }
+
+    /// As [`session`](Self::session), with these serdes.
+    pub fn session_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        retention: Duration,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<SessionStore<K, V>> {
+        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+            let serdes = (Arc::clone(&key), Arc::clone(&value));
+            match WindowedCodec::new(layers, topic, serdes, 0) {
+                Some(codec) => Box::new(SessionStore::new(codec)),
+                None => Box::new(()),
+            }
+        };
+        let kind = StoreKind::Session(segments(retention));
+        StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(retention)
+    }
+}
+
+/// The views of a store of windows.
+fn window_views<K: 'static, V: 'static>(
+    size: Duration,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+) -> Arc<MakeHandle> {
+    Arc::new(move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let serdes = (Arc::clone(&key), Arc::clone(&value));
+        match WindowedCodec::new(layers, topic, serdes, millis(size)) {
+            Some(codec) => Box::new(WindowStore::new(codec)),
+            None => Box::new(()),
+        }
+    })
+}
+
+/// The least length of a segment, as in Kafka.
+const SEGMENT_MS_MIN: i64 = 60_000;
+
+fn segments(retention: Duration) -> Segments {
+    let interval_ms = SEGMENT_MS_MIN.max(millis(retention) / 2);
+    Segments { interval_ms, order: RowOrder::KeyFirst }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Where a store's rows live.
@@ -95,6 +202,7 @@ pub(crate) struct Factory {
     medium: Medium,
     caching: Caching,
     logging: Logging,
+    retention: Option<Duration>,
     make: Arc<MakeHandle>,
 }
 
@@ -106,6 +214,7 @@ impl std::fmt::Debug for Factory {
             .field("medium", &self.medium)
             .field("caching", &self.caching)
             .field("logging", &self.logging)
+            .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
 }
@@ -114,10 +223,20 @@ impl Factory {
     /// How the rows hold their values; `None` for a kind of store that is not made here.
     pub(crate) const fn rows(&self) -> Option<RowFormat> {
         match self.kind {
-            StoreKind::KeyValue => Some(RowFormat::Plain),
-            StoreKind::TimestampedKeyValue => Some(RowFormat::Timestamped),
+            StoreKind::KeyValue | StoreKind::Window(_) | StoreKind::Session(_) => {
+                Some(RowFormat::Plain)
+            }
+            StoreKind::TimestampedKeyValue | StoreKind::TimestampedWindow(_) => {
+                Some(RowFormat::Timestamped)
+            }
             _ => None,
         }
+    }
+
+    /// What lets rows expire.
+    pub(crate) fn retention_layer(&self) -> Option<Retention> {
+        let keys = RowKeys::of(self.kind)?;
+        Some(Retention::new(keys, millis(self.retention?), self.medium))
     }
 
     pub(crate) const fn caching(&self) -> Caching {
@@ -145,6 +264,10 @@ impl StoreSpec for Factory {
 
     fn logging(&self) -> &Logging {
         &self.logging
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        self.retention
     }
 
     fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec> {
@@ -179,8 +302,26 @@ impl<S> StoreBuilder<S> {
     fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
         let (medium, caching) = (Medium::Disk, Caching::Off);
         let logging = Logging::On(BTreeMap::new());
-        let factory = Factory { name, kind, medium, caching, logging, make };
+        let factory = Factory { name, kind, medium, caching, logging, retention: None, make };
         Self { factory, view: PhantomData }
+    }
+
+    fn keeping(mut self, retention: Duration) -> Self {
+        self.factory.retention = Some(retention);
+        self
+    }
+
+    /// The order of the rows of a store that expires; by key unless told otherwise. Without effect
+    /// on others. A store with a record cache has no index.
+    #[must_use]
+    pub fn ordered(mut self, order: RowOrder) -> Self {
+        if let StoreKind::Window(segments)
+        | StoreKind::TimestampedWindow(segments)
+        | StoreKind::Session(segments) = &mut self.factory.kind
+        {
+            segments.order = order;
+        }
+        self
     }
 
     /// Keeps the rows in memory. They are rebuilt from the changelog at each start.
@@ -220,7 +361,14 @@ impl<S> StoreBuilder<S> {
     /// The declaration, for a topology.
     #[must_use]
     pub fn build(self) -> Arc<dyn StoreSpec> {
-        Arc::new(self.factory)
+        // An index would not know what only the cache has.
+        let this = match (self.factory.caching, RowKeys::of(self.factory.kind)) {
+            (Caching::On, Some(RowKeys { order: RowOrder::TimeFirstIndexed, .. })) => {
+                self.ordered(RowOrder::TimeFirst)
+            }
+            _ => self,
+        };
+        Arc::new(this.factory)
     }
 }
 

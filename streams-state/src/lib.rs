@@ -13,6 +13,7 @@ mod backend;
 mod builder;
 mod bytes;
 mod layer;
+mod row_key;
 mod staging;
 mod task;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod view;
 pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
-    Entries, Flushed, KeyValueStore, OldValues, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore, Update,
+    Entries, Flushed, KeyValueStore, OldValues, SessionStore, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, TimestampedWindowStore, Update, WindowEntries, WindowStore,
+    WindowedEntries,
 };

@@ -10,13 +10,15 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
 use streams_core::processor::TaskContext;
 use streams_core::record::RawRecord;
-use streams_core::store::{OpenStores, StoreSpec, StoreToOpen, TaskStores};
+use streams_core::store::{OpenStores, RowOrder, StoreSpec, StoreToOpen, TaskStores};
 use streams_core::time::Timestamp;
 
 use crate::builder::{Caching, Factory};
 use crate::bytes::{Bytes, BytesError, RocksDatabase};
 use crate::layer::changelog::{Changelog, RowFormat};
-use crate::layer::{CacheLayer, LayerParts, Layers};
+use crate::layer::retention::Closed;
+use crate::layer::{CacheLayer, LayerParts, Layers, Retention};
+use crate::row_key::RowKeys;
 use crate::staging::{OverlayBudget, Staged, StagedError};
 
 /// A store of a task.
@@ -88,8 +90,10 @@ impl StoresOfTask {
                 context: Rc::clone(&request.context),
                 cache,
                 changelog,
+                retention: factory.retention_layer(),
                 staged: Staged::new(bytes, budget),
             }));
+            layers.find_segments()?;
             stores.push(OpenStore {
                 spec: Arc::clone(&store.spec),
                 layers,
@@ -128,6 +132,9 @@ impl StoresOfTask {
                     Bytes::Rocks(rocks) => {
                         let mut changes = changes.of(rocks.at())?;
                         staged.for_each_staged(|key, value| changes.put(key, value));
+                        if let Some((from, before)) = store.closed_segments() {
+                            changes.drop_range(&from, &before);
+                        }
                         Ok(())
                     }
                     Bytes::Memory(_) => Ok(()),
@@ -148,14 +155,21 @@ impl StoresOfTask {
                 match bytes {
                     Bytes::Memory(memory) => {
                         staged.for_each_staged(|key, value| memory.write(key, value));
+                        if let Some((_, before)) = store.closed_segments() {
+                            memory.remove_before(&before);
+                        }
                     }
                     Bytes::Rocks(rocks) => {
                         rocks.database().wrote(rocks.at(), staged.staged_size().1);
+                        if let Some((from, before)) = store.closed_segments() {
+                            rocks.database().drop_files(rocks.at(), (&from, &before));
+                        }
                     }
                 }
                 Ok(())
             })?;
             store.layers.staged().committed();
+            store.forget_closed_segments();
         }
         for (store, next_offset) in positions {
             self.store(*store)?.position.set(Some(*next_offset));
@@ -174,6 +188,64 @@ impl StoresOfTask {
 }
 
 impl OpenStore {
+    /// The first bytes of the segments to be dropped: of the first, and of the one behind the last.
+    fn closed_segments(&self) -> Option<([u8; 8], [u8; 8])> {
+        let Closed { from, before } = self.layers.retention()?.closed()?;
+        Some((RowKeys::segment_start(from), RowKeys::segment_start(before)))
+    }
+
+    /// The closed segments are dropped; what is written up to now is committed.
+    fn forget_closed_segments(&self) {
+        let Some(retention) = self.layers.retention() else { return };
+        if let Some(closed) = retention.closed() {
+            retention.dropped(closed);
+        }
+        retention.committed();
+    }
+
+    /// Puts one row into the byte store; `None` deletes it. `next_offset` is the position then.
+    fn restore_row(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        next_offset: i64,
+    ) -> Result<(), StoreError> {
+        self.layers.staged().changed_below(self.layers.hash(key), key);
+        self.with_bytes(|bytes, _| match bytes {
+            Bytes::Memory(memory) => {
+                memory.write(key, value);
+                Ok(())
+            }
+            Bytes::Rocks(rocks) => rocks.restore((key, value), next_offset),
+        })
+    }
+
+    /// Puts one record of the changelog into a store that expires. A record that is too old is left
+    /// out.
+    fn restore_windowed(
+        &self,
+        retention: &Retention,
+        (key, value): (&[u8], Option<&[u8]>),
+        next_offset: i64,
+    ) -> Result<(), StoreError> {
+        let keys = retention.keys;
+        let Some(row) = keys.read_changelog(key) else {
+            tracing::warn!(store = %self.layers.name(), next_offset, "a changelog record whose key has no window is left out");
+            return Ok(());
+        };
+        if !retention.takes(row) {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        if keys.order == RowOrder::TimeFirstIndexed {
+            keys.write_index(row, &mut bytes);
+            self.restore_row(&bytes, value.map(|_| &[][..]), next_offset)?;
+            bytes.clear();
+        }
+        keys.write_row(row, &mut bytes);
+        self.restore_row(&bytes, value, next_offset)
+    }
+
     fn with_bytes<R>(
         &self,
         with: impl FnOnce(&Bytes, &Staged) -> Result<R, BytesError>,
@@ -210,17 +282,11 @@ impl TaskStores for StoresOfTask {
         }
         row.extend_from_slice(record.value.unwrap_or_default());
         let value = record.value.map(|_| &*row);
-        open.layers.staged().changed_below(open.layers.hash(key), key);
-        let written = open.with_bytes(|bytes, _| match bytes {
-            Bytes::Memory(memory) => {
-                memory.write(key, value);
-                Ok(())
-            }
-            Bytes::Rocks(rocks) => {
-                let next_offset = record.offset.saturating_add(1);
-                rocks.restore((key, value), next_offset)
-            }
-        });
+        let next_offset = record.offset.saturating_add(1);
+        let written = match open.layers.retention() {
+            None => open.restore_row(key, value, next_offset),
+            Some(retention) => open.restore_windowed(retention, (key, value), next_offset),
+        };
         self.row = row;
         written
     }
@@ -228,12 +294,22 @@ impl TaskStores for StoresOfTask {
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
         let open = self.store(store)?;
         open.with_bytes(|bytes, _| match bytes {
-            Bytes::Memory(_) => Ok(()),
+            Bytes::Memory(memory) => {
+                if let Some((_, before)) = open.closed_segments() {
+                    memory.remove_before(&before);
+                }
+                Ok(())
+            }
             Bytes::Rocks(rocks) => {
                 let now = self.context.now().millis();
-                rocks.database().restored_up_to(rocks.at(), next_offset, now)
+                rocks.database().restored_up_to(rocks.at(), next_offset, now)?;
+                match open.closed_segments() {
+                    Some((from, to)) => rocks.database().drop_range(rocks.at(), (&from, &to)),
+                    None => Ok(()),
+                }
             }
         })?;
+        open.forget_closed_segments();
         open.position.set(Some(next_offset));
         Ok(())
     }

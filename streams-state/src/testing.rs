@@ -11,7 +11,7 @@ use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::record::{Headers, RawRecord};
 use streams_core::store::{
     CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
@@ -112,6 +112,7 @@ impl Fixture {
             partitions: vec![TopicPartition::new("topic", 0)],
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
+            emit_intervals: EmitIntervals::NONE,
         });
         Self {
             context: Rc::new(context),

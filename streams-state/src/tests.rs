@@ -3,3 +3,4 @@
 mod corruption;
 mod model;
 mod stores;
+mod windows;

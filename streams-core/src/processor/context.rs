@@ -1,14 +1,16 @@
 //! What the nodes and stores of a task share: the record being processed, time, counts, handlers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
+use std::time::Duration;
 
 use super::punctuation::Schedules;
 use crate::config::DefaultTimestampExtractor;
 use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
 use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
-use crate::names::{ApplicationId, NodeName, TaskId, TopicPartition};
+use crate::names::{ApplicationId, NodeName, StoreName, TaskId, TopicPartition};
 use crate::record::{Headers, RecordMeta};
+use crate::task::commit_metadata::ClosedWindows;
 use crate::time::Timestamp;
 
 /// What a task's context is made from.
@@ -24,6 +26,39 @@ pub struct ContextParts {
     pub handlers: Handlers,
     /// The time of records whose source has no extractor of its own.
     pub timestamps: DefaultTimestampExtractor,
+    /// How often results that wait for the clock are looked for.
+    pub emit_intervals: EmitIntervals,
+}
+
+/// The least wall-clock times between two looks for results that wait for stream time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmitIntervals {
+    /// For windows that are given out when they close:
+    /// `__emit.interval.ms.kstreams.windowed.aggregation__`, 1 s by default.
+    pub windows: Duration,
+    /// For records of outer joins without partner:
+    /// `__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`, 1 s by default.
+    pub outer_joins: Duration,
+}
+
+impl EmitIntervals {
+    /// Nothing waits for the clock.
+    pub const NONE: Self = Self { windows: Duration::ZERO, outer_joins: Duration::ZERO };
+}
+
+impl Default for EmitIntervals {
+    fn default() -> Self {
+        Self { windows: Duration::from_secs(1), outer_joins: Duration::from_secs(1) }
+    }
+}
+
+/// Up to which times windows were given out.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    pub(crate) windows: ClosedWindows,
+    /// Since the last commit.
+    pub(crate) changed: bool,
+    committed: ClosedWindows,
 }
 
 /// The one thing that nodes and stores of a task share. A task stays on its thread, so cells do.
@@ -38,6 +73,7 @@ pub struct TaskContext {
     stream_time: Cell<Timestamp>,
     dropped: Cell<DropCounts>,
     schedules: RefCell<Schedules>,
+    closed: RefCell<Closed>,
 }
 
 /// Time and place as they were before a node took over.
@@ -61,7 +97,57 @@ impl TaskContext {
             stream_time: Cell::new(Timestamp::UNKNOWN),
             dropped: Cell::new(DropCounts::default()),
             schedules: RefCell::new(Schedules::new()),
+            closed: RefCell::default(),
         }
+    }
+
+    /// How often results that wait for the clock are looked for.
+    pub const fn emit_intervals(&self) -> EmitIntervals {
+        self.parts.emit_intervals
+    }
+
+    /// Up to which time the windows of a store were given out, in this run or an earlier one.
+    pub fn closed_up_to(&self, store: &StoreName) -> Option<Timestamp> {
+        self.closed.borrow().windows.get(store).copied()
+    }
+
+    /// The windows of a store were given out up to this time; committed with the offsets. Answers
+    /// to Kafka's `addProcessorMetadataKeyValue`.
+    pub fn close_up_to(&self, store: &StoreName, time: Timestamp) {
+        let mut closed = self.closed.borrow_mut();
+        closed.changed = true;
+        match closed.windows.get_mut(store) {
+            Some(known) => *known = time,
+            None => drop(closed.windows.insert(store.clone(), time)),
+        }
+    }
+
+    pub(crate) fn closed(&self) -> Ref<'_, Closed> {
+        self.closed.borrow()
+    }
+
+    /// Takes over what another run committed with one partition; the latest counts.
+    pub(crate) fn resume_closed(&self, committed: &ClosedWindows) {
+        let mut closed = self.closed.borrow_mut();
+        for (store, time) in committed {
+            let known = closed.windows.entry(store.clone()).or_insert(*time);
+            *known = (*known).max(*time);
+        }
+        closed.committed = closed.windows.clone();
+    }
+
+    pub(crate) fn closed_committed(&self) {
+        let mut closed = self.closed.borrow_mut();
+        if closed.changed {
+            closed.changed = false;
+            closed.committed = closed.windows.clone();
+        }
+    }
+
+    pub(crate) fn discard_closed(&self) {
+        let mut closed = self.closed.borrow_mut();
+        closed.changed = false;
+        closed.windows = closed.committed.clone();
     }
 
     /// The application.

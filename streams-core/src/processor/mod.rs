@@ -13,7 +13,7 @@ mod source;
 use crate::error::ProcessorError;
 use crate::record::{FixedKeyRecord, Record};
 
-pub use self::context::{ContextParts, TaskContext};
+pub use self::context::{ContextParts, EmitIntervals, TaskContext};
 pub use self::edge::{Edge, NodeCell, Push};
 pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,

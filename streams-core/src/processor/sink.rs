@@ -10,6 +10,7 @@ use super::TaskContext;
 use super::context::Judge;
 use super::edge::Push;
 use crate::error::{Part, ProduceError, Pushed, TaskError};
+use crate::murmur2::partition_for_key;
 use crate::names::{NodeName, TaskId, TopicName};
 use crate::outbox::{Destination, OutRecord, Purpose, SharedOutbox, TopicId};
 use crate::record::{Headers, Record, RecordMeta};
@@ -21,6 +22,9 @@ use crate::time::Timestamp;
 pub enum Partitions {
     /// The one that Kafka's default partitioner chooses.
     Default,
+    /// The one that Kafka's default partitioner would choose for a key without its last bytes, of
+    /// which there are so many.
+    ByKeyWithout(usize),
     /// This one.
     One(i32),
     /// Each of these (KIP-837); none drops the record.
@@ -207,6 +211,14 @@ impl<K, V> LinkedSink<K, V> {
         let partitions = self.setting.outbox.borrow_mut().partitions(id)?;
         match partitioner(topic, &record.key, &record.value, partitions) {
             Partitions::Default => self.send(id, Destination::ByKey, payloads, record),
+            Partitions::ByKeyWithout(_) if payloads.0 == Payload::Null => {
+                self.send(id, Destination::ByKey, payloads, record)
+            }
+            Partitions::ByKeyWithout(last) => {
+                let key = self.key_bytes.get(..self.key_bytes.len().saturating_sub(last));
+                let chosen = partition_for_key(key.unwrap_or_default(), partitions);
+                self.send(id, Destination::Partition(chosen), payloads, record)
+            }
             Partitions::One(chosen) => {
                 self.send(id, Destination::Partition(chosen), payloads, record)
             }

@@ -11,6 +11,7 @@ mod number;
 mod option;
 mod text;
 mod unit;
+mod windowed;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use self::number::Number;
 pub use self::option::OptionSerde;
 pub use self::text::Utf8;
 pub use self::unit::UnitSerde;
+pub use self::windowed::{SessionWindowedSerde, TimeWindowedSerde};
 use crate::names::TopicName;
 
 /// Whether encoding gave bytes or null.
@@ -51,6 +53,13 @@ pub trait Serde<T>: Send + Sync + 'static {
     /// # Errors
     /// [`SerdeError::Null`] when the type has no null; another when the bytes are not an encoding.
     fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<T, SerdeError>;
+
+    /// How many bytes at the end of an encoding tell a key's window. A sink chooses the partition
+    /// by the bytes before them, so that all windows of a key share one. 0 but for the windowed
+    /// serdes.
+    fn window_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A serde shared by the tasks that use it.

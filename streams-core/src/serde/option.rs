@@ -35,6 +35,10 @@ impl<T: 'static> Serde<Option<T>> for OptionSerde<T> {
     fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<Option<T>, SerdeError> {
         bytes.map(|bytes| self.0.decode(topic, Some(bytes))).transpose()
     }
+
+    fn window_bytes(&self) -> usize {
+        self.0.window_bytes()
+    }
 }
 
 impl<T: DefaultSerde> DefaultSerde for Option<T> {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
+use self::commit_metadata::CommitMetadata;
 use self::queues::PartitionQueues;
 pub use self::queues::TaskIdle;
 use crate::error::{Pushed, StoreError, TaskError};
@@ -102,7 +103,7 @@ pub struct OffsetToCommit {
     pub offset: i64,
     /// The leader epoch of the last record read, where known.
     pub leader_epoch: Option<i32>,
-    /// The partition's time, as Kafka writes it.
+    /// The partition's time and the windows given out, as Kafka writes them.
     pub metadata: String,
 }
 
@@ -247,10 +248,12 @@ impl Task {
         self.queues.stream_time()
     }
 
-    /// The partition's time as an earlier run committed it.
-    pub fn set_partition_time(&mut self, slot: usize, time: Timestamp) {
-        self.queues.set_partition_time(slot, time);
+    /// What an earlier run committed beside the offset of an input partition. Call it before
+    /// [`start`](Self::start).
+    pub fn resume(&mut self, slot: usize, committed: &CommitMetadata) {
+        self.queues.set_partition_time(slot, committed.partition_time);
         self.context.set_stream_time(self.queues.stream_time());
+        self.context.resume_closed(&committed.closed);
     }
 
     /// Starts the processors, in topological order. Call it once the stores are restored.
@@ -428,15 +431,22 @@ impl Task {
     #[must_use]
     pub fn offsets(&self) -> Vec<OffsetToCommit> {
         let consumed = self.partitions().iter().zip(&self.consumed).enumerate();
+        let closed = self.context.closed();
+        // As in Kafka, what windows were given out is committed with every partition.
+        let all = closed.changed;
         consumed
-            .filter(|(_, (_, consumed))| **consumed)
+            .filter(|(_, (_, consumed))| all || **consumed)
             .filter_map(|(slot, (partition, _))| {
                 let next = self.queues.next_offset(slot)?;
                 Some(OffsetToCommit {
                     partition: partition.clone(),
                     offset: next.offset,
                     leader_epoch: next.leader_epoch,
-                    metadata: commit_metadata::encode(next.partition_time),
+                    metadata: CommitMetadata {
+                        partition_time: next.partition_time,
+                        closed: closed.windows.clone(),
+                    }
+                    .encode(),
                 })
             })
             .collect()
@@ -452,6 +462,7 @@ impl Task {
         written.map_err(|error| self.context.store_failure(error))?;
         self.commit_needed = false;
         self.consumed.fill(false);
+        self.context.closed_committed();
         self.queues.committed();
         Ok(())
     }
@@ -464,6 +475,7 @@ impl Task {
     /// When a processor cannot be made again.
     pub fn reset(&mut self) -> Result<(), TaskStartError> {
         self.stores.discard();
+        self.context.discard_closed();
         self.queues.clear();
         self.context.set_stream_time(self.queues.stream_time());
         self.consumed.fill(false);

@@ -138,6 +138,14 @@ pub enum TopologyError {
         "topic \"{0}\" is read as two different types; read it once and map what one of the streams needs"
     )]
     TopicTypes(TopicName),
+    /// Windows that cannot be.
+    #[error("node \"{node}\" has {problem}")]
+    Windows {
+        /// The node of the aggregation.
+        node: NodeName,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 /// All faults of a topology.

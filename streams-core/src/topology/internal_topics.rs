@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::{RepartitionCount, Topology};
 use crate::names::{ApplicationId, StoreName, TopicName};
@@ -23,9 +24,38 @@ pub struct InternalTopic {
     pub name: TopicName,
     /// What it is for.
     pub kind: InternalTopicKind,
-    /// Its settings, under Kafka's names.
-    pub settings: BTreeMap<String, String>,
+    defaults: BTreeMap<String, String>,
+    /// Those of the operator.
+    given: BTreeMap<String, String>,
+    /// How long its store keeps a row, for one that expires.
+    retention: Option<Duration>,
 }
+
+impl InternalTopic {
+    /// Its settings, under Kafka's names: `general` ones (`topic.*`) go over the defaults, those of
+    /// the operator over both. The changelog of a store that expires keeps records for
+    /// `additional_retention` longer than the store, unless the operator sets `retention.ms`.
+    #[must_use]
+    pub fn settings(
+        &self,
+        general: &BTreeMap<String, String>,
+        additional_retention: Duration,
+    ) -> BTreeMap<String, String> {
+        let mut settings = self.defaults.clone();
+        settings.extend(general.clone());
+        settings.extend(self.given.clone());
+        if let Some(retention) = self.retention
+            && !self.given.contains_key(RETENTION)
+        {
+            let kept = retention.saturating_add(additional_retention).as_millis();
+            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+            settings.insert(RETENTION.to_owned(), kept.to_string());
+        }
+        settings
+    }
+}
+
+const RETENTION: &str = "retention.ms";
 
 /// Gives internal topics their names in Kafka.
 #[derive(Debug, Clone)]
@@ -80,22 +110,24 @@ impl Topology {
             self.parts().repartition_topics.iter().map(|(topic, count)| InternalTopic {
                 name: names.in_kafka(self, topic),
                 kind: InternalTopicKind::Repartition(*count),
-                settings: settings(&[
+                defaults: settings(&[
                     ("cleanup.policy", "delete"),
                     ("message.timestamp.type", "CreateTime"),
-                    ("retention.ms", "-1"),
+                    (RETENTION, "-1"),
                     ("segment.bytes", "52428800"),
                 ]),
+                given: BTreeMap::new(),
+                retention: None,
             });
         let changelogs = self.stores().filter_map(|spec| {
             let Logging::On(given) = spec.logging() else { return None };
-            let mut settings = settings(&[
-                ("cleanup.policy", "compact"),
-                ("message.timestamp.type", "CreateTime"),
-            ]);
-            settings.extend(given.clone());
+            let retention = spec.retention();
+            let policy = if retention.is_some() { "compact,delete" } else { "compact" };
+            let defaults =
+                settings(&[("cleanup.policy", policy), ("message.timestamp.type", "CreateTime")]);
+            let (name, given) = (names.changelog(spec.name()), given.clone());
             let kind = InternalTopicKind::Changelog(spec.name().clone());
-            Some(InternalTopic { name: names.changelog(spec.name()), kind, settings })
+            Some(InternalTopic { name, kind, defaults, given, retention })
         });
         repartition.chain(changelogs).collect()
     }

@@ -3,7 +3,8 @@
 use crate::names::{TaskId, TopicPartition};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, Delivery, InputId, ReadFor, StartAt};
-use crate::task::{Durability, OffsetToCommit, Task, commit_metadata};
+use crate::task::commit_metadata::CommitMetadata;
+use crate::task::{Durability, OffsetToCommit, Task};
 use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
@@ -193,7 +194,7 @@ impl ActiveTask {
         let input = self.inputs.iter_mut().find(|(i, _)| i.partition == committed.partition);
         if let Some((input, _)) = input {
             input.start = StartAt::Offset(committed.offset);
-            input.partition_time = commit_metadata::decode(&committed.metadata);
+            input.committed = CommitMetadata::decode(&committed.metadata);
         }
     }
 
@@ -222,7 +223,7 @@ impl ActiveTask {
     /// Begins to read the inputs, with the times that were committed.
     pub(super) fn open_inputs(&mut self, inputs: Vec<TaskInput>, plane: &mut dyn DataPlane) {
         for (slot, input) in inputs.into_iter().enumerate() {
-            self.task.set_partition_time(slot, input.partition_time);
+            self.task.resume(slot, &input.committed);
             let id = plane.open(&input.partition, input.start, ReadFor::Input);
             self.inputs.push((input, id));
         }

@@ -7,8 +7,8 @@ use crate::error::TaskError;
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, TaskId, TopicPartition};
 use crate::plane::{FetchError, StartAt};
+use crate::task::commit_metadata::CommitMetadata;
 use crate::task::{OffsetToCommit, TaskStartError};
-use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
 /// An input of a task, and where to begin.
@@ -18,8 +18,8 @@ pub struct TaskInput {
     pub partition: TopicPartition,
     /// Where to begin.
     pub start: StartAt,
-    /// The partition's time as it was committed.
-    pub partition_time: Timestamp,
+    /// What was committed beside the offset.
+    pub committed: CommitMetadata,
     /// Where to go on when the offset lies outside the log: the source's policy, or
     /// `auto.offset.reset`.
     pub reset: OffsetReset,

@@ -28,6 +28,7 @@ use crate::metrics::{DropCounts, DropReason};
 use crate::names::{ApplicationId, TaskId};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, FetchError, Fetched};
+use crate::processor::EmitIntervals;
 use crate::store::{CacheBudget, StateBackend};
 use crate::task::{Task, TaskIdle};
 use crate::time::Timestamp;
@@ -52,6 +53,8 @@ pub struct WorkerSettings {
     pub commit: CommitPolicy,
     /// Waiting for partitions without data (`max.task.idle.ms`).
     pub idle: TaskIdle,
+    /// How often results that wait for the clock are looked for.
+    pub emit_intervals: EmitIntervals,
     /// Record caches of this worker, in bytes.
     pub cache_bytes: usize,
     /// Records of one partition that wait in a task (`buffered.records.per.partition`).

@@ -71,6 +71,7 @@ impl Worker {
             partitions,
             handlers: settings.handlers.clone(),
             timestamps: settings.timestamps,
+            emit_intervals: settings.emit_intervals,
         }));
         let task = Task::new(TaskParts {
             topology: settings.topology.clone(),

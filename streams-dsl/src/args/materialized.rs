@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
-use streams_core::store::StoreSpec;
-use streams_state::Stores;
+use streams_core::store::{RowOrder, StoreSpec};
+use streams_state::{StoreBuilder, Stores, TimestampedWindowStore};
 
 use super::Named;
+use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsOf};
 
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
 /// `Materialized`.
@@ -137,8 +138,9 @@ impl<K, V> Materialized<K, V> {
         Self { changelog: Changelog::On(settings.collect()), ..self }
     }
 
-    /// How long entries are kept. Only the stores of windows and sessions expire, so it has an effect
-    /// with them alone; a key-value store keeps its entries until they are deleted.
+    /// How long windows and sessions are kept: a window from its start, a session from its end. Less
+    /// than they need, which is the default, is a fault when the topology is built. Without effect on
+    /// stores that do not expire.
     #[must_use]
     pub fn with_retention(self, retention: Duration) -> Self {
         Self { retention: Some(retention), ..self }
@@ -151,12 +153,96 @@ impl<K, V> Materialized<K, V> {
         V: 'static,
     {
         let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
-        let store = Stores::timestamped_key_value_with(name, key, value);
+        self.declared(Stores::timestamped_key_value_with(name, key, value), self.caching)
+    }
+
+    /// The store of a windowed aggregation as declared to the topology.
+    pub(crate) fn window_store<W: StartsOf>(
+        &self,
+        name: StoreName,
+        windows: &W,
+        emit: EmitStrategy,
+    ) -> Arc<dyn StoreSpec>
+    where
+        K: 'static,
+        V: 'static,
+    {
+        let order = match emit {
+            EmitStrategy::OnWindowUpdate => RowOrder::KeyFirst,
+            EmitStrategy::OnWindowClose => RowOrder::TimeFirst,
+        };
+        self.declared(self.windows(name, windows).ordered(order), self.caching)
+    }
+
+    /// The store of an aggregation over sliding windows as declared to the topology.
+    pub(crate) fn sliding_store(
+        &self,
+        name: StoreName,
+        windows: &SlidingWindows,
+        emit: EmitStrategy,
+    ) -> Arc<dyn StoreSpec>
+    where
+        K: 'static,
+        V: 'static,
+    {
+        self.indexed(self.windows(name, windows), emit)
+    }
+
+    /// The store of an aggregation over sessions as declared to the topology.
+    pub(crate) fn session_store(
+        &self,
+        name: StoreName,
+        windows: &SessionWindows,
+        emit: EmitStrategy,
+    ) -> Arc<dyn StoreSpec>
+    where
+        K: 'static,
+        V: 'static,
+    {
+        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        self.indexed(Stores::session_with(name, self.kept(windows), key, value), emit)
+    }
+
+    fn windows(
+        &self,
+        name: StoreName,
+        windows: &impl Sizes,
+    ) -> StoreBuilder<TimestampedWindowStore<K, V>>
+    where
+        K: 'static,
+        V: 'static,
+    {
+        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let sizes = (from_millis(windows.size_ms()), self.kept(windows));
+        Stores::timestamped_window_with(name, sizes, key, value)
+    }
+
+    fn kept(&self, windows: &impl Sizes) -> Duration {
+        self.retention.unwrap_or_else(|| from_millis(windows.retention_ms()))
+    }
+
+    /// Milliseconds for which the store was told to keep its rows.
+    pub(crate) fn retention_ms(&self) -> Option<i64> {
+        self.retention.map(|kept| i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// A store that is asked for windows by key, and by time when they are given out at their close.
+    /// As in Kafka, it has no record cache then.
+    fn indexed<S>(&self, store: StoreBuilder<S>, emit: EmitStrategy) -> Arc<dyn StoreSpec> {
+        match emit {
+            EmitStrategy::OnWindowUpdate => self.declared(store, self.caching),
+            EmitStrategy::OnWindowClose => {
+                self.declared(store.ordered(RowOrder::TimeFirstIndexed), Caching::Off)
+            }
+        }
+    }
+
+    fn declared<S>(&self, store: StoreBuilder<S>, caching: Caching) -> Arc<dyn StoreSpec> {
         let store = match self.medium {
             Medium::Disk => store,
             Medium::Memory => store.in_memory(),
         };
-        let store = match self.caching {
+        let store = match caching {
             Caching::On => store.cached(),
             Caching::Off => store,
         };
@@ -165,6 +251,10 @@ impl<K, V> Materialized<K, V> {
             Changelog::On(settings) => store.with_changelog_settings(settings.clone()).build(),
         }
     }
+}
+
+fn from_millis(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 impl<K: DefaultSerde, V: DefaultSerde> Default for Materialized<K, V> {

@@ -13,6 +13,8 @@ pub(crate) mod peek;
 mod place;
 pub(crate) mod print;
 pub(crate) mod repartition;
+pub(crate) mod session_aggregate;
+pub(crate) mod sliding_aggregate;
 pub(crate) mod stream_aggregate;
 pub(crate) mod table_aggregate;
 pub(crate) mod table_filter;
@@ -21,5 +23,8 @@ mod table_output;
 pub(crate) mod table_select;
 pub(crate) mod table_source;
 pub(crate) mod to_stream;
+pub(crate) mod window_aggregate;
+mod window_close;
+mod window_output;
 
 use self::place::Place;

@@ -82,17 +82,18 @@ impl<F, R> Reduction<F, R> {
     }
 }
 
-impl<K, N, R, F> Fold<K, N, N> for Reduction<F, R>
+impl<K, V, N, R, F> Fold<K, V, N> for Reduction<F, R>
 where
     N: Clone + 'static,
+    V: OrNull<N>,
     R: OrNull<N>,
-    F: Fn(N, N) -> R + Send + Sync + 'static,
+    F: Fn(N, V) -> R + Send + Sync + 'static,
 {
     #[inline]
     fn fold(
         &self,
         _: &K,
-        value: N,
+        value: V,
         stored: Option<N>,
         old_values: OldValues,
     ) -> (Option<N>, Option<N>) {
@@ -101,7 +102,7 @@ where
             OldValues::Omit => None,
         };
         match stored {
-            None => (Some(value), old),
+            None => (value.into_plain(), old),
             Some(before) => ((self.reduce)(before, value).into_plain(), old),
         }
     }

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, TopicName};
 use streams_core::processor::{
-    ConnectedStores, FixedKeyNode, FixedKeyProcessor, LinkError, Processor, ProcessorNode,
-    ProcessorTemplate, RecordContext, Sink, SinkDestination, SinkTemplate,
+    ConnectedStores, FixedKeyNode, FixedKeyProcessor, LinkError, Partitions, Processor,
+    ProcessorNode, ProcessorTemplate, RecordContext, Sink, SinkDestination, SinkTemplate,
+    StreamPartitioner,
 };
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{Topic, TopologyError};
@@ -340,7 +341,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             SinkDestination::Topic(topic) => Some(topic.clone()),
             SinkDestination::Dynamic(_) => None,
         };
-        let kind = NodeKind::Sink(Sinking { topic, template: SinkTemplate::new(sink) });
+        // All windows of a key go to the partition of the key.
+        let window_bytes = sink.key.window_bytes();
+        let partitioner = sink.partitioner.or_else(|| {
+            (window_bytes > 0).then(|| -> Arc<StreamPartitioner<K, V>> {
+                Arc::new(move |_, _, _, _| Partitions::ByKeyWithout(window_bytes))
+            })
+        });
+        let template = SinkTemplate::new(Sink { partitioner, ..sink });
+        let kind = NodeKind::Sink(Sinking { topic, template });
         plan.add(self.node, LogicalNode::new(name, kind, TypeId::of::<()>()));
     }
 }

@@ -7,6 +7,7 @@ mod names;
 mod processors;
 mod streams;
 mod tables;
+mod windows;
 
 use streams_core::record::{Headers, Record};
 use streams_core::serde::DefaultSerde;

@@ -8,6 +8,7 @@ use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
+use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, WorkerSettings};
@@ -149,6 +150,10 @@ fn worker_settings(
         backend,
         commit: commit_policy(processing.commit_interval, budget, workers),
         idle: processing.max_task_idle,
+        emit_intervals: EmitIntervals {
+            windows: config.topology().windowed_emit_interval,
+            outer_joins: config.topology().outer_join_emit_interval,
+        },
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),
         buffered_records: processing.buffered_records_per_partition as usize,

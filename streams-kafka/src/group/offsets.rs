@@ -7,8 +7,7 @@ use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::roster::{Role, Round};
-use streams_core::task::commit_metadata;
-use streams_core::time::Timestamp;
+use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
 
@@ -78,15 +77,14 @@ impl Group {
             // A standby reads no input.
             Role::Standby => OffsetReset::Earliest,
         };
-        let (start, partition_time) = match (offsets.get(&partition), reset) {
+        let (start, committed) = match (offsets.get(&partition), reset) {
             (Some(Some(committed)), _) => {
-                let partition_time = commit_metadata::decode(&committed.metadata);
-                (StartAt::Offset(committed.offset), partition_time)
+                (StartAt::Offset(committed.offset), CommitMetadata::decode(&committed.metadata))
             }
             (_, OffsetReset::Fail) => return Err(StreamsError::NoOffset(partition)),
-            (_, reset) => (StartAt::Reset(reset), Timestamp::UNKNOWN),
+            (_, reset) => (StartAt::Reset(reset), CommitMetadata::default()),
         };
-        Ok(TaskInput { partition, start, partition_time, reset })
+        Ok(TaskInput { partition, start, committed, reset })
     }
 
     /// The policy of the source that reads a partition, else that of the application.

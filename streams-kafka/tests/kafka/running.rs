@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use streams_core::task::commit_metadata;
+use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 
 use crate::support::app::{COUNTS, SOON, stateless};
@@ -76,7 +76,8 @@ fn a_count_commits_closes_and_goes_on_without_restoring() {
         let last = of_partition.clone().map(|record| record.timestamp).max().unwrap();
         let (offset, metadata) = committed.unwrap();
         assert_eq!(offset, i64::try_from(of_partition.count()).unwrap());
-        assert_eq!(commit_metadata::decode(&metadata), Timestamp::from_millis(last));
+        let committed = CommitMetadata::decode(&metadata);
+        assert_eq!(committed.partition_time, Timestamp::from_millis(last));
     }
 
     let second: Vec<Given> = (0..1000).map(|_| numbering.next()).collect();

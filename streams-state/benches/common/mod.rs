@@ -10,7 +10,7 @@ use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
-use streams_core::processor::{ContextParts, TaskContext};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::store::{
     CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
 };
@@ -51,6 +51,7 @@ pub(crate) fn open(
         partitions: vec![TopicPartition::new("input", 0)],
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
+        emit_intervals: EmitIntervals::default(),
     });
     let stores = specs.iter().map(|spec| {
         let topic = format!("bench-{}-changelog", spec.name());

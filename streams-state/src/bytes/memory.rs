@@ -31,6 +31,13 @@ impl MemoryStore {
         }
     }
 
+    /// Removes the rows before this key.
+    pub(crate) fn remove_before(&self, key: &[u8]) {
+        let mut rows = self.rows.borrow_mut();
+        let kept = rows.split_off(key);
+        *rows = kept;
+    }
+
     /// Removes all rows.
     pub(crate) fn clear(&self) {
         self.rows.borrow_mut().clear();

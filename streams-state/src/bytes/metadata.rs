@@ -1,6 +1,6 @@
 //! What is kept about a store beside its rows.
 
-use streams_core::store::StoreKind;
+use streams_core::store::{RowOrder, Segments, StoreKind};
 
 /// The format of the rows and of this record; raised when either changes.
 const FORMAT_VERSION: u8 = 1;
@@ -8,7 +8,8 @@ const FORMAT_VERSION: u8 = 1;
 /// What is known about a store on disk.
 ///
 /// As bytes: version, kind, changelog position (8, -1 for none), cluster id (length in 2, then
-/// text), changelog topic id (length in 1, then 0 or 16 bytes). Bytes after these are ignored.
+/// text), changelog topic id (length in 1, then 0 or 16 bytes), and for a store that expires the
+/// milliseconds of a segment (8). Bytes after these are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// Another kind of store of the same name starts empty.
@@ -25,7 +26,27 @@ const fn kind_code(kind: StoreKind) -> u8 {
     match kind {
         StoreKind::KeyValue => 1,
         StoreKind::TimestampedKeyValue => 2,
+        StoreKind::Window(segments) => 0x10 + order_code(segments.order),
+        StoreKind::TimestampedWindow(segments) => 0x20 + order_code(segments.order),
+        StoreKind::Session(segments) => 0x30 + order_code(segments.order),
         _ => 0,
+    }
+}
+
+const fn order_code(order: RowOrder) -> u8 {
+    match order {
+        RowOrder::KeyFirst => 0,
+        RowOrder::TimeFirst => 1,
+        RowOrder::TimeFirstIndexed => 2,
+    }
+}
+
+const fn segments(kind: StoreKind) -> Option<Segments> {
+    match kind {
+        StoreKind::Window(segments)
+        | StoreKind::TimestampedWindow(segments)
+        | StoreKind::Session(segments) => Some(segments),
+        _ => None,
     }
 }
 
@@ -49,6 +70,9 @@ impl Metadata {
                 out.extend_from_slice(id);
             }
         }
+        if let Some(segments) = segments(self.kind) {
+            out.extend_from_slice(&segments.interval_ms.to_be_bytes());
+        }
         out
     }
 
@@ -65,11 +89,16 @@ impl Metadata {
         let (cluster, rest) = rest.split_at_checked(u16::from_be_bytes(*cluster_len).into())?;
         let cluster = std::str::from_utf8(cluster).ok()?;
         let (id_len, rest) = rest.split_first()?;
-        let topic_id = match id_len {
-            0 => None,
-            16 => Some(*rest.first_chunk::<16>()?),
+        let (topic_id, rest) = match id_len {
+            0 => (None, rest),
+            16 => rest.split_first_chunk::<16>().map(|(id, rest)| (Some(*id), rest))?,
             _ => return None,
         };
+        if let Some(segments) = segments(kind)
+            && i64::from_be_bytes(*rest.first_chunk()?) != segments.interval_ms
+        {
+            return None;
+        }
         Some(Self {
             kind,
             position: (position >= 0).then_some(position),
@@ -84,8 +113,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_store_with_other_segments_is_another_store() {
+        let kind = |interval_ms, order| StoreKind::Session(Segments { interval_ms, order });
+        let bytes = Metadata::new(kind(60_000, RowOrder::KeyFirst)).encode();
+        let read = |kind| Metadata::decode(kind, &bytes).is_some();
+        assert!(read(kind(60_000, RowOrder::KeyFirst)));
+        assert!(!read(kind(60_001, RowOrder::KeyFirst)));
+        assert!(!read(kind(60_000, RowOrder::TimeFirst)));
+    }
+
+    #[test]
     fn metadata_is_read_as_written_and_other_bytes_are_refused() {
-        let kind = StoreKind::TimestampedKeyValue;
+        let segments = Segments { interval_ms: 60_000, order: RowOrder::TimeFirstIndexed };
+        for kind in [StoreKind::TimestampedKeyValue, StoreKind::TimestampedWindow(segments)] {
+            metadata_of(kind);
+        }
+    }
+
+    fn metadata_of(kind: StoreKind) {
         let full = Metadata {
             kind,
             position: Some(17),

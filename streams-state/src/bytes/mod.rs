@@ -58,6 +58,16 @@ impl KeyRange {
         Self { lower: Bound::Included(prefix.into()), upper }
     }
 
+    /// The same range, from this key on.
+    pub(crate) fn starting_at(self, key: Vec<u8>) -> Self {
+        Self { lower: Bound::Included(key.into()), ..self }
+    }
+
+    /// The same range, up to before this key.
+    pub(crate) fn ending_before(self, key: Vec<u8>) -> Self {
+        Self { upper: Bound::Excluded(key.into()), ..self }
+    }
+
     pub(crate) fn lower(&self) -> Bound<&[u8]> {
         as_slice(&self.lower)
     }

@@ -331,6 +331,24 @@ impl RocksDatabase {
         Ok(())
     }
 
+    /// Removes the rows with keys between these, at once; that of `to` stays.
+    pub(crate) fn drop_range(&self, at: usize, range: (&[u8], &[u8])) -> Result<(), BytesError> {
+        let mut changes = self.changes((0, 0));
+        changes.of(at)?.drop_range(range.0, range.1);
+        self.write(changes.batch)?;
+        self.drop_files(at, range);
+        Ok(())
+    }
+
+    /// Gives back the files that hold nothing but rows between these keys, which are removed.
+    pub(crate) fn drop_files(&self, at: usize, (from, to): (&[u8], &[u8])) {
+        let Some(store) = self.stores.get(at) else { return };
+        let Ok(family) = self.family(&family_name(&store.name)) else { return };
+        if let Err(error) = self.database.delete_file_in_range_cf(&family, from, to) {
+            tracing::debug!(store = %store.name, %error, "files of closed segments stay until they are compacted");
+        }
+    }
+
     /// A commit wrote so many bytes to a store.
     pub(crate) fn wrote(&self, at: usize, bytes: usize) {
         let mut busy = self.busy.borrow_mut();
@@ -407,6 +425,11 @@ impl ChangesOfStore<'_, '_> {
             Some(value) => self.batch.put_cf(&self.family, key, value),
             None => self.batch.delete_cf(&self.family, key),
         }
+    }
+
+    /// Removes the rows with keys between these; that of `to` stays.
+    pub(crate) fn drop_range(&mut self, from: &[u8], to: &[u8]) {
+        self.batch.delete_range_cf(&self.family, from, to);
     }
 }
 

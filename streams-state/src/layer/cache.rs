@@ -9,6 +9,7 @@ use streams_core::record::Headers;
 use streams_core::time::Timestamp;
 
 use crate::bytes::{Direction, KeyRange, OwnedRow};
+use crate::row_key::RowKeys;
 
 /// Three references of a node in Kafka's list.
 const NODE_BYTES: usize = 24;
@@ -305,13 +306,34 @@ impl RecordCache {
         *self = Self { order: self.order.take().map(|_| BTreeMap::new()), ..Self::default() };
     }
 
-    /// A copy of the entries of a range, in the order of `direction`. Does not count as use.
-    pub(crate) fn range(&mut self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
+    fn order(&mut self) -> (&BTreeMap<Box<[u8]>, u32>, &[Node]) {
         let nodes = &self.nodes;
         let order = self.order.get_or_insert_with(|| {
             let used = nodes.iter().zip(0..).filter(|(node, _)| node.key.is_some());
             used.map(|(node, at)| (node.key().into(), at)).collect()
         });
+        (order, nodes)
+    }
+
+    /// The segments, which are the first bytes of keys, of the entries from `from` to `to`.
+    pub(crate) fn segments(&mut self, from: i64, to: i64) -> Vec<i64> {
+        let (order, _) = self.order();
+        let (mut found, mut next) = (Vec::new(), from);
+        loop {
+            let start = RowKeys::segment_start(next);
+            let bounds = (Bound::Included(&start[..]), Bound::Unbounded);
+            let first = order.range::<[u8], _>(bounds).next();
+            let segment = first.and_then(|(key, _)| RowKeys::segment_in(key));
+            let Some(segment) = segment.filter(|segment| *segment <= to) else { return found };
+            found.push(segment);
+            let Some(behind) = segment.checked_add(1) else { return found };
+            next = behind;
+        }
+    }
+
+    /// A copy of the entries of a range, in the order of `direction`. Does not count as use.
+    pub(crate) fn range(&mut self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
+        let (order, nodes) = self.order();
         if range.is_empty() {
             return Vec::new();
         }

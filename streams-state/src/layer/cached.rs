@@ -2,6 +2,7 @@
 //! forwards it. Answers to Kafka's `CachingKeyValueStore` and `ThreadCache`.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -12,6 +13,7 @@ use streams_core::store::CacheBudget;
 use super::Layers;
 use super::cache::{DirtyEntry, NodeHint, RecordCache, Writer};
 use crate::bytes::{Direction, KeyRange, OwnedRow};
+use crate::view::OldValues;
 
 /// Who forwards what the cache writes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,16 @@ pub(crate) enum Owner {
     WithoutOldValues,
     /// A node that wants new and old values.
     WithOldValues,
+}
+
+impl Owner {
+    /// A node that wants old values, or not.
+    pub(crate) const fn of(old_values: OldValues) -> Self {
+        match old_values {
+            OldValues::Send => Self::WithOldValues,
+            OldValues::Omit => Self::WithoutOldValues,
+        }
+    }
 }
 
 /// An entry that has left the cache.
@@ -100,9 +112,12 @@ impl CacheLayer {
         if let Some((value, hint)) = self.cache.borrow_mut().get(hash, key) {
             return Ok((read(value), Some(hint)));
         }
+        // As in Kafka, the caches of stores that expire keep nothing that was only read.
+        let kept = layers.retention().is_none();
         let populate = |value: Option<&[u8]>| {
-            let hint =
-                value.map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
+            let hint = value
+                .filter(|_| kept)
+                .map(|_| self.change(|cache| cache.put((hash, key), value, None, None)));
             (read(value), hint)
         };
         let (result, _) = layers.read_below(hash, key, populate)?;
@@ -181,7 +196,7 @@ impl CacheLayer {
         let mut hint = None;
         if owner == Owner::WithOldValues || (owner != Owner::Nobody && value.is_none()) {
             let (old, at) = layers.read_below(hash, key, |old| old.map(Box::from))?;
-            (out.old, hint) = (old, Some(at));
+            (out.old, hint) = (old, at);
             if value.is_none() && out.old.is_none() {
                 out.state = OutgoingState::Nothing;
                 return Ok(());
@@ -251,9 +266,26 @@ impl CacheLayer {
         self.cache.borrow_mut().get(hash, key);
     }
 
+    /// A scan gives these entries, in this order, which counts as use.
+    pub(super) fn touch_all(
+        &self,
+        layers: &Layers,
+        entries: &[OwnedRow],
+        order: impl Fn(&[u8], &[u8]) -> Ordering,
+    ) {
+        let mut keys: Vec<&[u8]> = entries.iter().map(|entry| &*entry.key).collect();
+        keys.sort_by(|a, b| order(a, b));
+        keys.into_iter().for_each(|key| self.touch(layers.hash(key), key));
+    }
+
     /// A copy of the cached entries of a range.
     pub(super) fn range(&self, range: &KeyRange, direction: Direction) -> Vec<OwnedRow> {
         self.cache.borrow_mut().range(range, direction)
+    }
+
+    /// The segments that have entries, from `from` to `to`, for a store that expires.
+    pub(super) fn segments(&self, from: i64, to: i64) -> Vec<i64> {
+        self.cache.borrow_mut().segments(from, to)
     }
 
     /// Drops everything.

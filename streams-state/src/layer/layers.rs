@@ -1,17 +1,22 @@
 //! One store as the views see it: bytes through all layers.
 
+use std::cell::Cell;
 use std::hash::BuildHasher;
+use std::ops::Bound;
 use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 use streams_core::error::StoreError;
+use streams_core::metrics::DropReason;
 use streams_core::names::StoreName;
 use streams_core::processor::TaskContext;
+use streams_core::store::RowOrder;
 
 use super::cache::NodeHint;
 use super::changelog::Changelog;
-use super::{CacheLayer, Rows};
+use super::{CacheLayer, Retention, Rows};
 use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::row_key::RowKeys;
 use crate::staging::{SlotHint, Staged, StagedError, Version};
 
 /// What a store's layers are made of.
@@ -20,6 +25,8 @@ pub(crate) struct LayerParts {
     pub(crate) context: Rc<TaskContext>,
     pub(crate) cache: Option<CacheLayer>,
     pub(crate) changelog: Option<Changelog>,
+    /// For a store that expires.
+    pub(crate) retention: Option<Retention>,
     pub(crate) staged: Staged,
 }
 
@@ -41,6 +48,7 @@ enum At {
 pub(crate) struct Layers {
     parts: LayerParts,
     hasher: RandomState,
+    buffer: Cell<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Layers {
@@ -51,7 +59,7 @@ impl std::fmt::Debug for Layers {
 
 impl Layers {
     pub(crate) fn new(parts: LayerParts) -> Self {
-        Self { parts, hasher: RandomState::default() }
+        Self { parts, hasher: RandomState::default(), buffer: Cell::default() }
     }
 
     pub(crate) const fn name(&self) -> &StoreName {
@@ -64,6 +72,10 @@ impl Layers {
 
     pub(crate) const fn cache(&self) -> Option<&CacheLayer> {
         self.parts.cache.as_ref()
+    }
+
+    pub(crate) const fn retention(&self) -> Option<&Retention> {
+        self.parts.retention.as_ref()
     }
 
     pub(crate) const fn staged(&self) -> &Staged {
@@ -102,7 +114,7 @@ impl Layers {
             }
             None => {
                 let (result, at) = self.read_below(hash, key, read)?;
-                Ok((result, Hint { hash, at: At::Overlay(at) }))
+                Ok((result, Hint { hash, at: at.map_or(At::Unknown, At::Overlay) }))
             }
         }
     }
@@ -133,8 +145,14 @@ impl Layers {
         hash: u64,
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
-    ) -> Result<(R, SlotHint), StoreError> {
-        self.parts.staged.read_with(hash, key, read).map_err(|error| self.failed(error))
+    ) -> Result<(R, Option<SlotHint>), StoreError> {
+        if let Some(retention) = &self.parts.retention
+            && !retention.shows(key)
+        {
+            return Ok((read(None), None));
+        }
+        let read = self.parts.staged.read_with(hash, key, read);
+        read.map(|(result, at)| (result, Some(at))).map_err(|error| self.failed(error))
     }
 
     /// Writes a row below the cache, and sends the change.
@@ -145,8 +163,45 @@ impl Layers {
         value: Option<&[u8]>,
         hint: Option<SlotHint>,
     ) -> Result<(), StoreError> {
+        let context = &self.parts.context;
+        let Some(retention) = &self.parts.retention else {
+            self.stage(hash, key, value, hint)?;
+            return self.log(key, value);
+        };
+        let row = retention.keys.read_row(key);
+        let mut buffer = self.buffer.take();
+        let staged = match row.filter(|row| retention.takes(*row)) {
+            None => {
+                context.drop_record(DropReason::Expired);
+                Ok(())
+            }
+            Some(row) if retention.keys.order == RowOrder::TimeFirstIndexed => {
+                buffer.clear();
+                retention.keys.write_index(row, &mut buffer);
+                let indexed = self.stage(self.hash(&buffer), &buffer, value.map(|_| &[][..]), None);
+                indexed.and_then(|()| self.stage(hash, key, value, hint))
+            }
+            Some(_) => self.stage(hash, key, value, hint),
+        };
+        // As in Kafka, also a change that is too old for the store is logged.
+        let logged =
+            staged.and_then(|()| self.log(retention.keys.changelog_key(key, &mut buffer), value));
+        self.buffer.set(buffer);
+        logged
+    }
+
+    fn stage(
+        &self,
+        hash: u64,
+        key: &[u8],
+        value: Option<&[u8]>,
+        hint: Option<SlotHint>,
+    ) -> Result<(), StoreError> {
         let written = self.parts.staged.put(hash, key, value, hint);
-        written.map_err(|error| self.failed(error))?;
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn log(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let Some(changelog) = &self.parts.changelog else { return Ok(()) };
         let sent = changelog.send(key, value, &self.parts.context);
         sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
@@ -155,6 +210,27 @@ impl Layers {
     /// The rows of a range as they are now.
     pub(crate) fn rows(self: &Rc<Self>, range: KeyRange, direction: Direction) -> Rows {
         Rows::new(Rc::clone(self), range, direction)
+    }
+
+    /// The rows of a range as they are now below the cache.
+    pub(super) fn rows_below(self: &Rc<Self>, range: KeyRange, direction: Direction) -> Rows {
+        Rows::below(Rc::clone(self), range, direction)
+    }
+
+    /// Learns which segments the byte store has.
+    pub(crate) fn find_segments(&self) -> Result<(), StoreError> {
+        let Some(retention) = &self.parts.retention else { return Ok(()) };
+        let mut from = Bound::Unbounded;
+        loop {
+            let (range, mut chunk) = (KeyRange::new(from, Bound::Unbounded), Chunk::default());
+            let scanned = self.parts.staged.scan(&range, Direction::Forward, &mut chunk);
+            scanned.map_err(|error| self.failed(error))?;
+            let first = chunk.peek().and_then(|(key, _)| RowKeys::segment_in(key));
+            let Some(segment) = first else { return Ok(()) };
+            retention.found(segment);
+            let Some(next) = segment.checked_add(1) else { return Ok(()) };
+            from = Bound::Included(RowKeys::segment_start(next).into());
+        }
     }
 
     /// A copy of the staged rows of a range, and the version that they lie over.
@@ -197,6 +273,9 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.discard();
+        if let Some(retention) = &self.parts.retention {
+            retention.discard();
+        }
     }
 
     /// The byte store was emptied.
@@ -205,6 +284,9 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.emptied();
+        if let Some(retention) = &self.parts.retention {
+            retention.emptied();
+        }
     }
 
     pub(super) fn check_open(&self) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ pub(crate) struct Rows {
     chunk: Chunk,
     /// Next last.
     above: Vec<(OwnedRow, Above)>,
-    current: Option<OwnedRow>,
+    current: Option<(OwnedRow, Above)>,
 }
 
 /// Which side has the next row.
@@ -43,8 +43,31 @@ enum Next {
 
 impl Rows {
     pub(super) fn new(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
+        let cached = range.clone();
+        Self::with_cached(layers, (range, direction), &cached)
+    }
+
+    /// As [`new`](Self::new), with cached rows of another range, which has that of the others.
+    pub(super) fn with_cached(
+        layers: Rc<Layers>,
+        (range, direction): (KeyRange, Direction),
+        cached: &KeyRange,
+    ) -> Self {
+        let cached = layers.cache().map(|cache| cache.range(cached, direction));
+        Self::over(layers, (range, direction), cached.unwrap_or_default())
+    }
+
+    /// The rows below the cache.
+    pub(super) fn below(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
+        Self::over(layers, (range, direction), Vec::new())
+    }
+
+    fn over(
+        layers: Rc<Layers>,
+        (range, direction): (KeyRange, Direction),
+        cached: Vec<OwnedRow>,
+    ) -> Self {
         let (staged, version) = layers.staged_range(&range, direction);
-        let cached = layers.cache().map(|cache| cache.range(&range, direction)).unwrap_or_default();
         let mut above = merge(cached, staged, direction);
         above.reverse();
         let progress = if range.is_empty() { Progress::Done } else { Progress::More };
@@ -73,8 +96,13 @@ impl Rows {
         }
         Ok(match &self.current {
             None => self.chunk.passed(),
-            Some(row) => row.value.as_deref().map(|value| (&*row.key, value)),
+            Some((row, _)) => row.value.as_deref().map(|value| (&*row.key, value)),
         })
+    }
+
+    /// Whether the row given last comes from the cache.
+    pub(super) fn is_cached(&self) -> bool {
+        matches!(self.current, Some((_, Above::Cached)))
     }
 
     /// Takes the next row above the byte store; `false` when it says that its key is deleted.
@@ -86,7 +114,7 @@ impl Rows {
             cache.touch(self.layers.hash(&row.key), &row.key);
         }
         let found = row.value.is_some();
-        self.current = Some(row);
+        self.current = Some((row, from));
         found
     }
 

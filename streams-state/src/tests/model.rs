@@ -304,7 +304,7 @@ impl<V: View + 'static> Model<'_, V> {
 }
 
 /// No stores.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl TaskStores for Nothing {
     fn handle(&self, _: &StoreName) -> Option<Box<dyn std::any::Any>> {

@@ -11,6 +11,9 @@ use streams_core::serde::{Payload, SerdeError, SharedSerde};
 use crate::bytes::{Direction, KeyRange};
 use crate::layer::{Layers, Rows};
 
+/// The bytes of the ends of a range of keys.
+pub(crate) type KeyBounds = (Bound<Box<[u8]>>, Bound<Box<[u8]>>);
+
 /// The layers of a store and the serdes of its view.
 pub(crate) struct Codec<K, V> {
     pub(crate) layers: Rc<Layers>,
@@ -111,13 +114,18 @@ impl<K: 'static, V: 'static> Codec<K, V> {
         range: &impl RangeBounds<K>,
         direction: Direction,
     ) -> Result<Rows, StoreError> {
+        let (lower, upper) = self.bounds(range)?;
+        Ok(self.layers.rows(KeyRange::new(lower, upper), direction))
+    }
+
+    /// The ends of a range of keys; a warning when they leave no key between them.
+    pub(crate) fn bounds(&self, range: &impl RangeBounds<K>) -> Result<KeyBounds, StoreError> {
         let (lower, upper) = (self.bound(range.start_bound())?, self.bound(range.end_bound())?);
-        let range = KeyRange::new(lower, upper);
-        if range.is_empty() {
+        if KeyRange::new(lower.clone(), upper.clone()).is_empty() {
             let store = self.layers.name();
             tracing::warn!(%store, "a range is empty: its keys' bytes are in the wrong order");
         }
-        Ok(self.layers.rows(range, direction))
+        Ok((lower, upper))
     }
 }
 

@@ -9,10 +9,10 @@ use streams_core::record::Headers;
 use streams_core::serde::SerdeError;
 use streams_core::time::Timestamp;
 
-use super::Codec;
+use super::{Codec, owner};
 use crate::bytes::{Direction, KeyRange};
 use crate::layer::changelog::{TIMESTAMP_BYTES, split_timestamp};
-use crate::layer::{CacheLayer, Outgoing, Owner, Rows};
+use crate::layer::{Outgoing, Owner, Rows};
 
 /// A value and the time of its last update. Answers to Kafka's `ValueAndTimestamp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,11 +240,8 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     /// called while the node is linked; says whether there is a cache. Answers to Kafka's
     /// `setFlushListener`.
     pub fn own_flushes(&self, old_values: OldValues) -> bool {
-        let owner = match old_values {
-            OldValues::Send => Owner::WithOldValues,
-            OldValues::Omit => Owner::WithoutOldValues,
-        };
-        self.0.layers.cache().inspect(|cache| cache.set_owner(owner)).is_some()
+        let cache = self.0.layers.cache();
+        cache.inspect(|cache| cache.set_owner(Owner::of(old_values))).is_some()
     }
 
     /// Gives a key a value and time, or deletes it.
@@ -303,7 +300,9 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     #[inline]
     pub fn forward_evicted(&self, each: &mut dyn FnMut(Flushed<K, V>) -> Pushed) -> Pushed {
         match self.0.layers.cache() {
-            Some(cache) if !cache.is_settled() => self.forward(cache, each),
+            Some(cache) if !cache.is_settled() => {
+                owner::forward(&self.0.layers, cache, |out| self.flushed(out), each)
+            }
             _ => Ok(()),
         }
     }
@@ -314,25 +313,7 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     /// # Errors
     /// What `each` returns, or a failure of the store.
     pub fn flush_cache(&self, each: &mut dyn FnMut(Flushed<K, V>) -> Pushed) -> Pushed {
-        let Some(cache) = self.0.layers.cache() else { return Ok(()) };
-        let deleted = cache.start_flush();
-        let result = self.forward(cache, each);
-        cache.flushed(&self.0.layers, &deleted);
-        result
-    }
-
-    fn forward(&self, cache: &CacheLayer, each: &mut dyn FnMut(Flushed<K, V>) -> Pushed) -> Pushed {
-        let (layers, context) = (&self.0.layers, self.0.layers.context());
-        let failed = |error| context.store_failure(error);
-        while let Some(out) = cache.next_outgoing(layers).map_err(failed)? {
-            let writer = &out.entry.writer;
-            let saved =
-                context.turn_to_cached(writer.place, writer.timestamp, writer.headers.clone());
-            let result = self.flushed(out).map_err(failed).and_then(&mut *each);
-            context.restore(saved);
-            result?;
-        }
-        Ok(())
+        owner::flush(&self.0.layers, |out| self.flushed(out), each)
     }
 
     fn flushed(&self, out: Outgoing) -> Result<Flushed<K, V>, StoreError> {

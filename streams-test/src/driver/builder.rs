@@ -9,6 +9,7 @@ use std::sync::Arc;
 use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TopicName};
+use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
@@ -55,6 +56,7 @@ pub struct DriverBuilder {
     pub(super) timestamps: DefaultTimestampExtractor,
     pub(super) idle: TaskIdle,
     pub(super) cache_bytes: usize,
+    pub(super) emit_intervals: EmitIntervals,
     pub(super) now: Timestamp,
     pub(super) layout: Layout,
     pub(super) commit: CommitWhen,
@@ -82,6 +84,7 @@ impl DriverBuilder {
             timestamps: DefaultTimestampExtractor::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             cache_bytes: 10 << 20,
+            emit_intervals: EmitIntervals::default(),
             now: Timestamp::from_millis(0),
             layout: Layout::default(),
             commit: CommitWhen::default(),
@@ -120,6 +123,14 @@ impl DriverBuilder {
     /// through.
     pub const fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// How often windows that are given out when they close, and outer-join records without partner,
+    /// are looked for by the driver's clock. Once a second by default; see
+    /// [`advance_wall_clock`](TopologyTestDriver::advance_wall_clock).
+    pub const fn emit_intervals(mut self, intervals: EmitIntervals) -> Self {
+        self.emit_intervals = intervals;
         self
     }
 

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use streams_core::names::{SubtopologyId, TaskId, TopicName, TopicPartition};
 use streams_core::outbox::SharedOutbox;
 use streams_core::processor::{ContextParts, TaskContext};
 use streams_core::store::CacheBudget;
-use streams_core::task::{Task, TaskParts, commit_metadata};
+use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::task::{Task, TaskParts};
 use streams_core::topology::{InternalTopicKind, PartitionCounts, TopicNames};
 
 use super::builder::{DriverBuilder, Layout};
 use super::engine::RunningTask;
 use super::error::TestError;
 use crate::model::{AutoCreate, KafkaModel};
+
+/// Kafka's default of `windowstore.changelog.additional.retention.ms`.
+const ADDITIONAL_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the topics that do not exist yet.
 pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaModel, TestError> {
@@ -47,7 +52,8 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
             InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
             InternalTopicKind::Repartition(_) => internal_count(setup, names, counts, &topic.name),
         });
-        kafka.create_topic(topic.name, count, topic.settings)?;
+        let settings = topic.settings(&BTreeMap::new(), ADDITIONAL_RETENTION);
+        kafka.create_topic(topic.name, count, settings)?;
     }
     Ok(kafka)
 }
@@ -123,6 +129,7 @@ pub(super) fn tasks(
             partitions: plan.inputs.clone(),
             handlers: setup.handlers.clone(),
             timestamps: setup.timestamps,
+            emit_intervals: setup.emit_intervals,
         });
         let mut task = Task::new(TaskParts {
             topology: setup.topology.clone(),
@@ -149,7 +156,7 @@ pub(super) fn resume(setup: &DriverBuilder, kafka: &KafkaModel, task: &mut Task)
         let Some(committed) = kafka.committed_offset(&setup.application_id, input) else {
             return kafka.offsets(input).map_or(0, |(start, _)| start);
         };
-        task.set_partition_time(slot, commit_metadata::decode(&committed.metadata));
+        task.resume(slot, &CommitMetadata::decode(&committed.metadata));
         committed.offset
     });
     positions.collect()

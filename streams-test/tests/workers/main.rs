@@ -18,7 +18,9 @@ use streams_core::handler::Handlers;
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::plane::StartAt;
-use streams_core::task::{TaskIdle, commit_metadata};
+use streams_core::processor::EmitIntervals;
+use streams_core::task::TaskIdle;
+use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames};
 use streams_core::worker::{
@@ -81,6 +83,7 @@ impl World {
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
+            emit_intervals: EmitIntervals::default(),
             cache_bytes: 0,
             buffered_records: 4,
             turn_records: 3,
@@ -107,12 +110,12 @@ impl World {
             self.owner.insert(task, worker);
             let partition = TopicPartition::new("in", task.partition);
             let committed = self.kafka.committed_offset(&self.application, &partition);
-            let time = committed.as_ref().map(|at| commit_metadata::decode(&at.metadata));
+            let metadata = committed.as_ref().map(|at| CommitMetadata::decode(&at.metadata));
             let start = committed.map(|at| StartAt::Offset(at.offset));
             let input = TaskInput {
                 partition,
                 start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
-                partition_time: time.unwrap_or(Timestamp::UNKNOWN),
+                committed: metadata.unwrap_or_default(),
                 reset: OffsetReset::Earliest,
             };
             TaskToStart { task, inputs: vec![input], changelog_ends: BTreeMap::new() }

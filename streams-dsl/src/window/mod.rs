@@ -1,0 +1,97 @@
+//! Windows: which ones a record falls into, and how long they are kept.
+
+mod session;
+mod sliding;
+mod time;
+mod unlimited;
+
+use std::time::Duration;
+
+pub use self::session::SessionWindows;
+pub use self::sliding::SlidingWindows;
+pub use self::time::TimeWindows;
+pub use self::unlimited::UnlimitedWindows;
+
+/// When a windowed aggregation gives out its results. Answers to Kafka's `EmitStrategy` (KIP-825).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmitStrategy {
+    /// Each update of a window.
+    #[default]
+    OnWindowUpdate,
+    /// Each window once, when it is closed: when stream time has passed its end and its grace
+    /// period. The aggregation looks for closed windows when a record comes, and at most once a
+    /// second of wall-clock time.
+    OnWindowClose,
+}
+
+mod sealed {
+    /// What [`Windowing`](super::Windowing) is inside the crate.
+    pub trait Windowing {
+        /// Milliseconds of a window, as its keys are read and printed.
+        fn size_ms(&self) -> i64;
+        /// Milliseconds for which a store has to keep a window.
+        fn retention_ms(&self) -> i64;
+        /// What is wrong with the numbers.
+        fn problem(&self) -> Option<String>;
+    }
+
+    /// Windows whose starts follow from a record's time alone.
+    pub trait FixedWindows: Windowing + Copy + Send + Sync + 'static {
+        /// Milliseconds that late records may come after the end of a window.
+        fn grace_ms(&self) -> i64;
+        /// The starts of the windows that a time falls into, the earliest first, and how many there
+        /// are.
+        fn starts(&self, time: i64) -> Starts;
+        /// Milliseconds from start to end; a window ends at the greatest time at the latest.
+        fn end(&self, start: i64) -> i64 {
+            start.saturating_add(self.size_ms())
+        }
+    }
+
+    /// Starts of windows.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Starts {
+        pub next: i64,
+        pub last: i64,
+        pub step: i64,
+    }
+
+    impl Iterator for Starts {
+        type Item = i64;
+
+        fn next(&mut self) -> Option<i64> {
+            if self.next > self.last {
+                return None;
+            }
+            let start = self.next;
+            self.next = start.saturating_add(self.step.max(1));
+            Some(start)
+        }
+    }
+}
+
+pub(crate) use self::sealed::{FixedWindows as StartsOf, Windowing as Sizes};
+
+/// The kinds of windows: [`TimeWindows`], [`SlidingWindows`], [`SessionWindows`] and
+/// [`UnlimitedWindows`].
+pub trait Windowing: sealed::Windowing + Copy + Send + Sync + 'static {}
+
+impl<W: sealed::Windowing + Copy + Send + Sync + 'static> Windowing for W {}
+
+/// Windows whose starts follow from a record's time alone: [`TimeWindows`] and
+/// [`UnlimitedWindows`].
+pub trait FixedWindows: sealed::FixedWindows + Windowing {}
+
+impl FixedWindows for TimeWindows {}
+impl FixedWindows for UnlimitedWindows {}
+
+/// Windows that close: all but [`UnlimitedWindows`].
+pub trait ClosingWindows: Windowing {}
+
+impl ClosingWindows for TimeWindows {}
+impl ClosingWindows for SlidingWindows {}
+impl ClosingWindows for SessionWindows {}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

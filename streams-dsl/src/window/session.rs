@@ -1,0 +1,48 @@
+//! Windows of activity.
+
+use std::time::Duration;
+
+use super::millis;
+use super::sealed::Windowing;
+
+/// Sessions: windows of records that follow each other within a gap of inactivity. A session has
+/// its start and its end, which are the times of its first and last record; a record that lies
+/// between two sessions, or within the gap of both, makes one of them. Answers to Kafka's
+/// `SessionWindows`.
+///
+/// Times are whole milliseconds. A gap of 0 is a fault when the topology is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionWindows {
+    pub(crate) gap_ms: i64,
+    pub(crate) grace_ms: i64,
+}
+
+impl SessionWindows {
+    /// Sessions that end when nothing comes for longer than `gap`; they take no late records.
+    #[must_use]
+    pub fn of_inactivity_gap(gap: Duration) -> Self {
+        Self { gap_ms: millis(gap), grace_ms: 0 }
+    }
+
+    /// Late records are taken until stream time has passed the end of a session by the gap and this
+    /// much.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace_ms: millis(grace), ..self }
+    }
+}
+
+impl Windowing for SessionWindows {
+    fn size_ms(&self) -> i64 {
+        0
+    }
+
+    fn retention_ms(&self) -> i64 {
+        self.gap_ms.saturating_add(self.grace_ms)
+    }
+
+    fn problem(&self) -> Option<String> {
+        let too_small = "an inactivity gap of 0 ms; give sessions at least 1 ms";
+        (self.gap_ms < 1).then(|| too_small.to_owned())
+    }
+}

@@ -1,0 +1,117 @@
+//! Windows of one size at regular distances.
+
+use std::time::Duration;
+
+use super::millis;
+use super::sealed::{FixedWindows, Starts, Windowing};
+
+/// Windows of one size. They follow each other without gap or overlap (tumbling), unless they
+/// advance by less than their size (hopping). A window has its start and not its end; the first
+/// starts at time 0. Answers to Kafka's `TimeWindows`.
+///
+/// Times are whole milliseconds. A size of 0, an advance of 0 or above the size, is a fault when the
+/// topology is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeWindows {
+    size_ms: i64,
+    advance_ms: i64,
+    grace_ms: i64,
+}
+
+impl TimeWindows {
+    /// Tumbling windows of this size, which take no late records.
+    #[must_use]
+    pub fn of_size(size: Duration) -> Self {
+        let size_ms = millis(size);
+        Self { size_ms, advance_ms: size_ms, grace_ms: 0 }
+    }
+
+    /// A window starts each `advance`.
+    #[must_use]
+    pub fn advance_by(self, advance: Duration) -> Self {
+        Self { advance_ms: millis(advance), ..self }
+    }
+
+    /// Late records are taken until stream time has passed the end of a window by this much.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace_ms: millis(grace), ..self }
+    }
+}
+
+impl Windowing for TimeWindows {
+    fn size_ms(&self) -> i64 {
+        self.size_ms
+    }
+
+    fn retention_ms(&self) -> i64 {
+        self.size_ms.saturating_add(self.grace_ms)
+    }
+
+    fn problem(&self) -> Option<String> {
+        let Self { size_ms, advance_ms, .. } = self;
+        if *size_ms < 1 {
+            return Some("windows of 0 ms; give them a size of at least 1 ms".to_owned());
+        }
+        let fits = (1..=*size_ms).contains(advance_ms);
+        (!fits).then(|| {
+            format!(
+                "windows of {size_ms} ms that advance by {advance_ms} ms; let them advance by at least 1 ms and at most their size"
+            )
+        })
+    }
+}
+
+impl FixedWindows for TimeWindows {
+    fn grace_ms(&self) -> i64 {
+        self.grace_ms
+    }
+
+    fn starts(&self, time: i64) -> Starts {
+        let step = self.advance_ms.max(1);
+        let first = time.saturating_sub(self.size_ms).saturating_add(step).max(0) / step * step;
+        Starts { next: first, last: time, step }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_time_falls_into_the_windows_around_it() {
+        let starts = |windows: TimeWindows, time| windows.starts(time).collect::<Vec<_>>();
+        let tumbling = TimeWindows::of_size(ms(10));
+        assert_eq!(starts(tumbling, 0), [0]);
+        assert_eq!(starts(tumbling, 19), [10]);
+        let hopping = tumbling.advance_by(ms(4));
+        assert_eq!(starts(hopping, 3), [0]);
+        assert_eq!(starts(hopping, 12), [4, 8, 12]);
+        assert_eq!(starts(hopping, 13), [4, 8, 12]);
+    }
+
+    #[test]
+    fn impossible_numbers_are_named() {
+        assert_eq!(TimeWindows::of_size(ms(1)).problem(), None);
+        assert!(TimeWindows::of_size(ms(0)).problem().is_some());
+        for advance in [0, 11] {
+            assert!(TimeWindows::of_size(ms(10)).advance_by(ms(advance)).problem().is_some());
+        }
+    }
+
+    #[test]
+    fn windows_are_those_that_hold_the_time() {
+        for (size, advance) in (1..12).flat_map(|size| (1..=size).map(move |by| (size, by))) {
+            let windows = TimeWindows { size_ms: size, advance_ms: advance, grace_ms: 0 };
+            for time in 0..40 {
+                let holds = |start: &i64| start % advance == 0 && time < start + size;
+                let expected: Vec<i64> = (0..=time).filter(holds).collect();
+                assert_eq!(windows.starts(time).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One window without end.
+
+use streams_core::time::Timestamp;
+
+use super::sealed::{FixedWindows, Starts, Windowing};
+
+/// One window that never ends. Records before its start are left out. Answers to Kafka's
+/// `UnlimitedWindows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnlimitedWindows {
+    start_ms: i64,
+}
+
+impl UnlimitedWindows {
+    /// A window from time 0.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { start_ms: 0 }
+    }
+
+    /// The window starts at this time. A negative one is a fault when the topology is built.
+    #[must_use]
+    pub const fn start_on(self, start: Timestamp) -> Self {
+        Self { start_ms: start.millis() }
+    }
+}
+
+impl Default for UnlimitedWindows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Windowing for UnlimitedWindows {
+    fn size_ms(&self) -> i64 {
+        i64::MAX
+    }
+
+    fn retention_ms(&self) -> i64 {
+        i64::MAX
+    }
+
+    fn problem(&self) -> Option<String> {
+        (self.start_ms < 0).then(|| {
+            format!("a window that starts at {}; let it start at 0 or later", self.start_ms)
+        })
+    }
+}
+
+impl FixedWindows for UnlimitedWindows {
+    fn grace_ms(&self) -> i64 {
+        0
+    }
+
+    fn starts(&self, time: i64) -> Starts {
+        let last = if time < self.start_ms { i64::MIN } else { self.start_ms };
+        Starts { next: self.start_ms, last, step: i64::MAX }
+    }
+
+    fn end(&self, _: i64) -> i64 {
+        i64::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_window_from_its_start_on() {
+        let windows = UnlimitedWindows::new().start_on(Timestamp::from_millis(5));
+        let starts = |time| windows.starts(time).collect::<Vec<_>>();
+        assert_eq!([starts(4), starts(5), starts(1 << 60)], [vec![], vec![5], vec![5]]);
+        assert!(UnlimitedWindows::new().start_on(Timestamp::UNKNOWN).problem().is_some());
+    }
+}

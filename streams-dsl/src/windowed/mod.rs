@@ -1,0 +1,222 @@
+//! Grouped streams in windows.
+
+mod fixed;
+mod session;
+mod sliding;
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use streams_core::names::{NodeName, StoreName};
+use streams_core::processor::ProcessorTemplate;
+use streams_core::serde::DefaultSerde;
+use streams_core::store::StoreSpec;
+use streams_core::topology::TopologyError;
+use streams_core::window::Windowed;
+use streams_state::OldValues;
+
+use crate::args::{Materialized, StoreIndex};
+use crate::builder::StreamsBuilder;
+use crate::change::Change;
+use crate::null::OrNull;
+use crate::operators::stream_aggregate::AGGREGATE_PREFIX;
+use crate::operators::window_aggregate::Windowing as OperatorWindowing;
+use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
+use crate::table::KTable;
+use crate::window::{ClosingWindows, EmitStrategy, Windowing};
+
+/// A grouped stream whose records fall into windows `W`, to be aggregated by key and window.
+/// Answers to Kafka's `TimeWindowedKStream` and `SessionWindowedKStream`.
+///
+/// `K` is the plain key, `S` the key of the stream, `V` the stream's value. An aggregation drops and
+/// counts records without key; those whose window is closed it leaves out and counts. Windows that
+/// follow from time alone, and sessions, hand a null value to the function, as Kafka does; sliding
+/// windows drop it. Each window is kept on disk for its size and grace period, or longer with
+/// [`Materialized::with_retention`].
+#[must_use = "a windowed stream does nothing until it is aggregated"]
+pub struct WindowedKStream<'b, K, V, W, S = K> {
+    builder: &'b StreamsBuilder,
+    grouping: StreamGrouping,
+    windows: W,
+    emit: EmitStrategy,
+    types: Types<K, V, S>,
+}
+
+type Types<K, V, S> = PhantomData<fn() -> (K, V, S)>;
+
+impl<K, V, W: Copy, S> Clone for WindowedKStream<'_, K, V, W, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V, W: Copy, S> Copy for WindowedKStream<'_, K, V, W, S> {}
+
+impl<K, V, W: std::fmt::Debug, S> std::fmt::Debug for WindowedKStream<'_, K, V, W, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("WindowedKStream");
+        debug.field("windows", &self.windows).field("emit", &self.emit).finish_non_exhaustive()
+    }
+}
+
+impl<'b, K, V, W: Windowing, S> WindowedKStream<'b, K, V, W, S> {
+    pub(crate) fn new(builder: &'b StreamsBuilder, grouping: StreamGrouping, windows: W) -> Self {
+        Self { builder, grouping, windows, emit: EmitStrategy::default(), types: PhantomData }
+    }
+
+    /// When the results leave; each update of a window, unless told otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{EmitStrategy, KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let counts = clicks
+    ///     .group_by_key()
+    ///     .windowed_by(TimeWindows::of_size(Duration::from_millis(10)))
+    ///     .with_emit_strategy(EmitStrategy::OnWindowClose)
+    ///     .count();
+    /// counts.to_stream().map(|window, count| (window.key, count)).to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// clicks.pipe_at("ann", "x", Timestamp::from_millis(1))?;
+    /// clicks.pipe_at("ann", "y", Timestamp::from_millis(2))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
+    /// clicks.pipe_at("bob", "z", Timestamp::from_millis(10))?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!((counts.len(), counts["ann"]), (1, Some(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_emit_strategy(self, emit: EmitStrategy) -> Self
+    where
+        W: ClosingWindows,
+    {
+        Self { emit, ..self }
+    }
+}
+
+/// Makes the node of an aggregation by a function.
+type MakeTemplate<F, W> = fn(Arc<F>, &OperatorWindowing<W>, OldValues) -> ProcessorTemplate;
+
+/// A store as a topology declares it.
+type Declared = Arc<dyn StoreSpec>;
+
+/// What a windowed aggregation is made of, besides its function.
+struct Parts<K, A> {
+    prefix: &'static str,
+    materialized: Materialized<K, A>,
+}
+
+impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>
+where
+    K: Clone + 'static,
+    W: Windowing,
+{
+    fn aggregated<A: Clone + 'static, F: 'static>(
+        self,
+        Parts { prefix, materialized }: Parts<K, A>,
+        store_of: impl FnOnce(&Materialized<K, A>, StoreName, &W, EmitStrategy) -> Declared,
+        (fold, template): (F, MakeTemplate<F, W>),
+    ) -> KTable<'b, Windowed<K>, A> {
+        let mut plan = self.builder.plan();
+        let presence =
+            if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
+        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let spec = store_of(&materialized, store.clone(), &self.windows, self.emit);
+        let name: NodeName = plan.names.node_or(materialized.node.clone(), prefix);
+        if let Some(problem) = self.problem(&materialized) {
+            plan.fault(TopologyError::Windows { node: name.clone(), problem });
+        }
+        let parent = plan.regrouped_stream(self.grouping, &store);
+        let windowing = OperatorWindowing { windows: self.windows, emit: self.emit, store };
+        let fold = Arc::new(fold);
+        let table = plan.add_table(Table::new(presence, Some(spec), move |settings| {
+            template(Arc::clone(&fold), &windowing, settings.old_values)
+        }));
+        let forwards = TypeId::of::<(Windowed<K>, Change<A>)>();
+        let node = plan.add(parent, LogicalNode::new(name, NodeKind::Table(table), forwards));
+        KTable::new(self.builder, node, table)
+    }
+
+    fn problem<A>(&self, materialized: &Materialized<K, A>) -> Option<String> {
+        let least = self.windows.retention_ms();
+        let retention = materialized.retention_ms().filter(|retention| *retention < least);
+        self.windows.problem().or_else(|| {
+            retention.map(|retention| {
+                format!("a retention of {retention} ms, but its windows need {least} ms; keep them at least as long")
+            })
+        })
+    }
+}
+
+/// Windows whose counts take null values; sealed.
+pub trait Counted: Windowing {
+    /// The count, with this store.
+    fn counted<'b, K, V, S>(
+        stream: WindowedKStream<'b, K, V, Self, S>,
+        materialized: Materialized<K, i64>,
+    ) -> KTable<'b, Windowed<K>, i64>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        S: OrNull<K> + Clone;
+}
+
+impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>
+where
+    K: Clone + 'static,
+    V: Clone + 'static,
+    S: OrNull<K> + Clone,
+    W: Counted,
+{
+    /// How many records each key has had in each window, those with a null value too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::{Window, Windowed};
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_state::TimestampedWindowStore;
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let _ = clicks.group_by_key().windowed_by(minutes).count_with(Materialized::named("counts"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [1, 2, 60_000] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.store::<TimestampedWindowStore<String, i64>>("counts")?;
+    /// let of = |start| counts.get(&"ann".to_owned(), Timestamp::from_millis(start));
+    /// assert_eq!(of(0)?.map(|count| count.value), Some(2));
+    /// assert_eq!(of(60_000)?.map(|count| count.value), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn count(self) -> KTable<'b, Windowed<K>, i64>
+    where
+        K: DefaultSerde,
+    {
+        W::counted(self, Materialized::new())
+    }
+
+    /// As [`count`](Self::count), with a store or a name.
+    ///
+    /// Without a store name, Kafka's numbering of what follows differs by one from that of
+    /// `count()`; a [`Named`](crate::Named) alone keeps it.
+    pub fn count_with(
+        self,
+        materialized: impl Into<Materialized<K, i64>>,
+    ) -> KTable<'b, Windowed<K>, i64> {
+        let materialized = materialized.into();
+        if materialized.store.is_none() && materialized.index == StoreIndex::Extra {
+            self.builder.plan().names.store(AGGREGATE_PREFIX);
+        }
+        W::counted(self, materialized)
+    }
+}

@@ -1,0 +1,256 @@
+//! Key and window to value.
+
+use std::ops::RangeBounds;
+use std::rc::Rc;
+
+use streams_core::error::{Pushed, StoreError};
+use streams_core::names::StoreName;
+use streams_core::time::Timestamp;
+use streams_core::window::Windowed;
+
+use super::windowed::{WindowedCodec, millis, selection};
+use super::{Flushed, OldValues, Timestamped, WindowEntries, WindowedEntries};
+use crate::bytes::Direction;
+use crate::layer::{KeySpan, Owner};
+
+/// The sequence number of the only row of a key and window.
+const ONLY: i64 = 0;
+
+/// A store of keys and windows, named by their starts, and values, for processors. Answers to
+/// Kafka's `WindowStore`.
+///
+/// A handle: clones are the same store. It stays on its task's thread. The store keeps a window for
+/// its retention, counted from the window's start to the greatest start that was written. What is
+/// older is not shown, and writing it drops it and counts
+/// [`DropReason::Expired`](streams_core::metrics::DropReason::Expired).
+///
+/// Scans of one key go by time. Scans of several keys go by key, then time, within each segment of
+/// time on disk, and by time, then key, in memory and in stores that are ordered by time. Whatever
+/// a method does, it holds nothing of the store when it returns; an iterator does not see later
+/// changes.
+pub struct WindowStore<K, V>(Rc<WindowedCodec<K, V>>);
+
+/// A [`WindowStore`] whose values have the time of their last update: what the windowed
+/// aggregations of the DSL use. Answers to Kafka's `TimestampedWindowStore`.
+pub type TimestampedWindowStore<K, V> = WindowStore<K, Timestamped<V>>;
+
+impl<K, V> Clone for WindowStore<K, V> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<K, V> std::fmt::Debug for WindowStore<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("WindowStore").field(&self.0).finish()
+    }
+}
+
+impl<K: 'static, V: 'static> WindowStore<K, V> {
+    pub(crate) fn new(codec: WindowedCodec<K, V>) -> Self {
+        Self(Rc::new(codec))
+    }
+
+    /// The store's name.
+    #[must_use]
+    pub fn name(&self) -> &StoreName {
+        self.0.codec.layers.name()
+    }
+
+    /// The value of a key in the window that starts at `start`.
+    ///
+    /// # Errors
+    /// When the key cannot be encoded, the value not be decoded, or the store not be read.
+    pub fn get(&self, key: &K, start: Timestamp) -> Result<Option<V>, StoreError> {
+        let layers = &self.0.codec.layers;
+        self.0.with_row_key(key, (start, ONLY), |row| {
+            layers.read_with(row, |value| self.0.decode(value))?.0
+        })
+    }
+
+    /// Gives a key a value in the window that starts at `start`. A value that its serde turns into
+    /// null deletes it.
+    ///
+    /// # Errors
+    /// When key or value cannot be encoded, or the changelog does not take the change.
+    pub fn put(&self, key: &K, value: &V, start: Timestamp) -> Result<(), StoreError> {
+        let layers = &self.0.codec.layers;
+        self.0.with_row_key(key, (start, ONLY), |row| {
+            self.0.codec.with_row(&[], value, |value| layers.put(row, value))
+        })
+    }
+
+    /// Deletes the value of a key in the window that starts at `start`.
+    ///
+    /// # Errors
+    /// As for [`put`](Self::put).
+    pub fn delete(&self, key: &K, start: Timestamp) -> Result<(), StoreError> {
+        let layers = &self.0.codec.layers;
+        self.0.with_row_key(key, (start, ONLY), |row| layers.put(row, None))
+    }
+
+    fn of_key(
+        &self,
+        key: &K,
+        starts: &impl RangeBounds<Timestamp>,
+        direction: Direction,
+    ) -> Result<WindowEntries<K, V>, StoreError> {
+        let selection = selection(self.0.key(key)?, millis(starts), i64::MAX);
+        Ok(WindowEntries::new(Rc::clone(&self.0), self.0.scan(selection, direction)?))
+    }
+
+    fn of_keys(
+        &self,
+        keys: KeySpan,
+        starts: &impl RangeBounds<Timestamp>,
+        direction: Direction,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        let selection = selection(keys, millis(starts), i64::MAX);
+        Ok(WindowedEntries::new(Rc::clone(&self.0), self.0.scan(selection, direction)?))
+    }
+
+    /// The windows of a key that start within a range, the earliest first.
+    ///
+    /// # Errors
+    /// When the key cannot be encoded, or the store not be read.
+    pub fn fetch(
+        &self,
+        key: &K,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowEntries<K, V>, StoreError> {
+        self.of_key(key, &starts, Direction::Forward)
+    }
+
+    /// As [`fetch`](Self::fetch), the latest first. Answers to Kafka's `backwardFetch`.
+    ///
+    /// # Errors
+    /// When the key cannot be encoded, or the store not be read.
+    pub fn reverse_fetch(
+        &self,
+        key: &K,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowEntries<K, V>, StoreError> {
+        self.of_key(key, &starts, Direction::Backward)
+    }
+
+    /// The windows of a range of keys, by their bytes, that start within a range.
+    ///
+    /// # Errors
+    /// When an end of the range cannot be encoded, or the store not be read.
+    pub fn fetch_keys(
+        &self,
+        keys: impl RangeBounds<K>,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.of_keys(self.0.keys(&keys)?, &starts, Direction::Forward)
+    }
+
+    /// As [`fetch_keys`](Self::fetch_keys), the other way round.
+    ///
+    /// # Errors
+    /// When an end of the range cannot be encoded, or the store not be read.
+    pub fn reverse_fetch_keys(
+        &self,
+        keys: impl RangeBounds<K>,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.of_keys(self.0.keys(&keys)?, &starts, Direction::Backward)
+    }
+
+    /// The windows of all keys that start within a range.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fetch_all(
+        &self,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.of_keys(KeySpan::Any, &starts, Direction::Forward)
+    }
+
+    /// As [`fetch_all`](Self::fetch_all), the other way round.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reverse_fetch_all(
+        &self,
+        starts: impl RangeBounds<Timestamp>,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.of_keys(KeySpan::Any, &starts, Direction::Backward)
+    }
+
+    /// All windows of all keys.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn all(&self) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.fetch_all(..)
+    }
+
+    /// As [`all`](Self::all), the other way round.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reverse_all(&self) -> Result<WindowedEntries<K, V>, StoreError> {
+        self.reverse_fetch_all(..)
+    }
+}
+
+/// For the node that owns a store: the operators of the DSL.
+impl<K: 'static, V: 'static> WindowStore<K, V> {
+    /// From now on a node forwards what the cache writes out; see
+    /// [`TimestampedKeyValueStore::own_flushes`](crate::TimestampedKeyValueStore::own_flushes).
+    /// Says whether there is a cache.
+    pub fn own_flushes(&self, old_values: OldValues) -> bool {
+        let cache = self.0.codec.layers.cache();
+        cache.inspect(|cache| cache.set_owner(Owner::of(old_values))).is_some()
+    }
+
+    /// Reads the value of a key in the window that starts at `start`, and writes what `with` makes
+    /// of it, with one encoding of the key and one look-up; `None` deletes it. `with` may use any
+    /// store, this one too.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get) and [`put`](Self::put).
+    pub fn update<R>(
+        &self,
+        key: &K,
+        start: Timestamp,
+        with: impl FnOnce(Option<V>) -> (Option<V>, R),
+    ) -> Result<R, StoreError> {
+        let layers = &self.0.codec.layers;
+        self.0.with_row_key(key, (start, ONLY), |row| {
+            let (old, hint) = layers.read_with(row, |value| self.0.decode(value))?;
+            let (new, result) = with(old?);
+            match new {
+                None => layers.put_at(row, None, hint)?,
+                Some(new) => {
+                    self.0.codec.with_row(&[], &new, |new| layers.put_at(row, new, hint))?;
+                }
+            }
+            Ok(result)
+        })
+    }
+
+    /// Gives `each` what the cache evicted; see
+    /// [`TimestampedKeyValueStore::forward_evicted`](crate::TimestampedKeyValueStore::forward_evicted).
+    ///
+    /// # Errors
+    /// What `each` returns, or a failure of the store.
+    #[inline]
+    pub fn forward_evicted(
+        &self,
+        each: &mut dyn FnMut(Flushed<Windowed<K>, V>) -> Pushed,
+    ) -> Pushed {
+        self.0.forward_evicted(each)
+    }
+
+    /// Writes out all dirty entries of the cache, in the order of their last writes, and gives each
+    /// to `each`.
+    ///
+    /// # Errors
+    /// What `each` returns, or a failure of the store.
+    pub fn flush_cache(&self, each: &mut dyn FnMut(Flushed<Windowed<K>, V>) -> Pushed) -> Pushed {
+        self.0.flush_cache(each)
+    }
+}
