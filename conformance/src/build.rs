@@ -57,8 +57,8 @@ impl<'b> Building<'b> {
             _ => match self.handle(&node.text("from"))? {
                 Handle::Stream(on, kind) => return stream::node(self, node, on, kind),
                 Handle::Grouped(on, kind) => stream::grouped(node, on, kind)?,
-                Handle::Table(on, kind) => table::node(node, on, kind)?,
-                Handle::Count(on) => table::node(node, on, Kind::Long)?,
+                Handle::Table(on, kind) => table::node(self, node, on, kind)?,
+                Handle::Count(on) => table::node(self, node, on, Kind::Long)?,
                 Handle::GroupedTable(on, kind) => table::grouped(node, on, kind)?,
             },
         };

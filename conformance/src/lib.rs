@@ -3,6 +3,7 @@
 
 mod build;
 mod functions;
+mod joins;
 mod node;
 mod processors;
 mod result;

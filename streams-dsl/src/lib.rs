@@ -35,11 +35,12 @@ mod operators;
 mod plan;
 mod stream;
 mod table;
+mod view;
 
 pub use streams_core::topology::Topic;
 
 pub use self::args::{
-    Branched, Consumed, Derived, DynamicProduced, Grouped, Materialized, Named, Printed, Produced,
+    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed, Produced,
     Repartitioned, Topics,
 };
 pub use self::branched::{BranchedKStream, Branches};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use streams_core::error::{ProcessorError, Pushed};
+use streams_core::error::{ProcessorError, Pushed, StoreError, TaskError};
 use streams_core::metrics::DropReason;
 use streams_core::names::NodeName;
 use streams_core::processor::{NodeLinks, TaskContext};
@@ -23,6 +23,12 @@ impl Place {
     #[cold]
     pub(super) fn fail(&self, error: ProcessorError) -> Pushed {
         self.task.settle(&self.name, Err(error))
+    }
+
+    /// A store could not be read.
+    #[cold]
+    pub(super) fn store_failure(&self, error: StoreError) -> Box<TaskError> {
+        self.task.store_failure(error)
     }
 
     /// A record without the key or value that the operator needs is left out.

@@ -3,6 +3,7 @@
 //! Nodes are added in the order of the program and written to the topology in the order of their
 //! priority, as Kafka does: generated names, sub-topologies and tasks follow from both.
 
+mod copartition;
 mod grouping;
 mod lower;
 mod names;
@@ -11,7 +12,7 @@ mod optimize;
 mod table;
 
 use std::any::TypeId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::{IndexMap, IndexSet};
 use streams_core::config::Optimization;
@@ -22,8 +23,9 @@ use self::grouping::Grouping;
 pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
-    Channel, Effect, KeyFilter, LogicalNode, NodeKind, PlanId, Processing, Repartition,
-    RepartitionOrigin, Sinking, StreamSource, TableChannel, TableRepartition, TableSource,
+    Channel, Effect, JoinSide, KeyFilter, LogicalNode, NodeKind, NullKeys, PlanId, Processing,
+    Repartition, RepartitionOrigin, Sinking, StreamSource, TableChannel, TableJoin,
+    TableRepartition, TableSource,
 };
 pub(crate) use self::table::{Demand, MakeTable, Presence, Table, TableId, TableSettings};
 
@@ -34,6 +36,10 @@ pub(crate) struct Plan {
     tables: Vec<Table>,
     grouped_streams: Vec<Grouping<Channel>>,
     grouped_tables: Vec<Grouping<TableChannel>>,
+    /// Nodes whose sources must have equally many partitions.
+    copartitioned: Vec<[PlanId; 2]>,
+    /// The repartition node that the joins of a stream share, by the stream's node.
+    repartitioned_for_joins: BTreeMap<PlanId, PlanId>,
     /// How many priorities were given.
     priorities: usize,
     /// Nodes that change the key, with the repartition nodes below that could become one.
@@ -60,6 +66,8 @@ impl Plan {
             tables: Vec::new(),
             grouped_streams: Vec::new(),
             grouped_tables: Vec::new(),
+            copartitioned: Vec::new(),
+            repartitioned_for_joins: BTreeMap::new(),
             priorities: 0,
             rekeyed: IndexMap::new(),
             merges: IndexSet::new(),

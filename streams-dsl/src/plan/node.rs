@@ -11,7 +11,7 @@ use streams_core::topology::{OffsetReset, RepartitionCount};
 
 use super::Partitioning;
 use super::names::RepartitionNames;
-use super::table::TableId;
+use super::table::{MakeTable, TableId};
 
 /// A node, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,10 @@ pub(crate) struct LogicalNode {
     pub(crate) kind: NodeKind,
     pub(crate) effect: Effect,
     pub(crate) partitioning: Partitioning,
+    pub(crate) null_keys: NullKeys,
+    /// A node beside it that is joined: its topics must match those above this node, though no edge
+    /// leads there.
+    pub(crate) joined_with: Option<PlanId>,
     /// The types of key and value that it forwards, as a pair.
     pub(crate) forwards: TypeId,
     pub(super) parents: IndexSet<PlanId>,
@@ -54,6 +58,7 @@ pub(crate) enum NodeKind {
     Processor(Processing),
     /// A processor whose changes are a table.
     Table(TableId),
+    TableJoin(TableJoin),
     Repartition(Repartition),
     TableRepartition(TableRepartition),
     Sink(Sinking),
@@ -72,6 +77,33 @@ pub(crate) struct TableSource {
     pub(crate) reset: Option<OffsetReset>,
     pub(crate) template: SourceTemplate,
     pub(crate) table: TableId,
+}
+
+/// The processors of a join of two tables: one for the changes of each, and one that puts the
+/// results together.
+pub(crate) struct TableJoin {
+    pub(crate) this: JoinSide,
+    pub(crate) other: JoinSide,
+    /// The result.
+    pub(crate) table: TableId,
+}
+
+/// The processor for the changes of one table of a join.
+pub(crate) struct JoinSide {
+    pub(crate) name: NodeName,
+    /// The table's node.
+    pub(crate) changes: PlanId,
+    /// Where the rows of the other table are.
+    pub(crate) stores: Vec<StoreName>,
+    pub(crate) make: Box<MakeTable>,
+}
+
+/// Whether a node takes records without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NullKeys {
+    Dropped,
+    /// A left join pairs them with nothing; repartitions above let them through.
+    Joined,
 }
 
 pub(crate) struct Processing {
@@ -153,6 +185,8 @@ impl LogicalNode {
             kind,
             effect: Effect::None,
             partitioning: Partitioning::ByKey,
+            null_keys: NullKeys::Dropped,
+            joined_with: None,
             forwards,
             parents: IndexSet::new(),
             children: IndexSet::new(),
@@ -166,5 +200,13 @@ impl LogicalNode {
 
     pub(crate) fn partitioning(self, partitioning: Partitioning) -> Self {
         Self { partitioning, ..self }
+    }
+
+    pub(crate) fn null_keys(self, null_keys: NullKeys) -> Self {
+        Self { null_keys, ..self }
+    }
+
+    pub(crate) fn joined_with(self, other: PlanId) -> Self {
+        Self { joined_with: Some(other), ..self }
     }
 }

@@ -1,5 +1,6 @@
 //! Streams.
 
+mod joins;
 mod keys;
 mod maps;
 
