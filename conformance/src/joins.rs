@@ -1,11 +1,11 @@
 //! Joins of streams and tables with tables.
 
 use millstream::serde::DefaultSerde;
-use millstream::{Joined, KTable};
+use millstream::{Joined, KTable, TableJoined};
 
 use crate::Failure;
 use crate::build::{Handle, Stream};
-use crate::functions::join;
+use crate::functions::{join, key};
 use crate::node::{CaseValue, Node};
 use crate::table::derived;
 use crate::value::{Kind, Value};
@@ -63,6 +63,44 @@ pub(crate) fn of_table<'b, V: CaseValue>(
         Handle::Count(table) => Ok(tables(node, on, table)),
         _ => node.unsupported(),
     }
+}
+
+/// A table with a table whose keys its values refer to.
+pub(crate) fn by_foreign_key<'b, V: CaseValue>(
+    node: Node<'_>,
+    on: KTable<'b, String, V>,
+    kind: Kind,
+    other: Handle<'b>,
+) -> Result<Handle<'b>, Failure> {
+    match other {
+        Handle::Table(table, other) => Ok(foreign(node, (on, kind), (table, other))),
+        Handle::Count(table) => Ok(foreign(node, (on, kind), (table, Kind::Long))),
+        _ => node.unsupported(),
+    }
+}
+
+fn foreign<'b, V: CaseValue, W: CaseValue>(
+    node: Node<'_>,
+    (on, kind): (KTable<'b, String, V>, Kind),
+    (other, other_kind): (KTable<'b, String, W>, Kind),
+) -> Handle<'b> {
+    let joiner = node.text("fn");
+    let join = move |value: &V, row: Option<&W>| {
+        let row: Nullable = row.cloned().map(Into::into);
+        join(&joiner, Some(&value.clone().into()), row.as_ref())
+    };
+    let before_colon = |value: &V| key("before_colon", None, Some(&value.clone().into()));
+    let serdes = ((String::serde(), V::serde(kind)), (String::serde(), W::serde(other_kind)));
+    let joined = TableJoined::with_shared_serdes(serdes.0, serdes.1);
+    let joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    let stored = node.materialized::<Value>(Kind::Text);
+    let table = if node.text("op") == "fk_join" {
+        let join = move |value: &V, row: &W| join(value, Some(row));
+        on.foreign_key_join_with(other, before_colon, join, joined, stored)
+    } else {
+        on.foreign_key_left_join_with(other, before_colon, join, joined, stored)
+    };
+    Handle::Table(table, Kind::Text)
 }
 
 fn tables<'b, V: CaseValue, W: CaseValue>(

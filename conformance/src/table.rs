@@ -57,6 +57,10 @@ pub(crate) fn node<'b, V: CaseValue>(
             let other = building.handle(&node.text("other"))?;
             return joins::of_table(node, on, other);
         }
+        "fk_join" | "fk_left_join" => {
+            let other = building.handle(&node.text("other"))?;
+            return joins::by_foreign_key(node, on, kind, other);
+        }
         _ => return node.unsupported(),
     })
 }

@@ -41,7 +41,7 @@ pub use streams_core::topology::Topic;
 
 pub use self::args::{
     Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed, Produced,
-    Repartitioned, Topics,
+    Repartitioned, TableJoined, Topics,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;

@@ -11,7 +11,7 @@ use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::store::{Logging, StoreKind, StoreSpec};
 
 use crate::layer::Layers;
-use crate::layer::changelog::RowFormat;
+use crate::layer::changelog::{LoggedHeaders, RowFormat};
 use crate::view::{Codec, KeyValueStore, TimestampedKeyValueStore};
 
 /// Declares stores. Answers to Kafka's `Stores`.
@@ -95,6 +95,7 @@ pub(crate) struct Factory {
     medium: Medium,
     caching: Caching,
     logging: Logging,
+    headers: LoggedHeaders,
     make: Arc<MakeHandle>,
 }
 
@@ -118,6 +119,10 @@ impl Factory {
             StoreKind::TimestampedKeyValue => Some(RowFormat::Timestamped),
             _ => None,
         }
+    }
+
+    pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
+        self.headers
     }
 
     pub(crate) const fn caching(&self) -> Caching {
@@ -179,7 +184,8 @@ impl<S> StoreBuilder<S> {
     fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
         let (medium, caching) = (Medium::Disk, Caching::Off);
         let logging = Logging::On(BTreeMap::new());
-        let factory = Factory { name, kind, medium, caching, logging, make };
+        let headers = LoggedHeaders::None;
+        let factory = Factory { name, kind, medium, caching, logging, headers, make };
         Self { factory, view: PhantomData }
     }
 
@@ -206,6 +212,14 @@ impl<S> StoreBuilder<S> {
     ) -> Self {
         let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.factory.logging = Logging::On(settings.collect());
+        self
+    }
+
+    /// Gives the records of the changelog the headers of the record being processed. The store does
+    /// not keep them.
+    #[must_use]
+    pub fn with_logged_headers(mut self) -> Self {
+        self.factory.headers = LoggedHeaders::OfRecord;
         self
     }
 

@@ -31,10 +31,20 @@ impl Place {
         self.task.store_failure(error)
     }
 
+    /// The partition whose records the task takes.
+    pub(super) fn partition(&self) -> i32 {
+        self.task.task().partition
+    }
+
     /// A record without the key or value that the operator needs is left out.
     pub(super) fn drop_record(&self, reason: DropReason) -> Pushed {
-        self.task.drop_record(reason);
+        self.count_dropped(reason);
         Ok(())
+    }
+
+    /// The same, where work is left to do for the record.
+    pub(super) fn count_dropped(&self, reason: DropReason) {
+        self.task.drop_record(reason);
     }
 
     /// Runs what reads and writes stores: they see the time and headers of this record.

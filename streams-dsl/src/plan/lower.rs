@@ -1,13 +1,14 @@
 //! Writing a plan to a topology: parents first, else by priority.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use streams_core::names::{StoreName, TopicName};
 use streams_core::processor::ProcessorTemplate;
 use streams_core::topology::{NodeId, RepartitionCount, TopologyBuilder};
 
 use super::{
-    KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin, Sinking,
+    InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin, Sinking,
     StreamSource, TableId, TableJoin, TableRepartition, TableSource,
 };
 
@@ -73,6 +74,16 @@ impl Writer<'_> {
             NodeKind::Repartition(repartition) => Some(self.repartition(id, parents, repartition)),
             NodeKind::TableRepartition(repartition) => {
                 Some(self.table_repartition(id, parents, repartition))
+            }
+            NodeKind::Keeper(Keeper { template, store }) => {
+                self.topology.add_store(Arc::clone(store));
+                let stores = [store.name().clone()];
+                Some(self.processor(id, parents, template.clone(), &stores))
+            }
+            NodeKind::InternalSink(InternalSink { topic, template }) => {
+                let (topic, template) = (topic.clone(), template.clone());
+                self.topology.add_repartition_topic(topic.clone(), RepartitionCount::Derived);
+                Some(self.topology.add_sink(name(), parents, Some(topic), template))
             }
             NodeKind::Sink(Sinking { topic, template }) => {
                 Some(self.topology.add_sink(name(), parents, topic.clone(), template.clone()))

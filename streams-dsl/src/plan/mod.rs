@@ -23,8 +23,8 @@ use self::grouping::Grouping;
 pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
-    Channel, Effect, JoinSide, KeyFilter, LogicalNode, NodeKind, NullKeys, PlanId, Processing,
-    Repartition, RepartitionOrigin, Sinking, StreamSource, TableChannel, TableJoin,
+    Channel, Effect, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind, NullKeys,
+    PlanId, Processing, Repartition, RepartitionOrigin, Sinking, StreamSource, TableChannel, TableJoin,
     TableRepartition, TableSource,
 };
 pub(crate) use self::table::{Demand, MakeTable, Presence, Table, TableId, TableSettings};

@@ -62,6 +62,10 @@ pub(crate) enum NodeKind {
     Repartition(Repartition),
     TableRepartition(TableRepartition),
     Sink(Sinking),
+    /// A processor with a store that comes with it, and may come with others too.
+    Keeper(Keeper),
+    /// A sink whose topic is internal to the application.
+    InternalSink(InternalSink),
 }
 
 pub(crate) struct StreamSource {
@@ -169,6 +173,16 @@ pub(crate) struct TableChannel {
     pub(crate) types: TypeId,
     pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
     pub(crate) source: SourceTemplate,
+}
+
+pub(crate) struct Keeper {
+    pub(crate) template: ProcessorTemplate,
+    pub(crate) store: Arc<dyn StoreSpec>,
+}
+
+pub(crate) struct InternalSink {
+    pub(crate) topic: TopicName,
+    pub(crate) template: SinkTemplate,
 }
 
 pub(crate) struct Sinking {

@@ -1,5 +1,6 @@
 //! Tables.
 
+mod foreign_key_joins;
 mod joins;
 
 use std::any::TypeId;
