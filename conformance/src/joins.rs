@@ -1,7 +1,7 @@
 //! Joins of streams and tables with tables.
 
 use millstream::serde::DefaultSerde;
-use millstream::{Joined, KTable, TableJoined};
+use millstream::{GlobalKTable, Joined, KTable, TableJoined};
 
 use crate::Failure;
 use crate::build::{Handle, Stream};
@@ -20,6 +20,7 @@ pub(crate) fn of_stream<'b>(
     other: Handle<'b>,
 ) -> Result<Handle<'b>, Failure> {
     match other {
+        Handle::Global(table) => Ok(with_global(node, on, table)),
         Handle::Table(table, _) => with_table(node, on, kind, table),
         Handle::Count(table) => with_table(node, on, kind, table),
         _ => node.unsupported(),
@@ -50,6 +51,29 @@ fn with_table<'b, W: CaseValue>(
         on.left_join_table_with(table, joiner, joined)
     };
     Ok(Handle::Stream(stream, Kind::Text))
+}
+
+fn with_global<'b>(
+    node: Node<'_>,
+    on: Stream<'b>,
+    table: GlobalKTable<'b, String, Value>,
+) -> Handle<'b> {
+    let (joiner, selector) = (node.text("fn"), node.text("key_fn"));
+    let select = move |k: &Option<String>, v: &Nullable| key(&selector, k.as_deref(), v.as_ref());
+    let both = move |value: &Value, row: Option<&Value>| join(&joiner, Some(value), row);
+    let stream: Stream<'b> = if node.text("op") == "join" {
+        let both = move |value: &Value, row: &Value| both(value, Some(row));
+        match node.named() {
+            Some(named) => on.join_global_with(table, select, both, named),
+            None => on.join_global(table, select, both),
+        }
+    } else {
+        match node.named() {
+            Some(named) => on.left_join_global_with(table, select, both, named),
+            None => on.left_join_global(table, select, both),
+        }
+    };
+    Handle::Stream(stream, Kind::Text)
 }
 
 /// A table with a table.

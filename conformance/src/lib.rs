@@ -8,6 +8,7 @@ mod node;
 mod processors;
 mod result;
 mod stream;
+mod subscriptions;
 mod table;
 mod value;
 

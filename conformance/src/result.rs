@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use streams_test::model::{ModelRecord, TimeFrom};
 use streams_test::{TestError, TopologyTestDriver};
 
-use crate::Failure;
 use crate::value::Value;
+use crate::{Failure, subscriptions};
 
 /// Every part of the result.
 pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failure> {
@@ -73,7 +73,10 @@ fn store(driver: &TopologyTestDriver, name: &StoreName) -> Result<Json, Failure>
     }
     match driver.store::<TimestampedKeyValueStore<String, i64>>(name) {
         Ok(counts) => rows(&counts),
-        Err(_) => rows(&driver.store::<TimestampedKeyValueStore<String, Value>>(name)?),
+        Err(_) => match driver.store::<TimestampedKeyValueStore<String, Value>>(name) {
+            Err(TestError::StoreType { .. }) => subscriptions::rows(driver, name),
+            table => rows(&table?),
+        },
     }
 }
 

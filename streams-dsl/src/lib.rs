@@ -28,6 +28,7 @@ mod args;
 mod branched;
 mod builder;
 mod change;
+mod global_table;
 mod grouped_stream;
 mod grouped_table;
 mod null;
@@ -40,11 +41,12 @@ mod view;
 pub use streams_core::topology::Topic;
 
 pub use self::args::{
-    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed, Produced,
-    Repartitioned, TableJoined, Topics,
+    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed,
+    Produced, Repartitioned, TableJoined, Topics,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;
+pub use self::global_table::GlobalKTable;
 pub use self::grouped_stream::KGroupedStream;
 pub use self::grouped_table::KGroupedTable;
 pub use self::null::OrNull;

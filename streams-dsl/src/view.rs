@@ -41,6 +41,11 @@ impl<K: 'static, V: 'static> TableView<K, V> {
         Self { stores, link: Arc::new(link) }
     }
 
+    /// The rows are in a global store, which needs no connection.
+    pub(crate) fn of_global(store: &StoreName) -> Self {
+        Self { stores: Vec::new(), ..Self::of_store(store) }
+    }
+
     /// The rows are computed from those of this view.
     pub(crate) fn computed<N: 'static, L: LookUp<K, N> + 'static>(
         self,

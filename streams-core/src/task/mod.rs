@@ -16,7 +16,9 @@ use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
 use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
 use crate::record::{Headers, RecordBatch};
-use crate::store::{CacheBudget, Logging, OpenStores, StateBackend, StoreToOpen, TaskStores};
+use crate::store::{
+    CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreToOpen, TaskStores,
+};
 use crate::time::Timestamp;
 use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
 
@@ -31,6 +33,8 @@ pub struct TaskParts<'a> {
     pub names: TopicNames,
     /// Time, place, counts and handlers.
     pub context: Rc<TaskContext>,
+    /// The global stores, where there are any.
+    pub globals: Option<Rc<dyn GlobalStores>>,
     /// Opens the stores.
     pub backend: &'a dyn StateBackend,
     /// Where records go.
@@ -96,6 +100,7 @@ pub struct Task {
     subtopologies: Vec<SubtopologyId>,
     names: TopicNames,
     context: Rc<TaskContext>,
+    globals: Option<Rc<dyn GlobalStores>>,
     outbox: SharedOutbox,
     task_number: u32,
     graph: LinkedGraph,
@@ -139,6 +144,7 @@ impl Task {
             names: &parts.names,
             context: Rc::clone(&parts.context),
             stores: &*stores,
+            globals: parts.globals.as_deref(),
             outbox: Rc::clone(&parts.outbox),
             task_number: parts.task_number,
         });
@@ -150,6 +156,7 @@ impl Task {
             subtopologies: parts.subtopologies,
             names: parts.names,
             context: parts.context,
+            globals: parts.globals,
             outbox: parts.outbox,
             task_number: parts.task_number,
             graph,
@@ -438,6 +445,7 @@ impl Task {
             names: &self.names,
             context: Rc::clone(&self.context),
             stores: &*self.stores,
+            globals: self.globals.as_deref(),
             outbox: Rc::clone(&self.outbox),
             task_number: self.task_number,
         });

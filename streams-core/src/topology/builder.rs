@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
+use super::global::{self, GlobalStoreNodes, GlobalStoreParts};
 use super::graph;
 use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
 use crate::names::{NameError, NodeName, StoreName, TopicName};
@@ -15,7 +16,7 @@ use crate::processor::{
     LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink, SinkDestination,
     SinkTemplate, Source, SourceTemplate, Stores,
 };
-use crate::store::StoreSpec;
+use crate::store::{Logging, StoreSpec};
 
 /// A fault of a topology.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +140,7 @@ pub struct TopologyBuilder {
     stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
     repartition_topics: BTreeMap<TopicName, RepartitionCount>,
     copartitioned: Vec<Vec<NodeId>>,
+    globals: Vec<GlobalStoreNodes>,
     faults: Vec<TopologyError>,
 }
 
@@ -269,6 +271,41 @@ impl TopologyBuilder {
         }
     }
 
+    /// Adds a store that every task can read, and that is filled from all partitions of a topic by
+    /// a processor of its own. `supplier` is called once a process. The topic is the store's
+    /// changelog; it is read from its beginning before any task starts. Kafka's `addGlobalStore`.
+    pub fn global_store<K, V, P>(
+        &mut self,
+        store: impl Into<Arc<dyn StoreSpec>>,
+        (source_name, topic, source): (impl Into<NodeName>, impl Into<TopicName>, Source<K, V>),
+        (name, supplier): (
+            impl Into<NodeName>,
+            impl Fn(&Stores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        ),
+    ) where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        self.add_global_store(GlobalStoreParts {
+            store: store.into(),
+            source: (source_name.into(), SourceTemplate::new(source)),
+            topic: topic.into(),
+            processor: (name.into(), ProcessorTemplate::new(ProcessorNode::new(supplier))),
+        });
+    }
+
+    /// Adds a global store of erased types.
+    pub fn add_global_store(&mut self, parts: GlobalStoreParts) {
+        let GlobalStoreParts { store, source, topic, processor } = parts;
+        let (name, store) = (store.name().clone(), store.with_logging(Logging::Off));
+        let source = self.add_source(source.0, vec![topic.clone()], None, source.1);
+        let processor = self.add_processor(processor.0, vec![source], processor.1);
+        self.add_store(store);
+        self.connect(processor, &name);
+        self.globals.push(GlobalStoreNodes { source, topic, store: name });
+    }
+
     /// Lets a processor use a store.
     pub fn connect(&mut self, node: NodeId, store: impl Into<StoreName>) {
         let store = store.into();
@@ -324,13 +361,15 @@ impl TopologyBuilder {
         if !faults.is_empty() {
             return Err(TopologyErrors(faults));
         }
-        let subtopologies = graph::subtopologies(&self.nodes);
+        let parts = graph::subtopologies(&self.nodes);
+        let (subtopologies, globals) = global::separate(parts, &self.globals);
         Ok(Topology(Arc::new(Parts {
             nodes: self.nodes,
             stores: self.stores,
             repartition_topics: self.repartition_topics,
             copartitioned,
             subtopologies,
+            globals,
         })))
     }
 

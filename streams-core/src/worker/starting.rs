@@ -55,6 +55,7 @@ impl Worker {
             subtopologies: vec![to_start.task.subtopology],
             names: settings.names.clone(),
             context,
+            globals: None,
             backend: &*settings.backend,
             outbox: self.plane.outbox(),
             cache: Rc::clone(&self.cache),

@@ -74,7 +74,15 @@ impl<K, V, KO, VO> TableJoined<K, V, KO, VO> {
         (foreign_key, foreign_value): (SharedSerde<KO>, SharedSerde<VO>),
     ) -> Self {
         let (partitioner, foreign_partitioner) = (None, None);
-        Self { name: None, key, value, foreign_key, foreign_value, partitioner, foreign_partitioner }
+        Self {
+            name: None,
+            key,
+            value,
+            foreign_key,
+            foreign_value,
+            partitioner,
+            foreign_partitioner,
+        }
     }
 
     /// The names of the join's nodes, topics and store begin with this one.

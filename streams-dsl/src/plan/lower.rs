@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use streams_core::names::{StoreName, TopicName};
 use streams_core::processor::ProcessorTemplate;
-use streams_core::topology::{NodeId, RepartitionCount, TopologyBuilder};
+use streams_core::topology::{GlobalStoreParts, NodeId, RepartitionCount, TopologyBuilder};
 
 use super::{
-    InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin, Sinking,
-    StreamSource, TableId, TableJoin, TableRepartition, TableSource,
+    GlobalStore, InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition,
+    RepartitionOrigin, Sinking, StreamSource, TableId, TableJoin, TableRepartition, TableSource,
 };
 
 /// What a plan says, as nodes of a topology.
@@ -74,6 +74,15 @@ impl Writer<'_> {
             NodeKind::Repartition(repartition) => Some(self.repartition(id, parents, repartition)),
             NodeKind::TableRepartition(repartition) => {
                 Some(self.table_repartition(id, parents, repartition))
+            }
+            NodeKind::GlobalStore(GlobalStore { source, topic, template, processor, store }) => {
+                self.topology.add_global_store(GlobalStoreParts {
+                    store: Arc::clone(store),
+                    source: (source.clone(), template.clone()),
+                    topic: topic.clone(),
+                    processor: (name(), processor.clone()),
+                });
+                None
             }
             NodeKind::Keeper(Keeper { template, store }) => {
                 self.topology.add_store(Arc::clone(store));

@@ -62,6 +62,7 @@ pub(crate) enum NodeKind {
     Repartition(Repartition),
     TableRepartition(TableRepartition),
     Sink(Sinking),
+    GlobalStore(GlobalStore),
     /// A processor with a store that comes with it, and may come with others too.
     Keeper(Keeper),
     /// A sink whose topic is internal to the application.
@@ -173,6 +174,15 @@ pub(crate) struct TableChannel {
     pub(crate) types: TypeId,
     pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
     pub(crate) source: SourceTemplate,
+}
+
+/// A source and the processor that fills a global store.
+pub(crate) struct GlobalStore {
+    pub(crate) source: NodeName,
+    pub(crate) topic: TopicName,
+    pub(crate) template: SourceTemplate,
+    pub(crate) processor: ProcessorTemplate,
+    pub(crate) store: Arc<dyn StoreSpec>,
 }
 
 pub(crate) struct Keeper {

@@ -105,9 +105,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
-            Some(joiner(key.as_plain()?, value, row?))
-        };
+        let joiner =
+            move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key.as_plain()?, value, row?));
         self.joined_with_table::<NK, NV, W, NK, R>(table, Unmatched::Dropped, joiner, joined)
     }
 

@@ -1,5 +1,6 @@
 //! Streams.
 
+mod global_joins;
 mod joins;
 mod keys;
 mod maps;

@@ -260,9 +260,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
         R: OrNull<N>,
     {
-        let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
-            joiner(key, one, other).into_plain()
-        };
+        let joiner =
+            move |key: &K, one: Option<&V>, other: Option<&W>| joiner(key, one, other).into_plain();
         self.joined(other, OUTER, joiner, derived.into())
     }
 
@@ -382,9 +381,8 @@ impl<F> Join<F> {
         F: JoinValues<K, V, W, N>,
     {
         let Self { needs, joiner } = self.clone();
-        let reversed = Arc::new(move |key: &K, other: Option<&W>, this: Option<&V>| {
-            joiner(key, this, other)
-        });
+        let reversed =
+            Arc::new(move |key: &K, other: Option<&W>, this: Option<&V>| joiner(key, this, other));
         Box::new(move |settings| {
             let (needs, joiner) = (needs.reversed(), Arc::clone(&reversed));
             table_join::template::<K, W, V, N, _>(needs, &others, joiner, settings)

@@ -1,6 +1,7 @@
 //! Tables.
 
 mod foreign_key_joins;
+mod foreign_key_nodes;
 mod joins;
 
 use std::any::TypeId;

@@ -3,12 +3,13 @@
 //! changed; headers are those of the change.
 //!
 //! ```text
-//! left table ─► send ─► subscription topic ─► receive ─► subscription join ─┐
-//!    │                  key: foreign key        │             │             ├► response topic ─► resolve ─► result
-//!    │                                   subscription store   rows          │   key: primary key    │
-//!    │                      right table ─► foreign join ────────────────────┘                       │
-//!    └───────────────────────────────────── rows ───────────────────────────────────────────────────┘
+//! left change -> send -> subscription topic -> receive -> subscription join -> response topic
+//! right change -----------------------------> foreign join ----------------> response topic
+//! response topic -> resolve -> result
 //! ```
+//!
+//! `receive` keeps the subscriptions in a store, in which `foreign join` finds those that a right
+//! change concerns. `subscription join` looks the right row up, `resolve` the left one.
 //!
 //! A left row subscribes to its foreign key, with a hash of its value. The right side answers at
 //! once, and whenever its row changes. An answer whose hash is not that of the left row as it is by
@@ -40,8 +41,7 @@ pub(crate) const STORE_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-"
 pub(crate) const REGISTRATION_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-";
 pub(crate) const RESPONSE_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-";
 pub(crate) const PROCESSOR_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-PROCESSOR-";
-pub(crate) const RESOLVER_PREFIX: &str =
-    "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-RESOLVER-PROCESSOR-";
+pub(crate) const RESOLVER_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-RESOLVER-PROCESSOR-";
 pub(crate) const OUTPUT_PREFIX: &str = "KTABLE-FK-JOIN-OUTPUT-";
 
 /// What identifies a version of a left row: the hash of its bytes.

@@ -58,8 +58,9 @@ mod tests {
     #[test]
     fn hashes_are_those_of_kafka_streams() {
         // Taken from subscription topics of Kafka Streams 4.3.1.
-        let table: [(&str, RowHash); 4] = [
-            ("", [0xbd69_9b58_e468_9408, 0x7d50_ce87_a7f2_0429]),
+        let table: [(&str, RowHash); 5] = [
+            ("", [0x9d27_64a0_18e3_2942, 0x8c3c_f3b0_3593_8518]),
+            ("hello world", [0xbd69_9b58_e468_9408, 0x7d50_ce87_a7f2_0429]),
             ("b:1", [0xb3c8_348d_98ac_599f, 0xa388_93aa_0064_9a2a]),
             ("a:foo", [0x1c92_dc8f_c856_3eb9, 0xc4a4_0abd_070a_37a8]),
             ("d:d:d", [0x2045_a37e_399c_eb39, 0x139c_6df9_05d6_3b1c]),
@@ -67,5 +68,7 @@ mod tests {
         for (text, hash) in table {
             assert_eq!(hash128(text.as_bytes()), hash, "{text:?}");
         }
+        // More than a block, by another implementation.
+        assert_eq!(hash128(&[b'x'; 40]), [0x25e1_e031_60aa_6712, 0xfd28_8789_d661_0c75]);
     }
 }

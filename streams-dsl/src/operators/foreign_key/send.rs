@@ -73,9 +73,8 @@ where
 
     /// What a change means for the right side.
     fn plan(&mut self, key: &K, change: &Change<V>) -> Result<Plan<KO>, SerdeError> {
-        let extract = |value: &Option<V>| {
-            value.as_ref().and_then(|value| (self.given.extract)(key, value))
-        };
+        let extract =
+            |value: &Option<V>| value.as_ref().and_then(|value| (self.given.extract)(key, value));
         let (old, new) = (extract(&change.old), extract(&change.new));
         let is_gone = change.new.is_none();
         if self.given.foreign == Need::Optional {
