@@ -6,8 +6,15 @@
 use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
-const CASES: &str = include_str!("cases/engine.cases.jsonl");
-const EXPECTED: &str = include_str!("cases/engine.expected.jsonl");
+/// Cases, and their results.
+const KEPT: [(&str, &str); 2] = [
+    (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
+    (include_str!("cases/joins.cases.jsonl"), include_str!("cases/joins.expected.jsonl")),
+];
+
+fn cases() -> impl Iterator<Item = &'static str> {
+    KEPT.iter().flat_map(|(cases, _)| cases.lines())
+}
 
 /// The lines on which two results part, with the lines before them.
 fn first_difference(expected: &Json, got: &Json) -> String {
@@ -33,8 +40,9 @@ fn compare(results: impl Iterator<Item = (Json, Json)>) {
 
 #[test]
 fn results_are_those_of_kafkas_driver() {
-    let expected = EXPECTED.lines().map(|line| serde_json::from_str(line).unwrap());
-    compare(expected.zip(CASES.lines().map(conformance::run_case)));
+    let expected = KEPT.iter().flat_map(|(_, expected)| expected.lines());
+    let expected = expected.map(|line| serde_json::from_str(line).unwrap());
+    compare(expected.zip(cases().map(conformance::run_case)));
 }
 
 #[test]
@@ -45,7 +53,7 @@ fn without_caches_commits_change_nothing() {
                 driver.cache_bytes(0).layout(layout).commit_when(commits)
             })
         };
-        compare(CASES.lines().flat_map(|case| {
+        compare(cases().flat_map(|case| {
             let each = run(case, CommitWhen::EachRecord);
             let others = [CommitWhen::Every(7), CommitWhen::WhenTold];
             others.map(|commits| (each.clone(), run(case, commits)))
