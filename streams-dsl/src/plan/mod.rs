@@ -27,7 +27,9 @@ pub(crate) use self::node::{
     NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, Sinking, StreamSource,
     TableChannel, TableJoin, TableRepartition, TableSource,
 };
-pub(crate) use self::table::{Demand, MakeTable, Presence, Table, TableId, TableSettings};
+pub(crate) use self::table::{
+    ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
+};
 use crate::global_table::GlobalTableId;
 
 /// The plan of one builder.

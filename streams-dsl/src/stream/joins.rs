@@ -34,8 +34,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// driver.input::<String, i64>("orders").pipe("pear", 1)?;
     /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
     /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
-    /// let totals = driver.output::<String, i64>("totals").read_all()?;
-    /// assert_eq!(totals, [("pear".to_owned(), 10)]);
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [10]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join_table<NK, NV, W, R>(
@@ -124,8 +124,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, i64>("orders").pipe("pear", 3)?;
-    /// let totals = driver.output::<String, i64>("totals").read_all()?;
-    /// assert_eq!(totals, [("pear".to_owned(), 3)]);
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_table<NK, NV, W, R>(

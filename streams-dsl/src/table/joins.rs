@@ -121,8 +121,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, i64>("stock").pipe("pear", 9)?;
     /// driver.input::<String, i64>("sold").pipe("pear", 2)?;
-    /// let rest = driver.output::<String, Option<i64>>("rest").read_all()?;
-    /// assert_eq!(rest, [("pear".to_owned(), Some(9)), ("pear".to_owned(), Some(7))]);
+    /// let rest = driver.output::<String, Option<i64>>("rest").read_values()?;
+    /// assert_eq!(rest, [Some(9), Some(7)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join<W, N, R>(
@@ -202,8 +202,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, i64>("debts").pipe("ann", 3)?;
     /// driver.input::<String, i64>("cash").pipe("ann", 4)?;
-    /// let owns = driver.output::<String, Option<i64>>("owns").read_all()?;
-    /// assert_eq!(owns, [("ann".to_owned(), Some(-3)), ("ann".to_owned(), Some(1))]);
+    /// let owns = driver.output::<String, Option<i64>>("owns").read_values()?;
+    /// assert_eq!(owns, [Some(-3), Some(1)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn outer_join<W, N, R>(

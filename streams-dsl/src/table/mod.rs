@@ -18,10 +18,10 @@ use crate::grouped_table::KGroupedTable;
 use crate::null::OrNull;
 use crate::operators::{table_filter, table_map_values, table_select, to_stream};
 use crate::plan::{
-    Demand, LogicalNode, MakeTable, NodeKind, Plan, PlanId, Presence, Processing, Table, TableId,
+    ComputeRows, Demand, LogicalNode, MakeTable, NodeKind, Plan, PlanId, Presence, Processing,
+    Table, TableId,
 };
 use crate::stream::KStream;
-use crate::view::TableView;
 
 /// A table: the last value of each key. Answers to Kafka's `KTable`.
 ///
@@ -77,7 +77,7 @@ enum WantsOld {
 /// How a derived table is made: its processor, and its rows where it is not stored.
 struct Derivation<K, N> {
     make: Box<MakeTable>,
-    rows: Box<dyn Fn(&mut Plan) -> TableView<K, N>>,
+    rows: Box<ComputeRows<K, N>>,
 }
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
