@@ -5,7 +5,7 @@ use super::super::tree::Tree;
 
 const PACKAGE: &str = "conformance";
 const DEPENDENCIES: [&str; 3] = ["millstream", "streams-test", "serde_json"];
-const LINES_MAX: usize = 800;
+const LINES_MAX: usize = 1600;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
