@@ -5,9 +5,10 @@ use indexmap::IndexSet;
 use super::{NodeKind, Plan, PlanId};
 
 impl Plan {
-    /// What the two nodes forward is joined, or meets in a store.
-    pub(crate) fn copartition(&mut self, one: PlanId, other: PlanId) {
-        self.copartitioned.push([one, other]);
+    /// What these nodes forward meets in one task; of a join, what comes in. The sources are looked
+    /// for when the plan is complete, because the optimiser puts others in their place.
+    pub(crate) fn copartition(&mut self, nodes: Vec<PlanId>) {
+        self.copartitioned.push(nodes);
     }
 
     /// By join: the sources whose topics must match.

@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     grouped_streams: Vec<Grouping<Channel>>,
     grouped_tables: Vec<Grouping<TableChannel>>,
     /// Nodes whose sources must have equally many partitions.
-    copartitioned: Vec<[PlanId; 2]>,
+    copartitioned: Vec<Vec<PlanId>>,
     /// The stores of global tables.
     global_stores: Vec<StoreName>,
     /// The repartition node that the joins of a stream share, by the stream's node.

@@ -232,7 +232,6 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             plan.fault(TopologyError::ForeignNode(name));
             return KStream::new(self.builder, self.node);
         };
-        plan.copartition(parent, table_node);
         let rows = plan.view::<NK, W>(table);
         let stores = rows.stores.clone();
         let joining = Joining { rows, row_key: OwnKey, unmatched, joiner };
@@ -240,6 +239,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let kind = NodeKind::Processor(Processing { template, stores });
         let node = LogicalNode::new(name, kind, TypeId::of::<(KO, R)>());
         let node = node.effect(Effect::None).null_keys(null_keys).joined_with(table_node);
-        KStream::new(self.builder, plan.add(parent, node))
+        let node = plan.add(parent, node);
+        plan.copartition(vec![node]);
+        KStream::new(self.builder, node)
     }
 }

@@ -170,7 +170,7 @@ where
         let send = plan.add(self.this.0, node);
         let answers = self.right_side(plan, send);
         let response_source = self.responses().add(plan, &answers);
-        plan.copartition(self.this.0, response_source);
+        plan.copartition(vec![self.this.0, response_source]);
         let rows = plan.view::<K, V>(self.this.1);
         let stores = rows.stores.clone();
         let template = foreign_key::resolve::<K, V, VO, N, J>(rows, self.row(), joiner);
@@ -185,7 +185,7 @@ where
     fn right_side(&self, plan: &mut Plan, send: PlanId) -> [PlanId; 2] {
         let names = &self.names;
         let source = self.subscriptions().add(plan, &[send]);
-        plan.copartition(self.other.0, source);
+        plan.copartition(vec![self.other.0, source]);
         let key = CombinedKeySerde::new(self.foreign_key(), self.primary_key());
         let (primary_key, topic) = self.primary_key();
         let value = SubscriptionSerde::new(primary_key, topic);

@@ -289,7 +289,6 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
             }
         };
         let [(_, this_table), (_, other_table)] = sides;
-        plan.copartition(sides[0].0, sides[1].0);
         if needs.other == Need::Optional {
             plan.send_old_values(this_table, Demand::Needed);
         }
@@ -327,6 +326,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let node = LogicalNode::new(merge, kind, TypeId::of::<(K, Change<N>)>());
         let node = plan.add(this_node, node);
         plan.attach(other_node, node);
+        plan.copartition(vec![node]);
         KTable::new(self.builder, node, table)
     }
 }

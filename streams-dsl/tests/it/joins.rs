@@ -1,5 +1,6 @@
 //! Joins: streams with tables and global tables, tables with tables.
 
+use streams_core::config::Optimization;
 use streams_core::topology::TopologyError;
 use streams_dsl::{
     GlobalKTable, Joined, KStream, KTable, Materialized, Named, StreamsBuilder, TableJoined,
@@ -116,6 +117,30 @@ fn partitions_that_do_not_agree_are_an_error_that_says_what_to_do() {
     let text = error.to_string();
     assert!(text.contains("\"in\" 2, \"right\" 3"), "{text}");
     assert!(text.contains("put repartition() before the join"), "{text}");
+}
+
+#[test]
+fn a_repartition_topic_gets_the_partitions_of_the_table_also_when_it_is_merged() {
+    for optimizations in [vec![], vec![Optimization::MergeRepartitionTopics]] {
+        let builder = StreamsBuilder::new();
+        {
+            let (stream, table): (Texts<'_>, Table<'_>) =
+                (builder.stream("in"), builder.table("right"));
+            let by_value = stream.select_key(|_, value| value.clone());
+            by_value.join_table(table, both()).to_stream_of_text().to("out");
+            by_value.group_by_key::<String>().count::<String>().to_stream().to("counts");
+        }
+        let driver = TopologyTestDriver::builder(&builder.build_with(optimizations).unwrap())
+            .layout(Layout::TaskPerPartition { partitions: 2 })
+            .topic("right", 3)
+            .build()
+            .unwrap();
+        for key in 0..9 {
+            pipe(&driver, &[&format!("right: k{key} 1 1"), &format!("a k{key} 2")]);
+        }
+        let rows = driver.output::<String, Option<String>>("out").read_map().unwrap();
+        assert_eq!(rows.len(), 9);
+    }
 }
 
 #[test]
