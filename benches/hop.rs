@@ -94,6 +94,7 @@ fn task(topology: &Topology) -> Task {
         subtopologies: vec![task.subtopology],
         names: TopicNames::new(&application_id),
         context: Rc::new(TaskContext::new(parts)),
+        globals: None,
         backend: &MemoryBackend::default(),
         outbox: Rc::new(RefCell::new(Nowhere)),
         cache: Rc::new(CacheBudget::new(0)),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use millstream::serde::DefaultSerde;
 use millstream::{
-    Consumed, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topic, Topics,
-    Windowed,
+    Consumed, GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topic,
+    Topics, Windowed,
 };
 use serde_json::Value as Json;
 
@@ -22,6 +22,7 @@ pub(crate) type GroupedStream<'b> = KGroupedStream<'b, String, Option<Value>, Op
 pub(crate) enum Handle<'b> {
     Stream(Stream<'b>, Kind),
     Table(KTable<'b, String, Value>, Kind),
+    Global(GlobalKTable<'b, String, Value>),
     Count(KTable<'b, String, i64>),
     Grouped(GroupedStream<'b>, Kind),
     GroupedTable(KGroupedTable<'b, String, Value>, Kind),
@@ -59,17 +60,24 @@ impl<'b> Building<'b> {
                 let stored = node.materialized(kind);
                 Handle::Table(self.builder.table_with(topic, consumed(), stored), kind)
             }
-            "table" | "global_table" => return node.unsupported(),
+            "table" => return node.unsupported(),
+            "global_table" => {
+                let (topic, value) = (node.text("topic"), kind.serde());
+                let topic = Topic::with_shared_serdes(topic, String::serde(), value);
+                let stored = node.materialized(kind);
+                Handle::Global(self.builder.global_table_with(topic, consumed(), stored))
+            }
             _ => match self.handle(&node.text("from"))? {
                 Handle::Stream(on, kind) => return stream::node(self, node, on, kind),
                 Handle::Grouped(on, kind) => stream::grouped(node, on, kind)?,
-                Handle::Table(on, kind) => table::node(node, on, kind)?,
-                Handle::Count(on) => table::node(node, on, Kind::Long)?,
+                Handle::Table(on, kind) => table::node(self, node, on, kind)?,
+                Handle::Count(on) => table::node(self, node, on, Kind::Long)?,
                 Handle::GroupedTable(on, kind) => table::grouped(node, on, kind)?,
                 Handle::InWindows(on, kind) => windows::aggregated(node, on, kind)?,
                 Handle::WindowedTable(on, kind) => windows::table(node, on, kind)?,
                 Handle::WindowedCount(on) => windows::table(node, on, Kind::Long)?,
                 Handle::WithWindows(on, kind) => windows::keyed(node, on, kind)?,
+                Handle::Global(_) => return node.unsupported(),
             },
         };
         Ok(Some(handle))

@@ -102,6 +102,12 @@ pub(crate) fn subtract(adder: &str, acc: Option<&Value>, value: Option<&Value>) 
     Some(Value::Text(format!("{before}-{}", text(value))))
 }
 
+pub(crate) fn join(joiner: &str, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    let needs_right = joiner == "null_if_no_right";
+    let joined = || Value::Text(format!("{}+{}", text(left), text(right)));
+    (right.is_some() || !needs_right).then(joined)
+}
+
 fn number(acc: Option<&Value>) -> i64 {
     if let Some(Value::Long(number)) = acc { *number } else { 0 }
 }

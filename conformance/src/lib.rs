@@ -3,10 +3,12 @@
 
 mod build;
 mod functions;
+mod joins;
 mod node;
 mod processors;
 mod result;
 mod stream;
+mod subscriptions;
 mod table;
 mod value;
 mod windows;

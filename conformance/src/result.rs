@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use streams_test::model::{ModelRecord, TimeFrom};
 use streams_test::{TestError, TopologyTestDriver};
 
-use crate::Failure;
 use crate::value::Value;
+use crate::{Failure, subscriptions};
 
 /// Every part of the result.
 pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failure> {
@@ -17,7 +17,8 @@ pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failu
         let records = driver.produced(&topic);
         (topic.to_string(), records.iter().map(|r| record(r)).collect())
     });
-    let stores = driver.store_names().into_iter().map(|name| {
+    let shown = driver.store_names().into_iter().filter(is_shown);
+    let stores = shown.map(|name| {
         let entries = store(driver, &name)?;
         Ok((name.to_string(), entries))
     });
@@ -28,6 +29,23 @@ pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failu
         ("metrics", json!({ "dropped-records-total": driver.dropped().total() })),
     ];
     Ok(parts.into_iter().map(|(part, json)| (part.to_owned(), json)).collect())
+}
+
+/// Stores whose rows a case does not show.
+const HIDDEN: [&str; 9] = [
+    "JOINTHIS",
+    "JOINOTHER",
+    "OUTERTHIS",
+    "OUTEROTHER",
+    "OUTERSHARED",
+    "SUBSCRIPTION",
+    "-this-join-store",
+    "-other-join-store",
+    "-shared-join-store",
+];
+
+fn is_shown(store: &StoreName) -> bool {
+    !HIDDEN.iter().any(|part| store.as_str().contains(part))
 }
 
 fn hex(bytes: Option<&[u8]>) -> Json {
@@ -70,10 +88,10 @@ fn store(driver: &TopologyTestDriver, name: &StoreName) -> Result<Json, Failure>
     }
     match driver.store::<SessionStore<String, i64>>(name) {
         Ok(counts) => windowed(counts.fetch_keys(..)?, |count| count.to_string()),
-        Err(_) => {
-            let values = driver.store::<SessionStore<String, Value>>(name)?;
-            windowed(values.fetch_keys(..)?, |value| value.to_string())
-        }
+        Err(_) => match driver.store::<SessionStore<String, Value>>(name) {
+            Err(TestError::StoreType { .. }) => subscriptions::rows(driver, name),
+            values => windowed(values?.fetch_keys(..)?, |value| value.to_string()),
+        },
     }
 }
 

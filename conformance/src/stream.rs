@@ -6,6 +6,7 @@ use millstream::{DynamicProduced, Produced, Repartitioned, Stores, Topic};
 use crate::Failure;
 use crate::build::{Building, GroupedStream, Handle, Stream};
 use crate::functions::{self, aggregate_kind, holds, split, value_kind};
+use crate::joins;
 use crate::node::Node;
 use crate::processors::Custom;
 use crate::value::{Kind, Value, text};
@@ -55,6 +56,10 @@ pub(crate) fn node<'b>(
         "branch" | "to" | "to_dynamic" => {
             ends(building, node, on, kind);
             return Ok(None);
+        }
+        "join" | "left_join" => {
+            let other = building.handle(&node.text("other"))?;
+            return joins::of_stream(node, on, kind, other).map(Some);
         }
         "to_table" => {
             let table = on.to_table_with::<String, Value>(node.materialized(kind));

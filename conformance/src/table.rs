@@ -3,13 +3,14 @@
 use millstream::{Derived, KGroupedTable, KTable};
 
 use crate::Failure;
-use crate::build::Handle;
+use crate::build::{Building, Handle};
 use crate::functions::{self, aggregate_kind, holds, key, value_kind};
+use crate::joins;
 use crate::node::{CaseValue, Node};
 use crate::value::{Kind, Value};
 
 /// The name and the store of an operator, where it has them.
-fn derived<V: CaseValue>(node: Node<'_>, kind: Kind) -> Derived<String, V> {
+pub(crate) fn derived<V: CaseValue>(node: Node<'_>, kind: Kind) -> Derived<String, V> {
     match (node.optional("store"), node.named()) {
         (Some(_), _) => node.materialized(kind).into(),
         (None, Some(named)) => named.into(),
@@ -19,6 +20,7 @@ fn derived<V: CaseValue>(node: Node<'_>, kind: Kind) -> Derived<String, V> {
 
 /// The handle of one operator on a table.
 pub(crate) fn node<'b, V: CaseValue>(
+    building: &Building<'b>,
     node: Node<'_>,
     on: KTable<'b, String, V>,
     kind: Kind,
@@ -50,6 +52,14 @@ pub(crate) fn node<'b, V: CaseValue>(
             };
             let grouped = on.group_by_with::<String, Value, _>(by, node.grouped(kind.serde()));
             Handle::GroupedTable(grouped, kind)
+        }
+        "join" | "left_join" | "outer_join" => {
+            let other = building.handle(&node.text("other"))?;
+            return joins::of_table(node, on, other);
+        }
+        "fk_join" | "fk_left_join" => {
+            let other = building.handle(&node.text("other"))?;
+            return joins::by_foreign_key(node, on, kind, other);
         }
         _ => return node.unsupported(),
     })

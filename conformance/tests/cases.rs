@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
 /// Cases and their results, by what they are about.
-const SETS: [(&str, &str); 2] = [
+const SETS: [(&str, &str); 3] = [
     (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
+    (include_str!("cases/joins.cases.jsonl"), include_str!("cases/joins.expected.jsonl")),
     (include_str!("cases/windows.cases.jsonl"), include_str!("cases/windows.expected.jsonl")),
 ];
 

@@ -22,11 +22,13 @@ pub enum DropReason {
     Late,
     /// The record is older than what its store keeps.
     Expired,
+    /// The answer of a foreign-key join is not for the row as it is by now.
+    Stale,
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NullKey,
         Self::NullValue,
         Self::UnexpectedNull,
@@ -36,6 +38,7 @@ impl DropReason {
         Self::ProductionFailed,
         Self::Late,
         Self::Expired,
+        Self::Stale,
     ];
 
     /// The reason as a metric's tag.
@@ -51,6 +54,7 @@ impl DropReason {
             Self::ProductionFailed => "production-failed",
             Self::Late => "late",
             Self::Expired => "expired",
+            Self::Stale => "stale",
         }
     }
 }

@@ -161,6 +161,13 @@ pub trait StateBackend: Send + Sync {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError>;
 }
 
+/// The global stores, as the tasks of one worker see them.
+pub trait GlobalStores {
+    /// The typed handle of a store, to be downcast while a task is linked. `None` when there is no
+    /// such global store.
+    fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
+}
+
 /// The stores of one task, as the task and its worker see them.
 pub trait TaskStores {
     /// The typed handle of a store, to be downcast while the task is linked.

@@ -7,15 +7,22 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use streams_core::config::Optimization;
 use streams_core::names::TopicName;
-use streams_core::processor::SourceTemplate;
+use streams_core::processor::{
+    ConnectedStores, LinkError, Processor, ProcessorNode, ProcessorTemplate, SourceTemplate,
+};
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
 use streams_core::topology::{Topic, Topology, TopologyErrors};
+use streams_state::OldValues;
 
 use crate::args::{Consumed, Materialized, Topics};
 use crate::change::Change;
+use crate::global_table::GlobalKTable;
 use crate::operators::table_source;
-use crate::plan::{LogicalNode, NodeKind, Plan, Presence, StreamSource, Table, TableSource};
+use crate::plan::{
+    GlobalStore, LogicalNode, NodeKind, Plan, Presence, StreamSource, Table, TableSettings,
+    TableSource,
+};
 use crate::stream::KStream;
 use crate::table::KTable;
 
@@ -135,6 +142,143 @@ impl StreamsBuilder {
         let forwards = TypeId::of::<(K, Change<V>)>();
         let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, forwards));
         KTable::new(self, node, table)
+    }
+
+    /// A global table of the last value of each key in a topic, over all of its partitions. A null
+    /// value deletes the key; a null key is dropped and counted.
+    ///
+    /// Every process holds the whole table, in a store that has no changelog but the topic itself.
+    /// The topic is read to its end before any record is processed, whatever `auto.offset.reset`
+    /// says. It must exist.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let cities: GlobalKTable<'_, String, String> = builder.global_table("cities");
+    /// let visits: KStream<'_, String, String> = builder.stream("visits");
+    /// let by_city = |_: &String, city: &String| city.clone();
+    /// visits.join_global(cities, by_city, |city: &String, land: &String| format!("{city}, {land}"))
+    ///     .to("out");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("cities").pipe("Oslo", "Norway")?;
+    /// driver.input::<String, String>("visits").pipe("ann", "Oslo")?;
+    /// let out = driver.output::<String, String>("out").read_map()?;
+    /// assert_eq!(out["ann"], "Oslo, Norway");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn global_table<K, V>(&self, topic: impl Into<Topic<K, V>>) -> GlobalKTable<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        let topic = topic.into();
+        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        self.global_table_with(topic, Consumed::new(), Materialized::with_shared_serdes(key, value))
+    }
+
+    /// As [`global_table`](Self::global_table), with a name, timestamps, or a store. Changelog
+    /// settings have no effect.
+    pub fn global_table_with<K, V>(
+        &self,
+        topic: impl Into<Topic<K, V>>,
+        consumed: Consumed<Option<K>, Option<V>>,
+        materialized: Materialized<K, V>,
+    ) -> GlobalKTable<'_, K, V>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+    {
+        let topic = topic.into();
+        let mut plan = self.plan();
+        let store = materialized.store.clone();
+        let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
+        let spec = materialized.key_value_store(store.clone());
+        let named = consumed.name.clone();
+        let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);
+        let name = plan.names.node_or(named, table_source::PREFIX);
+        let old_values = OldValues::Omit;
+        let settings = TableSettings { store: Some(store.clone()), old_values };
+        let processor = table_source::template::<Option<K>, Option<V>, K, V>(&settings);
+        let key: SharedSerde<Option<K>> = Arc::new(OptionSerde::new(Arc::clone(topic.key_serde())));
+        let value: SharedSerde<Option<V>> =
+            Arc::new(OptionSerde::new(Arc::clone(topic.value_serde())));
+        let template = SourceTemplate::new(consumed.source(key, value));
+        let topic = topic.name().clone();
+        let kind = GlobalStore { source, topic, template, processor, store: spec };
+        let kind = NodeKind::GlobalStore(kind);
+        plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
+        GlobalKTable::new(self, plan.add_global_table(store))
+    }
+
+    /// Adds a store that every task can read by its name, and that is filled from all partitions of
+    /// a topic by a processor of its own, `supplier`'s. Kafka's `addGlobalStore`.
+    ///
+    /// The topic is the store's changelog, whatever its declaration says: its records pass the
+    /// processor again where the store is filled anew.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Context, Processor, Stores as Connected};
+    /// # use streams_core::error::ProcessorError;
+    /// # use streams_core::record::Record;
+    /// # use streams_dsl::{Consumed, StreamsBuilder};
+    /// # use streams_state::{KeyValueStore, Stores};
+    /// # use streams_test::TopologyTestDriver;
+    /// struct Longest(KeyValueStore<String, String>);
+    ///
+    /// impl Processor<String, String> for Longest {
+    ///     type OutKey = ();
+    ///     type OutValue = ();
+    ///
+    ///     fn process(
+    ///         &mut self,
+    ///         record: Record<String, String>,
+    ///         _: &mut Context<'_, (), ()>,
+    ///     ) -> Result<(), ProcessorError> {
+    ///         let known = self.0.get(&record.key)?.unwrap_or_default();
+    ///         if record.value.len() > known.len() {
+    ///             self.0.put(&record.key, &record.value)?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let store = Stores::key_value::<String, String>("longest");
+    /// let fill = |stores: &Connected<'_, '_>| Ok(Longest(stores.store("longest")?));
+    /// builder.add_global_store::<String, String, _>(store, "words", Consumed::new(), fill);
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut words = driver.input::<String, String>("words");
+    /// words.pipe_all([("a", "three"), ("a", "two")])?;
+    /// let longest: KeyValueStore<String, String> = driver.store("longest")?;
+    /// assert_eq!(longest.get(&"a".to_owned())?.as_deref(), Some("three"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_global_store<K, V, P>(
+        &self,
+        store: impl Into<Arc<dyn StoreSpec>>,
+        topic: impl Into<Topic<K, V>>,
+        consumed: Consumed<K, V>,
+        supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+    ) where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        let (store, topic) = (store.into(), topic.into());
+        let mut plan = self.plan();
+        let named = consumed.name.clone();
+        let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);
+        let name = plan.names.node_or(named, table_source::PREFIX);
+        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        let template = SourceTemplate::new(consumed.source(key, value));
+        let processor = ProcessorTemplate::new(ProcessorNode::new(supplier));
+        let topic = topic.name().clone();
+        let kind = GlobalStore { source, topic, template, processor, store };
+        let kind = NodeKind::GlobalStore(kind);
+        plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
     }
 
     /// Adds a store for [`process`](KStream::process) and its kin, made by `streams_state::Stores`.

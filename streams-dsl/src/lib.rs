@@ -30,6 +30,7 @@ mod args;
 mod branched;
 mod builder;
 mod change;
+mod global_table;
 mod grouped_stream;
 mod grouped_table;
 mod null;
@@ -37,6 +38,7 @@ mod operators;
 mod plan;
 mod stream;
 mod table;
+mod view;
 mod window;
 mod windowed;
 
@@ -44,11 +46,12 @@ pub use streams_core::topology::Topic;
 pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
-    Branched, Consumed, Derived, DynamicProduced, Grouped, Materialized, Named, Printed, Produced,
-    Repartitioned, Topics,
+    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed,
+    Produced, Repartitioned, TableJoined, Topics,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;
+pub use self::global_table::GlobalKTable;
 pub use self::grouped_stream::KGroupedStream;
 pub use self::grouped_table::KGroupedTable;
 pub use self::null::OrNull;

@@ -11,7 +11,7 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::store::{Logging, RowOrder, Segments, StoreKind, StoreSpec};
 
-use crate::layer::changelog::RowFormat;
+use crate::layer::changelog::{LoggedHeaders, RowFormat};
 use crate::layer::{Layers, Retention};
 use crate::row_key::RowKeys;
 use crate::view::{
@@ -203,6 +203,7 @@ pub(crate) struct Factory {
     caching: Caching,
     logging: Logging,
     retention: Option<Duration>,
+    headers: LoggedHeaders,
     make: Arc<MakeHandle>,
 }
 
@@ -237,6 +238,10 @@ impl Factory {
     pub(crate) fn retention_layer(&self) -> Option<Retention> {
         let keys = RowKeys::of(self.kind)?;
         Some(Retention::new(keys, millis(self.retention?), self.medium))
+    }
+
+    pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
+        self.headers
     }
 
     pub(crate) const fn caching(&self) -> Caching {
@@ -302,7 +307,9 @@ impl<S> StoreBuilder<S> {
     fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
         let (medium, caching) = (Medium::Disk, Caching::Off);
         let logging = Logging::On(BTreeMap::new());
-        let factory = Factory { name, kind, medium, caching, logging, retention: None, make };
+        let headers = LoggedHeaders::None;
+        let retention = None;
+        let factory = Factory { name, kind, medium, caching, logging, retention, headers, make };
         Self { factory, view: PhantomData }
     }
 
@@ -347,6 +354,14 @@ impl<S> StoreBuilder<S> {
     ) -> Self {
         let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.factory.logging = Logging::On(settings.collect());
+        self
+    }
+
+    /// Gives the records of the changelog the headers of the record being processed. The store does
+    /// not keep them.
+    #[must_use]
+    pub fn with_logged_headers(mut self) -> Self {
+        self.factory.headers = LoggedHeaders::OfRecord;
         self
     }
 

@@ -75,7 +75,8 @@ impl StoresOfTask {
             let changelog = store.changelog.as_ref().map(|to| {
                 let topic = request.outbox.borrow_mut().topic(&to.topic);
                 let purpose = Purpose::Changelog { task: request.task_number, store: number };
-                Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, rows)
+                let format = (rows, factory.logged_headers());
+                Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, format)
             });
             let cache = match factory.caching() {
                 // Without bytes for caches there is none, as in Kafka; a cache of no bytes would

@@ -17,7 +17,7 @@ use crate::error::Pushed;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
 use crate::record::Record;
-use crate::store::TaskStores;
+use crate::store::{GlobalStores, TaskStores};
 use crate::topology::NodeId;
 
 /// Why a task could not be linked. All are faults of the program, found at the start.
@@ -117,6 +117,7 @@ pub struct NodeLinks<'a> {
     connected: &'a [StoreName],
     context: &'a Rc<TaskContext>,
     stores: &'a dyn TaskStores,
+    globals: Option<&'a dyn GlobalStores>,
     registry: &'a mut Registry,
 }
 
@@ -139,16 +140,19 @@ impl NodeLinks<'_> {
         self.context
     }
 
-    /// The handle of a connected store.
+    /// The handle of a connected store, or of a global one.
     ///
     /// # Errors
     /// When it is not connected or of another type.
     pub fn store<S: Clone + 'static>(&self, store: &StoreName) -> Result<S, LinkError> {
         let node = || self.name.clone();
-        if !self.connected.contains(store) {
-            return Err(LinkError::NotConnected { store: store.clone(), node: node() });
-        }
-        let handle = self.stores.handle(store);
+        let handle = if self.connected.contains(store) {
+            self.stores.handle(store)
+        } else {
+            let global = self.globals.and_then(|globals| globals.handle(store));
+            let missing = || LinkError::NotConnected { store: store.clone(), node: node() };
+            Some(global.ok_or_else(missing)?)
+        };
         handle.and_then(|handle| handle.downcast::<S>().ok()).map(|handle| *handle).ok_or_else(
             || LinkError::StoreType {
                 store: store.clone(),
@@ -180,6 +184,7 @@ impl NodeLinks<'_> {
 pub(crate) struct Linker<'a> {
     pub(crate) context: Rc<TaskContext>,
     pub(crate) stores: &'a dyn TaskStores,
+    pub(crate) globals: Option<&'a dyn GlobalStores>,
     pub(crate) outbox: SharedOutbox,
     pub(crate) task_number: u32,
     /// From the name in the topology to the name in Kafka.
@@ -386,6 +391,7 @@ where
             connected: place.connected,
             context: &linker.context,
             stores: linker.stores,
+            globals: linker.globals,
             registry: &mut linker.registry,
         };
         let cell: NodeCell<K, V> = self.0.make(&mut links, out)?;

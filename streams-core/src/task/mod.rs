@@ -18,7 +18,8 @@ use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
 use crate::record::{Headers, RecordBatch};
 use crate::store::{
-    CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
+    CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen,
+    TaskStores,
 };
 use crate::time::Timestamp;
 use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
@@ -34,6 +35,8 @@ pub struct TaskParts<'a> {
     pub names: TopicNames,
     /// Time, place, counts and handlers.
     pub context: Rc<TaskContext>,
+    /// The global stores, where there are any.
+    pub globals: Option<Rc<dyn GlobalStores>>,
     /// Opens the stores.
     pub backend: &'a dyn StateBackend,
     /// Where records go.
@@ -114,6 +117,7 @@ pub struct Task {
     subtopologies: Vec<SubtopologyId>,
     names: TopicNames,
     context: Rc<TaskContext>,
+    globals: Option<Rc<dyn GlobalStores>>,
     outbox: SharedOutbox,
     task_number: u32,
     graph: LinkedGraph,
@@ -161,6 +165,7 @@ impl Task {
             names: &parts.names,
             context: Rc::clone(&parts.context),
             stores: &*stores,
+            globals: parts.globals.as_deref(),
             outbox: Rc::clone(&parts.outbox),
             task_number: parts.task_number,
         });
@@ -172,6 +177,7 @@ impl Task {
             subtopologies: parts.subtopologies,
             names: parts.names,
             context: parts.context,
+            globals: parts.globals,
             outbox: parts.outbox,
             task_number: parts.task_number,
             graph,
@@ -488,6 +494,7 @@ impl Task {
             names: &self.names,
             context: Rc::clone(&self.context),
             stores: &*self.stores,
+            globals: self.globals.as_deref(),
             outbox: Rc::clone(&self.outbox),
             task_number: self.task_number,
         });

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
+use super::global::{self, GlobalStoreNodes, GlobalStoreParts};
 use super::graph;
 use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
 use crate::config::Optimization;
@@ -17,7 +18,7 @@ use crate::processor::{
     ConnectedStores, LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink,
     SinkDestination, SinkTemplate, Source, SourceTemplate,
 };
-use crate::store::StoreSpec;
+use crate::store::{Logging, StoreSpec};
 
 /// A fault of a topology.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -210,6 +211,7 @@ pub struct TopologyBuilder {
     repartition_topics: BTreeMap<TopicName, RepartitionCount>,
     copartitioned: Vec<Vec<NodeId>>,
     optimizations: Option<BTreeSet<Optimization>>,
+    globals: Vec<GlobalStoreNodes>,
     faults: Vec<TopologyError>,
 }
 
@@ -337,6 +339,41 @@ impl TopologyBuilder {
         }
     }
 
+    /// Adds a store that every task can read, and that is filled from all partitions of a topic by
+    /// a processor of its own. `supplier` is called once a process. The topic is the store's
+    /// changelog; it is read from its beginning before any task starts. Kafka's `addGlobalStore`.
+    pub fn global_store<K, V, P>(
+        &mut self,
+        store: impl Into<Arc<dyn StoreSpec>>,
+        (source_name, topic, source): (impl Into<NodeName>, impl Into<TopicName>, Source<K, V>),
+        (name, supplier): (
+            impl Into<NodeName>,
+            impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        ),
+    ) where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        self.add_global_store(GlobalStoreParts {
+            store: store.into(),
+            source: (source_name.into(), SourceTemplate::new(source)),
+            topic: topic.into(),
+            processor: (name.into(), ProcessorTemplate::new(ProcessorNode::new(supplier))),
+        });
+    }
+
+    /// Adds a global store of erased types.
+    pub fn add_global_store(&mut self, parts: GlobalStoreParts) {
+        let GlobalStoreParts { store, source, topic, processor } = parts;
+        let (name, store) = (store.name().clone(), store.with_logging(Logging::Off));
+        let source = self.add_source(source.0, vec![topic.clone()], None, source.1);
+        let processor = self.add_processor(processor.0, vec![source], processor.1);
+        self.add_store(store);
+        self.connect(processor, &name);
+        self.globals.push(GlobalStoreNodes { source, topic, store: name });
+    }
+
     /// Lets a processor use a store.
     pub fn connect(&mut self, node: NodeId, store: impl Into<StoreName>) {
         let store = store.into();
@@ -428,7 +465,8 @@ impl TopologyBuilder {
         if !faults.is_empty() {
             return Err(TopologyErrors(faults));
         }
-        let subtopologies = graph::subtopologies(&self.nodes);
+        let parts = graph::subtopologies(&self.nodes);
+        let (subtopologies, globals) = global::separate(parts, &self.globals);
         Ok(Topology(Arc::new(Parts {
             nodes: self.nodes,
             stores: self.stores,
@@ -436,6 +474,7 @@ impl TopologyBuilder {
             copartitioned,
             subtopologies,
             optimizations: self.optimizations,
+            globals,
         })))
     }
 

@@ -20,10 +20,15 @@ impl fmt::Display for TopologyDescription {
 impl TopologyDescription {
     pub(super) fn new(topology: &Topology) -> Self {
         let mut text = String::from("Topologies:\n ");
-        for subtopology in topology.subtopologies() {
-            let drawing = Drawing::new(topology, subtopology);
+        let of_tasks = topology.subtopologies().iter().map(|part| (part, "", "\n"));
+        let remark = " for global store (will not generate tasks)";
+        let globals = topology.global_stores().iter().map(|store| (&store.part, remark, ""));
+        let mut parts: Vec<_> = of_tasks.chain(globals).collect();
+        parts.sort_by_key(|(part, ..)| part.id.0);
+        for (part, remark, end) in parts {
+            let drawing = Drawing::new(topology, part);
             // Writing to a String cannot fail.
-            let _ = write!(text, "  Sub-topology: {}\n{drawing}\n", subtopology.id);
+            let _ = write!(text, "  Sub-topology: {}{remark}\n{drawing}{end}", part.id);
         }
         Self(text)
     }

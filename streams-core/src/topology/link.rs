@@ -7,7 +7,7 @@ use super::{NodeId, NodeKind, SubtopologyId, TopicNames, Topology};
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Linker, NodePlace, Registry, SourceNode, TaskContext};
-use crate::store::TaskStores;
+use crate::store::{GlobalStores, TaskStores};
 
 /// What a task is linked from.
 #[expect(missing_debug_implementations, reason = "stores and outbox are trait objects")]
@@ -22,6 +22,8 @@ pub struct LinkTask<'a> {
     pub context: Rc<TaskContext>,
     /// The task's stores.
     pub stores: &'a dyn TaskStores,
+    /// The global stores, where there are any.
+    pub globals: Option<&'a dyn GlobalStores>,
     /// Where its records go.
     pub outbox: SharedOutbox,
     /// The task's number in its worker.
@@ -39,7 +41,7 @@ pub(crate) struct LinkedGraph {
 impl Topology {
     /// The nodes of these sub-topologies, in the order of addition.
     fn nodes_of(&self, subtopologies: &[SubtopologyId]) -> Vec<NodeId> {
-        let parts = subtopologies.iter().filter_map(|id| self.subtopology(*id));
+        let parts = subtopologies.iter().filter_map(|id| self.part(*id));
         let mut nodes: Vec<NodeId> = parts.flat_map(|part| part.nodes.iter().copied()).collect();
         nodes.sort_unstable();
         nodes
@@ -58,6 +60,7 @@ impl Topology {
         let mut linker = Linker {
             context: Rc::clone(&task.context),
             stores: task.stores,
+            globals: task.globals,
             outbox: task.outbox,
             task_number: task.task_number,
             topic_name: &topic_name,

@@ -3,6 +3,7 @@
 mod builder;
 mod copartition;
 mod describe;
+mod global;
 mod graph;
 mod internal_topics;
 mod link;
@@ -19,6 +20,7 @@ use self::builder::BuilderId;
 pub use self::builder::{NodeHandle, TopologyBuilder, TopologyError, TopologyErrors};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
 pub use self::describe::TopologyDescription;
+pub use self::global::{GlobalStore, GlobalStoreParts};
 pub use self::graph::Subtopology;
 pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
 pub use self::link::LinkTask;
@@ -116,6 +118,7 @@ pub(crate) struct Parts {
     pub(crate) copartitioned: Vec<Vec<TopicName>>,
     pub(crate) subtopologies: Vec<Subtopology>,
     pub(crate) optimizations: Option<BTreeSet<Optimization>>,
+    pub(crate) globals: Vec<GlobalStore>,
 }
 
 impl fmt::Debug for Topology {
@@ -135,7 +138,7 @@ impl Topology {
         TopologyDescription::new(self)
     }
 
-    /// The sub-topologies, in the order of their numbers.
+    /// The sub-topologies that run as tasks, in the order of their numbers.
     #[must_use]
     pub fn subtopologies(&self) -> &[Subtopology] {
         &self.0.subtopologies
@@ -144,7 +147,25 @@ impl Topology {
     /// The sub-topology of this number.
     #[must_use]
     pub fn subtopology(&self, id: SubtopologyId) -> Option<&Subtopology> {
-        self.0.subtopologies.get(id.0 as usize)
+        self.0.subtopologies.iter().find(|part| part.id == id)
+    }
+
+    /// The global stores, in the order of their numbers.
+    #[must_use]
+    pub fn global_stores(&self) -> &[GlobalStore] {
+        &self.0.globals
+    }
+
+    /// Whether this store is global.
+    #[must_use]
+    pub fn is_global(&self, store: &StoreName) -> bool {
+        self.0.globals.iter().any(|global| global.store == *store)
+    }
+
+    /// The nodes of this number, be they of tasks or of a global store.
+    pub(crate) fn part(&self, id: SubtopologyId) -> Option<&Subtopology> {
+        let globals = self.0.globals.iter().map(|global| &global.part);
+        self.0.subtopologies.iter().chain(globals).find(|part| part.id == id)
     }
 
     /// The stores, in the order of addition.

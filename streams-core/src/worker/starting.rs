@@ -78,6 +78,7 @@ impl Worker {
             subtopologies: vec![to_start.task.subtopology],
             names: settings.names.clone(),
             context,
+            globals: None,
             backend: &*settings.backend,
             outbox: self.plane.outbox(),
             cache: Rc::clone(&self.cache),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use streams_core::error::{ProcessorError, Pushed};
+use streams_core::error::{ProcessorError, Pushed, StoreError, TaskError};
 use streams_core::metrics::DropReason;
 use streams_core::names::NodeName;
 use streams_core::processor::{NodeLinks, TaskContext};
@@ -25,10 +25,26 @@ impl Place {
         self.task.settle(&self.name, Err(error))
     }
 
+    /// A store could not be read.
+    #[cold]
+    pub(super) fn store_failure(&self, error: StoreError) -> Box<TaskError> {
+        self.task.store_failure(error)
+    }
+
+    /// The partition whose records the task takes.
+    pub(super) fn partition(&self) -> i32 {
+        self.task.task().partition
+    }
+
     /// A record without the key or value that the operator needs is left out.
     pub(super) fn drop_record(&self, reason: DropReason) -> Pushed {
-        self.task.drop_record(reason);
+        self.count_dropped(reason);
         Ok(())
+    }
+
+    /// The same, where work is left to do for the record.
+    pub(super) fn count_dropped(&self, reason: DropReason) {
+        self.task.drop_record(reason);
     }
 
     /// Runs what reads and writes stores: they see the time and headers of this record.

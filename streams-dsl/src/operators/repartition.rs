@@ -37,7 +37,7 @@ where
 }
 
 /// The source behind a repartition topic.
-pub(super) fn source<K, V>(key: &SharedSerde<K>, value: &SharedSerde<V>) -> SourceTemplate
+pub(crate) fn source<K, V>(key: &SharedSerde<K>, value: &SharedSerde<V>) -> SourceTemplate
 where
     K: Clone + 'static,
     V: Clone + 'static,
@@ -51,7 +51,7 @@ where
 }
 
 /// The sink before a repartition topic.
-pub(super) fn sink<K, V>(
+pub(crate) fn sink<K, V>(
     topic: &TopicName,
     key: &SharedSerde<K>,
     value: &SharedSerde<V>,

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{Pushed, StoreError};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
-use streams_state::OldValues;
+use streams_state::{OldValues, Timestamped};
 
 use super::Place;
 use super::table_output::{Row, Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
+use crate::view::{LookUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-FILTER-";
 
@@ -107,4 +108,27 @@ where
         let place = Place::of(links);
         Ok(stored_node(links, StoredFilter { holds, output, place }))
     })
+}
+
+/// The rows of a filtered table that is not stored.
+struct FilteredRows<K, V, F> {
+    holds: Arc<F>,
+    rows: View<K, V>,
+}
+
+impl<K, V, F: Fn(&K, &V) -> bool> LookUp<K, V> for FilteredRows<K, V, F> {
+    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
+        let row = self.rows.look_up(key)?;
+        Ok(row.filter(|row| (self.holds)(key, &row.value)))
+    }
+}
+
+/// The rows for which `holds` does.
+pub(crate) fn rows<K, V, F>(holds: Arc<F>, rows: TableView<K, V>) -> TableView<K, V>
+where
+    K: 'static,
+    V: 'static,
+    F: Fn(&K, &V) -> bool + Send + Sync + 'static,
+{
+    rows.computed(move |rows| FilteredRows { holds: Arc::clone(&holds), rows })
 }

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{Pushed, StoreError};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
-use streams_state::OldValues;
+use streams_state::{OldValues, Timestamped};
 
 use super::Place;
 use super::table_output::{Row, Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
+use crate::view::{LookUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-MAPVALUES-";
 
@@ -103,4 +104,30 @@ where
         let place = Place::of(links);
         Ok(stored_node::<K, Change<V>, _>(links, StoredMap { f, output, place }))
     })
+}
+
+/// The rows of a mapped table that is not stored.
+struct MappedRows<K, V, F> {
+    f: Arc<F>,
+    rows: View<K, V>,
+}
+
+impl<K, V, N, F: Fn(&K, V) -> Option<N>> LookUp<K, N> for MappedRows<K, V, F> {
+    fn look_up(&self, key: &K) -> Result<Option<Timestamped<N>>, StoreError> {
+        let Some(Timestamped { value, timestamp }) = self.rows.look_up(key)? else {
+            return Ok(None);
+        };
+        Ok((self.f)(key, value).map(|value| Timestamped { value, timestamp }))
+    }
+}
+
+/// What `f` makes of each row.
+pub(crate) fn rows<K, V, N, F>(f: Arc<F>, rows: TableView<K, V>) -> TableView<K, N>
+where
+    K: 'static,
+    V: 'static,
+    N: 'static,
+    F: Fn(&K, V) -> Option<N> + Send + Sync + 'static,
+{
+    rows.computed(move |rows| MappedRows { f: Arc::clone(&f), rows })
 }

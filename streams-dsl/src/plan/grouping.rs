@@ -86,6 +86,29 @@ impl Plan {
         node
     }
 
+    /// The repartition node behind a stream that is to be joined. Joins without a name share it, but
+    /// each takes the indices of its own, as in Kafka.
+    pub(crate) fn repartitioned_for_join(
+        &mut self,
+        stream: PlanId,
+        name: Option<&NodeName>,
+        channel: Channel,
+    ) -> PlanId {
+        let base = name.unwrap_or_else(|| self.name_of(stream)).as_str().to_owned();
+        let shares = base == self.name_of(stream).as_str();
+        let names = self.names.repartition(&base);
+        let shared = self.repartitioned_for_joins.get(&stream).copied();
+        let fits = |node: &PlanId| shares && self.node(*node).forwards == channel.types;
+        if let Some(shared) = shared.filter(fits) {
+            return shared;
+        }
+        let (origin, filter) = (RepartitionOrigin::Operator, KeyFilter::All);
+        let node = self.insert_repartition(Repartition { names, channel, origin, filter });
+        self.attach(stream, node);
+        self.repartitioned_for_joins.insert(stream, node);
+        node
+    }
+
     pub(crate) fn insert_repartition(&mut self, repartition: Repartition) -> PlanId {
         let (name, types) = (repartition.names.source.clone(), repartition.channel.types);
         self.insert(LogicalNode::new(name, NodeKind::Repartition(repartition), types))

@@ -1,14 +1,15 @@
 //! Writing a plan to a topology: parents first, else by priority.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use streams_core::names::{StoreName, TopicName};
 use streams_core::processor::ProcessorTemplate;
-use streams_core::topology::{NodeId, RepartitionCount, TopologyBuilder};
+use streams_core::topology::{GlobalStoreParts, NodeId, RepartitionCount, TopologyBuilder};
 
 use super::{
-    KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin, Sinking, StreamSource,
-    TableId, TableRepartition, TableSource,
+    GlobalStore, InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition,
+    RepartitionOrigin, Sinking, StreamSource, TableId, TableJoin, TableRepartition, TableSource,
 };
 
 /// What a plan says, as nodes of a topology.
@@ -16,7 +17,8 @@ pub(super) fn lower(mut plan: Plan) -> TopologyBuilder {
     let mut topology = TopologyBuilder::new();
     plan.names.faults().into_iter().for_each(|fault| topology.fault(fault.into()));
     std::mem::take(&mut plan.faults).into_iter().for_each(|fault| topology.fault(fault));
-    let mut writer = Writer { plan: &plan, topology, written: BTreeMap::new() };
+    let (written, sources) = (BTreeMap::new(), BTreeMap::new());
+    let mut writer = Writer { plan: &plan, topology, written, sources };
     let mut ready = BTreeSet::from([(0, Plan::ROOT)]);
     while let Some((_, id)) = ready.pop_first() {
         if writer.written.contains_key(&id) {
@@ -29,6 +31,10 @@ pub(super) fn lower(mut plan: Plan) -> TopologyBuilder {
         let children = children.filter(|(_, child)| child.parents.iter().all(is_written));
         ready.extend(children.map(|(id, child)| (child.priority, id)));
     }
+    for group in plan.copartitioned_sources() {
+        let sources = group.iter().filter_map(|source| writer.sources.get(source).copied());
+        writer.topology.copartition(sources.collect::<Vec<_>>());
+    }
     writer.topology
 }
 
@@ -37,6 +43,8 @@ struct Writer<'a> {
     topology: TopologyBuilder,
     /// The node that forwards what a node of the plan forwards; none for stores and the root.
     written: BTreeMap<PlanId, Option<NodeId>>,
+    /// The source of each node of the plan that has one.
+    sources: BTreeMap<PlanId, NodeId>,
 }
 
 impl Writer<'_> {
@@ -52,7 +60,10 @@ impl Writer<'_> {
                 None
             }
             NodeKind::StreamSource(StreamSource { topics, reset, template, .. }) => {
-                Some(self.topology.add_source(name(), topics.clone(), *reset, template.clone()))
+                let (topics, template) = (topics.clone(), template.clone());
+                let source = self.topology.add_source(name(), topics, *reset, template);
+                self.sources.insert(id, source);
+                Some(source)
             }
             NodeKind::TableSource(source) => Some(self.table_source(id, source)),
             NodeKind::Processor(processing) => {
@@ -60,9 +71,29 @@ impl Writer<'_> {
                 Some(self.processor(id, parents, template, &processing.stores))
             }
             NodeKind::Table(table) => Some(self.table(id, parents, *table)),
+            NodeKind::TableJoin(join) => Some(self.table_join(id, join)),
             NodeKind::Repartition(repartition) => Some(self.repartition(id, parents, repartition)),
             NodeKind::TableRepartition(repartition) => {
                 Some(self.table_repartition(id, parents, repartition))
+            }
+            NodeKind::GlobalStore(GlobalStore { source, topic, template, processor, store }) => {
+                self.topology.add_global_store(GlobalStoreParts {
+                    store: Arc::clone(store),
+                    source: (source.clone(), template.clone()),
+                    topic: topic.clone(),
+                    processor: (name(), processor.clone()),
+                });
+                None
+            }
+            NodeKind::Keeper(Keeper { template, store }) => {
+                self.topology.add_store(Arc::clone(store));
+                let stores = [store.name().clone()];
+                Some(self.processor(id, parents, template.clone(), &stores))
+            }
+            NodeKind::InternalSink(InternalSink { topic, template }) => {
+                let (topic, template) = (topic.clone(), template.clone());
+                self.topology.add_repartition_topic(topic.clone(), RepartitionCount::Derived);
+                Some(self.topology.add_sink(name(), parents, Some(topic), template))
             }
             NodeKind::Sink(Sinking { topic, template }) => {
                 Some(self.topology.add_sink(name(), parents, topic.clone(), template.clone()))
@@ -97,6 +128,7 @@ impl Writer<'_> {
         let topics = vec![source.topic.clone()];
         let (name, template) = (source.source.clone(), source.template.clone());
         let parent = self.topology.add_source(name, topics, source.reset, template);
+        self.sources.insert(id, parent);
         self.table(id, vec![parent], source.table)
     }
 
@@ -121,7 +153,24 @@ impl Writer<'_> {
         let (sink, template) = (names.sink.clone(), (channel.sink)(&topic));
         self.topology.add_sink(sink, vec![filter], Some(topic.clone()), template);
         let name = self.plan.name_of(id).clone();
-        self.topology.add_source(name, vec![topic], None, channel.source.clone())
+        let source = self.topology.add_source(name, vec![topic], None, channel.source.clone());
+        self.sources.insert(id, source);
+        source
+    }
+
+    fn table_join(&mut self, id: PlanId, join: &TableJoin) -> NodeId {
+        let settings = self.plan.table(join.table).settings();
+        let sides = [&join.this, &join.other];
+        let nodes = sides.map(|side| {
+            let parent = self.written.get(&side.changes).copied().flatten();
+            let (name, template) = (side.name.clone(), (side.make)(&settings));
+            self.topology.add_processor(name, parent.into_iter().collect(), template)
+        });
+        let merge = self.table(id, nodes.to_vec(), join.table);
+        for (node, side) in nodes.into_iter().zip(sides) {
+            side.stores.iter().for_each(|store| self.topology.connect(node, store));
+        }
+        merge
     }
 
     fn table_repartition(
@@ -135,6 +184,9 @@ impl Writer<'_> {
         let template = (channel.sink)(topic);
         self.topology.add_sink(sink.clone(), parents, Some(topic.clone()), template);
         let name = self.plan.name_of(id).clone();
-        self.topology.add_source(name, vec![topic.clone()], None, channel.source.clone())
+        let topics = vec![topic.clone()];
+        let source = self.topology.add_source(name, topics, None, channel.source.clone());
+        self.sources.insert(id, source);
+        source
     }
 }

@@ -3,6 +3,7 @@
 //! Nodes are added in the order of the program and written to the topology in the order of their
 //! priority, as Kafka does: generated names, sub-topologies and tasks follow from both.
 
+mod copartition;
 mod grouping;
 mod lower;
 mod names;
@@ -11,21 +12,25 @@ mod optimize;
 mod table;
 
 use std::any::TypeId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::{IndexMap, IndexSet};
 use streams_core::config::Optimization;
-use streams_core::names::NodeName;
+use streams_core::names::{NodeName, StoreName};
 use streams_core::topology::{Topology, TopologyError, TopologyErrors};
 
 use self::grouping::Grouping;
 pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
-    Channel, Effect, KeyFilter, LogicalNode, NodeKind, PlanId, Processing, Repartition,
-    RepartitionOrigin, Sinking, StreamSource, TableChannel, TableRepartition, TableSource,
+    Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
+    NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, Sinking, StreamSource,
+    TableChannel, TableJoin, TableRepartition, TableSource,
 };
-pub(crate) use self::table::{Demand, MakeTable, Presence, Table, TableId, TableSettings};
+pub(crate) use self::table::{
+    ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
+};
+use crate::global_table::GlobalTableId;
 
 /// The plan of one builder.
 pub(crate) struct Plan {
@@ -34,6 +39,12 @@ pub(crate) struct Plan {
     tables: Vec<Table>,
     grouped_streams: Vec<Grouping<Channel>>,
     grouped_tables: Vec<Grouping<TableChannel>>,
+    /// Nodes whose sources must have equally many partitions.
+    copartitioned: Vec<Vec<PlanId>>,
+    /// The stores of global tables.
+    global_stores: Vec<StoreName>,
+    /// The repartition node that the joins of a stream share, by the stream's node.
+    repartitioned_for_joins: BTreeMap<PlanId, PlanId>,
     /// How many priorities were given.
     priorities: usize,
     /// Nodes that change the key, with the repartition nodes below that could become one.
@@ -60,6 +71,9 @@ impl Plan {
             tables: Vec::new(),
             grouped_streams: Vec::new(),
             grouped_tables: Vec::new(),
+            copartitioned: Vec::new(),
+            global_stores: Vec::new(),
+            repartitioned_for_joins: BTreeMap::new(),
             priorities: 0,
             rekeyed: IndexMap::new(),
             merges: IndexSet::new(),
@@ -81,6 +95,16 @@ impl Plan {
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = PlanId> + use<> {
         (0..self.nodes.len()).map(PlanId)
+    }
+
+    pub(crate) fn add_global_table(&mut self, store: StoreName) -> GlobalTableId {
+        self.global_stores.push(store);
+        GlobalTableId(self.global_stores.len() - 1)
+    }
+
+    pub(crate) fn global_store(&self, id: GlobalTableId) -> StoreName {
+        // Ids come from `add_global_table`, and stores are never taken out.
+        self.global_stores[id.0].clone()
     }
 
     pub(crate) fn fault(&mut self, fault: TopologyError) {

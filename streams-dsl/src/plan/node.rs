@@ -11,7 +11,7 @@ use streams_core::topology::{OffsetReset, RepartitionCount};
 
 use super::Partitioning;
 use super::names::RepartitionNames;
-use super::table::TableId;
+use super::table::{MakeTable, TableId};
 
 /// A node, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,10 @@ pub(crate) struct LogicalNode {
     pub(crate) kind: NodeKind,
     pub(crate) effect: Effect,
     pub(crate) partitioning: Partitioning,
+    pub(crate) null_keys: NullKeys,
+    /// A node beside it that is joined: its topics must match those above this node, though no edge
+    /// leads there.
+    pub(crate) joined_with: Option<PlanId>,
     /// The types of key and value that it forwards, as a pair.
     pub(crate) forwards: TypeId,
     pub(super) parents: IndexSet<PlanId>,
@@ -54,9 +58,15 @@ pub(crate) enum NodeKind {
     Processor(Processing),
     /// A processor whose changes are a table.
     Table(TableId),
+    TableJoin(TableJoin),
     Repartition(Repartition),
     TableRepartition(TableRepartition),
     Sink(Sinking),
+    GlobalStore(GlobalStore),
+    /// A processor with a store that comes with it, and may come with others too.
+    Keeper(Keeper),
+    /// A sink whose topic is internal to the application.
+    InternalSink(InternalSink),
 }
 
 pub(crate) struct StreamSource {
@@ -73,6 +83,33 @@ pub(crate) struct TableSource {
     pub(crate) reset: Option<OffsetReset>,
     pub(crate) template: SourceTemplate,
     pub(crate) table: TableId,
+}
+
+/// The processors of a join of two tables: one for the changes of each, and one that puts the
+/// results together.
+pub(crate) struct TableJoin {
+    pub(crate) this: JoinSide,
+    pub(crate) other: JoinSide,
+    /// The result.
+    pub(crate) table: TableId,
+}
+
+/// The processor for the changes of one table of a join.
+pub(crate) struct JoinSide {
+    pub(crate) name: NodeName,
+    /// The table's node.
+    pub(crate) changes: PlanId,
+    /// Where the rows of the other table are.
+    pub(crate) stores: Vec<StoreName>,
+    pub(crate) make: Box<MakeTable>,
+}
+
+/// Whether a node takes records without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NullKeys {
+    Dropped,
+    /// A left join pairs them with nothing; repartitions above let them through.
+    Joined,
 }
 
 pub(crate) struct Processing {
@@ -140,6 +177,25 @@ pub(crate) struct TableChannel {
     pub(crate) source: SourceTemplate,
 }
 
+/// A source and the processor that fills a global store.
+pub(crate) struct GlobalStore {
+    pub(crate) source: NodeName,
+    pub(crate) topic: TopicName,
+    pub(crate) template: SourceTemplate,
+    pub(crate) processor: ProcessorTemplate,
+    pub(crate) store: Arc<dyn StoreSpec>,
+}
+
+pub(crate) struct Keeper {
+    pub(crate) template: ProcessorTemplate,
+    pub(crate) store: Arc<dyn StoreSpec>,
+}
+
+pub(crate) struct InternalSink {
+    pub(crate) topic: TopicName,
+    pub(crate) template: SinkTemplate,
+}
+
 pub(crate) struct Sinking {
     /// Without one, it is computed.
     pub(crate) topic: Option<TopicName>,
@@ -154,6 +210,8 @@ impl LogicalNode {
             kind,
             effect: Effect::None,
             partitioning: Partitioning::ByKey,
+            null_keys: NullKeys::Dropped,
+            joined_with: None,
             forwards,
             parents: IndexSet::new(),
             children: IndexSet::new(),
@@ -167,5 +225,13 @@ impl LogicalNode {
 
     pub(crate) fn partitioning(self, partitioning: Partitioning) -> Self {
         Self { partitioning, ..self }
+    }
+
+    pub(crate) fn null_keys(self, null_keys: NullKeys) -> Self {
+        Self { null_keys, ..self }
+    }
+
+    pub(crate) fn joined_with(self, other: PlanId) -> Self {
+        Self { joined_with: Some(other), ..self }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables of a plan: which are stored, and which send old values. Both are known only when the
 //! whole program is.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use streams_core::names::StoreName;
@@ -10,6 +11,7 @@ use streams_core::store::{Logging, StoreSpec};
 use streams_state::OldValues;
 
 use super::Plan;
+use crate::view::TableView;
 
 /// A table, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) enum Presence {
     OnDemand,
     /// Its rows are computed from those of this table as they pass.
     Computed(TableId),
+    /// Its rows are computed from those of two tables as they pass.
+    Joined,
 }
 
 /// How insistently old values are asked for.
@@ -48,9 +52,17 @@ pub(crate) struct TableSettings {
     pub(crate) old_values: OldValues,
 }
 
+/// How the rows of a table that is not stored are computed: the views that they are computed from
+/// may take stores into use.
+pub(crate) type ComputeRows<K, V> = dyn Fn(&mut Plan) -> TableView<K, V>;
+
 /// A table.
 pub(crate) struct Table {
     presence: Presence,
+    /// The tables of a join, which send old values whenever the join does.
+    joins: Option<[TableId; 2]>,
+    /// An `Arc<ComputeRows<K, V>>` of the table's types, where rows can be computed.
+    rows: Option<Box<dyn Any>>,
     store: Option<Arc<dyn StoreSpec>>,
     old_values: OldValues,
     make: Box<MakeTable>,
@@ -63,12 +75,27 @@ impl Table {
         store: Option<Arc<dyn StoreSpec>>,
         make: impl Fn(&TableSettings) -> ProcessorTemplate + 'static,
     ) -> Self {
-        Self { presence, store, old_values: OldValues::Omit, make: Box::new(make) }
+        let (joins, rows) = (None, None);
+        Self { presence, joins, rows, store, old_values: OldValues::Omit, make: Box::new(make) }
     }
 
     /// The same table, whose changes carry old values from the start.
     pub(crate) fn sending_old_values(self) -> Self {
         Self { old_values: OldValues::Send, ..self }
+    }
+
+    /// The same table, as the join of these two.
+    pub(crate) fn joining(self, tables: [TableId; 2]) -> Self {
+        Self { joins: Some(tables), ..self }
+    }
+
+    /// The same table, whose rows are computed so where it is not stored.
+    pub(crate) fn with_rows<K: 'static, V: 'static>(
+        self,
+        rows: impl Fn(&mut Plan) -> TableView<K, V> + 'static,
+    ) -> Self {
+        let rows: Arc<ComputeRows<K, V>> = Arc::new(rows);
+        Self { rows: Some(Box::new(rows)), ..self }
     }
 
     fn is_stored(&self) -> bool {
@@ -86,10 +113,15 @@ impl Table {
         self.store = self.store.take().map(|store| store.with_logging(logging));
     }
 
+    /// What its processors have to know.
+    pub(super) fn settings(&self) -> TableSettings {
+        let store = self.store().map(|store| store.name().clone());
+        TableSettings { store, old_values: self.old_values }
+    }
+
     /// Its processor.
     pub(super) fn template(&self) -> ProcessorTemplate {
-        let store = self.store().map(|store| store.name().clone());
-        (self.make)(&TableSettings { store, old_values: self.old_values })
+        (self.make)(&self.settings())
     }
 
     /// The name to query it by.
@@ -119,8 +151,11 @@ impl Plan {
         if self.table(id).old_values == OldValues::Send {
             return true;
         }
+        for joined in self.table(id).joins.into_iter().flatten() {
+            self.send_old_values(joined, Demand::Needed);
+        }
         match (self.table(id).presence.clone(), demand) {
-            (Presence::Queryable | Presence::Stored, _) => {}
+            (Presence::Queryable | Presence::Stored | Presence::Joined, _) => {}
             (Presence::OnDemand, Demand::IfStored) => return false,
             (Presence::OnDemand, Demand::Needed) => self.table_mut(id).presence = Presence::Stored,
             (Presence::Computed(parent), _) => {
@@ -131,5 +166,21 @@ impl Plan {
         }
         self.table_mut(id).old_values = OldValues::Send;
         true
+    }
+
+    /// The rows of a table, for a node beside it. A table that is read from a topic gets a store.
+    pub(crate) fn view<K: 'static, V: 'static>(&mut self, id: TableId) -> TableView<K, V> {
+        if self.table(id).presence == Presence::OnDemand {
+            self.table_mut(id).presence = Presence::Stored;
+        }
+        let table = self.table(id);
+        let rows = table.rows.as_ref().filter(|_| !table.is_stored());
+        let rows = rows.and_then(|rows| rows.downcast_ref::<Arc<ComputeRows<K, V>>>()).cloned();
+        match (rows, self.table(id).store()) {
+            (Some(rows), _) => rows(self),
+            (None, Some(store)) => TableView::of_store(store.name()),
+            // A table that is neither stored nor computed is not made; linking would name it.
+            (None, None) => TableView::of_store(&format!("table #{}", id.0).into()),
+        }
     }
 }

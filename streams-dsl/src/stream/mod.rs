@@ -1,5 +1,7 @@
 //! Streams.
 
+mod global_joins;
+mod joins;
 mod keys;
 mod maps;
 

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod faults;
+mod joins;
 mod names;
 mod processors;
 mod streams;

@@ -47,6 +47,10 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
     }
+    // Tasks would be linked without the store, and blame the processor that asks for it.
+    if let Some(global) = parts.topology.global_stores().first() {
+        return Err(StreamsError::GlobalStoreUnavailable(global.store.clone()));
+    }
     let application = config.application_id().as_str().into();
     let directory = StateDirectory::open(&config.state().dir, &application)?;
     let budget = config.state().memory_budget_bytes;

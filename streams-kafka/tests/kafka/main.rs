@@ -13,6 +13,7 @@ mod support;
 
 mod crashes;
 mod faults;
+mod joins;
 mod outages;
 mod running;
 mod shapes;

@@ -15,6 +15,14 @@ pub(crate) enum RowFormat {
     Timestamped,
 }
 
+/// Whether the records of a changelog have headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoggedHeaders {
+    None,
+    /// Those of the record being processed.
+    OfRecord,
+}
+
 /// Bytes that a timestamp takes at the start of a row.
 pub(crate) const TIMESTAMP_BYTES: usize = size_of::<i64>();
 
@@ -31,6 +39,7 @@ pub(crate) struct Changelog {
     partition: i32,
     purpose: Purpose,
     rows: RowFormat,
+    headers: LoggedHeaders,
 }
 
 impl Changelog {
@@ -38,9 +47,9 @@ impl Changelog {
         outbox: SharedOutbox,
         (topic, partition): (TopicId, i32),
         purpose: Purpose,
-        rows: RowFormat,
+        (rows, headers): (RowFormat, LoggedHeaders),
     ) -> Self {
-        Self { outbox, topic, partition, purpose, rows }
+        Self { outbox, topic, partition, purpose, rows, headers }
     }
 
     /// Sends one change. The changelog of a timestamped store has the row's timestamp as the
@@ -59,13 +68,17 @@ impl Changelog {
             Some((timestamp, value)) => (timestamp, Some(value)),
             None => (context.timestamp(), row),
         };
+        let headers = match self.headers {
+            LoggedHeaders::None => Headers::new(),
+            LoggedHeaders::OfRecord => context.headers(),
+        };
         self.outbox.borrow_mut().send(OutRecord {
             topic: self.topic,
             destination: Destination::Partition(self.partition),
             key: Some(key),
             value,
             timestamp: Some(timestamp),
-            headers: &Headers::new(),
+            headers: &headers,
             purpose: self.purpose,
         })
     }

@@ -1,6 +1,7 @@
 //! What a driver does: it feeds tasks from the model, runs them, and commits.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use streams_core::topology::TopicNames;
 
 use super::builder::{CommitWhen, DriverBuilder, Layout};
 use super::error::TestError;
+use super::global::GlobalTask;
 use super::tasks;
 use crate::model::{CommittedOffset, KafkaModel, ModelBatch, ModelPlane, ModelRecord, NewRecord};
 
@@ -31,27 +33,6 @@ impl RunningTask {
         Self { task, positions, changed: BTreeMap::new() }
     }
 
-    /// Queues what lies in the input partitions, in the order in which it was appended.
-    fn feed(&mut self, kafka: &KafkaModel, now: Timestamp) -> Result<(), TestError> {
-        let mut arrived: Vec<(usize, Arc<ModelRecord>)> = Vec::new();
-        for (slot, position) in self.positions.iter_mut().enumerate() {
-            let Some(input) = self.task.partitions().get(slot) else { continue };
-            let records = kafka.read(input, *position, usize::MAX).unwrap_or_default();
-            if let Some(last) = records.last() {
-                *position = last.offset + 1;
-            }
-            arrived.extend(records.into_iter().map(|record| (slot, record)));
-        }
-        arrived.sort_by_key(|(_, record)| record.sequence);
-        for (slot, record) in arrived {
-            self.task.add(slot, Box::new(ModelBatch::new(vec![record])), now)?;
-        }
-        for slot in 0..self.positions.len() {
-            self.task.set_lag(slot, Some(0));
-        }
-        Ok(())
-    }
-
     /// By store: the position to keep with its data.
     fn store_positions(&mut self) -> Vec<(usize, i64)> {
         let mut positions = std::mem::take(&mut self.changed);
@@ -66,11 +47,38 @@ impl RunningTask {
     }
 }
 
+/// Queues what lies in a task's input partitions, in the order in which it was appended.
+pub(super) fn feed(
+    task: &mut Task,
+    positions: &mut [i64],
+    kafka: &KafkaModel,
+    now: Timestamp,
+) -> Result<(), TestError> {
+    let mut arrived: Vec<(usize, Arc<ModelRecord>)> = Vec::new();
+    for (slot, position) in positions.iter_mut().enumerate() {
+        let Some(input) = task.partitions().get(slot) else { continue };
+        let records = kafka.read(input, *position, usize::MAX).unwrap_or_default();
+        if let Some(last) = records.last() {
+            *position = last.offset + 1;
+        }
+        arrived.extend(records.into_iter().map(|record| (slot, record)));
+    }
+    arrived.sort_by_key(|(_, record)| record.sequence);
+    for (slot, record) in arrived {
+        task.add(slot, Box::new(ModelBatch::new(vec![record])), now)?;
+    }
+    for slot in 0..positions.len() {
+        task.set_lag(slot, Some(0));
+    }
+    Ok(())
+}
+
 pub(super) struct Engine {
     pub(super) setup: DriverBuilder,
     pub(super) kafka: KafkaModel,
     pub(super) plane: ModelPlane,
     pub(super) tasks: Vec<RunningTask>,
+    pub(super) globals: Option<Rc<GlobalTask>>,
     pub(super) now: Timestamp,
     inputs: Vec<TopicName>,
     /// By topic: how many records without a key were piped.
@@ -85,8 +93,15 @@ impl Engine {
         let kafka = tasks::topics(&setup, &names)?;
         kafka.set_now(setup.now);
         let plane = ModelPlane::new(&kafka);
-        let tasks = tasks::tasks(&setup, &names, &kafka, &plane.outbox())?;
+        let globals = GlobalTask::of(&setup, &names, &kafka, &plane.outbox())?;
+        if let Some(globals) = &globals {
+            globals.start(setup.now)?;
+            globals.catch_up(&kafka, setup.now)?;
+        }
+        let tasks = tasks::tasks(&setup, &names, &kafka, &plane.outbox(), globals.as_ref())?;
         let sources = setup.topology.subtopologies().iter().flat_map(|part| &part.source_topics);
+        let global = setup.topology.global_stores().iter().map(|global| &global.topic);
+        let sources = sources.chain(global);
         let inputs = sources.map(|topic| names.in_kafka(&setup.topology, topic)).collect();
         let mut engine = Self {
             now: setup.now,
@@ -94,6 +109,7 @@ impl Engine {
             kafka,
             plane,
             tasks,
+            globals,
             inputs,
             without_key: BTreeMap::new(),
             since_commit: 0,
@@ -138,7 +154,12 @@ impl Engine {
     }
 
     fn feed(&mut self) -> Result<(), TestError> {
-        self.tasks.iter_mut().try_for_each(|running| running.feed(&self.kafka, self.now))
+        if let Some(globals) = &self.globals {
+            globals.catch_up(&self.kafka, self.now)?;
+        }
+        self.tasks.iter_mut().try_for_each(|running| {
+            feed(&mut running.task, &mut running.positions, &self.kafka, self.now)
+        })
     }
 
     /// One record of one task. Whether there was one.

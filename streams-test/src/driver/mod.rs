@@ -6,6 +6,7 @@
 mod builder;
 mod engine;
 mod error;
+mod global;
 mod input;
 mod output;
 mod tasks;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use streams_core::metrics::DropCounts;
 use streams_core::names::{StoreName, TopicName};
+use streams_core::store::GlobalStores;
 use streams_core::time::Timestamp;
 use streams_core::topology::{Topic, Topology, TopologyDescription};
 
@@ -129,7 +131,8 @@ impl TopologyTestDriver {
         let engine = self.engine.borrow();
         let tasks = engine.tasks.iter().map(|running| &running.task);
         let mut tasks = tasks.filter(|task| task.id().partition == partition);
-        let handle = tasks.find_map(|task| task.stores().handle(&store));
+        let of_globals = || engine.globals.as_ref()?.handle(&store);
+        let handle = tasks.find_map(|task| task.stores().handle(&store)).or_else(of_globals);
         let Some(handle) = handle else { return Err(TestError::NoStore { store, partition }) };
         let handle = handle.downcast::<S>().map(|handle| *handle);
         handle.map_err(|_| TestError::StoreType { store, wanted: type_name::<S>() })
@@ -170,6 +173,9 @@ impl TopologyTestDriver {
         let mut dropped = DropCounts::default();
         for running in &self.engine.borrow().tasks {
             dropped.merge(&running.task.dropped());
+        }
+        if let Some(globals) = &self.engine.borrow().globals {
+            dropped.merge(&globals.dropped());
         }
         dropped
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use streams_core::names::{SubtopologyId, TaskId, TopicName, TopicPartition};
 use streams_core::outbox::SharedOutbox;
 use streams_core::processor::{ContextParts, TaskContext};
-use streams_core::store::CacheBudget;
+use streams_core::store::{CacheBudget, GlobalStores};
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::task::{Task, TaskParts};
 use streams_core::topology::{InternalTopicKind, PartitionCounts, TopicNames};
@@ -15,6 +15,7 @@ use streams_core::topology::{InternalTopicKind, PartitionCounts, TopicNames};
 use super::builder::{DriverBuilder, Layout};
 use super::engine::RunningTask;
 use super::error::TestError;
+use super::global::GlobalTask;
 use crate::model::{AutoCreate, KafkaModel};
 
 /// Kafka's default of `windowstore.changelog.additional.retention.ms`.
@@ -33,6 +34,7 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
     };
     let topology = &setup.topology;
     let sources = topology.subtopologies().iter().flat_map(|part| &part.source_topics);
+    let sources = sources.chain(topology.global_stores().iter().map(|global| &global.topic));
     for topic in sources.filter(|topic| !topology.is_repartition_topic(topic)) {
         if kafka.partitions(topic).is_none() {
             let partitions = setup.topics.get(topic).copied().unwrap_or(partitions);
@@ -119,6 +121,7 @@ pub(super) fn tasks(
     names: &TopicNames,
     kafka: &KafkaModel,
     outbox: &SharedOutbox,
+    globals: Option<&Rc<GlobalTask>>,
 ) -> Result<Vec<RunningTask>, TestError> {
     let cache = Rc::new(CacheBudget::new(setup.cache_bytes));
     let mut tasks = Vec::new();
@@ -136,6 +139,7 @@ pub(super) fn tasks(
             subtopologies: plan.subtopologies,
             names: names.clone(),
             context: Rc::new(context),
+            globals: globals.map(|globals| Rc::clone(globals) as Rc<dyn GlobalStores>),
             backend: &*setup.state,
             outbox: Rc::clone(outbox),
             cache: Rc::clone(&cache),

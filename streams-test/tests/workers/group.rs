@@ -15,8 +15,10 @@ use streams_core::membership::{
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::plane::StartAt;
+use streams_core::processor::EmitIntervals;
 use streams_core::roster::{Held, Role, Roster, RosterAction, Round};
-use streams_core::task::{TaskIdle, commit_metadata};
+use streams_core::task::TaskIdle;
+use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
@@ -126,6 +128,7 @@ impl World {
             names: TopicNames::new(&self.application),
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
+            emit_intervals: EmitIntervals::NONE,
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
             idle: TaskIdle::UpTo(Duration::ZERO),
@@ -431,12 +434,12 @@ impl Process {
 fn to_start(task: TaskId, offsets: &Offsets, kafka: &KafkaModel) -> TaskToStart {
     let committed = offsets.get(&input(task)).and_then(Option::as_ref);
     let start = committed.map(|at| StartAt::Offset(at.offset));
-    let time = committed.map(|at| commit_metadata::decode(&at.metadata));
+    let metadata = committed.map(|at| CommitMetadata::decode(&at.metadata));
     let input = TaskInput {
         reset: OffsetReset::Earliest,
         partition: input(task),
         start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
-        partition_time: time.unwrap_or(Timestamp::UNKNOWN),
+        committed: metadata.unwrap_or_default(),
     };
     let end = kafka.offsets(&changelog(task)).map(|(_, end)| (changelog(task), end));
     TaskToStart { task, inputs: vec![input], changelog_ends: end.into_iter().collect() }

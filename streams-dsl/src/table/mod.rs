@@ -1,5 +1,9 @@
 //! Tables.
 
+mod foreign_key_joins;
+mod foreign_key_nodes;
+mod joins;
+
 use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,7 +18,8 @@ use crate::grouped_table::KGroupedTable;
 use crate::null::OrNull;
 use crate::operators::{table_filter, table_map_values, table_select, to_stream};
 use crate::plan::{
-    Demand, LogicalNode, MakeTable, NodeKind, PlanId, Presence, Processing, Table, TableId,
+    ComputeRows, Demand, LogicalNode, MakeTable, NodeKind, Plan, PlanId, Presence, Processing,
+    Table, TableId,
 };
 use crate::stream::KStream;
 
@@ -50,6 +55,11 @@ impl<'b, K, V> KTable<'b, K, V> {
         Self { builder, node, table, types: PhantomData }
     }
 
+    /// Where it is in the plan, if that is the plan of this builder.
+    pub(crate) fn in_plan_of(self, builder: &StreamsBuilder) -> Option<(PlanId, TableId)> {
+        std::ptr::eq(self.builder, builder).then_some((self.node, self.table))
+    }
+
     /// The store to query the table by, if it was given one by name.
     #[must_use]
     pub fn store_name(self) -> Option<StoreName> {
@@ -62,6 +72,12 @@ impl<'b, K, V> KTable<'b, K, V> {
 enum WantsOld {
     IfStored,
     No,
+}
+
+/// How a derived table is made: its processor, and its rows where it is not stored.
+struct Derivation<K, N> {
+    make: Box<MakeTable>,
+    rows: Box<ComputeRows<K, N>>,
 }
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
@@ -79,9 +95,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         derived: impl Into<Derived<K, V>>,
     ) -> Self {
         let holds = Arc::new(predicate);
+        let (parent, of_rows) = (self.table, Arc::clone(&holds));
         let make: Box<MakeTable> =
             Box::new(move |settings| table_filter::template(Arc::clone(&holds), settings));
-        self.derive(table_filter::PREFIX, WantsOld::IfStored, derived.into(), make)
+        let rows = move |plan: &mut Plan| {
+            let rows = plan.view::<K, V>(parent);
+            table_filter::rows(Arc::clone(&of_rows), rows)
+        };
+        let derivation = Derivation { make, rows: Box::new(rows) };
+        self.derive(table_filter::PREFIX, WantsOld::IfStored, derived.into(), derivation)
     }
 
     /// The rows for which the predicate does not hold, as with [`filter`](Self::filter).
@@ -144,10 +166,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
     {
         let f = Arc::new(move |key: &K, value: V| f(key, value).into_plain());
+        let (parent, of_rows) = (self.table, Arc::clone(&f));
         let make: Box<MakeTable> = Box::new(move |settings| {
             table_map_values::template::<K, V, N, _>(Arc::clone(&f), settings)
         });
-        self.derive(table_map_values::PREFIX, WantsOld::No, derived.into(), make)
+        let rows = move |plan: &mut Plan| {
+            let rows = plan.view::<K, V>(parent);
+            table_map_values::rows(Arc::clone(&of_rows), rows)
+        };
+        let derivation = Derivation { make, rows: Box::new(rows) };
+        self.derive(table_map_values::PREFIX, WantsOld::No, derived.into(), derivation)
     }
 
     /// A table whose rows are computed from those of this one.
@@ -156,7 +184,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         prefix: &str,
         wants_old: WantsOld,
         derived: Derived<K, N>,
-        make: Box<MakeTable>,
+        derivation: Derivation<K, N>,
     ) -> KTable<'b, K, N> {
         let Derived { node, store } = derived;
         let mut plan = self.builder.plan();
@@ -168,7 +196,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let presence =
             if spec.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
         let name: NodeName = plan.names.node_or(node, prefix);
-        let mut table = Table::new(presence, spec, make);
+        let Derivation { make, rows } = derivation;
+        let mut table = Table::new(presence, spec, make).with_rows(rows);
         if wants_old == WantsOld::IfStored && plan.send_old_values(self.table, Demand::IfStored) {
             table = table.sending_old_values();
         }

@@ -1,0 +1,267 @@
+//! Joins of a stream with a global table.
+
+use std::any::TypeId;
+
+use streams_core::names::NodeName;
+use streams_core::topology::TopologyError;
+
+use super::KStream;
+use crate::args::Named;
+use crate::global_table::GlobalKTable;
+use crate::null::OrNull;
+use crate::operators::stream_join::{self, Joining, MappedKey, Unmatched};
+use crate::plan::{LogicalNode, NodeKind, NullKeys, Processing};
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// Joins each record with a row of a global table, as that is when the record is processed:
+    /// `selector` gives the row's key, of key and value. The result has the record's key, null or
+    /// not, its time and its headers. Nothing is repartitioned, and the numbers of partitions need
+    /// not agree.
+    ///
+    /// A record without a row gives nothing; one with a null value, or for which the selector gives
+    /// a null, is dropped and counted.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// sums.join_global(rates, currency, |sum: &i64, rate: &i64| sum * rate).to("euros");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("NOK", 3)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("euros").read_map()?["NOK"], 15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join_global<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&NV, &W) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Dropped;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, None)
+    }
+
+    /// As [`join_global`](Self::join_global), with a name.
+    pub fn join_global_with<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&NV, &W) -> R + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Dropped;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, Some(named.0))
+    }
+
+    /// As [`join_global`](Self::join_global), by a joiner that sees the record's key too.
+    pub fn join_global_with_key<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, &W) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Dropped;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, None)
+    }
+
+    /// As [`join_global_with_key`](Self::join_global_with_key), with a name.
+    pub fn join_global_with_key_with<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, &W) -> R + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Dropped;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, Some(named.0))
+    }
+
+    /// As [`join_global`](Self::join_global), but every record with a value has a result: without a
+    /// row, and so also where the selector gives a null, the joiner gets `None` for the row.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let or_one = |sum: &i64, rate: Option<&i64>| sum * rate.unwrap_or(&1);
+    /// sums.left_join_global(rates, currency, or_one).to("euros");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("sums").pipe("EUR", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("euros").read_map()?["EUR"], 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn left_join_global<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&NV, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Kept;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, None)
+    }
+
+    /// As [`left_join_global`](Self::left_join_global), with a name.
+    pub fn left_join_global_with<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&NV, Option<&W>) -> R + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Kept;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, Some(named.0))
+    }
+
+    /// As [`left_join_global`](Self::left_join_global), by a joiner that sees the record's key too.
+    pub fn left_join_global_with_key<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Kept;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, None)
+    }
+
+    /// As [`left_join_global_with_key`](Self::left_join_global_with_key), with a name.
+    pub fn left_join_global_with_key_with<NV, GK, S, W, R>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> R + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        let row_key = MappedKey::new(selector);
+        let unmatched = Unmatched::Kept;
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
+        self.joined_with_global(table, joining, Some(named.0))
+    }
+
+    fn joined_with_global<NV, GK, W, R, F, S, J>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        joining: Joining<GK, W, MappedKey<F, S>, J>,
+        name: Option<NodeName>,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+        F: Fn(&K, &V) -> S + Send + Sync + 'static,
+        J: Fn(&K, &NV, Option<&W>) -> Option<R> + Send + Sync + 'static,
+    {
+        let mut plan = self.builder.plan();
+        let name = plan.names.node_or(name, stream_join::LEFT_PREFIX);
+        if !table.is_of(self.builder) {
+            plan.fault(TopologyError::ForeignNode(name.clone()));
+        }
+        let null_keys = match joining.unmatched {
+            Unmatched::Dropped => NullKeys::Dropped,
+            Unmatched::Kept => NullKeys::Joined,
+        };
+        let template = stream_join::template::<K, V, NV, GK, W, K, R, _, _>(joining);
+        let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
+        let node = LogicalNode::new(name, kind, TypeId::of::<(K, R)>());
+        let partitioning = plan.node(self.node).partitioning;
+        let node = node.partitioning(partitioning).null_keys(null_keys);
+        KStream::new(self.builder, plan.add(self.node, node))
+    }
+}

@@ -1,0 +1,246 @@
+//! Joins of a stream with a table.
+
+use std::any::TypeId;
+
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::TopologyError;
+
+use super::KStream;
+use crate::args::Joined;
+use crate::null::{OrNull, nullable_serde};
+use crate::operators::repartition;
+use crate::operators::stream_join::{self, Joining, OwnKey, Unmatched};
+use crate::plan::{Effect, LogicalNode, NodeKind, NullKeys, Partitioning, Processing};
+use crate::table::KTable;
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// Joins each record with the table's row of its key, as it is when the record is processed;
+    /// updates of the table give nothing. The result has the record's key, time and headers.
+    ///
+    /// A record without a row gives nothing; one with a null key or a null value is dropped and
+    /// counted. If the key was changed, the stream passes through a repartition topic first. Stream
+    /// and table must have equally many partitions; if they have not, the application does not
+    /// start, and the error says what to do. If the table comes from a topic, it gets a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// orders.join_table(prices, |amount, price| amount * price).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 1)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join_table<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NV, &W) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.join_table_with(table, joiner, Joined::new())
+    }
+
+    /// As [`join_table`](Self::join_table), with serdes for the repartition topic, or a name.
+    pub fn join_table_with<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NV, &W) -> R + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.join_table_with_key_with(table, move |_, value, row| joiner(value, row), joined)
+    }
+
+    /// As [`join_table`](Self::join_table), by a function that sees the key too.
+    pub fn join_table_with_key<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NK, &NV, &W) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.join_table_with_key_with(table, joiner, Joined::new())
+    }
+
+    /// As [`join_table_with_key`](Self::join_table_with_key), with serdes for the repartition
+    /// topic, or a name.
+    pub fn join_table_with_key_with<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NK, &NV, &W) -> R + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner =
+            move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key.as_plain()?, value, row?));
+        self.joined_with_table::<NK, NV, W, NK, R>(table, Unmatched::Dropped, joiner, joined)
+    }
+
+    /// As [`join_table`](Self::join_table), but every record with a value has a result: without a
+    /// row, and so also with a null key, the joiner gets `None` for the row. The key stays as it is.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let price_or_one = |amount: &i64, price: Option<&i64>| amount * price.unwrap_or(&1);
+    /// orders.left_join_table(prices, price_or_one).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 3)?;
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn left_join_table<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NV, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.left_join_table_with(table, joiner, Joined::new())
+    }
+
+    /// As [`left_join_table`](Self::left_join_table), with serdes for the repartition topic, or a
+    /// name.
+    pub fn left_join_table_with<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NV, Option<&W>) -> R + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.left_join_table_with_key_with(table, move |_, value, row| joiner(value, row), joined)
+    }
+
+    /// As [`left_join_table`](Self::left_join_table), by a function that sees the key too.
+    pub fn left_join_table_with_key<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        self.left_join_table_with_key_with(table, joiner, Joined::new())
+    }
+
+    /// As [`left_join_table_with_key`](Self::left_join_table_with_key), with serdes for the
+    /// repartition topic, or a name.
+    pub fn left_join_table_with_key_with<NK, NV, W, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> R + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        self.joined_with_table::<NK, NV, W, K, R>(table, Unmatched::Kept, joiner, joined)
+    }
+
+    fn joined_with_table<NK, NV, W, KO, R>(
+        self,
+        table: KTable<'b, NK, W>,
+        unmatched: Unmatched,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> Option<R> + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, KO, R>
+    where
+        K: OrNull<NK> + OrNull<KO>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        KO: Clone + 'static,
+        R: Clone + 'static,
+    {
+        let Joined { name, key, value } = joined;
+        let mut plan = self.builder.plan();
+        let mut parent = self.node;
+        if plan.node(parent).partitioning == Partitioning::Stale {
+            let channel = repartition::channel::<K, V, NK>(nullable_serde(key), value, None);
+            parent = plan.repartitioned_for_join(parent, name.as_ref(), channel);
+        }
+        let (prefix, null_keys) = match unmatched {
+            Unmatched::Dropped => (stream_join::PREFIX, NullKeys::Dropped),
+            Unmatched::Kept => (stream_join::LEFT_PREFIX, NullKeys::Joined),
+        };
+        let name = plan.names.node_or(name, prefix);
+        let Some((table_node, table)) = table.in_plan_of(self.builder) else {
+            plan.fault(TopologyError::ForeignNode(name));
+            return KStream::new(self.builder, self.node);
+        };
+        let rows = plan.view::<NK, W>(table);
+        let stores = rows.stores.clone();
+        let joining = Joining { rows, row_key: OwnKey, unmatched, joiner };
+        let template = stream_join::template::<K, V, NV, NK, W, KO, R, _, _>(joining);
+        let kind = NodeKind::Processor(Processing { template, stores });
+        let node = LogicalNode::new(name, kind, TypeId::of::<(KO, R)>());
+        let node = node.effect(Effect::None).null_keys(null_keys).joined_with(table_node);
+        let node = plan.add(parent, node);
+        plan.copartition(vec![node]);
+        KStream::new(self.builder, node)
+    }
+}

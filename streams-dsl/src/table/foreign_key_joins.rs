@@ -1,0 +1,265 @@
+//! Joins of two tables by a foreign key.
+
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::TopologyError;
+
+use super::KTable;
+use super::foreign_key_nodes::{Functions, Given, result};
+use crate::args::{Materialized, TableJoined};
+use crate::null::OrNull;
+use crate::operators::table_join::Need;
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
+    /// The table of this table's keys, each with what `joiner` makes of its value and of the row of
+    /// the other table that the value refers to: `extractor` gives that row's key. Many rows may
+    /// refer to one. A row that refers to nothing, or to a row that is not there, is not in the
+    /// result. A `None` of the extractor is counted as dropped; a `None` of the joiner deletes.
+    ///
+    /// A change of either table changes the result. Its time is the later one of the two rows' when
+    /// this table changed, and the other row's when that did; its headers are those of the change.
+    /// A deletion may come for a row that never was.
+    ///
+    /// The tables may have different numbers of partitions. They get stores, if they come from
+    /// topics. The join makes the topics `<application id>-..-SUBSCRIPTION-REGISTRATION-..-topic` and
+    /// `..-SUBSCRIPTION-RESPONSE-..-topic`, and a store of subscriptions with a changelog. Bytes of
+    /// all are Kafka's.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let books: KTable<'_, String, String> = builder.table("author-of-book");
+    /// let authors: KTable<'_, String, String> = builder.table("country-of-author");
+    /// let countries = books.foreign_key_join(
+    ///     authors,
+    ///     |author| author.clone(),
+    ///     |author: &String, country: &String| format!("{author} of {country}"),
+    /// );
+    /// countries.to_stream().to("books");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("country-of-author").pipe("Ibsen", "Norway")?;
+    /// driver.input::<String, String>("author-of-book").pipe("Peer Gynt", "Ibsen")?;
+    /// let books = driver.output::<String, Option<String>>("books").read_map()?;
+    /// assert_eq!(books["Peer Gynt"].as_deref(), Some("Ibsen of Norway"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn foreign_key_join<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, &VO) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        KO: DefaultSerde + Clone,
+        VO: DefaultSerde + Clone,
+        N: DefaultSerde + Clone,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let (joined, stored) = (TableJoined::new(), Materialized::new());
+        self.foreign_key_join_with(other, extractor, joiner, joined, stored)
+    }
+
+    /// As [`foreign_key_join`](Self::foreign_key_join), with a name, serdes or
+    /// partitioners, and a store for the result.
+    pub fn foreign_key_join_with<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, &VO) -> R + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let extractor = move |_: &K, value: &V| extractor(value);
+        self.foreign_key_join_with_key_with(other, extractor, joiner, joined, materialized)
+    }
+
+    /// As [`foreign_key_join`](Self::foreign_key_join), by an extractor that sees the key too.
+    pub fn foreign_key_join_with_key<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, &VO) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        KO: DefaultSerde + Clone,
+        VO: DefaultSerde + Clone,
+        N: DefaultSerde + Clone,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let (joined, stored) = (TableJoined::new(), Materialized::new());
+        self.foreign_key_join_with_key_with(other, extractor, joiner, joined, stored)
+    }
+
+    /// As [`foreign_key_join_with_key`](Self::foreign_key_join_with_key), with a name, serdes or
+    /// partitioners, and a store for the result.
+    pub fn foreign_key_join_with_key_with<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, &VO) -> R + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let functions = Functions {
+            extract: move |key: &K, value: &V| extractor(key, value).into_plain(),
+            foreign: Need::Required,
+            joiner: move |value: &V, other: Option<&VO>| joiner(value, other?).into_plain(),
+        };
+        self.joined_by_foreign_key(other, functions, joined, materialized)
+    }
+
+    /// As [`foreign_key_join`](Self::foreign_key_join), but all rows of this table are in the
+    /// result: where the other row, or the reference to it, is missing, the joiner gets `None`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let books: KTable<'_, String, String> = builder.table("author-of-book");
+    /// let authors: KTable<'_, String, String> = builder.table("country-of-author");
+    /// let countries = books.foreign_key_left_join(
+    ///     authors,
+    ///     |author| author.clone(),
+    ///     |_: &String, country: Option<&String>| country.map_or("?".to_owned(), String::clone),
+    /// );
+    /// countries.to_stream().to("books");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("author-of-book").pipe("Hamlet", "Shakespeare")?;
+    /// let books = driver.output::<String, Option<String>>("books").read_map()?;
+    /// assert_eq!(books["Hamlet"].as_deref(), Some("?"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn foreign_key_left_join<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, Option<&VO>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        KO: DefaultSerde + Clone,
+        VO: DefaultSerde + Clone,
+        N: DefaultSerde + Clone,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let (joined, stored) = (TableJoined::new(), Materialized::new());
+        self.foreign_key_left_join_with(other, extractor, joiner, joined, stored)
+    }
+
+    /// As [`foreign_key_left_join`](Self::foreign_key_left_join), with a name, serdes or
+    /// partitioners, and a store for the result.
+    pub fn foreign_key_left_join_with<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, Option<&VO>) -> R + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let extractor = move |_: &K, value: &V| extractor(value);
+        self.foreign_key_left_join_with_key_with(other, extractor, joiner, joined, materialized)
+    }
+
+    /// As [`foreign_key_left_join`](Self::foreign_key_left_join), by an extractor that sees the key too.
+    pub fn foreign_key_left_join_with_key<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, Option<&VO>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        KO: DefaultSerde + Clone,
+        VO: DefaultSerde + Clone,
+        N: DefaultSerde + Clone,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let (joined, stored) = (TableJoined::new(), Materialized::new());
+        self.foreign_key_left_join_with_key_with(other, extractor, joiner, joined, stored)
+    }
+
+    /// As [`foreign_key_left_join_with_key`](Self::foreign_key_left_join_with_key), with a name, serdes or
+    /// partitioners, and a store for the result.
+    pub fn foreign_key_left_join_with_key_with<KO, VO, N, F, R>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        joiner: impl Fn(&V, Option<&VO>) -> R + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+    {
+        let functions = Functions {
+            extract: move |key: &K, value: &V| extractor(key, value).into_plain(),
+            foreign: Need::Optional,
+            joiner: move |value: &V, other: Option<&VO>| joiner(value, other).into_plain(),
+        };
+        self.joined_by_foreign_key(other, functions, joined, materialized)
+    }
+
+    fn joined_by_foreign_key<KO, VO, N, F, J>(
+        self,
+        other: KTable<'b, KO, VO>,
+        functions: Functions<F, J>,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: Fn(&K, &V) -> Option<KO> + Send + Sync + 'static,
+        J: Fn(&V, Option<&VO>) -> Option<N> + Send + Sync + 'static,
+    {
+        let mut plan = self.builder.plan();
+        let Some(other) = other.in_plan_of(self.builder) else {
+            let name = plan.name_of(self.node).clone();
+            plan.fault(TopologyError::ForeignNode(name.clone()));
+            let (node, table) = result(&mut plan, (self.node, self.node), name, materialized);
+            return KTable::new(self.builder, node, table);
+        };
+        let this = (self.node, self.table);
+        let given = Given::new(&mut plan, [this, other], joined);
+        let (node, table) = given.join(&mut plan, functions, materialized);
+        KTable::new(self.builder, node, table)
+    }
+}

@@ -1,0 +1,391 @@
+//! Joins of two tables by their keys.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use streams_core::topology::TopologyError;
+
+use super::KTable;
+use crate::args::Derived;
+use crate::change::Change;
+use crate::null::OrNull;
+use crate::operators::table_join::{self, JoinValues, Need, Needs};
+use crate::operators::table_join_merge;
+use crate::plan::{
+    Demand, JoinSide, LogicalNode, MakeTable, NodeKind, Plan, Presence, Table, TableJoin,
+};
+use crate::view::TableView;
+
+const INNER: Needs = Needs { own: Need::Required, other: Need::Required };
+const LEFT: Needs = Needs { own: Need::Required, other: Need::Optional };
+const OUTER: Needs = Needs { own: Need::Optional, other: Need::Optional };
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
+    /// The table of the keys that both tables have, each with what `joiner` makes of the two
+    /// values. A change of either table changes the result; its time is the later one of the two
+    /// rows, its headers are those of the change. A row that leaves one of the tables leaves the
+    /// result. A joiner that gives `None` deletes the row; then name the plain type, as in
+    /// `join::<_, String, _>(..)`.
+    ///
+    /// Both tables must have equally many partitions; if they have not, the application does not
+    /// start, and the error says what to do. Tables that come from topics get stores. The result
+    /// has a store only if it is given one; a deletion may go on also for a row that never was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let first: KTable<'_, String, String> = builder.table("first-names");
+    /// let last: KTable<'_, String, String> = builder.table("last-names");
+    /// first.join(last, |first, last| format!("{first} {last}")).to_stream().to("names");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("first-names").pipe("1", "Ada")?;
+    /// driver.input::<String, String>("last-names").pipe("1", "Lovelace")?;
+    /// let names = driver.output::<String, Option<String>>("names").read_map()?;
+    /// assert_eq!(names["1"].as_deref(), Some("Ada Lovelace"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&V, &W) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.join_with(other, joiner, Derived::default())
+    }
+
+    /// As [`join`](Self::join), with a name or a store.
+    pub fn join_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&V, &W) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.join_with_key_with(other, move |_, one, other| joiner(one, other), derived)
+    }
+
+    /// As [`join`](Self::join), by a function that sees the key too.
+    pub fn join_with_key<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, &W) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.join_with_key_with(other, joiner, Derived::default())
+    }
+
+    /// As [`join_with_key`](Self::join_with_key), with a name or a store.
+    pub fn join_with_key_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, &W) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
+            joiner(key, one?, other?).into_plain()
+        };
+        self.joined(other, INNER, joiner, derived.into())
+    }
+
+    /// The table of this table's keys, each with what `joiner` makes of its value and that of the
+    /// other table, `None` where that has none. Otherwise as [`join`](Self::join).
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let sold: KTable<'_, String, i64> = builder.table("sold");
+    /// let rest = |stock: &i64, sold: Option<&i64>| stock - sold.unwrap_or(&0);
+    /// stock.left_join(sold, rest).to_stream().to("rest");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 9)?;
+    /// driver.input::<String, i64>("sold").pipe("pear", 2)?;
+    /// let rest = driver.output::<String, Option<i64>>("rest").read_values()?;
+    /// assert_eq!(rest, [Some(9), Some(7)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn left_join<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&V, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.left_join_with(other, joiner, Derived::default())
+    }
+
+    /// As [`left_join`](Self::left_join), with a name or a store.
+    pub fn left_join_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&V, Option<&W>) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.left_join_with_key_with(other, move |_, one, other| joiner(one, other), derived)
+    }
+
+    /// As [`left_join`](Self::left_join), by a function that sees the key too.
+    pub fn left_join_with_key<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.left_join_with_key_with(other, joiner, Derived::default())
+    }
+
+    /// As [`left_join_with_key`](Self::left_join_with_key), with a name or a store.
+    pub fn left_join_with_key_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, Option<&W>) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
+            joiner(key, one?, other).into_plain()
+        };
+        self.joined(other, LEFT, joiner, derived.into())
+    }
+
+    /// The table of the keys that either table has, each with what `joiner` makes of the values,
+    /// at least one of which is there. Otherwise as [`join`](Self::join).
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let cash: KTable<'_, String, i64> = builder.table("cash");
+    /// let debts: KTable<'_, String, i64> = builder.table("debts");
+    /// let owns = |cash: Option<&i64>, debts: Option<&i64>| {
+    ///     cash.unwrap_or(&0) - debts.unwrap_or(&0)
+    /// };
+    /// cash.outer_join(debts, owns).to_stream().to("owns");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("debts").pipe("ann", 3)?;
+    /// driver.input::<String, i64>("cash").pipe("ann", 4)?;
+    /// let owns = driver.output::<String, Option<i64>>("owns").read_values()?;
+    /// assert_eq!(owns, [Some(-3), Some(1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn outer_join<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(Option<&V>, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.outer_join_with(other, joiner, Derived::default())
+    }
+
+    /// As [`outer_join`](Self::outer_join), with a name or a store.
+    pub fn outer_join_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(Option<&V>, Option<&W>) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.outer_join_with_key_with(other, move |_, one, other| joiner(one, other), derived)
+    }
+
+    /// As [`outer_join`](Self::outer_join), by a function that sees the key too.
+    pub fn outer_join_with_key<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, Option<&V>, Option<&W>) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        self.outer_join_with_key_with(other, joiner, Derived::default())
+    }
+
+    /// As [`outer_join_with_key`](Self::outer_join_with_key), with a name or a store.
+    pub fn outer_join_with_key_with<W, N, R>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, Option<&V>, Option<&W>) -> R + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+    {
+        let joiner =
+            move |key: &K, one: Option<&V>, other: Option<&W>| joiner(key, one, other).into_plain();
+        self.joined(other, OUTER, joiner, derived.into())
+    }
+
+    fn joined<W: Clone + 'static, N: Clone + 'static>(
+        self,
+        other: KTable<'b, K, W>,
+        needs: Needs,
+        joiner: impl JoinValues<K, V, W, N>,
+        derived: Derived<K, N>,
+    ) -> KTable<'b, K, N> {
+        let Derived { node: name, store } = derived;
+        let mut plan = self.builder.plan();
+        let spec = store.map(|store| {
+            let name = store.store.clone();
+            // Unlike a filter, a join makes a store that has no name.
+            let name = name.unwrap_or_else(|| plan.names.store(table_join_merge::PREFIX));
+            store.key_value_store(name)
+        });
+        let merge = plan.names.node_or(name.clone(), table_join_merge::PREFIX);
+        let sides = match other.in_plan_of(self.builder) {
+            Some(other) => [(self.node, self.table), other],
+            None => {
+                plan.fault(TopologyError::ForeignNode(merge.clone()));
+                [(self.node, self.table); 2]
+            }
+        };
+        let [(_, this_table), (_, other_table)] = sides;
+        if needs.other == Need::Optional {
+            plan.send_old_values(this_table, Demand::Needed);
+        }
+        if needs.own == Need::Optional {
+            plan.send_old_values(other_table, Demand::Needed);
+        }
+        let join = Join { needs, joiner: Arc::new(joiner) };
+        let of_this = plan.view::<K, V>(this_table);
+        let of_other = plan.view::<K, W>(other_table);
+        let this_name = plan.names.suffixed(name.as_ref(), "-join-this", table_join::THIS_PREFIX);
+        let other_name =
+            plan.names.suffixed(name.as_ref(), "-join-other", table_join::OTHER_PREFIX);
+        let presence = if spec.is_some() { Presence::Queryable } else { Presence::Joined };
+        let rows = {
+            let (join, of_this, of_other) = (join.clone(), of_this.clone(), of_other.clone());
+            move |_: &mut Plan| join.rows(of_this.clone(), of_other.clone())
+        };
+        let table = Table::new(presence, spec, table_join_merge::template::<K, N>);
+        let table = table.joining([this_table, other_table]).with_rows(rows);
+        let table = plan.add_table(table);
+        let [this_node, other_node] = sides.map(|(node, _)| node);
+        let this = JoinSide {
+            name: this_name,
+            changes: this_node,
+            stores: of_other.stores.clone(),
+            make: join.this_side::<K, V, W, N>(of_other),
+        };
+        let other = JoinSide {
+            name: other_name,
+            changes: other_node,
+            stores: of_this.stores.clone(),
+            make: join.other_side::<K, V, W, N>(of_this),
+        };
+        let kind = NodeKind::TableJoin(TableJoin { this, other, table });
+        let node = LogicalNode::new(merge, kind, TypeId::of::<(K, Change<N>)>());
+        let node = plan.add(this_node, node);
+        plan.attach(other_node, node);
+        plan.copartition(vec![node]);
+        KTable::new(self.builder, node, table)
+    }
+}
+
+/// What both sides of a join share.
+struct Join<F> {
+    needs: Needs,
+    joiner: Arc<F>,
+}
+
+impl<F> Clone for Join<F> {
+    fn clone(&self) -> Self {
+        Self { needs: self.needs, joiner: Arc::clone(&self.joiner) }
+    }
+}
+
+impl<F> Join<F> {
+    fn rows<K, V, W, N>(&self, this: TableView<K, V>, other: TableView<K, W>) -> TableView<K, N>
+    where
+        K: 'static,
+        V: 'static,
+        W: 'static,
+        N: 'static,
+        F: JoinValues<K, V, W, N>,
+    {
+        table_join::rows(self.needs, this, other, Arc::clone(&self.joiner))
+    }
+
+    /// The processor of this table's changes.
+    fn this_side<K, V, W, N>(&self, others: TableView<K, W>) -> Box<MakeTable>
+    where
+        K: Clone + 'static,
+        V: 'static,
+        W: 'static,
+        N: Clone + 'static,
+        F: JoinValues<K, V, W, N>,
+    {
+        let Self { needs, joiner } = self.clone();
+        Box::new(move |settings| {
+            let joiner = Arc::clone(&joiner);
+            table_join::template::<K, V, W, N, _>(needs, &others, joiner, settings)
+        })
+    }
+
+    /// The processor of the other table's changes.
+    fn other_side<K, V, W, N>(&self, others: TableView<K, V>) -> Box<MakeTable>
+    where
+        K: Clone + 'static,
+        V: 'static,
+        W: 'static,
+        N: Clone + 'static,
+        F: JoinValues<K, V, W, N>,
+    {
+        let Self { needs, joiner } = self.clone();
+        let reversed =
+            Arc::new(move |key: &K, other: Option<&W>, this: Option<&V>| joiner(key, this, other));
+        Box::new(move |settings| {
+            let (needs, joiner) = (needs.reversed(), Arc::clone(&reversed));
+            table_join::template::<K, W, V, N, _>(needs, &others, joiner, settings)
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Reading the rows of a table from beside it, as joins do. Kafka's `KTableValueGetter`.
+
+use std::sync::Arc;
+
+use streams_core::error::StoreError;
+use streams_core::names::StoreName;
+use streams_core::processor::{LinkError, NodeLinks};
+use streams_state::{Timestamped, TimestampedKeyValueStore};
+
+/// Gives the row of a key as it is now.
+pub(crate) trait LookUp<K, V> {
+    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError>;
+}
+
+impl<K: 'static, V: 'static> LookUp<K, V> for TimestampedKeyValueStore<K, V> {
+    #[inline]
+    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
+        self.get(key)
+    }
+}
+
+/// The rows of a table, in one task.
+pub(crate) type View<K, V> = Box<dyn LookUp<K, V>>;
+
+type Link<K, V> = dyn Fn(&NodeLinks<'_>) -> Result<View<K, V>, LinkError> + Send + Sync;
+
+/// How a node gets at the rows of a table: it is connected to these stores, and computes from them
+/// what is not stored itself.
+pub(crate) struct TableView<K, V> {
+    pub(crate) stores: Vec<StoreName>,
+    link: Arc<Link<K, V>>,
+}
+
+impl<K: 'static, V: 'static> TableView<K, V> {
+    /// The rows are in a store.
+    pub(crate) fn of_store(store: &StoreName) -> Self {
+        let (stores, store) = (vec![store.clone()], store.clone());
+        let link = move |links: &NodeLinks<'_>| -> Result<View<K, V>, LinkError> {
+            Ok(Box::new(links.store::<TimestampedKeyValueStore<K, V>>(&store)?))
+        };
+        Self { stores, link: Arc::new(link) }
+    }
+
+    /// The rows are in a global store, which needs no connection.
+    pub(crate) fn of_global(store: &StoreName) -> Self {
+        Self { stores: Vec::new(), ..Self::of_store(store) }
+    }
+
+    /// The rows are computed from those of this view.
+    pub(crate) fn computed<N: 'static, L: LookUp<K, N> + 'static>(
+        self,
+        compute: impl Fn(View<K, V>) -> L + Send + Sync + 'static,
+    ) -> TableView<K, N> {
+        let Self { stores, link } = self;
+        let link = move |links: &NodeLinks<'_>| -> Result<View<K, N>, LinkError> {
+            Ok(Box::new(compute(link(links)?)))
+        };
+        TableView { stores, link: Arc::new(link) }
+    }
+
+    /// The rows are computed from those of two views.
+    pub(crate) fn combined<W: 'static, N: 'static, L: LookUp<K, N> + 'static>(
+        self,
+        other: TableView<K, W>,
+        combine: impl Fn(View<K, V>, View<K, W>) -> L + Send + Sync + 'static,
+    ) -> TableView<K, N> {
+        let Self { mut stores, link } = self;
+        stores.extend(other.stores);
+        let of_other = other.link;
+        let link = move |links: &NodeLinks<'_>| -> Result<View<K, N>, LinkError> {
+            Ok(Box::new(combine(link(links)?, of_other(links)?)))
+        };
+        TableView { stores, link: Arc::new(link) }
+    }
+
+    /// The rows, for a node that is connected to the stores.
+    pub(crate) fn link(&self, links: &NodeLinks<'_>) -> Result<View<K, V>, LinkError> {
+        (self.link)(links)
+    }
+}
+
+impl<K, V> Clone for TableView<K, V> {
+    fn clone(&self) -> Self {
+        Self { stores: self.stores.clone(), link: Arc::clone(&self.link) }
+    }
+}
