@@ -76,6 +76,34 @@ fn the_tasks_of_a_dead_process_go_to_another() {
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
 }
 
+#[test]
+fn a_standby_takes_over_from_a_dead_process_without_a_restoration() {
+    let place = Place::new("standby", 4);
+    let mut numbering = Numbering::new(100, 4);
+    let settings = [SHORT_SESSION[0], SHORT_SESSION[1], ("num.standby.replicas", "1")];
+    let mut survivor = None;
+    while_records_flow(&place, &mut numbering, 1000, || {
+        let first = child::start(&place, &place.state("first"), &settings);
+        first.await_running();
+        let second = child::start(&place, &place.state("second"), &settings);
+        second.await_running();
+        holds_within("both work", SOON, || first.progress().1 > 2 && second.progress().1 > 2);
+        let before = second.restored().len();
+        first.kill();
+        let taken =
+            holds_within("the other has all tasks", SOON, || second.restored().len() >= before + 2);
+        println!("taken over {taken:?} after the death, with a session of 6 s");
+        for (start, next, records) in &second.restored()[before..] {
+            assert!(*start > 0 && *records < 100, "{records} records up to {next} were restored");
+        }
+        survivor = Some(second);
+    });
+    await_all_committed(&place, SOON);
+    survivor.unwrap().close();
+    let found = compare(&place, &numbering);
+    assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
+}
+
 fn signal(process: &child::Process, signal: &str) {
     let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
     assert!(sent.success());
