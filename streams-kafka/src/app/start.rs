@@ -40,9 +40,6 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let config = &parts.config;
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
-    if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
-        return Err(StreamsError::NothingToRead);
-    }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
@@ -50,6 +47,9 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     // Tasks would be linked without the store, and blame the processor that asks for it.
     if let Some(global) = parts.topology.global_stores().first() {
         return Err(StreamsError::GlobalStoreUnavailable(global.store.clone()));
+    }
+    if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
+        return Err(StreamsError::NothingToRead);
     }
     let application = config.application_id().as_str().into();
     let directory = StateDirectory::open(&config.state().dir, &application)?;
