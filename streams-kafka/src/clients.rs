@@ -1,6 +1,7 @@
 //! The clients of a process, configured once.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use streams_core::config::{ClientRole, ReplicationFactor, StreamsConfig};
 
@@ -83,6 +84,13 @@ impl Clients {
         own.push(("group.id", self.config.application_id().as_str()));
         let config = settings(&self.config, role, Role::Consumer, name, &own)?;
         Consumer::new(config).map_err(StreamsError::client)
+    }
+
+    /// How long sending may wait for room while brokers are away: `max.block.ms`, and then, as Kafka
+    /// tries again for that long, `task.timeout.ms`.
+    pub(crate) fn send_wait_max(&self) -> Duration {
+        let processing = self.config.processing();
+        processing.max_block.saturating_add(processing.task_timeout)
     }
 
     /// A producer for one worker, with its share of the bytes that may wait.

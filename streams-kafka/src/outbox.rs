@@ -16,8 +16,6 @@ use crate::ffi::producer::{Accepted, Outgoing, Producer, ProducerEvent, Report, 
 use crate::headers;
 use crate::topics::Topics;
 
-/// How long a full queue is waited for (`max.block.ms`).
-const QUEUE_FULL_MAX: Duration = Duration::from_secs(60);
 const QUEUE_FULL_STEP: Duration = Duration::from_millis(50);
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
@@ -41,11 +39,15 @@ pub(crate) struct KafkaOutbox {
     topics: Vec<Topic>,
     delivered: VecDeque<Delivery>,
     fatal: Option<ClientProblem>,
+    /// How long a full queue is waited for.
+    queue_full_max: Duration,
 }
 
 impl KafkaOutbox {
-    pub(crate) fn new(producer: Producer, known: Arc<Topics>) -> Self {
-        Self { producer, known, topics: Vec::new(), delivered: VecDeque::new(), fatal: None }
+    /// Waits for room in a full queue for `queue_full_max`.
+    pub(crate) fn new(producer: Producer, known: Arc<Topics>, queue_full_max: Duration) -> Self {
+        let (topics, delivered) = (Vec::new(), VecDeque::new());
+        Self { producer, known, topics, delivered, fatal: None, queue_full_max }
     }
 
     /// Serves what has arrived. How many records are still on their way.
@@ -101,12 +103,12 @@ impl KafkaOutbox {
         loop {
             match self.producer.produce(outgoing) {
                 Ok(Accepted::Queued) => return Ok(()),
-                Ok(Accepted::QueueFull) if waited < QUEUE_FULL_MAX => {
+                Ok(Accepted::QueueFull) if waited < self.queue_full_max => {
                     self.serve(QUEUE_FULL_STEP);
                     waited += QUEUE_FULL_STEP;
                 }
                 Ok(Accepted::QueueFull) => {
-                    let millis = u64::try_from(QUEUE_FULL_MAX.as_millis()).unwrap_or(u64::MAX);
+                    let millis = u64::try_from(self.queue_full_max.as_millis()).unwrap_or(u64::MAX);
                     return Err(ProduceError::QueueFull(millis));
                 }
                 Err(error) => return Err(refused(error, bytes)),

@@ -108,7 +108,7 @@ fn run(settings: WorkerSettings, clients: &Arc<Clients>, link: &Link) -> Result<
     let waker = Waker::current();
     let mut producer = clients.producer()?;
     producer.wake(&waker);
-    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()));
+    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()), clients.send_wait_max());
     let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
     let mut worker = Worker::new(settings, Box::new(plane));
     let mut losses = 0;

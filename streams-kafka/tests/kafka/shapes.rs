@@ -62,6 +62,53 @@ fn a_task_waits_for_the_slower_of_its_inputs() {
     assert_eq!(times, (0..1000).collect::<Vec<_>>());
 }
 
+/// Without waiting for a time, a task waits only for records that are known to be on the broker: a
+/// marker at the end of a log is none.
+#[test]
+fn a_task_does_not_wait_for_the_marker_of_a_transaction() {
+    let place = Place::without_topics(broker::shared(), "marker");
+    let (left, right) = (format!("{}-left", place.input), format!("{}-right", place.input));
+    for topic in [&left, &right, &place.output] {
+        place.cluster.create(topic, 1);
+    }
+    let at = |time: i64| Given::text(0, "k", &time.to_string(), EPOCH + time);
+    place.cluster.write_transaction(&left, &[at(0), at(1)]);
+    place.cluster.write(&right, &[at(2), at(3)]);
+    let mut builder = TopologyBuilder::new();
+    let read = builder.source("source", [&*left, &*right], source::<String, String>());
+    builder.sink("sink", &[read], sink::<String, String>(&place.output));
+    let app = place.start(builder.build().unwrap());
+    place.await_output(4);
+    holds_within("the marker is committed", SOON, || {
+        let committed = place.cluster.committed(&place.application, &left);
+        committed.iter().flatten().map(|(offset, _)| *offset).eq([3])
+    });
+    app.close();
+}
+
+/// The log was truncated while the application was down: it goes on where its policy says.
+#[test]
+fn an_offset_outside_the_log_is_reset() {
+    let place = Place::new("truncated", 1);
+    place.cluster.write(&place.input, &fold::numbered(10, 100, 1));
+    let app = place.start(place.tally());
+    place.await_output(100);
+    app.close();
+    place.cluster.write(&place.input, &fold::numbered(10, 50, 1));
+    place.cluster.delete_before(&place.input, 0, 120);
+    let app = place.start(place.tally());
+    place.await_output(130);
+    app.close();
+    assert_eq!(place.cluster.ends(&place.output), [130]);
+
+    place.cluster.write(&place.input, &fold::numbered(10, 50, 1));
+    place.cluster.delete_before(&place.input, 0, 170);
+    let config = place.config(&place.state("state")).set("auto.offset.reset", "none");
+    let app = App::start(place.tally(), config);
+    let error = app.await_error();
+    assert!(error.contains("offset 150") && error.contains("auto.offset.reset"), "{error}");
+}
+
 /// Words of lines, counted by the DSL, as in the README.
 fn word_count(place: &Place) -> Topology {
     let builder = StreamsBuilder::new();
@@ -160,10 +207,13 @@ fn records_go_through_a_repartition_topic() {
         .collect();
     place.cluster.write(&place.input, &records);
     let config = place.config(&place.state("state")).set("num.stream.threads", 2);
+    let config = config.set("repartition.purge.interval.ms", 200);
     let app = App::start(initials(&place), config);
     place.await_output(7000);
-    app.close();
     let topic = format!("{}-initials-repartition", place.application);
+    let deleted = || place.cluster.offsets(&topic).iter().map(|(start, _)| start).sum::<i64>();
+    holds_within("processed records are deleted", SOON, || deleted() == 7000);
+    app.close();
     assert_eq!(place.cluster.partitions(&topic), 3);
     let counts = fold::counts(&place.cluster.read(&place.changelog(COUNTS)));
     let expected = [("a", 3000), ("b", 2000), ("d", 1000), ("g", 1000)];

@@ -113,6 +113,28 @@ impl Cluster {
         deleted.into_iter().for_each(|result| drop(result.unwrap()));
     }
 
+    /// Deletes what lies before an offset.
+    pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
+        let deleted = block_on(self.admin().delete_records(&before, &options)).unwrap();
+        deleted.elements().iter().for_each(|partition| partition.error().unwrap());
+    }
+
+    /// Writes records in one transaction, whose marker lies behind them in the log.
+    pub(crate) fn write_transaction(&self, topic: &str, records: &[Given]) {
+        let mut config = self.client();
+        config.set("transactional.id", topic);
+        let producer: BaseProducer<Failed> = config.create_with_context(Failed::default()).unwrap();
+        producer.init_transactions(ASK_MAX).unwrap();
+        producer.begin_transaction().unwrap();
+        let writer = Writer { producer };
+        records.iter().for_each(|record| writer.write(topic, record));
+        writer.producer.commit_transaction(FLUSH_MAX).unwrap();
+        writer.finish();
+    }
+
     /// Writes records and waits until all are acknowledged.
     pub(crate) fn write(&self, topic: &str, records: &[Given]) {
         let writer = self.writer();
@@ -137,9 +159,14 @@ impl Cluster {
 
     /// Offsets after the last record of each partition.
     pub(crate) fn ends(&self, topic: &str) -> Vec<i64> {
+        self.offsets(topic).into_iter().map(|(_, end)| end).collect()
+    }
+
+    /// Offsets of the first record of each partition, and after the last.
+    pub(crate) fn offsets(&self, topic: &str) -> Vec<(i64, i64)> {
         let (count, consumer) = (self.partitions(topic), self.consumer("nobody"));
-        let end = |partition| consumer.fetch_watermarks(topic, partition, ASK_MAX).unwrap().1;
-        (0..i32::try_from(count).unwrap()).map(end).collect()
+        let of = |partition| consumer.fetch_watermarks(topic, partition, ASK_MAX).unwrap();
+        (0..i32::try_from(count).unwrap()).map(of).collect()
     }
 
     /// Everything that is in a topic now, each partition in order.
