@@ -221,7 +221,7 @@ impl StreamsBuilder {
     /// with [`global_table`](Self::global_table), only the test driver fills it so far.
     ///
     /// ```
-    /// # use streams_core::processor::{Context, Processor, Stores as Connected};
+    /// # use streams_core::processor::{ConnectedStores as Connected, Context, Processor};
     /// # use streams_core::error::ProcessorError;
     /// # use streams_core::record::Record;
     /// # use streams_dsl::{Consumed, StreamsBuilder};
