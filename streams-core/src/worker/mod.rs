@@ -260,36 +260,10 @@ impl Worker {
 
     /// Fetches for every input that has room.
     fn fill_queues(&mut self, now: Timestamp) -> Result<(), WorkerError> {
-        let room_of = self.settings.buffered_records;
+        let room = self.settings.buffered_records;
         for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
-            let id = active.id();
             for slot in 0..active.inputs.len() {
-                let Some((_, input)) = active.inputs.get(slot) else { continue };
-                let buffered = active.task.buffered(slot);
-                if buffered * 2 > room_of {
-                    continue;
-                }
-                match self.plane.fetch(*input, room_of - buffered) {
-                    Fetched::Records(batch) => {
-                        let added = active.task.add(slot, batch, now);
-                        added.map_err(|source| WorkerError::Task { task: id, source })?;
-                    }
-                    Fetched::Nothing => {}
-                    Fetched::End(offset) => active.task.reached_end(slot, offset),
-                    Fetched::Failed(error) if error.is_passing() => {
-                        tracing::warn!(task = %id, %error, "an input waits");
-                    }
-                    Fetched::Failed(error @ FetchError::OutOfRange { .. })
-                        if active.reset_input(slot, &mut *self.plane) =>
-                    {
-                        tracing::warn!(task = %id, %error, "the input is read from where its reset policy says");
-                        continue;
-                    }
-                    Fetched::Failed(source) => {
-                        return Err(WorkerError::Fetch { task: id, source });
-                    }
-                }
-                active.task.set_lag(slot, self.plane.lag(*input));
+                fill(active, slot, &mut *self.plane, (room, now))?;
             }
         }
         Ok(())
@@ -353,4 +327,43 @@ impl Worker {
     fn is_restoring(&self) -> bool {
         self.active().any(|active| matches!(active.phase, Phase::Restoring(_)))
     }
+}
+
+/// Fetches for an input of a task until it gives records or has nothing more: it wakes the worker
+/// only once it was seen empty.
+fn fill(
+    active: &mut ActiveTask,
+    slot: usize,
+    plane: &mut dyn DataPlane,
+    (room, now): (usize, Timestamp),
+) -> Result<(), WorkerError> {
+    let (task, buffered) = (active.id(), active.task.buffered(slot));
+    let Some((_, input)) = active.inputs.get(slot).filter(|_| buffered * 2 <= room) else {
+        return Ok(());
+    };
+    let input = *input;
+    loop {
+        match plane.fetch(input, room - buffered) {
+            Fetched::Nothing => break,
+            Fetched::Records(batch) => {
+                let added = active.task.add(slot, batch, now);
+                added.map_err(|source| WorkerError::Task { task, source })?;
+                break;
+            }
+            Fetched::End(offset) => active.task.reached_end(slot, offset),
+            Fetched::Failed(error) if error.is_passing() => {
+                tracing::warn!(%task, %error, "an input waits");
+                break;
+            }
+            Fetched::Failed(error @ FetchError::OutOfRange { .. })
+                if active.reset_input(slot, plane) =>
+            {
+                tracing::warn!(%task, %error, "the input is read from where its reset policy says");
+                return Ok(());
+            }
+            Fetched::Failed(source) => return Err(WorkerError::Fetch { task, source }),
+        }
+    }
+    active.task.set_lag(slot, plane.lag(input));
+    Ok(())
 }
