@@ -111,8 +111,8 @@ impl StreamsBuilder {
         let mut plan = self.plan();
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
-        let store = materialized.store.clone();
-        let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
+        let prefix = format!("{}-", topic.name());
+        let store = plan.names.store_or(materialized.store.clone(), &prefix);
         let store = materialized.key_value_store(store);
         let named = consumed.name.clone();
         let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);

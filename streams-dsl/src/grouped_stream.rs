@@ -206,7 +206,7 @@ where
         let mut plan = self.builder.plan();
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
-        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let store = plan.names.store_or(materialized.store.clone(), prefix);
         let spec = materialized.key_value_store(store.clone());
         let name: NodeName = plan.names.node_or(materialized.node, prefix);
         let parent = plan.regrouped_stream(self.grouping, &store);

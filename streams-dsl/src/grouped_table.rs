@@ -143,8 +143,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
         // Kafka calls the store of a reduce as that of an aggregate.
-        let store =
-            materialized.store.clone().unwrap_or_else(|| plan.names.store(AGGREGATE_PREFIX));
+        let store = plan.names.store_or(materialized.store.clone(), AGGREGATE_PREFIX);
         let spec = materialized.key_value_store(store.clone());
         let given = materialized.node;
         let parent = plan.regrouped_table(self.grouping, &store, given.as_ref());

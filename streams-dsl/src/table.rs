@@ -160,12 +160,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> KTable<'b, K, N> {
         let Derived { node, store } = derived;
         let mut plan = self.builder.plan();
-        let named = store.as_ref().and_then(|store| store.store.clone());
-        if store.is_some() && named.is_none() {
-            // Kafka takes an index for a store that it then does not make.
-            plan.names.store(prefix);
-        }
-        let spec = store.zip(named).map(|(store, name)| store.key_value_store(name));
+        // Kafka takes an index also for a store without a name, which it then does not make.
+        let spec = store.and_then(|store| {
+            let name = plan.names.store_or(store.store.clone(), prefix);
+            store.store.is_some().then(|| store.key_value_store(name))
+        });
         let presence =
             if spec.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
         let name: NodeName = plan.names.node_or(node, prefix);

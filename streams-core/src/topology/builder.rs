@@ -259,9 +259,6 @@ impl TopologyBuilder {
     /// Adds a store that is connected later. Adding the same store again has no effect.
     pub fn add_store(&mut self, spec: Arc<dyn StoreSpec>) {
         let name = spec.name().clone();
-        if let Err(error) = name.check() {
-            self.faults.push(error.into());
-        }
         match self.stores.get(&name) {
             None => {
                 self.stores.insert(name, spec);
@@ -345,18 +342,9 @@ impl TopologyBuilder {
     fn check_nodes(&self, faults: &mut Vec<TopologyError>) {
         let mut names = BTreeSet::new();
         for node in &self.nodes {
-            if let Err(error) = node.name.check() {
-                faults.push(error.into());
-            }
             if !names.insert(&node.name) {
                 faults.push(TopologyError::DuplicateNode(node.name.clone()));
             }
-            let topics = match &node.kind {
-                NodeKind::Source { topics, .. } => topics.as_slice(),
-                NodeKind::Sink { topic, .. } => topic.as_slice(),
-                NodeKind::Processor { .. } => &[],
-            };
-            faults.extend(topics.iter().filter_map(|topic| topic.check().err()).map(Into::into));
         }
         if !self.nodes.iter().any(|node| matches!(node.kind, NodeKind::Source { .. })) {
             faults.push(TopologyError::Empty);

@@ -14,6 +14,7 @@ use super::{
 /// What a plan says, as nodes of a topology.
 pub(super) fn lower(mut plan: Plan) -> TopologyBuilder {
     let mut topology = TopologyBuilder::new();
+    plan.names.faults().into_iter().for_each(|fault| topology.fault(fault.into()));
     std::mem::take(&mut plan.faults).into_iter().for_each(|fault| topology.fault(fault));
     let mut writer = Writer { plan: &plan, topology, written: BTreeMap::new() };
     let mut ready = BTreeSet::from([(0, Plan::ROOT)]);

@@ -1,12 +1,14 @@
 //! Generated names. Indices are taken also where a name is given, so that a program's other names
 //! stay as Kafka would have them.
 
-use streams_core::names::{NodeName, StoreName};
+use streams_core::names::{NameError, NodeName, StoreName, check_name};
 
 /// The counter that nodes and stores share.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     next: u32,
+    /// Given names that break Kafka's rule.
+    faults: Vec<NameError>,
 }
 
 impl Names {
@@ -29,7 +31,31 @@ impl Names {
     /// The given name, or a generated one.
     pub(crate) fn node_or(&mut self, given: Option<NodeName>, prefix: &str) -> NodeName {
         let generated = self.node(prefix);
-        given.unwrap_or(generated)
+        given.map_or(generated, |given| self.given(given))
+    }
+
+    /// The given name of a store, or a generated one, which alone takes an index.
+    pub(crate) fn store_or(&mut self, given: Option<StoreName>, prefix: &str) -> StoreName {
+        let Some(given) = given else { return self.store(prefix) };
+        self.check(given.as_str());
+        given
+    }
+
+    /// A given name. Kafka's rule holds for what a program names itself; names that are put
+    /// together of one, or of nobody's making, may break it.
+    pub(crate) fn given(&mut self, name: NodeName) -> NodeName {
+        self.check(name.as_str());
+        name
+    }
+
+    fn check(&mut self, name: &str) {
+        let fault = check_name(name).err();
+        self.faults.extend(fault.filter(|fault| !self.faults.contains(fault)));
+    }
+
+    /// The faults that were found.
+    pub(super) fn faults(&mut self) -> Vec<NameError> {
+        std::mem::take(&mut self.faults)
     }
 
     /// The given name with a suffix, or a generated one.
@@ -40,7 +66,7 @@ impl Names {
         prefix: &str,
     ) -> NodeName {
         let generated = self.node(prefix);
-        given.map_or(generated, |given| format!("{given}{suffix}").into())
+        given.map_or(generated, |given| self.given(format!("{given}{suffix}").into()))
     }
 }
 

@@ -80,7 +80,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let name = plan.names.node_or(materialized.node.clone(), prefix);
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
-        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let store = plan.names.store_or(materialized.store.clone(), prefix);
         let store = materialized.key_value_store(store);
         let mut parent = self.node;
         if plan.node(parent).partitioning == Partitioning::Stale {

@@ -268,7 +268,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let stores = stores.iter().map(|store| (*store).into()).collect();
         // Kafka's optimiser does not know what a processor does to key and value.
         let processing = Processing { template, stores };
-        self.processed(named.0, Effect::None, Partitioning::Stale, processing)
+        let name = self.builder.plan().names.given(named.0);
+        self.processed(name, Effect::None, Partitioning::Stale, processing)
     }
 
     /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing
@@ -292,7 +293,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let template = ProcessorTemplate::new(FixedKeyNode::new(supplier));
         let stores = stores.iter().map(|store| (*store).into()).collect();
         let processing = Processing { template, stores };
-        self.processed(named.0, Effect::None, self.partitioning(), processing)
+        let name = self.builder.plan().names.given(named.0);
+        self.processed(name, Effect::None, self.partitioning(), processing)
     }
 
     /// Writes the records to a topic.

@@ -1,7 +1,7 @@
 //! Faults of a topology, found when it is built.
 
 use streams_core::topology::{OffsetReset, TopologyErrors};
-use streams_dsl::{Consumed, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder};
+use streams_dsl::{Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder};
 use streams_state::Stores;
 
 use crate::{Text, Texts};
@@ -24,12 +24,44 @@ fn all_faults_are_named_at_once() {
         |builder| {
             let texts: Texts<'_> = builder.stream("in");
             texts.filter_with(|_, _| true, Named::new("same")).to("a");
-            texts.filter_with(|_, _| true, Named::new("same")).to("no topic");
+            texts.filter_with(|_, _| true, Named::new("same")).to("a topic");
+            texts.for_each_with(|_, _| (), Named::new("no name"));
+            let store = Materialized::<String, String>::named("no store");
+            texts.to_table_with(store).to_stream_with(Named::new("no name")).to("rows");
             builder.add_state_store(Stores::key_value::<String, String>("alone"));
         },
-        &["two nodes \"same\"", "\"no topic\"", "store \"alone\" is connected to no processor"],
+        &[
+            "\"no name\" holds other characters",
+            "\"no store\" holds other characters",
+            "two nodes \"same\"",
+            "two nodes \"no name\"",
+            "store \"alone\" is connected to no processor",
+        ],
     );
     faults(|_| (), &["has no source"]);
+}
+
+#[test]
+fn only_names_that_a_program_gives_are_checked() {
+    let builder = StreamsBuilder::new();
+    let long = "x".repeat(249);
+    let texts: Texts<'_> = builder.stream(["in put"]);
+    let branches = texts.split_with(Named::new(long.clone())).default_branch();
+    assert_eq!(branches.iter().count(), 1);
+    texts.repartition_with::<String>(Repartitioned::named("re partition")).to("out put");
+    let grouped = texts.select_key(|_, value| value.clone());
+    let grouped = grouped.group_by_key_with::<String>(Grouped::named("grou ped"));
+    grouped.count_with::<String>(Materialized::named(long)).to_stream().to("counts");
+    let topology = builder.build().unwrap().describe().to_string();
+    assert!(topology.contains("grou ped-repartition-filter"), "{topology}");
+    faults(
+        |builder| {
+            let suffixed = Consumed::named("x".repeat(245));
+            let store = Materialized::<String, String>::new();
+            builder.table_with("in", suffixed, store).to_stream().to("out");
+        },
+        &["-source\" has more than 249 characters"],
+    );
 }
 
 #[test]
