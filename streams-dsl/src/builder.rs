@@ -4,7 +4,9 @@ use std::any::TypeId;
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use streams_core::config::Optimization;
+use streams_core::names::TopicName;
 use streams_core::processor::SourceTemplate;
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
@@ -72,6 +74,9 @@ impl StreamsBuilder {
         V: Clone + 'static,
     {
         let Topics { names: topics, key, value } = topics.into();
+        // As in Kafka, a topic that is named twice is read once.
+        let topics: IndexSet<TopicName> = topics.into_iter().collect();
+        let topics = topics.into_iter().collect();
         let mut plan = self.plan();
         let name = plan.names.node_or(consumed.name.clone(), table_source::STREAM_PREFIX);
         let reset = consumed.reset;

@@ -20,6 +20,14 @@ fn words(value: Text) -> Vec<Text> {
 }
 
 #[test]
+fn a_topic_that_is_named_twice_is_read_once() {
+    let twice = |builder: &StreamsBuilder| builder.stream::<Text, Text>(["in", "in"]).to("out");
+    let driver = check::<String>(twice, &["a x 1"], "a=x@1");
+    let text = driver.describe().to_string();
+    assert!(text.contains("(topics: [in])"), "{text}");
+}
+
+#[test]
 fn stateless_operators_show_nulls_and_keep_time_and_headers() {
     stateless(|s| s, "a=one@1 -=two@2 b=-@3 a=one two@4");
     stateless(|s| s.filter(|_, value| value.is_some()), "a=one@1 -=two@2 a=one two@4");
