@@ -79,9 +79,9 @@ impl StreamsBuilder {
         let topics = topics.into_iter().collect();
         let mut plan = self.plan();
         let name = plan.names.node_or(consumed.name.clone(), table_source::STREAM_PREFIX);
-        let reset = consumed.reset;
+        let (reset, nulls) = (consumed.reset, consumed.nulls);
         let template = SourceTemplate::new(consumed.source(key, value));
-        let kind = NodeKind::StreamSource(StreamSource { topics, reset, template });
+        let kind = NodeKind::StreamSource(StreamSource { topics, reset, nulls, template });
         let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<(K, V)>()));
         KStream::new(self, node)
     }

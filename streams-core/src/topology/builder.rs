@@ -68,6 +68,18 @@ pub enum TopologyError {
     /// Two sources of the same topics disagree where to begin.
     #[error("topic \"{0}\" has two different offset resets; choose one")]
     OffsetReset(TopicName),
+    /// Two streams of one topic disagree on nulls that their types do not have.
+    #[error(
+        "topic \"{topic}\" is read by \"{first}\" and by \"{second}\", one of which skips nulls and the other fails on them; choose one"
+    )]
+    TopicNulls {
+        /// The topic.
+        topic: TopicName,
+        /// One source.
+        first: NodeName,
+        /// The other.
+        second: NodeName,
+    },
     /// Topics that must have equally many partitions were asked to have different ones.
     #[error(
         "the repartition topics {0:?} must have equally many partitions; give them the same number, or none"

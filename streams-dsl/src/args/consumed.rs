@@ -10,7 +10,7 @@ pub struct Consumed<K, V> {
     pub(crate) name: Option<NodeName>,
     pub(crate) reset: Option<OffsetReset>,
     timestamps: TimestampExtractor<K, V>,
-    nulls: Nulls,
+    pub(crate) nulls: Nulls,
 }
 
 impl<K, V> Consumed<K, V> {

@@ -51,7 +51,7 @@ impl Writer<'_> {
                 self.topology.add_store(store.clone());
                 None
             }
-            NodeKind::StreamSource(StreamSource { topics, reset, template }) => {
+            NodeKind::StreamSource(StreamSource { topics, reset, template, .. }) => {
                 Some(self.topology.add_source(name(), topics.clone(), *reset, template.clone()))
             }
             NodeKind::TableSource(source) => Some(self.table_source(id, source)),

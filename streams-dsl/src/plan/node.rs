@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 use streams_core::names::{NodeName, StoreName, TopicName};
-use streams_core::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
+use streams_core::processor::{Nulls, ProcessorTemplate, SinkTemplate, SourceTemplate};
 use streams_core::store::StoreSpec;
 use streams_core::topology::{OffsetReset, RepartitionCount};
 
@@ -62,6 +62,7 @@ pub(crate) enum NodeKind {
 pub(crate) struct StreamSource {
     pub(crate) topics: Vec<TopicName>,
     pub(crate) reset: Option<OffsetReset>,
+    pub(crate) nulls: Nulls,
     pub(crate) template: SourceTemplate,
 }
 

@@ -94,6 +94,18 @@ fn a_topic_is_read_by_one_source() {
 }
 
 #[test]
+fn streams_of_one_topic_agree_on_nulls() {
+    faults(
+        |builder| {
+            let strict: KStream<'_, String, String> = builder.stream("a");
+            let skipping = Consumed::named("skipping").skip_nulls();
+            strict.merge(builder.stream_with("a", skipping)).to("out");
+        },
+        &["is read by \"KSTREAM-SOURCE-0000000000\" and by \"skipping\", one of which skips"],
+    );
+}
+
+#[test]
 fn streams_of_another_builder_are_refused() {
     let (one, other) = (StreamsBuilder::new(), StreamsBuilder::new());
     let (here, there): (Texts<'_>, Texts<'_>) = (one.stream("a"), other.stream("b"));

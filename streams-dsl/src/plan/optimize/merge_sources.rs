@@ -41,12 +41,10 @@ fn merge(plan: &mut Plan, topic: &TopicName, first: PlanId, second: PlanId) {
         topics.dedup();
         topics
     };
+    let names = (plan.name_of(first).clone(), plan.name_of(second).clone());
     if sorted(one) != sorted(other) {
-        return plan.fault(TopologyError::TopicReadTwice {
-            topic: topic.clone(),
-            first: plan.name_of(first).clone(),
-            second: plan.name_of(second).clone(),
-        });
+        let (topic, (first, second)) = (topic.clone(), names);
+        return plan.fault(TopologyError::TopicReadTwice { topic, first, second });
     }
     if one.reset != other.reset {
         return plan.fault(TopologyError::OffsetReset(topic.clone()));
@@ -54,6 +52,10 @@ fn merge(plan: &mut Plan, topic: &TopicName, first: PlanId, second: PlanId) {
     // Java reads with the first source's serdes and fails on the first record.
     if plan.node(first).forwards != plan.node(second).forwards {
         return plan.fault(TopologyError::TopicTypes(topic.clone()));
+    }
+    if one.nulls != other.nulls {
+        let (topic, (first, second)) = (topic.clone(), names);
+        return plan.fault(TopologyError::TopicNulls { topic, first, second });
     }
     let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();
     for child in children {
