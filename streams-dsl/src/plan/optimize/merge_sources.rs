@@ -31,36 +31,46 @@ fn stream_source(plan: &Plan, id: PlanId) -> Option<&StreamSource> {
     }
 }
 
+/// Moves what is below the second source, also when the two do not fit: that is one fault, and
+/// others below are found as well. Only what takes other types than the first gives is left out.
 fn merge(plan: &mut Plan, topic: &TopicName, first: PlanId, second: PlanId) {
-    let (Some(one), Some(other)) = (stream_source(plan, first), stream_source(plan, second)) else {
-        return;
-    };
+    if let Some(fault) = misfit(plan, topic, first, second) {
+        plan.fault(fault);
+    }
+    if plan.node(first).forwards == plan.node(second).forwards {
+        let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();
+        for child in children {
+            plan.unlink(second, child);
+            plan.link(first, child);
+        }
+    }
+    plan.unlink(Plan::ROOT, second);
+}
+
+/// Why one source cannot stand for both.
+fn misfit(plan: &Plan, topic: &TopicName, first: PlanId, second: PlanId) -> Option<TopologyError> {
+    let (one, other) = (stream_source(plan, first)?, stream_source(plan, second)?);
     let sorted = |source: &StreamSource| {
         let mut topics = source.topics.clone();
         topics.sort();
-        topics.dedup();
         topics
     };
-    let names = (plan.name_of(first).clone(), plan.name_of(second).clone());
+    let topic = topic.clone();
+    let named = |id| plan.name_of(id).clone();
     if sorted(one) != sorted(other) {
-        let (topic, (first, second)) = (topic.clone(), names);
-        return plan.fault(TopologyError::TopicReadTwice { topic, first, second });
+        let (first, second) = (named(first), named(second));
+        return Some(TopologyError::TopicReadTwice { topic, first, second });
     }
     if one.reset != other.reset {
-        return plan.fault(TopologyError::OffsetReset(topic.clone()));
+        return Some(TopologyError::OffsetReset(topic));
     }
     // Java reads with the first source's serdes and fails on the first record.
     if plan.node(first).forwards != plan.node(second).forwards {
-        return plan.fault(TopologyError::TopicTypes(topic.clone()));
+        return Some(TopologyError::TopicTypes(topic));
     }
     if one.nulls != other.nulls {
-        let (topic, (first, second)) = (topic.clone(), names);
-        return plan.fault(TopologyError::TopicNulls { topic, first, second });
+        let (first, second) = (named(first), named(second));
+        return Some(TopologyError::TopicNulls { topic, first, second });
     }
-    let children: Vec<PlanId> = plan.node(second).children.iter().copied().collect();
-    for child in children {
-        plan.unlink(second, child);
-        plan.link(first, child);
-    }
-    plan.unlink(Plan::ROOT, second);
+    None
 }
