@@ -19,6 +19,9 @@ pub enum StreamsError {
     /// The topology was built with other optimisations than the configuration asks for.
     #[error(transparent)]
     Optimizations(#[from] OtherOptimizations),
+    /// The topology reads no topic.
+    #[error("the topology reads no topic, so that there is nothing to run; give it a source")]
+    NothingToRead,
     /// The state directory cannot be used.
     #[error("the state directory cannot be used")]
     State(#[from] StoreError),

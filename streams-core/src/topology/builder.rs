@@ -41,9 +41,6 @@ pub enum TopologyError {
         /// The store.
         store: StoreName,
     },
-    /// A store that no processor is connected to.
-    #[error("store \"{0}\" is connected to no processor; connect it, or leave it out")]
-    UnconnectedStore(StoreName),
     /// Two sources read one topic, but not the same set of topics.
     #[error(
         "topic \"{topic}\" is read by \"{first}\" and by \"{second}\"; read it once and use that stream twice"
@@ -85,22 +82,11 @@ pub enum TopologyError {
         "the repartition topics {0:?} must have equally many partitions; give them the same number, or none"
     )]
     PartitionCounts(Vec<TopicName>),
-    /// The topology reads nothing.
-    #[error("the topology has no source; read at least one topic")]
-    Empty,
     /// Two streams of one topic have different types.
     #[error(
         "topic \"{0}\" is read as two different types; read it once and map what one of the streams needs"
     )]
     TopicTypes(TopicName),
-    /// A repartition topic was asked to have no partition.
-    #[error("repartition topic \"{topic}\" is to have {partitions} partitions; give it at least 1")]
-    NoPartitions {
-        /// The topic.
-        topic: TopicName,
-        /// How many it was to have.
-        partitions: i32,
-    },
 }
 
 /// All faults of a topology.
@@ -358,12 +344,10 @@ impl TopologyBuilder {
                 faults.push(TopologyError::DuplicateNode(node.name.clone()));
             }
         }
-        if !self.nodes.iter().any(|node| matches!(node.kind, NodeKind::Source { .. })) {
-            faults.push(TopologyError::Empty);
-        }
     }
 
-    fn check_stores(&self, faults: &mut Vec<TopologyError>) {
+    /// Stores that no processor uses are left out, as in Kafka.
+    fn check_stores(&mut self, faults: &mut Vec<TopologyError>) {
         let mut connected = BTreeSet::new();
         for node in &self.nodes {
             for store in &node.stores {
@@ -374,8 +358,7 @@ impl TopologyBuilder {
                 }
             }
         }
-        let unconnected = self.stores.keys().filter(|store| !connected.contains(store));
-        faults.extend(unconnected.cloned().map(TopologyError::UnconnectedStore));
+        self.stores.retain(|store, _| connected.contains(store));
     }
 
     fn check_sources(&self, faults: &mut Vec<TopologyError>) {

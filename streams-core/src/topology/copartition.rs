@@ -15,6 +15,14 @@ pub enum PartitionCountError {
     /// Topics that are joined have different numbers of partitions.
     #[error("topics that are read together must have equally many partitions, but have {}; make one of them anew, or put repartition() before the join", list(.0))]
     NotCopartitioned(Vec<(TopicName, i32)>),
+    /// A repartition topic was asked to have no partition.
+    #[error("repartition topic \"{topic}\" is to have {partitions} partitions; give it at least 1")]
+    NoPartitions {
+        /// The topic.
+        topic: TopicName,
+        /// How many it was to have.
+        partitions: i32,
+    },
     /// The number of partitions of a repartition topic depends on itself alone.
     #[error(
         "the partitions of repartition topic \"{0}\" cannot be derived; give it a number with Repartitioned"
@@ -47,6 +55,10 @@ impl PartitionCounts {
         let mut underived = Vec::new();
         for topic in topology.subtopologies().iter().flat_map(|part| &part.source_topics) {
             match topology.parts().repartition_topics.get(topic) {
+                Some(RepartitionCount::Fixed(partitions)) if *partitions < 1 => {
+                    let (topic, partitions) = (topic.clone(), *partitions);
+                    faults.push(PartitionCountError::NoPartitions { topic, partitions });
+                }
                 Some(RepartitionCount::Fixed(count)) => {
                     counts.insert(topic.clone(), *count);
                 }

@@ -56,7 +56,7 @@ impl<K, V> Repartitioned<K, V> {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// The topic has this many partitions, at least 1.
+    /// The topic has this many partitions; with less than 1 the application does not start.
     #[must_use]
     pub fn with_partitions(self, partitions: i32) -> Self {
         Self { partitions: RepartitionCount::Fixed(partitions), ..self }

@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use streams_core::serde::DefaultSerde;
-use streams_core::topology::{RepartitionCount, TopologyError};
 
 use super::KStream;
 use crate::args::{Grouped, Materialized, Repartitioned};
@@ -38,12 +37,6 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let mut plan = self.builder.plan();
         let base = name.unwrap_or_else(|| plan.names.node(repartition::PREFIX));
         let names = plan.names.repartition(base.as_str());
-        if let RepartitionCount::Fixed(partitions) = partitions
-            && partitions < 1
-        {
-            let topic = names.topic.as_str().into();
-            plan.fault(TopologyError::NoPartitions { topic, partitions });
-        }
         let node = plan.insert_repartition(Repartition {
             names,
             channel: repartition::channel::<K, V, N>(key, value, partitioner),
