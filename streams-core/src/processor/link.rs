@@ -1,7 +1,7 @@
 //! Linking: a topology and a task become processors that call each other. The only place where
 //! types are erased and checked.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -236,7 +236,7 @@ impl Linker<'_> {
     }
 
     fn exact<K: 'static, V: 'static>(&mut self, id: NodeId) -> Option<NodeCell<K, V>> {
-        let slot = self.linked.get_mut(id.0)?;
+        let slot = self.linked.get_mut(id.at)?;
         let (cell, wanted) = slot.as_mut()?;
         if !cell.is::<NodeCell<K, V>>() {
             return None;
@@ -265,6 +265,46 @@ where
     }
 }
 
+/// The types of key and value that a node takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Takes {
+    types: TypeId,
+    /// As the compiler calls them.
+    pub(crate) name: &'static str,
+}
+
+/// The types of key and value that a node forwards.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Forwards {
+    /// Those, and those that take what may be null.
+    fits: [TypeId; 4],
+    /// As the compiler calls them.
+    pub(crate) name: &'static str,
+}
+
+impl Takes {
+    fn of<K: 'static, V: 'static>() -> Self {
+        Self { types: TypeId::of::<(K, V)>(), name: type_name::<(K, V)>() }
+    }
+}
+
+impl Forwards {
+    fn of<K: 'static, V: 'static>() -> Self {
+        let fits = [
+            TypeId::of::<(K, V)>(),
+            TypeId::of::<(Option<K>, V)>(),
+            TypeId::of::<(K, Option<V>)>(),
+            TypeId::of::<(Option<K>, Option<V>)>(),
+        ];
+        Self { fits, name: type_name::<(K, V)>() }
+    }
+
+    /// Whether a child that takes these can be linked; see [`Linker::cell`].
+    pub(crate) fn fit(&self, child: &Takes) -> bool {
+        self.fits.contains(&child.types)
+    }
+}
+
 /// A processor of a topology, of erased types.
 #[derive(Clone)]
 pub struct ProcessorTemplate(Arc<dyn LinkProcessor>);
@@ -276,6 +316,11 @@ impl fmt::Debug for ProcessorTemplate {
 }
 
 trait LinkProcessor: Send + Sync {
+    fn takes(&self) -> Takes;
+
+    /// `None` for a sink.
+    fn forwards(&self) -> Option<Forwards>;
+
     fn link(
         &self,
         place: &NodePlace<'_>,
@@ -297,6 +342,14 @@ impl ProcessorTemplate {
         Self(Arc::new(Typed(supplier, PhantomData::<fn() -> (K, V, KO, VO)>)))
     }
 
+    pub(crate) fn takes(&self) -> Takes {
+        self.0.takes()
+    }
+
+    pub(crate) fn forwards(&self) -> Option<Forwards> {
+        self.0.forwards()
+    }
+
     pub(crate) fn link(
         &self,
         place: &NodePlace<'_>,
@@ -314,6 +367,14 @@ where
     VO: 'static,
     S: NodeSupplier<K, V, KO, VO>,
 {
+    fn takes(&self) -> Takes {
+        Takes::of::<K, V>()
+    }
+
+    fn forwards(&self) -> Option<Forwards> {
+        Some(Forwards::of::<KO, VO>())
+    }
+
     fn link(
         &self,
         place: &NodePlace<'_>,
@@ -348,6 +409,10 @@ impl SinkTemplate {
         Self(Arc::new(sink))
     }
 
+    pub(crate) fn takes(&self) -> Takes {
+        self.0.takes()
+    }
+
     pub(crate) fn link(
         &self,
         place: &NodePlace<'_>,
@@ -358,6 +423,14 @@ impl SinkTemplate {
 }
 
 impl<K: 'static, V: 'static> LinkProcessor for Sink<K, V> {
+    fn takes(&self) -> Takes {
+        Takes::of::<K, V>()
+    }
+
+    fn forwards(&self) -> Option<Forwards> {
+        None
+    }
+
     fn link(
         &self,
         place: &NodePlace<'_>,
@@ -385,6 +458,8 @@ impl fmt::Debug for SourceTemplate {
 }
 
 trait LinkSource: Send + Sync {
+    fn forwards(&self) -> Forwards;
+
     fn link(
         &self,
         place: &NodePlace<'_>,
@@ -398,6 +473,10 @@ impl SourceTemplate {
         Self(Arc::new(source))
     }
 
+    pub(crate) fn forwards(&self) -> Forwards {
+        self.0.forwards()
+    }
+
     pub(crate) fn link(
         &self,
         place: &NodePlace<'_>,
@@ -408,6 +487,10 @@ impl SourceTemplate {
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> LinkSource for Source<K, V> {
+    fn forwards(&self) -> Forwards {
+        Forwards::of::<K, V>()
+    }
+
     fn link(
         &self,
         place: &NodePlace<'_>,

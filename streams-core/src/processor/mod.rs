@@ -18,7 +18,7 @@ pub use self::edge::{Edge, NodeCell, Push};
 pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,
 };
-pub(crate) use self::link::{Linker, NodePlace, Registry};
+pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode, Stores};
 pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType};
 pub use self::sink::{

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hashbrown::HashMap;
 use indexmap::IndexMap;
@@ -59,9 +60,59 @@ pub enum TopologyError {
     /// A processor or sink without parents.
     #[error("node \"{0}\" has no parent; name at least one")]
     NoParent(NodeName),
-    /// A node of another builder was used.
+    /// A parent is a node of another builder.
     #[error("node \"{0}\" has a parent from another builder; build one topology with one builder")]
     ForeignNode(NodeName),
+    /// A node of another builder was used.
+    #[error("a node of another builder was given to {0}; build one topology with one builder")]
+    ForeignHandle(String),
+    /// A sink was named as a parent.
+    #[error(
+        "\"{parent}\", a parent of \"{node}\", is a sink, which forwards nothing; name its own parent"
+    )]
+    ParentIsSink {
+        /// The node.
+        node: NodeName,
+        /// The sink.
+        parent: NodeName,
+    },
+    /// A node takes other types than its parent forwards.
+    #[error(
+        "node \"{node}\" takes {taken}, but its parent \"{parent}\" forwards {given}; put a processor between them that converts"
+    )]
+    EdgeType {
+        /// The node.
+        node: NodeName,
+        /// What it takes.
+        taken: &'static str,
+        /// Its parent.
+        parent: NodeName,
+        /// What that forwards.
+        given: &'static str,
+    },
+    /// A store was connected to a source or a sink.
+    #[error(
+        "store \"{store}\" is connected to \"{node}\", which is no processor; connect it to the processors that use it"
+    )]
+    StoreOutsideProcessor {
+        /// The store.
+        store: StoreName,
+        /// The source or sink.
+        node: NodeName,
+    },
+    /// A node that reads no topic was to be co-partitioned.
+    #[error("node \"{0}\" is to be co-partitioned, but is no source; name sources")]
+    NotASource(NodeName),
+    /// Records cannot pass through a repartition topic.
+    #[error(
+        "no {missing} of the topology names the repartition topic \"{topic}\"; let a sink write it and a source read it"
+    )]
+    OpenRepartitionTopic {
+        /// The topic.
+        topic: TopicName,
+        /// `source` or `sink`.
+        missing: &'static str,
+    },
     /// Two sources of the same topics disagree where to begin.
     #[error("topic \"{0}\" has two different offset resets; choose one")]
     OffsetReset(TopicName),
@@ -130,10 +181,22 @@ impl<K, V> NodeHandle<K, V> {
     }
 }
 
+/// Tells the nodes of several builders apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct BuilderId(u32);
+
+impl Default for BuilderId {
+    fn default() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Builds a [`Topology`] node by node. Faults are collected and reported by [`build`](Self::build),
 /// all at once.
 #[derive(Debug, Default)]
 pub struct TopologyBuilder {
+    id: BuilderId,
     nodes: Vec<NodeDef>,
     stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
     repartition_topics: BTreeMap<TopicName, RepartitionCount>,
@@ -269,22 +332,49 @@ impl TopologyBuilder {
     /// Lets a processor use a store.
     pub fn connect(&mut self, node: NodeId, store: impl Into<StoreName>) {
         let store = store.into();
-        if let Some(node) = self.nodes.get_mut(node.0)
-            && !node.stores.contains(&store)
-        {
-            node.stores.push(store);
+        match self.own(node) {
+            None => {
+                let call = format!("connect() for store \"{store}\"");
+                self.faults.push(TopologyError::ForeignHandle(call));
+            }
+            Some(NodeDef { kind: NodeKind::Processor { .. }, stores, .. }) => {
+                if !stores.contains(&store) {
+                    stores.push(store);
+                }
+            }
+            Some(node) => {
+                let node = node.name.clone();
+                self.faults.push(TopologyError::StoreOutsideProcessor { store, node });
+            }
         }
+    }
+
+    /// The node, if it is of this builder.
+    fn own(&mut self, node: NodeId) -> Option<&mut NodeDef> {
+        self.nodes.get_mut(node.at).filter(|found| found.id == node)
     }
 
     /// Says that a topic is internal: its name gets the application's prefix, and Millstream makes
     /// it.
     pub fn add_repartition_topic(&mut self, topic: TopicName, partitions: RepartitionCount) {
-        self.repartition_topics.insert(topic, partitions);
+        let before = self.repartition_topics.insert(topic.clone(), partitions);
+        if before.is_some_and(|before| before != partitions) {
+            self.faults.push(TopologyError::PartitionCounts(vec![topic]));
+        }
     }
 
     /// Says that the topics of these sources must have equally many partitions.
     pub fn copartition(&mut self, sources: impl IntoIterator<Item = NodeId>) {
-        self.copartitioned.push(sources.into_iter().collect());
+        let sources: Vec<NodeId> = sources.into_iter().collect();
+        for id in &sources {
+            let fault = match self.own(*id) {
+                None => TopologyError::ForeignHandle("copartition()".to_owned()),
+                Some(NodeDef { kind: NodeKind::Source { .. }, .. }) => continue,
+                Some(node) => TopologyError::NotASource(node.name.clone()),
+            };
+            self.faults.push(fault);
+        }
+        self.copartitioned.push(sources);
     }
 
     /// Says which optimisations a layer above made.
@@ -297,19 +387,21 @@ impl TopologyBuilder {
         self.faults.push(fault);
     }
 
-    fn add_child(&mut self, name: NodeName, parents: Vec<NodeId>, kind: NodeKind) -> NodeId {
+    fn add_child(&mut self, name: NodeName, mut parents: Vec<NodeId>, kind: NodeKind) -> NodeId {
         if parents.is_empty() {
             self.faults.push(TopologyError::NoParent(name.clone()));
         }
-        if parents.iter().any(|parent| parent.0 >= self.nodes.len()) {
+        let given = parents.len();
+        parents.retain(|parent| self.own(*parent).is_some());
+        if parents.len() < given {
             self.faults.push(TopologyError::ForeignNode(name.clone()));
         }
         self.add_node(name, parents, kind)
     }
 
     fn add_node(&mut self, name: NodeName, parents: Vec<NodeId>, kind: NodeKind) -> NodeId {
-        let id = NodeId(self.nodes.len());
-        self.nodes.push(NodeDef { name, kind, parents, stores: Vec::new() });
+        let id = NodeId { builder: self.id, at: self.nodes.len() };
+        self.nodes.push(NodeDef { id, name, kind, parents, stores: Vec::new() });
         id
     }
 
@@ -320,8 +412,10 @@ impl TopologyBuilder {
     pub fn build(mut self) -> Result<Topology, TopologyErrors> {
         let mut faults = std::mem::take(&mut self.faults);
         self.check_nodes(&mut faults);
+        self.check_edges(&mut faults);
         self.check_stores(&mut faults);
         self.check_sources(&mut faults);
+        self.check_repartition_topics(&mut faults);
         let copartitioned = self.copartitioned_topics(&mut faults);
         if !faults.is_empty() {
             return Err(TopologyErrors(faults));
@@ -342,6 +436,49 @@ impl TopologyBuilder {
         for node in &self.nodes {
             if !names.insert(&node.name) {
                 faults.push(TopologyError::DuplicateNode(node.name.clone()));
+            }
+        }
+    }
+
+    fn check_edges(&self, faults: &mut Vec<TopologyError>) {
+        for node in &self.nodes {
+            let Some(takes) = node.kind.takes() else { continue };
+            for parent in node.parents.iter().filter_map(|id| self.nodes.get(id.at)) {
+                let (name, parent_name) = (node.name.clone(), parent.name.clone());
+                match parent.kind.forwards() {
+                    None => {
+                        faults
+                            .push(TopologyError::ParentIsSink { node: name, parent: parent_name });
+                    }
+                    Some(forwards) if !forwards.fit(&takes) => {
+                        faults.push(TopologyError::EdgeType {
+                            node: name,
+                            taken: takes.name,
+                            parent: parent_name,
+                            given: forwards.name,
+                        });
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    fn check_repartition_topics(&self, faults: &mut Vec<TopologyError>) {
+        for topic in self.repartition_topics.keys() {
+            let (mut is_read, mut is_written) = (false, false);
+            for node in &self.nodes {
+                match &node.kind {
+                    NodeKind::Source { topics, .. } => is_read |= topics.contains(topic),
+                    NodeKind::Sink { topic: to, .. } => is_written |= to.as_ref() == Some(topic),
+                    NodeKind::Processor { .. } => {}
+                }
+            }
+            for (is_there, missing) in [(is_read, "source"), (is_written, "sink")] {
+                if !is_there {
+                    let topic = topic.clone();
+                    faults.push(TopologyError::OpenRepartitionTopic { topic, missing });
+                }
             }
         }
     }
@@ -378,7 +515,7 @@ impl TopologyBuilder {
     }
 
     fn copartitioned_topics(&self, faults: &mut Vec<TopologyError>) -> Vec<Vec<TopicName>> {
-        let topics_of = |id: &NodeId| match self.nodes.get(id.0).map(|node| &node.kind) {
+        let topics_of = |id: &NodeId| match self.nodes.get(id.at).map(|node| &node.kind) {
             Some(NodeKind::Source { topics, .. }) => topics.clone(),
             _ => Vec::new(),
         };

@@ -46,7 +46,7 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     fn new(topology: &'a Topology, subtopology: &Subtopology) -> Self {
         let defs = &topology.parts().nodes;
-        let names = subtopology.nodes.iter().filter_map(|id| Some(defs.get(id.0)?.name.as_str()));
+        let names = subtopology.nodes.iter().filter_map(|id| Some(defs.get(id.at)?.name.as_str()));
         // Kafka puts the names in a hash set, then the nodes in a hash map in that order.
         let names = hash_set_order(hash_set_order(names.collect()));
         let find = |name: &str| defs.iter().find(|def| def.name.as_str() == name);
@@ -57,7 +57,7 @@ impl<'a> Drawing<'a> {
         let mut drawing = Self { nodes: described.collect(), order: Vec::new() };
         for at in 0..drawing.nodes.len() {
             for parent in &drawing.nodes[at].def.parents {
-                let name = defs.get(parent.0).map(|def| &def.name);
+                let name = defs.get(parent.at).map(|def| &def.name);
                 let parent = drawing.nodes.iter().position(|node| Some(&node.def.name) == name);
                 if let Some(parent) = parent {
                     drawing.connect(parent, at);

@@ -47,7 +47,7 @@ pub(super) fn subtopologies(nodes: &[NodeDef]) -> Vec<Subtopology> {
     let mut first_user: BTreeMap<&StoreName, usize> = BTreeMap::new();
     for (at, node) in nodes.iter().enumerate() {
         for parent in &node.parents {
-            groups.unite(parent.0, at);
+            groups.unite(parent.at, at);
         }
         for store in &node.stores {
             let first = *first_user.entry(store).or_insert(at);
@@ -55,8 +55,8 @@ pub(super) fn subtopologies(nodes: &[NodeDef]) -> Vec<Subtopology> {
         }
     }
     let mut parts: IndexMap<usize, Vec<NodeId>> = IndexMap::new();
-    for at in 0..nodes.len() {
-        parts.entry(groups.root(at)).or_default().push(NodeId(at));
+    for (at, node) in nodes.iter().enumerate() {
+        parts.entry(groups.root(at)).or_default().push(node.id);
     }
     parts.into_values().zip(0..).map(|(part, id)| subtopology(nodes, part, id)).collect()
 }
@@ -72,13 +72,13 @@ pub(super) fn stores_of<'a>(nodes: impl Iterator<Item = &'a NodeDef>) -> Vec<Sto
 
 fn subtopology(nodes: &[NodeDef], part: Vec<NodeId>, id: u32) -> Subtopology {
     let (mut source_topics, mut sink_topics) = (Vec::new(), Vec::new());
-    for node in part.iter().filter_map(|id| nodes.get(id.0)) {
+    for node in part.iter().filter_map(|id| nodes.get(id.at)) {
         match &node.kind {
             NodeKind::Source { topics, .. } => source_topics.extend(topics.iter().cloned()),
             NodeKind::Sink { topic, .. } => sink_topics.extend(topic.iter().cloned()),
             NodeKind::Processor { .. } => {}
         }
     }
-    let stores = stores_of(part.iter().filter_map(|id| nodes.get(id.0)));
+    let stores = stores_of(part.iter().filter_map(|id| nodes.get(id.at)));
     Subtopology { id: SubtopologyId(id), nodes: part, source_topics, sink_topics, stores }
 }

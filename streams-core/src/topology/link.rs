@@ -48,7 +48,7 @@ impl Topology {
     /// The stores of these sub-topologies, in the order in which caches are flushed.
     pub(crate) fn stores_of(&self, subtopologies: &[SubtopologyId]) -> Vec<StoreName> {
         let nodes = self.nodes_of(subtopologies);
-        graph::stores_of(nodes.iter().filter_map(|id| self.parts().nodes.get(id.0)))
+        graph::stores_of(nodes.iter().filter_map(|id| self.parts().nodes.get(id.at)))
     }
 
     /// Links the nodes of a task, children first.
@@ -67,7 +67,7 @@ impl Topology {
         let mut sources = Vec::new();
         let mut source_of = vec![usize::MAX; task.context.partitions().len()];
         for id in nodes.iter().rev() {
-            let Some(def) = self.parts().nodes.get(id.0) else { continue };
+            let Some(def) = self.parts().nodes.get(id.at) else { continue };
             let children = self.children(*id);
             let place = NodePlace { name: &def.name, connected: &def.stores, children: &children };
             let cell = match &def.kind {
@@ -84,7 +84,7 @@ impl Topology {
                 NodeKind::Processor { template } => template.link(&place, &mut linker)?,
                 NodeKind::Sink { template, .. } => template.link(&place, &mut linker)?,
             };
-            if let Some(slot) = linker.linked.get_mut(id.0) {
+            if let Some(slot) = linker.linked.get_mut(id.at) {
                 *slot = Some((cell, def.parents.len()));
             }
         }
@@ -95,11 +95,11 @@ impl Topology {
 
     /// A node's children, once for each time that it is their parent.
     fn children(&self, parent: NodeId) -> Vec<(NodeId, NodeName)> {
-        let nodes = self.parts().nodes.iter().enumerate();
+        let nodes = self.parts().nodes.iter();
         nodes
-            .flat_map(|(at, node)| {
+            .flat_map(|node| {
                 let times = node.parents.iter().filter(|id| **id == parent).count();
-                std::iter::repeat_n((NodeId(at), node.name.clone()), times)
+                std::iter::repeat_n((node.id, node.name.clone()), times)
             })
             .collect()
     }

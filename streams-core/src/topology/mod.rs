@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use self::builder::BuilderId;
 pub use self::builder::{NodeHandle, TopologyBuilder, TopologyError, TopologyErrors};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
 pub use self::describe::TopologyDescription;
@@ -25,12 +26,15 @@ pub(crate) use self::link::LinkedGraph;
 pub use self::topic::Topic;
 use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
-use crate::processor::{ProcessorTemplate, SinkTemplate, SourceTemplate};
+use crate::processor::{Forwards, ProcessorTemplate, SinkTemplate, SourceTemplate, Takes};
 use crate::store::StoreSpec;
 
-/// A node of a topology, by its place in the order of addition.
+/// A node of a topology: its builder, and its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub(crate) usize);
+pub struct NodeId {
+    builder: BuilderId,
+    pub(crate) at: usize,
+}
 
 /// Where a source begins when the group has no committed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +67,29 @@ pub(crate) enum NodeKind {
     },
 }
 
+impl NodeKind {
+    /// What it takes; `None` for a source.
+    fn takes(&self) -> Option<Takes> {
+        match self {
+            Self::Source { .. } => None,
+            Self::Processor { template } => Some(template.takes()),
+            Self::Sink { template, .. } => Some(template.takes()),
+        }
+    }
+
+    /// What it forwards; `None` for a sink.
+    fn forwards(&self) -> Option<Forwards> {
+        match self {
+            Self::Source { template, .. } => Some(template.forwards()),
+            Self::Processor { template } => template.forwards(),
+            Self::Sink { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct NodeDef {
+    pub(crate) id: NodeId,
     pub(crate) name: NodeName,
     pub(crate) kind: NodeKind,
     pub(crate) parents: Vec<NodeId>,

@@ -1,7 +1,9 @@
 //! Faults of a topology, found when it is built.
 
 use streams_core::topology::{OffsetReset, PartitionCounts, TopologyErrors};
-use streams_dsl::{Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder};
+use streams_dsl::{
+    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder,
+};
 use streams_state::Stores;
 
 use crate::{Text, Texts};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod extractors;
+mod faults;
 mod one_task;
 mod support;
 mod task_per_partition;

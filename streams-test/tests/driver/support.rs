@@ -76,7 +76,7 @@ pub(crate) fn count() -> Topology {
 }
 
 /// Makes the value the key.
-struct Swap;
+pub(crate) struct Swap;
 
 impl Processor<String, String> for Swap {
     type OutKey = String;
