@@ -20,7 +20,7 @@ pub use self::link::{
 };
 pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode, Stores};
-pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType};
+pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType, ScheduleError};
 pub use self::sink::{
     ExtractTopic, Partitions, RecordContext, Sink, SinkDestination, StreamPartitioner,
 };
