@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::config::MaxTaskIdle;
 use crate::error::TaskError;
 use crate::java_order::{PriorityQueue, partition_map_order};
 use crate::names::TopicPartition;
@@ -23,6 +24,15 @@ pub enum TaskIdle {
     Disabled,
     /// It waits while records are known to lie on the broker, and this long when none are.
     UpTo(Duration),
+}
+
+impl From<MaxTaskIdle> for TaskIdle {
+    fn from(idle: MaxTaskIdle) -> Self {
+        match idle {
+            MaxTaskIdle::Disabled => Self::Disabled,
+            MaxTaskIdle::Wait(idle) => Self::UpTo(idle),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use streams_core::config::{
-    ClientRole, MaxTaskIdle, OffsetReset as ConfiguredReset, StreamsConfig,
-};
+use streams_core::config::{ClientRole, OffsetReset as ConfiguredReset, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::store::StateBackend;
-use streams_core::task::TaskIdle;
 use streams_core::topology::{OffsetReset, TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
@@ -134,10 +131,7 @@ fn worker_settings(parts: &Parts, backend: &Arc<RocksBackend>) -> WorkerSettings
         timestamps: processing.default_timestamp_extractor,
         backend,
         commit: CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() },
-        idle: match processing.max_task_idle {
-            MaxTaskIdle::Disabled => TaskIdle::Disabled,
-            MaxTaskIdle::Wait(idle) => TaskIdle::UpTo(idle),
-        },
+        idle: processing.max_task_idle.into(),
         cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
             .unwrap_or(usize::MAX),
         buffered_records: processing.buffered_records_per_partition as usize,
