@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use millstream::serde::DefaultSerde;
 use millstream::{
     Consumed, GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topic,
     Topics, Windowed,
@@ -12,7 +11,7 @@ use serde_json::Value as Json;
 use crate::node::Node;
 use crate::value::{Kind, Value};
 use crate::windows::{self, WindowedStream};
-use crate::{Failure, stream, table};
+use crate::{Failure, stream, table, text};
 
 pub(crate) type Stream<'b> = KStream<'b, Option<String>, Option<Value>>;
 pub(crate) type GroupedStream<'b> = KGroupedStream<'b, String, Option<Value>, Option<String>>;
@@ -42,7 +41,7 @@ pub(crate) struct Building<'b> {
 impl<'b> Building<'b> {
     pub(crate) fn handle(&self, id: &str) -> Result<Handle<'b>, Failure> {
         let handle = self.handles.get(id).copied();
-        handle.ok_or_else(|| Failure(format!("there is no node {id}")))
+        handle.ok_or_else(|| format!("there is no node {id}").into())
     }
 
     fn node(&mut self, node: Node<'_>) -> Result<Option<Handle<'b>>, Failure> {
@@ -50,13 +49,13 @@ impl<'b> Building<'b> {
         let consumed = || node.with("named", Consumed::new(), |c, name| c.with_name(name));
         let handle = match node.text("op").as_str() {
             "stream" => {
-                let (names, key) = (node.list("topics"), Option::<String>::serde());
+                let (names, key) = (node.list("topics"), text::nullable());
                 let topics = Topics::with_shared_serdes(names, key, kind.nullable());
                 Handle::Stream(self.builder.stream_with(topics, consumed()), kind)
             }
             "table" if node.0.get("versioned_history_ms").is_none() => {
                 let (topic, value) = (node.text("topic"), kind.serde());
-                let topic = Topic::with_shared_serdes(topic, String::serde(), value);
+                let topic = Topic::with_shared_serdes(topic, text::serde(), value);
                 let stored = node.materialized(kind);
                 Handle::Table(self.builder.table_with(topic, consumed(), stored), kind)
             }

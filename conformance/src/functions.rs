@@ -1,15 +1,10 @@
 //! The functions of the case language. Lengths, first characters and order count UTF-16 units.
 
+use crate::text::{first_unit, units};
 use crate::value::{Kind, Value, text};
 
 fn length(value: Option<&Value>) -> i64 {
-    i64::try_from(text(value).encode_utf16().count()).unwrap_or(i64::MAX)
-}
-
-/// The first unit; half of a surrogate pair has the bytes of a question mark in Java.
-fn first_unit(text: &str) -> Option<String> {
-    let first = text.chars().next()?;
-    Some(if first.len_utf16() == 1 { first.to_string() } else { "?".to_owned() })
+    i64::try_from(units(&text(value)).count()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn value(function: &str, value: Option<Value>) -> Option<Value> {
@@ -77,7 +72,7 @@ pub(crate) fn add(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Op
         "null_on_x" if added.contains('x') => None,
         "null_on_x" => joined('|'),
         "max" => {
-            let is_greater = |acc: &Value| added.encode_utf16().gt(acc.to_string().encode_utf16());
+            let is_greater = |acc: &Value| units(&added).gt(units(&acc.to_string()));
             if acc.is_none_or(is_greater) { value.cloned() } else { acc.cloned() }
         }
         "sum_length" => Some(Value::Long(number(acc) + length(value))),

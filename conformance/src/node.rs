@@ -6,9 +6,9 @@ use millstream::serde::{DefaultSerde, SharedSerde};
 use millstream::{Grouped, KTable, Materialized, Named};
 use serde_json::Value as Json;
 
-use crate::Failure;
 use crate::build::Handle;
 use crate::value::{Kind, Value};
+use crate::{Failure, text};
 
 /// One operator with its arguments.
 #[derive(Debug, Clone, Copy)]
@@ -46,13 +46,13 @@ impl<'j> Node<'j> {
     }
 
     pub(crate) fn grouped<V: 'static>(self, value: SharedSerde<V>) -> Grouped<String, V> {
-        let grouped = Grouped::with_shared_serdes(String::serde(), value);
+        let grouped = Grouped::with_shared_serdes(text::serde(), value);
         self.with("name", grouped, |grouped, name| grouped.with_name(name))
     }
 
     /// The store that the node asks for, or the serdes alone; with the operator's name.
     pub(crate) fn materialized<V: CaseValue>(self, kind: Kind) -> Materialized<String, V> {
-        let stored = Materialized::with_shared_serdes(String::serde(), V::serde(kind));
+        let stored = Materialized::with_shared_serdes(text::serde(), V::serde(kind));
         let stored = self.with("store", stored, |stored, name| stored.with_store_name(name));
         let mut stored = self.with("named", stored, |stored, name| stored.with_node_name(name));
         if self.0["caching"] == false {
@@ -68,7 +68,7 @@ impl<'j> Node<'j> {
     }
 
     pub(crate) fn unsupported<T>(self) -> Result<T, Failure> {
-        Err(Failure(format!("unsupported: {}", self.text("op"))))
+        Err(format!("unsupported: {}", self.text("op")).into())
     }
 }
 

@@ -26,7 +26,7 @@ impl Processor<Key, Option<Value>> for Custom {
         if let Some((clock, every)) = self.function.split_once(':') {
             let is_stream_time = clock == "flush_stream_time";
             let kind = if is_stream_time { StreamTime } else { WallClock };
-            cx.schedule(Duration::from_millis(every.parse()?), kind);
+            cx.schedule(Duration::from_millis(every.parse()?), kind)?;
         }
         Ok(())
     }

@@ -9,16 +9,20 @@ use streams_test::model::{ModelRecord, TimeFrom};
 use streams_test::{TestError, TopologyTestDriver};
 
 use crate::value::Value;
-use crate::{Failure, subscriptions};
+use crate::{Failure, subscriptions, text};
+
+/// Stores whose names hold one of these are the library's own affair.
+const LEFT_OUT: &str = "JOINTHIS JOINOTHER OUTERTHIS OUTEROTHER OUTERSHARED SUBSCRIPTION \
+    -this-join-store -other-join-store -shared-join-store";
 
 /// Every part of the result.
 pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failure> {
     let topics = driver.produced_topics().into_iter().map(|topic| {
         let records = driver.produced(&topic);
-        (topic.to_string(), records.iter().map(|r| record(r)).collect())
+        (text::shown(topic.as_str()), records.iter().map(|r| record(r)).collect())
     });
-    let shown = driver.store_names().into_iter().filter(is_shown);
-    let stores = shown.map(|name| {
+    let is_shown = |name: &StoreName| !LEFT_OUT.split(' ').any(|part| name.as_str().contains(part));
+    let stores = driver.store_names().into_iter().filter(is_shown).map(|name| {
         let entries = store(driver, &name)?;
         Ok((name.to_string(), entries))
     });
@@ -29,23 +33,6 @@ pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failu
         ("metrics", json!({ "dropped-records-total": driver.dropped().total() })),
     ];
     Ok(parts.into_iter().map(|(part, json)| (part.to_owned(), json)).collect())
-}
-
-/// Stores whose rows a case does not show.
-const HIDDEN: [&str; 9] = [
-    "JOINTHIS",
-    "JOINOTHER",
-    "OUTERTHIS",
-    "OUTEROTHER",
-    "OUTERSHARED",
-    "SUBSCRIPTION",
-    "-this-join-store",
-    "-other-join-store",
-    "-shared-join-store",
-];
-
-fn is_shown(store: &StoreName) -> bool {
-    !HIDDEN.iter().any(|part| store.as_str().contains(part))
 }
 
 fn hex(bytes: Option<&[u8]>) -> Json {
@@ -120,25 +107,14 @@ fn rows<V: ToString + 'static>(
     entries.collect()
 }
 
-/// The description with the names in brackets sorted, and one name for all topic extractors.
+/// The description with the names in brackets sorted.
 fn described(text: &str) -> String {
-    let line = |line: &str| {
-        let line = within(line, "extractor class: ", ")", |_| "dynamic".to_owned());
-        within(&within(&line, "topics: [", "]", sorted), "stores: [", "]", sorted) + "\n"
+    let sorted = |line: &str| {
+        let (before, rest) = line.split_once(": [")?;
+        let (names, after) = rest.rsplit_once(']')?;
+        let mut names: Vec<&str> = names.split(", ").collect();
+        names.sort_unstable();
+        Some(format!("{before}: [{}]{after}", names.join(", ")))
     };
-    text.lines().map(line).collect()
-}
-
-fn sorted(names: &str) -> String {
-    let mut names: Vec<&str> = names.split(", ").collect();
-    names.sort_unstable();
-    names.join(", ")
-}
-
-fn within(line: &str, from: &str, to: &str, change: fn(&str) -> String) -> String {
-    let parts =
-        line.split_once(from).and_then(|(before, rest)| Some((before, rest.split_once(to)?)));
-    let changed =
-        parts.map(|(before, (part, end))| format!("{before}{from}{}{to}{end}", change(part)));
-    changed.unwrap_or_else(|| line.to_owned())
+    text.split_inclusive('\n').map(|line| sorted(line).unwrap_or_else(|| line.to_owned())).collect()
 }

@@ -1,6 +1,5 @@
 //! Operators on streams and grouped streams.
 
-use millstream::serde::DefaultSerde;
 use millstream::{DynamicProduced, Produced, Repartitioned, Stores, Topic};
 
 use crate::Failure;
@@ -111,18 +110,16 @@ fn other_records<'b>(node: Node<'_>, on: Stream<'b>, kind: Kind) -> (Stream<'b>,
 }
 
 fn repartition<'b>(node: Node<'_>, on: Stream<'b>, kind: Kind) -> Stream<'b> {
-    let with = Repartitioned::with_shared_serdes(Key::serde(), kind.nullable());
+    let with = Repartitioned::with_shared_serdes(crate::text::nullable(), kind.nullable());
     let with = node.with("name", with, |with, name| with.with_name(name));
     let partitions = node.0["partitions"].as_i64().and_then(|count| i32::try_from(count).ok());
-    on.repartition_with::<String>(match partitions {
-        Some(partitions) => with.with_partitions(partitions),
-        None => with,
-    })
+    on.repartition_with::<String>(partitions.map_or(with.clone(), |n| with.with_partitions(n)))
 }
 
 fn process<'b>(building: &Building<'b>, node: Node<'_>, on: Stream<'b>) -> Stream<'b> {
     let (function, store) = (node.text("fn"), node.text("store"));
-    building.builder.add_state_store(Stores::key_value::<String, String>(store.as_str()));
+    let spec = Stores::key_value_with(store.as_str(), crate::text::serde(), crate::text::serde());
+    building.builder.add_state_store(spec);
     let connected = store.clone();
     let supplier = move |stores: &millstream::ConnectedStores<'_, '_>| {
         Ok(Custom { function: function.clone(), store: stores.store(store.as_str())? })
@@ -150,12 +147,13 @@ fn ends<'b>(building: &mut Building<'b>, node: Node<'_>, on: Stream<'b>, kind: K
             }
         }
         "to" => {
-            let topic = Topic::with_shared_serdes(node.text("topic"), Key::serde(), value);
+            let topic =
+                Topic::with_shared_serdes(node.text("topic"), crate::text::nullable(), value);
             let with = node.with("named", Produced::new(), |with, name| with.with_name(name));
             on.to_with(topic, with);
         }
         _ => {
-            let with = DynamicProduced::with_shared_serdes(Key::serde(), value);
+            let with = DynamicProduced::with_shared_serdes(crate::text::nullable(), value);
             let with = node.with("named", with, |with, name| with.with_name(name));
             let prefix = node.text("prefix");
             let topic = move |key: &Key, _: &Nullable, _: &millstream::processor::RecordContext| {

@@ -38,13 +38,7 @@ pub(crate) fn node<'b, V: CaseValue>(
             let map = move |v: V| functions::value(&function, Some(v.into()));
             Handle::Table(on.map_values_with::<Value, _>(map, derived(node, result)), result)
         }
-        "to_stream" => {
-            let stream = match node.named() {
-                Some(named) => on.to_stream_as_with(named),
-                None => on.to_stream_as(),
-            };
-            Handle::Stream(stream, kind)
-        }
+        "to_stream" => Handle::Stream(call!(node: on.to_stream_as or to_stream_as_with()), kind),
         "group_by" => {
             let by = move |k: &String, v: V| {
                 let value = v.into();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::text;
 use millstream::TopicName;
 use millstream::serde::{DefaultSerde, OptionSerde, Payload, Serde, SerdeError, SharedSerde};
 
@@ -55,7 +56,7 @@ impl Serde<Value> for ValueSerde {
         out: &mut Vec<u8>,
     ) -> Result<Payload, SerdeError> {
         match (self.0, value) {
-            (Kind::Text, Value::Text(text)) => String::serde().encode(topic, text, out),
+            (Kind::Text, Value::Text(text)) => text::serde().encode(topic, text, out),
             (Kind::Long, Value::Long(number)) => i64::serde().encode(topic, number, out),
             _ => Err(SerdeError::Invalid { expected: "text", source: "another type".into() }),
         }
@@ -63,7 +64,7 @@ impl Serde<Value> for ValueSerde {
 
     fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<Value, SerdeError> {
         match self.0 {
-            Kind::Text => String::serde().decode(topic, bytes).map(Value::Text),
+            Kind::Text => text::serde().decode(topic, bytes).map(Value::Text),
             Kind::Long => i64::serde().decode(topic, bytes).map(Value::Long),
         }
     }

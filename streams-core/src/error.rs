@@ -118,17 +118,22 @@ pub enum TaskError {
         source: SerdeError,
     },
     /// An output record was not taken or not acknowledged. Asked of the production handler.
-    #[error("a record for topic \"{topic}\" could not be written")]
+    #[error("a record for topic \"{topic}\"{} could not be written", from_where(.from.as_ref()))]
     Production {
         /// Where the record was to go.
         topic: TopicName,
+        /// The sink, and the record that was being processed; `None` when the failure came back
+        /// after others were, or the record is a store's change.
+        from: Option<(NodeName, Origin)>,
         /// Why not.
         #[source]
         source: ProduceError,
     },
     /// A store failed.
-    #[error("a state store failed on {origin}")]
+    #[error("a state store{} failed on {origin}", of_node(.node.as_ref()))]
     Store {
+        /// The node that used it; `None` when no node did, as in a commit.
+        node: Option<NodeName>,
         /// The record being processed.
         origin: Origin,
         /// What the store said.
@@ -136,13 +141,34 @@ pub enum TaskError {
         source: StoreError,
     },
     /// User code panicked. The task is always reset.
-    #[error("user code panicked on {origin}: {message}")]
+    #[error("user code{} panicked on {origin}: {message}", of_node(.node.as_ref()))]
     Panic {
+        /// The node whose code it was; `None` when it is no node's, as that of a serde of a source.
+        node: Option<NodeName>,
         /// The record being processed.
         origin: Origin,
         /// The panic's message.
         message: String,
     },
+}
+
+fn of_node(node: Option<&NodeName>) -> String {
+    node.map_or_else(String::new, |node| format!(" of node \"{node}\""))
+}
+
+fn from_where(from: Option<&(NodeName, Origin)>) -> String {
+    from.map_or_else(String::new, |(node, origin)| format!(", from node \"{node}\" on {origin},"))
+}
+
+impl TaskError {
+    /// The same error, which happened in this node if it names none.
+    #[cold]
+    pub(crate) fn in_node(mut self: Box<Self>, at: &NodeName) -> Box<Self> {
+        if let Self::Store { node: node @ None, .. } = &mut *self {
+            *node = Some(at.clone());
+        }
+        self
+    }
 }
 
 /// The result of pushing a record on: an error has already been shown to its handler.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::config::{FailurePolicy, Processing};
 use crate::error::TaskError;
 
 /// What a handler decides.
@@ -59,6 +60,23 @@ pub struct Handlers {
     pub processing: Arc<dyn ErrorHandler>,
     /// For output that cannot be encoded or written.
     pub production: Arc<dyn ErrorHandler>,
+}
+
+impl From<&Processing> for Handlers {
+    /// Those that the configuration names.
+    fn from(processing: &Processing) -> Self {
+        let handler = |policy| -> Arc<dyn ErrorHandler> {
+            match policy {
+                FailurePolicy::Fail => Arc::new(LogAndFail),
+                FailurePolicy::Continue => Arc::new(LogAndSkip),
+            }
+        };
+        Self {
+            deserialization: handler(processing.on_deserialization_error),
+            processing: handler(processing.on_processing_error),
+            production: handler(processing.on_production_error),
+        }
+    }
 }
 
 impl Default for Handlers {

@@ -11,10 +11,21 @@ fn java_hash(text: &str) -> u32 {
 
 /// The order in which a `java.util.HashSet` that was filled with these texts, in this order, gives
 /// them back. (Buckets of eight and more, which Java turns into trees, keep their order here.)
-pub(crate) fn hash_set_order<T: AsRef<str>>(mut items: Vec<T>) -> Vec<T> {
-    let last = capacity_for(items.len()) - 1;
-    items.sort_by_key(|item| bucket(java_hash(item.as_ref()), last));
+pub(crate) fn hash_set_order<T: AsRef<str>>(items: Vec<T>) -> Vec<T> {
+    let capacity = capacity_for(items.len());
+    in_buckets(items, capacity)
+}
+
+fn in_buckets<T: AsRef<str>>(mut items: Vec<T>, capacity: u32) -> Vec<T> {
+    items.sort_by_key(|item| bucket(java_hash(item.as_ref()), capacity - 1));
     items
+}
+
+/// The order in which a `java.util.HashSet` prints that was made of a collection with these items.
+/// It makes room before it takes them.
+pub(crate) fn hash_set_copy_order<T: AsRef<str>>(items: Vec<T>) -> Vec<T> {
+    let room = items.len() + 1;
+    in_buckets(items, capacity_for(room))
 }
 
 /// How many buckets hold so many items.
@@ -124,6 +135,19 @@ mod tests {
         assert_eq!(java_hash("KSTREAM-SOURCE-0000000000").cast_signed(), 1_861_603_632);
         assert_eq!(java_hash(""), 0);
         assert_eq!(java_hash("ab"), 97 * 31 + 98);
+    }
+
+    #[test]
+    fn a_set_that_is_made_of_a_collection_makes_room_first() {
+        let names: Vec<String> = (0..12).map(|at| format!("topic-{}", at * 7)).collect();
+        let numbers = |order: Vec<String>| -> Vec<u32> {
+            let numbers = order.iter().filter_map(|name| name.rsplit('-').next()?.parse().ok());
+            numbers.collect()
+        };
+        let printed = [7, 70, 0, 63, 42, 21, 77, 56, 35, 14, 49, 28];
+        assert_eq!(numbers(hash_set_copy_order(names.clone())), printed, "as java.util.HashSet");
+        let five = names.into_iter().take(5).collect();
+        assert_eq!(numbers(hash_set_copy_order(five)), [7, 14, 28, 0, 21], "as java.util.HashSet");
     }
 
     #[test]

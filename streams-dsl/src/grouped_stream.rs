@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::NodeName;
 use streams_core::serde::DefaultSerde;
 
@@ -12,7 +13,7 @@ use crate::builder::StreamsBuilder;
 use crate::change::Change;
 use crate::null::OrNull;
 use crate::operators::stream_aggregate::{
-    self, AGGREGATE_PREFIX, Aggregation, Fold, REDUCE_PREFIX, Reduction,
+    self, AGGREGATE_PREFIX, Aggregation, REDUCE_PREFIX, Reduction, Sure, TryFold, Trying,
 };
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
@@ -23,8 +24,13 @@ use crate::windowed::WindowedKStream;
 /// `KGroupedStream`.
 ///
 /// `K` is the plain key and `S` the key of the stream, which may be an `Option`; `V` is the
-/// stream's value. An aggregation drops and counts records without key or value. For `V =
-/// Option<N>` name `N`, as in `count::<String>()`.
+/// stream's value. An aggregation drops and counts records without key or value; those without a
+/// key uncounted where it repartitions. For `V = Option<N>` name `N`, as in `count::<String>()`.
+///
+/// A row's time is the latest of its records' times; a change has the headers of the record that
+/// made it. The store has the changelog topic `<application id>-<store name>-changelog`; where the
+/// key was changed, records pass through `<application id>-<name>-repartition`, called after the
+/// grouping or else the store.
 #[must_use = "a grouped stream does nothing until it is aggregated"]
 pub struct KGroupedStream<'b, K, V, S = K> {
     builder: &'b StreamsBuilder,
@@ -99,7 +105,7 @@ where
         V: OrNull<N>,
     {
         let count = |_: &K, _: N, count: i64| count + 1;
-        self.folded(AGGREGATE_PREFIX, materialized, Aggregation::new(|| 0_i64, count))
+        self.folded(AGGREGATE_PREFIX, materialized, Sure(Aggregation::new(|| 0_i64, count)))
     }
 
     /// The values of each key, put together two by two: the aggregate so far and the next value.
@@ -144,7 +150,7 @@ where
         R: OrNull<N>,
         N: Clone + 'static,
     {
-        self.folded(REDUCE_PREFIX, materialized.into(), Reduction::new(reducer))
+        self.folded(REDUCE_PREFIX, materialized.into(), Sure(Reduction::new(reducer)))
     }
 
     /// The values of each key, taken into an aggregate one by one. It starts from what `initial`
@@ -197,7 +203,71 @@ where
         A: Clone + 'static,
     {
         let aggregation = Aggregation::new(initial, aggregator);
-        self.folded(AGGREGATE_PREFIX, materialized.into(), aggregation)
+        self.folded(AGGREGATE_PREFIX, materialized.into(), Sure(aggregation))
+    }
+
+    /// As [`reduce`](Self::reduce), by a function that may fail; the processing handler says what
+    /// becomes of the record, and the aggregate stays as it was.
+    pub fn try_reduce<N, R, E>(
+        self,
+        reducer: impl Fn(N, N) -> Result<R, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        V: OrNull<N>,
+        R: OrNull<N>,
+        N: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let reduce = move |_: &K, value: N, before: Option<N>| match before {
+            None => Ok(Some(value)),
+            Some(before) => {
+                reducer(before, value).map(|after| after.into_plain()).map_err(Into::into)
+            }
+        };
+        self.folded(REDUCE_PREFIX, materialized.into(), Trying::new(|| None, reduce))
+    }
+
+    /// As [`aggregate`](Self::aggregate), by a function that may fail; the processing handler says
+    /// what becomes of the record, and the aggregate stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let add = |_: &String, text: String, total: i64| text.parse::<i64>().map(|n| total + n);
+    /// let totals = texts.group_by_key().try_aggregate(|| 0, add, Materialized::new());
+    /// totals.to_stream().to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe_all([("a", "3"), ("a", "4")])?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("totals").read_map()?["a"], Some(7));
+    /// assert!(texts.pipe("a", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_aggregate<A, N, I, E>(
+        self,
+        initial: impl Fn() -> I + Send + Sync + 'static,
+        aggregator: impl Fn(&K, N, I) -> Result<I, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, A>>,
+    ) -> KTable<'b, K, A>
+    where
+        V: OrNull<N>,
+        I: OrNull<A>,
+        N: 'static,
+        A: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let initial = Arc::new(initial);
+        let start = Arc::clone(&initial);
+        let add = move |key: &K, value: N, before: Option<A>| {
+            let before = before.map_or_else(|| initial(), I::from_plain);
+            aggregator(key, value, before).map(|after| after.into_plain()).map_err(Into::into)
+        };
+        let fold = Trying::new(move || start().into_plain(), add);
+        self.folded(AGGREGATE_PREFIX, materialized.into(), fold)
     }
 
     fn folded<N, A, F>(
@@ -210,7 +280,7 @@ where
         V: OrNull<N>,
         N: 'static,
         A: Clone + 'static,
-        F: Fold<K, N, A>,
+        F: TryFold<K, N, A>,
     {
         let mut plan = self.builder.plan();
         let presence =

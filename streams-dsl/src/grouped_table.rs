@@ -19,6 +19,11 @@ use crate::table::KTable;
 /// A table whose rows are grouped by a new key, to be aggregated. Answers to Kafka's
 /// `KGroupedTable`.
 ///
+/// A group's time is the latest of itself and of the change; the change has the headers of the
+/// record that made it. The rows pass through `<application id>-<name>-repartition`, called after
+/// the grouping or else the store, which has the changelog topic `<application id>-<store
+/// name>-changelog`.
+///
 /// When a row moves from one group to another, the groups are adjusted one after the other, in
 /// different tasks: until the second is, the row counts in neither.
 #[must_use = "a grouped table does nothing until it is aggregated"]

@@ -10,7 +10,7 @@ pub mod driver;
 pub mod model;
 
 pub use crate::driver::{
-    CommitWhen, DriverBuilder, Layout, TestError, TestInputTopic, TestOutputTopic,
+    CommitWhen, DriverBuilder, KeyValues, Layout, TestError, TestInputTopic, TestOutputTopic,
     TopologyTestDriver,
 };
 pub use crate::model::{KafkaModel, ModelOutbox, ModelPlane, ModelRecord};

@@ -3,7 +3,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::time::Duration;
 
-use super::punctuation::Schedules;
+use super::punctuation::{Asked, PunctuationId, PunctuationType, ScheduleError, Schedules};
 use crate::config::DefaultTimestampExtractor;
 use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
 use crate::handler::{Handlers, Verdict};
@@ -74,6 +74,9 @@ pub struct TaskContext {
     dropped: Cell<DropCounts>,
     schedules: RefCell<Schedules>,
     closed: RefCell<Closed>,
+    /// The node in whose code a panic began, until its error is made.
+    panicked: RefCell<Option<NodeName>>,
+    commit_requested: Cell<bool>,
 }
 
 /// Time and place as they were before a node took over.
@@ -98,6 +101,8 @@ impl TaskContext {
             dropped: Cell::new(DropCounts::default()),
             schedules: RefCell::new(Schedules::new()),
             closed: RefCell::default(),
+            panicked: RefCell::new(None),
+            commit_requested: Cell::new(false),
         }
     }
 
@@ -231,6 +236,39 @@ impl TaskContext {
         &self.schedules
     }
 
+    pub(crate) fn schedule(
+        &self,
+        node: usize,
+        asked: Asked,
+    ) -> Result<PunctuationId, ScheduleError> {
+        let now = match asked.kind {
+            PunctuationType::StreamTime => self.stream_time(),
+            PunctuationType::WallClock => self.now(),
+        };
+        self.schedules.borrow_mut().add(node, asked, now)
+    }
+
+    pub(crate) fn request_commit(&self) {
+        self.commit_requested.set(true);
+    }
+
+    pub(crate) const fn is_commit_requested(&self) -> bool {
+        self.commit_requested.get()
+    }
+
+    pub(crate) fn forget_commit_request(&self) {
+        self.commit_requested.set(false);
+    }
+
+    /// A panic passes through a node; the first one is where it began.
+    pub(crate) fn panicked_in(&self, node: &NodeName) {
+        self.panicked.borrow_mut().get_or_insert_with(|| node.clone());
+    }
+
+    pub(crate) fn take_panicked(&self) -> Option<NodeName> {
+        self.panicked.borrow_mut().take()
+    }
+
     /// The task turns to a record of an input partition, or to a punctuation.
     pub(crate) fn enter(&self, origin: Option<(u32, i64)>, timestamp: Timestamp, headers: Headers) {
         self.origin.set(origin);
@@ -276,7 +314,7 @@ impl TaskContext {
 
     /// A store's failure, with its place.
     pub fn store_failure(&self, source: StoreError) -> Box<TaskError> {
-        Box::new(TaskError::Store { origin: self.origin(), source })
+        Box::new(TaskError::Store { node: None, origin: self.origin(), source })
     }
 
     /// Turns the result of a node's own code into that of a push: an error goes to the processing
@@ -291,7 +329,7 @@ impl TaskContext {
             Err(error) => error,
         };
         let error = match error.downcast::<StoreError>() {
-            Ok(store) => return Err(self.store_failure(*store)),
+            Ok(store) => return Err(self.store_failure(*store).in_node(node)),
             Err(error) => error,
         };
         let (node, origin) = (node.clone(), self.origin());

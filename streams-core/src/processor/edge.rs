@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::TaskContext;
 use crate::error::Pushed;
 use crate::names::NodeName;
 use crate::record::Record;
@@ -85,8 +86,32 @@ impl<K, V> Push<K, V> for Nowhere {
     }
 }
 
+/// Runs a node's code. A panic leaves the node's name with the task, and an error that names no node
+/// gets it: the innermost node is the first to be named.
+#[inline]
+#[expect(clippy::mem_forget, reason = "what is forgotten holds references alone")]
+pub(super) fn at_work<R>(task: &TaskContext, node: &NodeName, work: impl FnOnce() -> R) -> R {
+    let unwinding = Unwinding { task, node };
+    let result = work();
+    std::mem::forget(unwinding);
+    result
+}
+
+/// Forgotten by a node that did not panic, so that it costs nothing then.
+struct Unwinding<'a> {
+    task: &'a TaskContext,
+    node: &'a NodeName,
+}
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        self.task.panicked_in(self.node);
+    }
+}
+
 /// The way from a node to its children, in the order in which they were added.
 pub struct Edge<K, V> {
+    task: Rc<TaskContext>,
     first: Vec<(NodeName, NodeCell<K, V>)>,
     last: Option<(NodeName, NodeCell<K, V>)>,
 }
@@ -98,9 +123,12 @@ impl<K, V> std::fmt::Debug for Edge<K, V> {
 }
 
 impl<K, V> Edge<K, V> {
-    pub(crate) fn new(mut children: Vec<(NodeName, NodeCell<K, V>)>) -> Self {
+    pub(crate) fn new(
+        task: Rc<TaskContext>,
+        mut children: Vec<(NodeName, NodeCell<K, V>)>,
+    ) -> Self {
         let last = children.pop();
-        Self { first: children, last }
+        Self { task, first: children, last }
     }
 
     /// The children's names.
@@ -120,18 +148,26 @@ impl<K, V> Edge<K, V> {
     /// As for [`Push::push`].
     pub fn push_to(&mut self, child: usize, record: Record<K, V>) -> Pushed {
         match self.first.iter_mut().chain(&mut self.last).nth(child) {
-            Some((_, node)) => node.push(record),
+            Some((name, node)) => give(&self.task, name, || node.push(record)),
             None => Ok(()),
         }
     }
+}
+
+/// Gives a child its record.
+#[inline]
+fn give(task: &TaskContext, child: &NodeName, push: impl FnOnce() -> Pushed) -> Pushed {
+    at_work(task, child, push).map_err(|error| error.in_node(child))
 }
 
 impl<K: Clone, V: Clone> Push<K, V> for Edge<K, V> {
     #[inline]
     fn push(&mut self, record: Record<K, V>) -> Pushed {
         // Most nodes have one child, which nobody else reaches: one call, inlined into the node.
-        if let (true, Some((_, NodeCell::Owned(child)))) = (self.first.is_empty(), &mut self.last) {
-            return child.push(record);
+        if let (true, Some((name, NodeCell::Owned(child)))) =
+            (self.first.is_empty(), &mut self.last)
+        {
+            return give(&self.task, name, || child.push(record));
         }
         self.push_to_all(record)
     }
@@ -140,11 +176,11 @@ impl<K: Clone, V: Clone> Push<K, V> for Edge<K, V> {
 impl<K: Clone, V: Clone> Edge<K, V> {
     #[inline(never)]
     fn push_to_all(&mut self, record: Record<K, V>) -> Pushed {
-        for (_, child) in &mut self.first {
-            child.push(record.clone())?;
+        for (name, child) in &mut self.first {
+            give(&self.task, name, || child.push(record.clone()))?;
         }
         match &mut self.last {
-            Some((_, child)) => child.push(record),
+            Some((name, child)) => give(&self.task, name, || child.push(record)),
             None => Ok(()),
         }
     }

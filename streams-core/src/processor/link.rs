@@ -213,7 +213,8 @@ impl Linker<'_> {
             })?;
             Ok((name.clone(), cell))
         });
-        Ok(Edge::new(cells.collect::<Result<_, LinkError>>()?))
+        let cells = cells.collect::<Result<_, LinkError>>()?;
+        Ok(Edge::new(Rc::clone(&self.context), cells))
     }
 
     /// The node as one that takes `K` and `V`: it does, or it takes what may be null.

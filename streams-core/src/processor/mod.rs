@@ -22,7 +22,7 @@ pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{
     ConnectedStores, Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode,
 };
-pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType};
+pub use self::punctuation::{Punctuation, PunctuationId, PunctuationType, ScheduleError};
 pub use self::sink::{
     ExtractTopic, Partitions, RecordContext, Sink, SinkDestination, StreamPartitioner,
 };

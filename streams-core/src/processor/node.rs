@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::edge::{Edge, NodeCell, Push};
+use super::edge::{Edge, NodeCell, Push, at_work};
 use super::link::{LinkError, NodeLinks, NodeSupplier};
-use super::punctuation::{Punctuation, PunctuationId, PunctuationType};
+use super::punctuation::{Asked, Punctuation, PunctuationId, PunctuationType, ScheduleError};
 use super::{FixedKeyProcessor, Processor, TaskContext};
-use crate::error::{ProcessorError, Pushed, TaskError};
-use crate::names::{NodeName, StoreName, TaskId};
+use crate::error::{ProcessorError, ProduceError, Pushed, TaskError};
+use crate::names::{ApplicationId, NodeName, StoreName, TaskId};
 use crate::record::{FixedKeyRecord, Record, RecordMeta};
 use crate::time::Timestamp;
 
@@ -35,6 +35,75 @@ impl ConnectedStores<'_, '_> {
     }
 }
 
+/// What every context of a processor can do; each has `place`.
+macro_rules! task_calls {
+    () => {
+        /// Calls `punctuate` each `interval`. In stream time the first call comes with the first
+        /// record, in wall-clock time after one interval.
+        ///
+        /// # Errors
+        /// When the interval is shorter than 1 ms.
+        pub fn schedule(
+            &mut self,
+            interval: Duration,
+            kind: PunctuationType,
+        ) -> Result<PunctuationId, ScheduleError> {
+            let (task, node) = self.place();
+            task.schedule(node, Asked { interval, kind, anchor: None })
+        }
+
+        /// Calls `punctuate` at `start` and each `interval` after it; what of that is over is left
+        /// out (KIP-1146).
+        ///
+        /// # Errors
+        /// When the interval is shorter than 1 ms, or the start is negative.
+        pub fn schedule_from(
+            &mut self,
+            start: Timestamp,
+            interval: Duration,
+            kind: PunctuationType,
+        ) -> Result<PunctuationId, ScheduleError> {
+            let (task, node) = self.place();
+            task.schedule(node, Asked { interval, kind, anchor: Some(start) })
+        }
+
+        /// Ends a schedule.
+        pub fn cancel(&mut self, schedule: PunctuationId) {
+            self.place().0.schedules().borrow_mut().cancel(schedule);
+        }
+
+        /// Asks for a commit soon, without waiting for `commit.interval.ms`. It comes after the
+        /// record that is being processed, and maybe after others.
+        pub fn commit(&mut self) {
+            self.place().0.request_commit();
+        }
+
+        /// The application's id.
+        #[must_use]
+        pub const fn application_id(&self) -> &ApplicationId {
+            self.place().0.application_id()
+        }
+
+        /// The task.
+        #[must_use]
+        pub const fn task(&self) -> TaskId {
+            self.place().0.task()
+        }
+
+        /// The greatest record time that the task has seen; negative before the first record.
+        #[must_use]
+        pub const fn stream_time(&self) -> Timestamp {
+            self.place().0.stream_time()
+        }
+
+        /// Wall-clock time, read once a step.
+        #[must_use]
+        pub const fn wall_clock(&self) -> Timestamp {
+            self.place().0.now()
+        }
+    };
+}
+
 /// What a processor may do while it starts: schedule punctuations, and read its restored stores.
 #[derive(Debug)]
 pub struct InitContext<'a> {
@@ -43,16 +112,10 @@ pub struct InitContext<'a> {
 }
 
 impl InitContext<'_> {
-    /// Calls `punctuate` each `interval` (at least 1 ms). In stream time the first call comes with
-    /// the first record, in wall-clock time after one interval.
-    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
-        self.task.schedules().borrow_mut().add(self.node, interval, kind, self.task.now())
-    }
+    task_calls!();
 
-    /// The task.
-    #[must_use]
-    pub const fn task(&self) -> TaskId {
-        self.task.task()
+    const fn place(&self) -> (&TaskContext, usize) {
+        (self.task, self.node)
     }
 }
 
@@ -73,16 +136,17 @@ impl<K: Clone, V: Clone> Context<'_, K, V> {
     /// Pushes a record to all children, in their order, before it returns.
     ///
     /// # Errors
-    /// When something further down failed the task; pass it on with `?`.
-    pub fn forward(&mut self, record: Record<K, V>) -> Result<(), Box<TaskError>> {
+    /// When the record's timestamp is negative, or something further down failed the task; pass
+    /// either on with `?`.
+    pub fn forward(&mut self, record: Record<K, V>) -> Result<(), ProcessorError> {
         check_timestamp(record.timestamp)?;
-        self.out.push(record)
+        Ok(self.out.push(record)?)
     }
 
     /// Pushes a record to the child of this name only.
     ///
     /// # Errors
-    /// When there is no such child, or something further down failed the task.
+    /// As for [`forward`](Self::forward), and when there is no such child.
     pub fn forward_to(&mut self, child: &str, record: Record<K, V>) -> Result<(), ProcessorError> {
         check_timestamp(record.timestamp)?;
         let at = self.out.children().position(|name| name.as_str() == child);
@@ -92,20 +156,7 @@ impl<K: Clone, V: Clone> Context<'_, K, V> {
 }
 
 impl<K, V> Context<'_, K, V> {
-    /// The same, for a shorter while.
-    const fn again(&mut self) -> Context<'_, K, V> {
-        Context { task: self.task, node: self.node, out: self.out }
-    }
-
-    /// Calls `punctuate` each `interval`; see [`InitContext::schedule`].
-    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
-        self.task.schedules().borrow_mut().add(self.node, interval, kind, self.task.now())
-    }
-
-    /// Ends a schedule.
-    pub fn cancel(&mut self, schedule: PunctuationId) {
-        self.task.schedules().borrow_mut().cancel(schedule);
-    }
+    task_calls!();
 
     /// Where the record was read; `None` in a punctuation.
     #[must_use]
@@ -113,22 +164,13 @@ impl<K, V> Context<'_, K, V> {
         self.task.meta()
     }
 
-    /// The task.
-    #[must_use]
-    pub const fn task(&self) -> TaskId {
-        self.task.task()
+    const fn place(&self) -> (&TaskContext, usize) {
+        (self.task, self.node)
     }
 
-    /// The greatest record time that the task has seen; negative before the first record.
-    #[must_use]
-    pub const fn stream_time(&self) -> Timestamp {
-        self.task.stream_time()
-    }
-
-    /// Wall-clock time, read once a step.
-    #[must_use]
-    pub const fn wall_clock(&self) -> Timestamp {
-        self.task.now()
+    /// The same, for a shorter while.
+    const fn again(&mut self) -> Context<'_, K, V> {
+        Context { task: self.task, node: self.node, out: self.out }
     }
 }
 
@@ -137,14 +179,11 @@ impl<K, V> Context<'_, K, V> {
 #[error("there is no child \"{0}\"; add the processor as its parent")]
 struct NoSuchChild(String);
 
-fn check_timestamp(timestamp: Timestamp) -> Result<(), Box<TaskError>> {
+fn check_timestamp(timestamp: Timestamp) -> Result<(), ProduceError> {
     if timestamp.is_known() {
         return Ok(());
     }
-    Err(Box::new(TaskError::Production {
-        topic: "".into(),
-        source: crate::error::ProduceError::NegativeTimestamp(timestamp.millis()),
-    }))
+    Err(ProduceError::NegativeTimestamp(timestamp.millis()))
 }
 
 /// What a fixed-key processor may do with a record or in a punctuation.
@@ -160,15 +199,15 @@ impl<K: Clone, V: Clone> FixedKeyContext<'_, K, V> {
     /// Pushes a record to all children, in their order, before it returns.
     ///
     /// # Errors
-    /// When something further down failed the task; pass it on with `?`.
-    pub fn forward(&mut self, record: FixedKeyRecord<K, V>) -> Result<(), Box<TaskError>> {
+    /// As for [`Context::forward`].
+    pub fn forward(&mut self, record: FixedKeyRecord<K, V>) -> Result<(), ProcessorError> {
         self.0.forward(record.into_record())
     }
 
     /// Pushes a record to the child of this name only.
     ///
     /// # Errors
-    /// When there is no such child, or something further down failed the task.
+    /// As for [`Context::forward_to`].
     pub fn forward_to(
         &mut self,
         child: &str,
@@ -179,15 +218,7 @@ impl<K: Clone, V: Clone> FixedKeyContext<'_, K, V> {
 }
 
 impl<K, V> FixedKeyContext<'_, K, V> {
-    /// Calls `punctuate` each `interval`; see [`InitContext::schedule`].
-    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
-        self.0.schedule(interval, kind)
-    }
-
-    /// Ends a schedule.
-    pub fn cancel(&mut self, schedule: PunctuationId) {
-        self.0.cancel(schedule);
-    }
+    task_calls!();
 
     /// Where the record was read; `None` in a punctuation.
     #[must_use]
@@ -195,22 +226,8 @@ impl<K, V> FixedKeyContext<'_, K, V> {
         self.0.meta()
     }
 
-    /// The task.
-    #[must_use]
-    pub const fn task(&self) -> TaskId {
-        self.0.task()
-    }
-
-    /// The greatest record time that the task has seen; negative before the first record.
-    #[must_use]
-    pub const fn stream_time(&self) -> Timestamp {
-        self.0.stream_time()
-    }
-
-    /// Wall-clock time, read once a step.
-    #[must_use]
-    pub const fn wall_clock(&self) -> Timestamp {
-        self.0.wall_clock()
+    const fn place(&self) -> (&TaskContext, usize) {
+        self.0.place()
     }
 }
 
@@ -219,7 +236,7 @@ pub(crate) trait Lifecycle {
     /// Called in topological order, once the stores are restored.
     fn init(&mut self) -> Pushed;
     /// Called when the task closes in good order.
-    fn close(&mut self);
+    fn close(&mut self) -> Pushed;
 }
 
 /// A node that can be called by time.
@@ -271,6 +288,14 @@ struct Running<P, K, V, I> {
     input: PhantomData<I>,
 }
 
+impl<P, K, V, I> Running<P, K, V, I> {
+    /// A failure that no handler is asked about.
+    fn failure(&self, ProcessorError(source): ProcessorError) -> Box<TaskError> {
+        let (node, origin) = (self.name.clone(), self.task.origin());
+        Box::new(TaskError::Processing { node, origin, source })
+    }
+}
+
 impl<P, K, V> Push<K, V> for Running<P, P::OutKey, P::OutValue, fn(K, V)>
 where
     P: Processor<K, V>,
@@ -290,17 +315,14 @@ where
     P: Processor<K, V>,
 {
     fn init(&mut self) -> Pushed {
-        let result = self.processor.init(&mut InitContext { task: &self.task, node: self.number });
-        result.map_err(|ProcessorError(source)| {
-            let (node, origin) = (self.name.clone(), self.task.origin());
-            Box::new(TaskError::Processing { node, origin, source })
-        })
+        let mut cx = InitContext { task: &self.task, node: self.number };
+        let result = at_work(&self.task, &self.name, || self.processor.init(&mut cx));
+        result.map_err(|error| self.failure(error))
     }
 
-    fn close(&mut self) {
-        if let Err(error) = self.processor.close() {
-            tracing::warn!(node = %self.name, %error, "processor failed to close");
-        }
+    fn close(&mut self) -> Pushed {
+        let result = at_work(&self.task, &self.name, || self.processor.close());
+        result.map_err(|error| self.failure(error))
     }
 }
 
@@ -310,7 +332,8 @@ where
 {
     fn punctuate(&mut self, punctuation: Punctuation) -> Pushed {
         let mut cx = Context { task: &self.task, node: self.number, out: &mut self.out };
-        let result = self.processor.punctuate(punctuation, &mut cx);
+        let run = || self.processor.punctuate(punctuation, &mut cx);
+        let result = at_work(&self.task, &self.name, run);
         self.task.settle(&self.name, result)
     }
 }

@@ -30,6 +30,27 @@ pub struct Punctuation {
     pub kind: PunctuationType,
 }
 
+/// Why a punctuation cannot be scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// The interval is too short.
+    #[error("the interval {0:?} is shorter than 1 ms; take at least that")]
+    Interval(Duration),
+    /// The start lies before the epoch.
+    #[error("the start {0} is negative; take a time from 0 on")]
+    Start(Timestamp),
+}
+
+/// What a processor asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) interval: Duration,
+    pub(crate) kind: PunctuationType,
+    /// All calls fall on this time or whole intervals later.
+    pub(crate) anchor: Option<Timestamp>,
+}
+
 #[derive(Debug)]
 struct Entry {
     due: i64,
@@ -79,24 +100,35 @@ impl Schedules {
         }
     }
 
-    /// Adds a schedule of `node`. One in stream time is due at once, one in wall-clock time after
-    /// its interval.
+    /// Adds a schedule of `node`; `now` is what its clock shows. Without an anchor, one in stream
+    /// time is due at once, one in wall-clock time after its interval.
     pub(crate) fn add(
         &mut self,
         node: usize,
-        interval: Duration,
-        kind: PunctuationType,
+        asked: Asked,
         now: Timestamp,
-    ) -> PunctuationId {
+    ) -> Result<PunctuationId, ScheduleError> {
+        let Asked { interval: every, kind, anchor } = asked;
+        let interval = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        if interval < 1 {
+            return Err(ScheduleError::Interval(every));
+        }
+        if let Some(negative) = anchor.filter(|anchor| !anchor.is_known()) {
+            return Err(ScheduleError::Start(negative));
+        }
         let id = PunctuationId(self.next_id);
         self.next_id += 1;
-        let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        let due = match kind {
-            PunctuationType::StreamTime => 0,
-            PunctuationType::WallClock => now.millis().saturating_add(interval),
+        let due = match (anchor, kind) {
+            (Some(anchor), _) => anchor.millis(),
+            (None, PunctuationType::StreamTime) => 0,
+            (None, PunctuationType::WallClock) => now.millis().saturating_add(interval),
         };
-        self.queue(kind).offer(Entry { due, interval, id, node }, Entry::compare);
-        id
+        let mut entry = Entry { due, interval, id, node };
+        if anchor.is_some_and(|anchor| anchor < now) {
+            entry.advance(now.millis());
+        }
+        self.queue(kind).offer(entry, Entry::compare);
+        Ok(id)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -164,10 +196,19 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    fn every(millis: u64, kind: PunctuationType, anchor: Option<i64>) -> Asked {
+        let anchor = anchor.map(Timestamp::from_millis);
+        Asked { interval: Duration::from_millis(millis), kind, anchor }
+    }
+
     /// The times at which a schedule fires when its clock shows `clock` in turn.
     fn fired(kind: PunctuationType, interval: u64, clock: &[i64]) -> Vec<i64> {
-        let mut schedules = Schedules::new();
-        schedules.add(0, Duration::from_millis(interval), kind, at(0));
+        fired_from(every(interval, kind, None), 0, clock)
+    }
+
+    fn fired_from(asked: Asked, start: i64, clock: &[i64]) -> Vec<i64> {
+        let (kind, mut schedules) = (asked.kind, Schedules::new());
+        assert!(schedules.add(0, asked, at(start)).is_ok());
         let mut fired = Vec::new();
         for now in clock {
             while let Some(due) = schedules.take_due(kind, at(*now)) {
@@ -193,10 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn an_anchored_schedule_keeps_to_its_grid() {
+        use PunctuationType::{StreamTime, WallClock};
+        let clock = [4, 5, 14, 16, 25];
+        assert_eq!(fired_from(every(10, StreamTime, Some(5)), -1, &clock), [5, 16, 25]);
+        // The start is over: the first call is not made early.
+        assert_eq!(fired_from(every(10, WallClock, Some(5)), 17, &[17, 24, 25, 36]), [25, 36]);
+    }
+
+    #[test]
+    fn a_schedule_without_an_interval_is_refused() {
+        let kind = PunctuationType::WallClock;
+        let short = Asked { interval: Duration::from_micros(999), kind, anchor: None };
+        let refused = Schedules::new().add(0, short, at(0));
+        assert_eq!(refused, Err(ScheduleError::Interval(Duration::from_micros(999))));
+        let early = Schedules::new().add(0, every(1, kind, Some(-7)), at(0));
+        assert_eq!(early, Err(ScheduleError::Start(at(-7))));
+    }
+
+    #[test]
     fn a_cancelled_schedule_does_not_fire() {
         let mut schedules = Schedules::new();
-        let id = schedules.add(0, Duration::from_millis(1), PunctuationType::WallClock, at(0));
-        schedules.cancel(id);
+        let id = schedules.add(0, every(1, PunctuationType::WallClock, None), at(0));
+        assert!(id.map(|id| schedules.cancel(id)).is_ok());
         assert!(schedules.take_due(PunctuationType::WallClock, at(100)).is_none());
     }
 }

@@ -175,7 +175,9 @@ impl<K, V> LinkedSink<K, V> {
     }
 
     fn refused(&self, topic: TopicName, source: ProduceError) -> Pushed {
-        self.setting.context.judge(TaskError::Production { topic, source }, Judge::Production)
+        let (node, origin) = (self.setting.name.clone(), self.setting.context.origin());
+        let failure = TaskError::Production { topic, from: Some((node, origin)), source };
+        self.setting.context.judge(failure, Judge::Production)
     }
 
     /// Sends what is in the buffers.

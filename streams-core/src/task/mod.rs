@@ -418,6 +418,12 @@ impl Task {
         self.commit_needed
     }
 
+    /// Whether a processor asked for a commit, and there is something to commit.
+    #[must_use]
+    pub fn is_commit_requested(&self) -> bool {
+        self.commit_needed && self.context.is_commit_requested()
+    }
+
     /// First step of a commit: writes out the record caches, which may forward and send records.
     ///
     /// # Errors
@@ -467,6 +473,7 @@ impl Task {
         let written = self.stores.commit(positions);
         written.map_err(|error| self.context.store_failure(error))?;
         self.commit_needed = false;
+        self.context.forget_commit_request();
         self.consumed.fill(false);
         self.context.closed_committed();
         self.queues.committed();
@@ -486,6 +493,7 @@ impl Task {
         self.context.set_stream_time(self.queues.stream_time());
         self.consumed.fill(false);
         self.commit_needed = false;
+        self.context.forget_commit_request();
         self.context.schedules().borrow_mut().clear();
         let task = self.id();
         let graph = self.topology.link(LinkTask {
@@ -503,17 +511,20 @@ impl Task {
         Ok(())
     }
 
-    /// Ends the processors.
-    pub fn close(&mut self) {
+    /// Ends the processors, all of them; failures are logged.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn close(&mut self) -> Result<(), Box<TaskError>> {
+        self.context.enter(None, self.queues.stream_time(), Headers::new());
+        let mut first = Ok(());
         for node in &self.graph.registry.lifecycles {
-            let closed = guard(&self.context, || {
-                node.borrow_mut().close();
-                Ok(())
-            });
-            if let Err(error) = closed {
+            if let Err(error) = guard(&self.context, || node.borrow_mut().close()) {
                 tracing::warn!(task = %self.id(), %error, "a processor failed to close");
+                first = first.and(Err(error));
             }
         }
+        first
     }
 }
 
@@ -548,6 +559,7 @@ fn guard(context: &TaskContext, run: impl FnOnce() -> Pushed) -> Pushed {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Box::new(TaskError::Panic {
+            node: context.take_panicked(),
             origin: context.origin(),
             message: text.unwrap_or_else(|| "(no text)".to_owned()),
         }))

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 
 use super::{NodeDef, NodeKind, Subtopology, Topology};
-use crate::java_order::hash_set_order;
+use crate::java_order::{hash_set_copy_order, hash_set_order};
 use crate::java_tree_set::JavaTreeSet;
 
 /// Sub-topologies with their nodes, in Kafka's order and words. Print it with `{}`.
@@ -106,11 +106,9 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// A set as Kafka's `describe` prints it, sorted.
-fn list<T: AsRef<str> + Ord>(mut items: Vec<T>) -> String {
-    items.sort();
-    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
-    format!("[{}]", items.join(", "))
+/// Names as Kafka's `describe` prints them: a hash set that was made of a collection.
+fn list(names: Vec<&str>) -> String {
+    format!("[{}]", hash_set_copy_order(names).join(", "))
 }
 
 impl fmt::Display for Drawing<'_> {
@@ -124,7 +122,8 @@ impl fmt::Display for Drawing<'_> {
                     write!(f, "    Source: {name} (topics: {topics})\n      --> {below}")?;
                 }
                 NodeKind::Processor { .. } => {
-                    let stores = list(node.def.stores.iter().map(|s| s.as_str()).collect());
+                    let stores = node.def.stores.iter().map(|store| store.as_str());
+                    let stores = list(hash_set_order(stores.collect()));
                     write!(f, "    Processor: {name} (stores: {stores})\n      --> {below}")?;
                     write!(f, "\n      <-- {above}")?;
                 }

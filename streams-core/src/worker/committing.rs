@@ -64,7 +64,7 @@ impl Worker {
             let written = active.task.stores_mut().commit_unlogged();
             written.map_err(|source| WorkerError::Task {
                 task: active.task.id(),
-                source: Box::new(TaskError::Store { origin: Origin(None), source }),
+                source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
             })?;
             offsets.extend(active.task.offsets());
         }

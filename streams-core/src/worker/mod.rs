@@ -246,7 +246,7 @@ impl Worker {
                 // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
                 let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
-                let error = TaskError::Production { topic, source };
+                let error = TaskError::Production { topic, from: None, source };
                 let is_output = matches!(delivery.purpose, Purpose::Output { .. });
                 let may_skip = is_output && is_certain;
                 if !may_skip || self.settings.handlers.production.verdict(&error) == Verdict::Fail {
@@ -288,7 +288,10 @@ impl Worker {
                 any += done.records;
                 left -= done.records.min(left);
                 let staged = active.task.stores().staged_bytes();
-                self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max;
+                // DIFFERENCE: Kafka commits the tasks alone whose processors asked for it. One commit
+                // of all costs one request too, and none of the others waits longer for its own.
+                self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max
+                    || active.task.is_commit_requested();
             }
             if any == 0 {
                 return Ok(());
@@ -306,6 +309,7 @@ impl Worker {
             let calls =
                 calls.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
             report.punctuations += calls as u64;
+            self.commits.is_requested |= active.task.is_commit_requested();
         }
         Ok(())
     }

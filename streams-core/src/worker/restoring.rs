@@ -62,7 +62,7 @@ impl Worker {
         let task = active.id();
         let fail = |source: StoreError| WorkerError::Task {
             task,
-            source: Box::new(TaskError::Store { origin: Origin(None), source }),
+            source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
         };
         for store in stores {
             tracing::warn!(%task, store = *store, "another writer's changes are in the changelog");
@@ -128,7 +128,7 @@ pub(super) fn explain(
 ) -> Result<(), WorkerError> {
     let store_error = |source| WorkerError::Task {
         task,
-        source: Box::new(TaskError::Store { origin: Origin(None), source }),
+        source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
     };
     match failure {
         RestoreFailure::Fetch(error @ FetchError::OutOfRange { .. }) => {

@@ -152,7 +152,8 @@ impl Worker {
         let mut closing = Vec::new();
         for (task, number) in of(self, Afterwards::Close) {
             if let Some(Some(active)) = self.tasks.get_mut(number as usize) {
-                active.task.close();
+                // A failure is logged; the task goes all the same.
+                let _ = active.task.close();
                 closing.push(task);
             }
         }

@@ -3,34 +3,47 @@
 
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
+
+use super::Place;
 
 pub(crate) const PREFIX: &str = "KSTREAM-FILTER-";
 
 struct Filter<K, V, F> {
     holds: Arc<F>,
     out: Edge<K, V>,
+    place: Place,
 }
 
-impl<K: Clone, V: Clone, F: Fn(&K, &V) -> bool> Push<K, V> for Filter<K, V, F> {
+impl<K, V, F> Push<K, V> for Filter<K, V, F>
+where
+    K: Clone,
+    V: Clone,
+    F: Fn(&K, &V) -> Result<bool, ProcessorError>,
+{
     #[inline]
     fn push(&mut self, record: Record<K, V>) -> Pushed {
-        if (self.holds)(&record.key, &record.value) { self.out.push(record) } else { Ok(()) }
+        match (self.holds)(&record.key, &record.value) {
+            Ok(true) => self.out.push(record),
+            Ok(false) => Ok(()),
+            Err(error) => self.place.fail(error),
+        }
     }
 }
 
 /// Lets the records through for which `holds` does.
 pub(crate) fn template<K, V>(
-    holds: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+    holds: impl Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync + 'static,
 ) -> ProcessorTemplate
 where
     K: Clone + 'static,
     V: Clone + 'static,
 {
     let holds = Arc::new(holds);
-    ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K, V>| {
-        Ok(NodeCell::<K, V>::owned(Filter { holds: Arc::clone(&holds), out }))
+    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, V>| {
+        let (holds, place) = (Arc::clone(&holds), Place::of(links));
+        Ok(NodeCell::<K, V>::owned(Filter { holds, out, place }))
     })
 }

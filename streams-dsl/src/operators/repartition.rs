@@ -30,7 +30,7 @@ where
     Channel {
         types: TypeId::of::<(K, V)>(),
         all: pass_through::template::<K, V>(),
-        keyed: filter::template(|key: &K, _: &V| key.as_plain().is_some()),
+        keyed: filter::template(|key: &K, _: &V| Ok(key.as_plain().is_some())),
         source: source(&key, &value),
         sink: Arc::new(move |topic| sink(topic, &key, &value, partitioner.clone())),
     }

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::metrics::DropReason;
 use streams_core::names::StoreName;
 use streams_core::processor::{Edge, NodeLinks, ProcessorTemplate, Push};
@@ -30,6 +30,69 @@ pub(crate) trait Fold<K, N, A>: Send + Sync + 'static {
         stored: Option<A>,
         old_values: OldValues,
     ) -> (Option<A>, Option<A>);
+}
+
+/// How values become one by functions that may fail.
+pub(crate) trait TryFold<K, N, A>: Send + Sync + 'static {
+    /// As [`Fold::fold`].
+    fn try_fold(
+        &self,
+        key: &K,
+        value: N,
+        stored: Option<A>,
+        old_values: OldValues,
+    ) -> Result<(Option<A>, Option<A>), ProcessorError>;
+}
+
+/// A fold that never fails.
+pub(crate) struct Sure<F>(pub(crate) F);
+
+impl<K, N, A, F: Fold<K, N, A>> TryFold<K, N, A> for Sure<F> {
+    #[inline]
+    fn try_fold(
+        &self,
+        key: &K,
+        value: N,
+        stored: Option<A>,
+        old_values: OldValues,
+    ) -> Result<(Option<A>, Option<A>), ProcessorError> {
+        Ok(self.0.fold(key, value, stored, old_values))
+    }
+}
+
+/// A fold of functions that may fail. `initial` gives what is before the first value, where that is
+/// not the first aggregate itself.
+pub(crate) struct Trying<G, F> {
+    initial: G,
+    add: F,
+}
+
+impl<G, F> Trying<G, F> {
+    pub(crate) const fn new(initial: G, add: F) -> Self {
+        Self { initial, add }
+    }
+}
+
+impl<K, N, A, G, F> TryFold<K, N, A> for Trying<G, F>
+where
+    A: Clone + 'static,
+    G: Fn() -> Option<A> + Send + Sync + 'static,
+    F: Fn(&K, N, Option<A>) -> Result<Option<A>, ProcessorError> + Send + Sync + 'static,
+{
+    fn try_fold(
+        &self,
+        key: &K,
+        value: N,
+        stored: Option<A>,
+        old_values: OldValues,
+    ) -> Result<(Option<A>, Option<A>), ProcessorError> {
+        let before = stored.or_else(&self.initial);
+        let old = match old_values {
+            OldValues::Send => before.clone(),
+            OldValues::Omit => None,
+        };
+        Ok(((self.add)(key, value, before)?, old))
+    }
 }
 
 /// Starts from `initial`. `I` is the aggregate as the functions see it: `A`, or `Option<A>`.
@@ -121,7 +184,7 @@ where
     V: OrNull<N>,
     K: Clone + 'static,
     A: Clone + 'static,
-    F: Fold<K, N, A>,
+    F: TryFold<K, N, A>,
 {
     #[inline]
     fn push(&mut self, record: Record<S, V>) -> Pushed {
@@ -134,15 +197,24 @@ where
         let old_values = if output.sends_old() { OldValues::Send } else { OldValues::Omit };
         place.with_record(Record { key, value, timestamp, headers }, |record, task| {
             let Record { key, value, timestamp, headers } = record;
+            let mut failed = None;
             let row = output.update(&key, |stored| {
                 let (before, timestamp) = match stored {
                     Some(row) => (Some(row.value), row.timestamp.max(timestamp)),
                     None => (None, timestamp),
                 };
-                let (new, old) = fold.fold(&key, value, before, old_values);
-                Some(Row { new, old, timestamp })
+                match fold.try_fold(&key, value, before, old_values) {
+                    Ok((new, old)) => Some(Row { new, old, timestamp }),
+                    Err(error) => {
+                        failed = Some(error);
+                        None
+                    }
+                }
             });
             let row = row.map_err(|error| task.store_failure(error))?;
+            if let Some(error) = failed {
+                return place.fail(error);
+            }
             output.forward(key, row, headers)
         })
     }
@@ -175,7 +247,7 @@ where
     K: Clone + 'static,
     N: 'static,
     A: Clone + 'static,
-    F: Fold<K, N, A>,
+    F: TryFold<K, N, A>,
 {
     let store = store.clone();
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<A>>| {

@@ -18,7 +18,21 @@ use crate::table::KTable;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// Sends the records through a topic to the tasks of their keys. Records without a key are
-    /// dropped.
+    /// dropped, uncounted, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.select_key(|_, word| word.len() as i64).repartition().to("by-length");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "seven")?;
+    /// let first = driver.output::<i64, String>("by-length").read_key_value()?;
+    /// assert_eq!(first, (5, "seven".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn repartition<N>(self) -> Self
     where
         K: OrNull<N> + DefaultSerde,
@@ -48,7 +62,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// A table of the last value of each key. A null value deletes the key; a null key is dropped
-    /// and counted. If the key was changed, the stream is repartitioned first.
+    /// and counted. If the key was changed, the stream is repartitioned first, through
+    /// `<application id>-<name or generated name>-repartition`, and null keys are dropped there
+    /// uncounted, as in Kafka.
     pub fn to_table<NK, NV>(self) -> KTable<'b, NK, NV>
     where
         K: OrNull<NK>,
@@ -98,8 +114,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KTable::new(self.builder, node, table)
     }
 
-    /// Groups the records by their key. If the key was changed, an aggregation repartitions first;
-    /// records without a key are dropped and counted.
+    /// Groups the records by their key. An aggregation drops and counts records without one. If the
+    /// key was changed, it repartitions first, and drops them there uncounted, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, Option<String>, String> = builder.stream("clicks");
+    /// clicks.group_by_key::<String>().count().to_stream().to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<Option<String>, String>("clicks");
+    /// clicks.pipe(Some("anna".to_owned()), "home")?;
+    /// clicks.pipe_value("nobody's")?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_key_values()?;
+    /// assert_eq!(counts, [("anna".to_owned(), Some(1))]);
+    /// assert_eq!(driver.dropped().total(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by_key<NK>(self) -> KGroupedStream<'b, NK, V, K>
     where
         K: OrNull<NK>,
@@ -121,8 +154,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KGroupedStream::new(self.builder, grouping)
     }
 
-    /// Groups the records by a new key. An aggregation repartitions first; records without a key
-    /// are dropped and counted.
+    /// Groups the records by a new key. An aggregation repartitions first and drops records without
+    /// a key there, uncounted, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.group_by(|_, word| word.clone()).count().to_stream().to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("1", "be"), ("2", "be")])?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("counts").read_map()?["be"], Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by<NK, K2>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -146,6 +192,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         K2: OrNull<NK> + Clone,
         NK: Clone + 'static,
     {
-        self.rekeyed(grouped.name.clone(), f).group_by_key_with(grouped)
+        let rekeyed = self.rekeyed(grouped.name.clone(), move |key, value| Ok(f(key, value)));
+        rekeyed.group_by_key_with(grouped)
     }
 }

@@ -12,7 +12,22 @@ use crate::operators::{flat_map, flat_map_values, map, map_values};
 use crate::plan::Effect;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
-    /// Another key and value for each record. A keyed operator behind it repartitions.
+    /// Another key and value for each record; time and headers stay. A keyed operator behind it
+    /// repartitions.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map(|key, word| (word, key)).to("swapped");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "b")?;
+    /// let first = driver.output::<String, String>("swapped").read_key_value()?;
+    /// assert_eq!(first, ("b".to_owned(), "a".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<K2, V2>(
         self,
         f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
@@ -272,7 +287,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
     ) -> KStream<'b, K2, V> {
-        self.rekeyed(None, f)
+        self.rekeyed(None, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`select_key`](Self::select_key), with a name.
@@ -281,15 +296,40 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
         named: Named,
     ) -> KStream<'b, K2, V> {
-        self.rekeyed(Some(named.0), f)
+        self.rekeyed(Some(named.0), move |key, value| Ok(f(key, value)))
+    }
+
+    /// As [`select_key`](Self::select_key), by a function that may fail; the processing handler says
+    /// what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_select_key(|_, text| text.parse::<i64>()).to("by-number");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe("a", "7")?;
+    /// let first = driver.output::<i64, String>("by-number").read_key_value()?;
+    /// assert_eq!(first, (7, "7".to_owned()));
+    /// assert!(texts.pipe("b", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_select_key<K2: Clone + 'static, E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(None, move |key, value| f(key, value).map_err(Into::into))
     }
 
     pub(super) fn rekeyed<K2: Clone + 'static>(
         self,
         name: Option<NodeName>,
-        f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        f: impl Fn(&K, &V) -> Result<K2, ProcessorError> + Send + Sync + 'static,
     ) -> KStream<'b, K2, V> {
-        let template = map::template(move |key: K, value: V| Ok((f(&key, &value), value)));
+        let template = map::template(move |key: K, value: V| Ok((f(&key, &value)?, value)));
         let prefix = map::SELECT_KEY_PREFIX;
         self.then(Step { name, prefix, effect: Effect::ChangesKey, template })
     }

@@ -108,8 +108,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// The records for which the predicate holds.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// numbers.filter(|_, number| *number > 9).to("large");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7_i64), ("b", 12_i64)])?;
+    /// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
-        self.filtered(None, predicate)
+        self.filtered(None, move |key, value| Ok(predicate(key, value)))
     }
 
     /// As [`filter`](Self::filter), with a name.
@@ -118,12 +131,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         named: Named,
     ) -> Self {
-        self.filtered(Some(named.0), predicate)
+        self.filtered(Some(named.0), move |key, value| Ok(predicate(key, value)))
     }
 
     /// The records for which the predicate does not hold.
     pub fn filter_not(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
-        self.filtered(None, move |key, value| !predicate(key, value))
+        self.filtered(None, move |key, value| Ok(!predicate(key, value)))
     }
 
     /// As [`filter_not`](Self::filter_not), with a name.
@@ -132,13 +145,49 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         named: Named,
     ) -> Self {
-        self.filtered(Some(named.0), move |key, value| !predicate(key, value))
+        self.filtered(Some(named.0), move |key, value| Ok(!predicate(key, value)))
+    }
+
+    /// As [`filter`](Self::filter), by a predicate that may fail; the processing handler says what
+    /// becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_filter(|_, text| text.parse::<i64>().map(|number| number > 9)).to("large");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe_all([("a", "7"), ("b", "12")])?;
+    /// assert_eq!(driver.output::<String, String>("large").read_values()?, ["12"]);
+    /// assert!(texts.pipe("c", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_filter<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.filtered(None, move |key, value| predicate(key, value).map_err(Into::into))
+    }
+
+    /// As [`filter_not`](Self::filter_not), by a predicate that may fail; see
+    /// [`try_filter`](Self::try_filter).
+    pub fn try_filter_not<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.filtered(None, move |key, value| match predicate(key, value) {
+            Ok(holds) => Ok(!holds),
+            Err(error) => Err(error.into()),
+        })
     }
 
     fn filtered(
         self,
         name: Option<NodeName>,
-        holds: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+        holds: impl Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync + 'static,
     ) -> Self {
         let template = filter::template(holds);
         self.then(Step { name, prefix: filter::PREFIX, effect: Effect::None, template })
@@ -205,6 +254,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// The records of both streams, those of each in their order.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let left: KStream<'_, String, String> = builder.stream("left");
+    /// left.merge(builder.stream("right")).to("both");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("right").pipe("a", "x")?;
+    /// driver.input::<String, String>("left").pipe("a", "y")?;
+    /// assert_eq!(driver.output::<String, String>("both").read_values()?, ["x", "y"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn merge(self, other: Self) -> Self {
         self.merged(None, other)
     }
@@ -315,6 +378,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// Writes each record to a topic that is computed from it, and must exist.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, String> = builder.stream("orders");
+    /// orders.to_dynamic(|country, _, _| format!("orders-{country}").into());
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("orders").pipe("fr", "cheese")?;
+    /// assert_eq!(driver.output::<String, String>("orders-fr").read_values()?, ["cheese"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_dynamic(
         self,
         topic: impl Fn(&K, &V, &RecordContext) -> TopicName + Send + Sync + 'static,

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect, expect_file};
 use streams_core::config::Optimization;
 use streams_dsl::{Derived, Grouped, KStream, KTable, Materialized, Named, StreamsBuilder};
 
-use crate::Texts;
+use crate::{Text, Texts};
 
 #[track_caller]
 fn described(describe: impl FnOnce(&StreamsBuilder), expected: Expect) {
@@ -12,6 +12,16 @@ fn described(describe: impl FnOnce(&StreamsBuilder), expected: Expect) {
     describe(&builder);
     let topology = builder.build().unwrap();
     expected.assert_eq(&topology.describe().to_string());
+}
+
+#[test]
+fn topics_are_printed_as_javas_set_gives_them() {
+    let builder = StreamsBuilder::new();
+    let topics = ["topic-0", "topic-7", "topic-14", "topic-21", "topic-28"];
+    builder.stream::<Text, Text>(topics).to("out");
+    let text = builder.build().unwrap().describe().to_string();
+    let set = "(topics: [topic-7, topic-14, topic-28, topic-0, topic-21])";
+    assert!(text.contains(set), "{text}");
 }
 
 #[test]

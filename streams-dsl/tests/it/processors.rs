@@ -21,7 +21,7 @@ impl Processor<String, String> for Gather {
     type OutValue = String;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
-        cx.schedule(Duration::from_millis(10), PunctuationType::StreamTime);
+        cx.schedule(Duration::from_millis(10), PunctuationType::StreamTime)?;
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl FixedKeyProcessor<String, String> for First {
         cx: &mut FixedKeyContext<'_, String, i64>,
     ) -> Result<(), ProcessorError> {
         let before = self.0.put_if_absent(record.key(), record.value())?;
-        Ok(cx.forward(record.with_value(i64::from(before.is_none())))?)
+        cx.forward(record.with_value(i64::from(before.is_none())))
     }
 }
 
@@ -75,7 +75,7 @@ impl FixedKeyProcessor<String, String> for Throttle {
         cx: &mut FixedKeyContext<'_, String, String>,
     ) -> Result<(), ProcessorError> {
         if self.0.is_none() {
-            cx.schedule(Duration::from_millis(10), PunctuationType::WallClock);
+            cx.schedule(Duration::from_millis(10), PunctuationType::WallClock)?;
             self.0 = Some(record.with_value(cx.task().to_string()));
         }
         Ok(())

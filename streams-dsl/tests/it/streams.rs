@@ -2,7 +2,11 @@
 
 use streams_dsl::{Branched, KGroupedStream, KStream, Materialized, Named, StreamsBuilder};
 
-use crate::{Text, Texts, check, drive, written};
+use streams_core::handler::{Handlers, LogAndSkip};
+use streams_core::metrics::DropReason;
+use streams_test::TopologyTestDriver;
+
+use crate::{Text, Texts, check, drive, pipe, written};
 
 const INPUT: &[&str] = &["a one 1", "- two 2", "b - 3", "a one.two 4"];
 
@@ -17,6 +21,38 @@ fn upper(value: Text) -> Text {
 
 fn words(value: Text) -> Vec<Text> {
     value.map_or(Vec::new(), |value| value.split(' ').map(|word| Some(word.to_owned())).collect())
+}
+
+#[test]
+fn functions_that_fail_are_the_processing_handlers_affair() {
+    let builder = StreamsBuilder::new();
+    let texts: KStream<'_, String, String> = builder.stream("in");
+    let number = |text: &str| text.parse::<i64>();
+    texts.try_filter(move |_, v| number(v).map(|n| n > 1)).to("filtered");
+    texts.try_filter_not(move |_, v| number(v).map(|n| n > 1)).to("others");
+    texts.try_select_key(move |_, v| number(v).map(|n| (n % 2).to_string())).to("rekeyed");
+    let longest = |a: String, b: String| match (a.as_str(), b.as_str()) {
+        (_, "x") => Err("not a number"),
+        _ => Ok(Some(a.max(b))),
+    };
+    let grouped = texts.group_by_key::<String>();
+    let reduced = grouped.try_reduce::<String, _, _>(longest, Materialized::new());
+    reduced.to_stream().to("reduced");
+    let add = move |_: &String, v: String, sum: i64| number(&v).map(|n| sum + n);
+    let sums = grouped.try_aggregate::<i64, String, _, _>(|| 0, add, Materialized::new());
+    sums.to_stream().to("sums");
+
+    let skip = || std::sync::Arc::new(LogAndSkip);
+    let handlers = Handlers { deserialization: skip(), processing: skip(), production: skip() };
+    let topology = builder.build().unwrap();
+    let driver = TopologyTestDriver::builder(&topology).handlers(handlers).build().unwrap();
+    pipe(&driver, &["a 1 1", "a x 2", "a 3 3"]);
+    assert_eq!(written::<String>(&driver, "filtered"), "a=3@3");
+    assert_eq!(written::<String>(&driver, "others"), "a=1@1");
+    assert_eq!(written::<String>(&driver, "rekeyed"), "1=1@1 1=3@3");
+    assert_eq!(written::<String>(&driver, "reduced"), "a=1@1 a=3@3");
+    assert_eq!(written::<i64>(&driver, "sums"), "a=1@1 a=4@3");
+    assert_eq!(driver.dropped().of(DropReason::ProcessingFailed), 5);
 }
 
 #[test]
@@ -183,9 +219,9 @@ fn a_cached_count_leaves_at_the_commit_with_the_last_record() {
     let texts: Texts<'_> = builder.stream("in");
     texts.group_by_key::<String>().count::<String>().to_stream().to("out");
     let topology = builder.build().unwrap();
-    let driver = streams_test::TopologyTestDriver::builder(&topology);
+    let driver = TopologyTestDriver::builder(&topology);
     let driver = driver.commit_when(CommitWhen::WhenTold).build().unwrap();
-    crate::pipe(&driver, &["a x 1", "b x 2", "a x 3"]);
+    pipe(&driver, &["a x 1", "b x 2", "a x 3"]);
     assert_eq!(written::<i64>(&driver, "out"), "");
     driver.commit().unwrap();
     assert_eq!(written::<i64>(&driver, "out"), "b=1@2 a=2@3");

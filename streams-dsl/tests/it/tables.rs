@@ -20,6 +20,18 @@ fn derived(derive: impl FnOnce(Table<'_>) -> KStream<'_, String, Option<String>>
 }
 
 #[test]
+fn a_stored_table_is_read_with_and_without_times() {
+    let builder = StreamsBuilder::new();
+    let counts = builder.stream::<String, String>("in").group_by_key();
+    counts.count_with::<String>(Materialized::named("counts")).to_stream().to("out");
+    let driver = drive(&builder.build().unwrap(), &["a x 1", "b y 2", "a z 3"]);
+    let counts = driver.key_values::<String, i64>("counts").unwrap();
+    assert_eq!(counts.all().unwrap(), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    assert_eq!(counts.get(&"b".to_owned()).unwrap(), Some(1));
+    assert!(driver.key_values::<i64, i64>("counts").is_err());
+}
+
+#[test]
 fn the_last_record_of_a_key_is_its_row_also_when_it_is_older() {
     derived(|t| t.to_stream(), "a=one@5 b=-@7 a=x@3 b=two@8 b=-@9");
     let builder = StreamsBuilder::new();

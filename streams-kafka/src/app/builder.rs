@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use streams_core::config::{FailurePolicy, StreamsConfig};
-use streams_core::handler::{ErrorHandler, Handlers, LogAndFail, LogAndSkip};
+use streams_core::config::StreamsConfig;
+use streams_core::handler::{ErrorHandler, Handlers};
 use streams_core::topology::Topology;
 use streams_core::worker::RestoreProgress;
 
@@ -21,21 +21,9 @@ pub struct KafkaStreamsBuilder {
     listeners: Listeners,
 }
 
-fn policy(policy: FailurePolicy) -> Arc<dyn ErrorHandler> {
-    match policy {
-        FailurePolicy::Continue => Arc::new(LogAndSkip),
-        _ => Arc::new(LogAndFail),
-    }
-}
-
 impl KafkaStreamsBuilder {
     pub(super) fn new(topology: Topology, config: StreamsConfig) -> Self {
-        let processing = config.processing();
-        let handlers = Handlers {
-            deserialization: policy(processing.on_deserialization_error),
-            processing: policy(processing.on_processing_error),
-            production: policy(processing.on_production_error),
-        };
+        let handlers = Handlers::from(config.processing());
         Self { topology, config, handlers, listeners: Listeners::default() }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TopicName};
 use streams_core::processor::EmitIntervals;
@@ -98,6 +98,35 @@ impl DriverBuilder {
     pub fn application_id(mut self, id: impl Into<ApplicationId>) -> Self {
         self.application_id = id.into();
         self
+    }
+
+    /// What a driver heeds of a configuration: `application.id`, the exception handlers,
+    /// `default.timestamp.extractor`, `max.task.idle.ms` and `statestore.cache.max.bytes`. What is
+    /// set after it goes before.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("none:9092")
+    ///     .set("default.timestamp.extractor", "log_and_skip")
+    ///     .build()?;
+    /// let topology = TopologyBuilder::new().build()?;
+    ///
+    /// let driver = TopologyTestDriver::builder(&topology).config(&config).build()?;
+    /// assert!(driver.store_names().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn config(self, config: &StreamsConfig) -> Self {
+        let processing = config.processing();
+        let cache_bytes = config.state().cache_bytes_max;
+        self.application_id(config.application_id().as_str())
+            .handlers(processing.into())
+            .default_timestamps(processing.default_timestamp_extractor)
+            .task_idle(processing.max_task_idle.into())
+            .cache_bytes(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
     }
 
     /// What happens to records that fail. All fail the task by default.

@@ -171,8 +171,10 @@ impl Engine {
         }
         task.process(now)?;
         task.punctuate_stream_time()?;
+        let is_requested = task.is_commit_requested();
         self.since_commit += 1;
         let due = match self.setup.commit {
+            _ if is_requested => true,
             CommitWhen::EachRecord => true,
             CommitWhen::Every(records) => self.since_commit >= records,
             CommitWhen::WhenTold => false,
@@ -266,7 +268,8 @@ impl Engine {
         for running in &mut self.tasks {
             running.task.punctuate_wall_clock(self.now)?;
         }
-        if self.setup.commit == CommitWhen::EachRecord {
+        let is_requested = self.tasks.iter().any(|running| running.task.is_commit_requested());
+        if is_requested || self.setup.commit == CommitWhen::EachRecord {
             self.commit()?;
         }
         Ok(())

@@ -105,6 +105,14 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_value(&mut self, value: impl Into<V>) -> Result<(), TestError> {
         let time = self.tick();
+        self.pipe_value_at(value, time)
+    }
+
+    /// Pipes a value without a key at a time.
+    ///
+    /// # Errors
+    /// As for [`pipe`](Self::pipe).
+    pub fn pipe_value_at(&mut self, value: impl Into<V>, time: Timestamp) -> Result<(), TestError> {
         let value = self.encoded_value(&value.into())?;
         self.pipe_bytes(None, value, time, Headers::new())
     }

@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod global;
 mod input;
+mod key_values;
 mod output;
 mod tasks;
 
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use streams_core::error::TaskError;
 use streams_core::metrics::DropCounts;
 use streams_core::names::{StoreName, TopicName};
 use streams_core::store::GlobalStores;
@@ -28,6 +30,8 @@ pub use self::builder::{CommitWhen, DriverBuilder, Layout};
 use self::engine::Engine;
 pub use self::error::TestError;
 pub use self::input::TestInputTopic;
+pub use self::key_values::KeyValues;
+use self::key_values::Kind;
 pub use self::output::TestOutputTopic;
 use crate::model::{KafkaModel, ModelRecord};
 
@@ -138,6 +142,30 @@ impl TopologyTestDriver {
         handle.map_err(|_| TestError::StoreType { store, wanted: type_name::<S>() })
     }
 
+    /// Keys and values of a store of partition 0, with or without times. As for
+    /// [`store`](Self::store) otherwise.
+    ///
+    /// # Errors
+    /// When there is no such store, or it is of other types.
+    pub fn key_values<K: 'static, V: 'static>(
+        &self,
+        name: impl Into<StoreName>,
+    ) -> Result<KeyValues<K, V>, TestError> {
+        let name = name.into();
+        match self.store(&name) {
+            Ok(plain) => Ok(KeyValues(Kind::Plain(plain))),
+            Err(_) => Ok(KeyValues(Kind::Timestamped(self.store(&name)?))),
+        }
+    }
+
+    /// Ends the processors. A driver that is dropped does the same and hides what fails.
+    ///
+    /// # Errors
+    /// The first failure of a processor to close; all are closed.
+    pub fn close(self) -> Result<(), TestError> {
+        Ok(self.engine.borrow_mut().close()?)
+    }
+
     /// The names of all stores, in order.
     #[must_use]
     pub fn store_names(&self) -> Vec<StoreName> {
@@ -188,6 +216,14 @@ impl TopologyTestDriver {
 }
 
 impl Engine {
+    /// Ends the processors, once.
+    fn close(&mut self) -> Result<(), Box<TaskError>> {
+        let closed = self.tasks.drain(..).map(|mut running| running.task.close());
+        // All are closed, whatever the first ones say.
+        let closed: Vec<_> = closed.collect();
+        closed.into_iter().collect()
+    }
+
     /// What the tasks wrote to a topic after this place in the model.
     fn produced_after(&self, topic: &TopicName, sequence: u64) -> Vec<Arc<ModelRecord>> {
         let writer = self.plane.writer();
@@ -200,7 +236,8 @@ impl Engine {
 impl Drop for TopologyTestDriver {
     fn drop(&mut self) {
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            engine.tasks.iter_mut().for_each(|running| running.task.close());
+            // Whoever wants to know calls `close`.
+            let _ = engine.close();
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
     for topic in sources.filter(|topic| !topology.is_repartition_topic(topic)) {
         if kafka.partitions(topic).is_none() {
             let partitions = setup.topics.get(topic).copied().unwrap_or(partitions);
-            kafka.create_topic(topic, partitions, BTreeMap::new())?;
+            kafka.create_topic_of_any_name(topic.clone(), partitions, BTreeMap::new())?;
         }
     }
     // One task takes one partition, whatever number was asked for.
@@ -55,7 +55,7 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
             InternalTopicKind::Repartition(_) => internal_count(setup, names, counts, &topic.name),
         });
         let settings = topic.settings(&BTreeMap::new(), ADDITIONAL_RETENTION);
-        kafka.create_topic(topic.name, count, settings)?;
+        kafka.create_topic_of_any_name(topic.name, count, settings)?;
     }
     Ok(kafka)
 }

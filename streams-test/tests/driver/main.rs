@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod contexts;
 mod extractors;
 mod faults;
 mod one_task;

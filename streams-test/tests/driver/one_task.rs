@@ -35,12 +35,14 @@ fn records_pass_with_time_headers_and_nulls() {
     input.pipe_record(record.clone()).unwrap();
     input.pipe_value(text("b")).unwrap();
     input.pipe_tombstone(text("c")).unwrap();
-    assert_eq!(output.len(), 3);
+    input.pipe_value_at(text("d"), at(8)).unwrap();
+    assert_eq!(output.len(), 4);
     assert_eq!(output.read_record().unwrap(), record);
     assert_eq!(output.read_key_value().unwrap(), (None, Some(text("b"))));
     assert_eq!(output.read_key_value().unwrap(), (Some(text("c")), None));
+    assert_eq!(output.read_record().unwrap().timestamp, at(8));
     assert!(matches!(output.read_value(), Err(TestError::NoRecord(topic)) if topic == "out"));
-    assert_eq!(driver.output::<Option<String>, Option<String>>("out").len(), 3, "reads anew");
+    assert_eq!(driver.output::<Option<String>, Option<String>>("out").len(), 4, "reads anew");
 }
 
 #[test]
@@ -69,6 +71,7 @@ fn stores_are_read_and_changes_are_logged() {
     input.pipe_all([("a", "x"), ("b", "x"), ("a", "x")]).unwrap();
     let counts: KeyValueStore<String, i64> = driver.store("counts").unwrap();
     assert_eq!(counts.get(&text("a")).unwrap(), Some(2));
+    assert_eq!(driver.key_values::<String, i64>("counts").unwrap().all().unwrap().len(), 2);
     let mut changes = driver.output::<String, i64>("app-counts-changelog");
     let expected = [(text("a"), 1), (text("b"), 1), (text("a"), 2)];
     assert_eq!(changes.read_key_values().unwrap(), expected);

@@ -63,7 +63,7 @@ impl Processor<String, String> for Count {
         }
         let count = self.0.get(&record.key)?.unwrap_or(0) + 1;
         self.0.put(&record.key, &count)?;
-        Ok(cx.forward(record.with_value(count))?)
+        cx.forward(record.with_value(count))
     }
 }
 
@@ -90,7 +90,7 @@ impl Processor<String, String> for Swap {
         cx: &mut Context<'_, String, String>,
     ) -> Result<(), ProcessorError> {
         let key = record.value.clone();
-        Ok(cx.forward(record.with_key(key))?)
+        cx.forward(record.with_key(key))
     }
 }
 
@@ -116,7 +116,7 @@ impl Processor<String, String> for Clock {
     type OutValue = i64;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
-        cx.schedule(std::time::Duration::from_millis(10), self.0);
+        cx.schedule(std::time::Duration::from_millis(10), self.0)?;
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Processor<String, String> for Clock {
         cx: &mut Context<'_, String, i64>,
     ) -> Result<(), ProcessorError> {
         let time = punctuation.timestamp;
-        Ok(cx.forward(Record::new("tick".to_owned(), time.millis(), time))?)
+        cx.forward(Record::new("tick".to_owned(), time.millis(), time))
     }
 }
 
