@@ -62,7 +62,7 @@ impl<'b> Building<'b> {
             "table" => return node.unsupported(),
             "global_table" => {
                 let (topic, value) = (node.text("topic"), kind.serde());
-                let topic = Topic::with_shared_serdes(topic, String::serde(), value);
+                let topic = Topic::with_shared_serdes(topic, text::serde(), value);
                 let stored = node.materialized(kind);
                 Handle::Global(self.builder.global_table_with(topic, consumed(), stored))
             }

@@ -27,7 +27,7 @@ pub(crate) fn rows(driver: &TopologyTestDriver, store: &StoreName) -> Result<Jso
         };
     }
     let rows = rows.iter().map(|(key, (value, time))| {
-        let value = subscription(value).ok_or_else(|| Failure(format!("{store} has no rows")))?;
+        let value = subscription(value).ok_or_else(|| format!("{store} has no rows"))?;
         Ok(json!([bytes(key), format!("{value},{time}")]))
     });
     rows.collect()
