@@ -125,7 +125,7 @@ impl DriverBuilder {
         self.application_id(config.application_id().as_str())
             .handlers(processing.into())
             .default_timestamps(processing.default_timestamp_extractor)
-            .task_idle(processing.max_task_idle.into())
+            .task_idle(processing.max_task_idle)
             .cache_bytes(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
     }
 
