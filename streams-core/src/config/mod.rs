@@ -253,10 +253,6 @@ impl StreamsConfig {
             let remedy = "name what needs a name, and remove it";
             return not_yet("ensure.explicit.internal.resource.naming", "true", remedy);
         }
-        if self.assignment.num_standby_replicas > 0 {
-            let replicas = self.assignment.num_standby_replicas.to_string();
-            return not_yet("num.standby.replicas", &replicas, "remove it");
-        }
         Ok(())
     }
 

@@ -377,7 +377,6 @@ fn what_is_not_wired_is_refused_with_its_remedy() {
         ("dsl.store.suppliers.class=InMemoryDslStoreSuppliers", "in memory by 'Materialized'"),
         ("upgrade.from=3.9", "stop all members"),
         ("ensure.explicit.internal.resource.naming=true", "name what needs a name"),
-        ("num.standby.replicas=1", "remove it"),
     ] {
         let error = config(line).check_available().unwrap_err().to_string();
         assert!(error.contains("not available yet") && error.contains(remedy), "{error}");

@@ -40,9 +40,6 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let config = &parts.config;
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
-    if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
-        return Err(StreamsError::NothingToRead);
-    }
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
