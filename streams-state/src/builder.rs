@@ -77,6 +77,7 @@ impl Stores {
 
     /// A store of keys, windows of a size, and values, with the default serdes of their types.
     /// Windows are kept for `retention` from their start, and not shorter than their size.
+    // DIFFERENCE(short-retention): in Kafka a retention below the size is refused.
     pub fn window<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
         size: Duration,

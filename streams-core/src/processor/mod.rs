@@ -108,6 +108,7 @@ pub trait FixedKeyProcessor<K, V>: 'static {
 
     /// Called when a punctuation that this processor scheduled is due. What it forwards has to be
     /// made of a record that it was given, and kept: only such a one has a key of this stream.
+    // DIFFERENCE(fixed-key-punctuate): in Kafka it is a closure that is given to `schedule`.
     ///
     /// # Errors
     /// As for [`process`](Self::process).

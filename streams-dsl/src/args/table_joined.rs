@@ -7,6 +7,7 @@ use streams_core::names::{NodeName, TopicName};
 use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 
 /// Chooses the partition of a key: topic, key, number of partitions.
+// DIFFERENCE(one-partition): in Kafka it may give several, which fails on the first record.
 pub(crate) type KeyPartitioner<K> = dyn Fn(&TopicName, &K, i32) -> Option<i32> + Send + Sync;
 
 /// Name, serdes and partitioners of a foreign-key join. Answers to Kafka's `TableJoined`, which takes
@@ -22,6 +23,7 @@ pub(crate) type KeyPartitioner<K> = dyn Fn(&TopicName, &K, i32) -> Option<i32> +
 ///     .with_partitioner(|_, book, partitions| i32::try_from(book % i64::from(partitions)).ok());
 /// assert!(format!("{joined:?}").contains("author-of-book"));
 /// ```
+// DIFFERENCE(foreign-key-serdes): in Kafka the serdes come from upstream.
 pub struct TableJoined<K, V, KO, VO> {
     pub(crate) name: Option<NodeName>,
     pub(crate) key: SharedSerde<K>,

@@ -98,6 +98,7 @@ impl Plan {
         let shares = base == self.name_of(stream).as_str();
         let names = self.names.repartition(&base);
         let shared = self.repartitioned_for_joins.get(&stream).copied();
+        // DIFFERENCE(shared-join-topic): in Kafka the serdes of the first join count for all.
         let fits = |node: &PlanId| shares && self.node(*node).forwards == channel.types;
         if let Some(shared) = shared.filter(fits) {
             return shared;

@@ -154,6 +154,8 @@ fn compare(a: &[u8], b: &[u8], direction: Direction) -> std::cmp::Ordering {
 }
 
 /// One list of both; a cached row hides a staged one.
+// DIFFERENCE(deleted-backwards): in Kafka a scan backwards may show a row that only the record cache
+// knows to be deleted.
 fn merge(
     cached: Vec<OwnedRow>,
     staged: Vec<OwnedRow>,

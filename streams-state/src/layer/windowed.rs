@@ -23,13 +23,13 @@ pub(crate) enum KeySpan {
     /// Those between, in the order of their bytes.
     Between(Bound<Box<[u8]>>, Bound<Box<[u8]>>),
     /// All; what is ordered by time is then given by time.
-    Any,
+    All,
 }
 
 impl KeySpan {
     fn contains(&self, key: &[u8]) -> bool {
         match self {
-            Self::Any => true,
+            Self::All => true,
             Self::One(one) => **one == *key,
             Self::Between(lower, upper) => {
                 let above = match lower {
@@ -128,7 +128,7 @@ fn source(
         ));
     }
     let by_index =
-        keys.order == RowOrder::TimeFirstIndexed && !matches!(selection.keys, KeySpan::Any);
+        keys.order == RowOrder::TimeFirstIndexed && !matches!(selection.keys, KeySpan::All);
     let mut segments = retention.between(from.max(floor), to);
     let from = match layers.cache() {
         None => from.max(floor),
@@ -182,7 +182,7 @@ fn range_by_key(
         KeySpan::Between(Bound::Included(key) | Bound::Excluded(key), _) => {
             KeyRange::prefix(&base()).starting_at([&base(), &**key].concat())
         }
-        KeySpan::Between(Bound::Unbounded, _) | KeySpan::Any => KeyRange::prefix(&base()),
+        KeySpan::Between(Bound::Unbounded, _) | KeySpan::All => KeyRange::prefix(&base()),
     }
 }
 

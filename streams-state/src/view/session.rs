@@ -193,7 +193,7 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
         &self,
         ends: impl RangeBounds<Timestamp>,
     ) -> Result<WindowedEntries<K, V>, StoreError> {
-        let mut selection = selection(KeySpan::Any, millis(&ends), i64::MAX);
+        let mut selection = selection(KeySpan::All, millis(&ends), i64::MAX);
         selection.floor = Floor::Segment;
         Ok(WindowedEntries::new(Rc::clone(&self.0), self.0.scan(selection, Direction::Forward)?))
     }

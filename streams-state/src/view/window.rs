@@ -165,7 +165,7 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         &self,
         starts: impl RangeBounds<Timestamp>,
     ) -> Result<WindowedEntries<K, V>, StoreError> {
-        self.of_keys(KeySpan::Any, &starts, Direction::Forward)
+        self.of_keys(KeySpan::All, &starts, Direction::Forward)
     }
 
     /// As [`fetch_all`](Self::fetch_all), the other way round.
@@ -176,7 +176,7 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         &self,
         starts: impl RangeBounds<Timestamp>,
     ) -> Result<WindowedEntries<K, V>, StoreError> {
-        self.of_keys(KeySpan::Any, &starts, Direction::Backward)
+        self.of_keys(KeySpan::All, &starts, Direction::Backward)
     }
 
     /// All windows of all keys.

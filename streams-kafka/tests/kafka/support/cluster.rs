@@ -122,19 +122,6 @@ impl Cluster {
         deleted.elements().iter().for_each(|partition| partition.error().unwrap());
     }
 
-    /// Writes records in one transaction, whose marker lies behind them in the log.
-    pub(crate) fn write_transaction(&self, topic: &str, records: &[Given]) {
-        let mut config = self.client();
-        config.set("transactional.id", topic);
-        let producer: BaseProducer<Failed> = config.create_with_context(Failed::default()).unwrap();
-        producer.init_transactions(ASK_MAX).unwrap();
-        producer.begin_transaction().unwrap();
-        let writer = Writer { producer };
-        records.iter().for_each(|record| writer.write(topic, record));
-        writer.producer.commit_transaction(FLUSH_MAX).unwrap();
-        writer.finish();
-    }
-
     /// Writes records and waits until all are acknowledged.
     pub(crate) fn write(&self, topic: &str, records: &[Given]) {
         let writer = self.writer();
