@@ -1,7 +1,8 @@
 //! Where each task should run in the end: in balance, and where it runs or its state lies.
 //!
-//! DIFFERENCE(sticky-moves): Kafka deals the tasks with state out anew each time and lets warm-ups bring them
-//! there. Here balance alone moves a task, so that a join moves the newcomer's share and no more.
+//! DIFFERENCE(sticky-moves): Kafka deals the tasks with state out anew each time and lets warm-ups
+//! bring them there. Here balance alone moves a task: a join moves state to the newcomer only, and
+//! at most tasks without state between older members.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -288,8 +288,9 @@ impl Worker {
                 any += done.records;
                 left -= done.records.min(left);
                 let staged = active.task.stores().staged_bytes();
-                // DIFFERENCE(commit-of-all): Kafka commits the tasks alone whose processors asked for it. One commit
-                // of all costs one request too, and none of the others waits longer for its own.
+                // DIFFERENCE(commit-of-all): Kafka commits the tasks alone whose processors asked for
+                // it. One commit of all costs one request too, and none of the others waits longer for
+                // its own.
                 self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max
                     || active.task.is_commit_requested();
             }

@@ -1,7 +1,7 @@
 //! Standbys: tasks that another process runs, whose state is kept warm here.
 //!
-//! DIFFERENCE(standby-processors): in Kafka a standby has no processors. Here they are made with the task and only
-//! initialised when it runs, so that a standby takes over as it is.
+//! DIFFERENCE(standby-processors): in Kafka a standby has no processors. Here they are made with the
+//! task and only initialised when it runs, so that a standby takes over as it is.
 
 use super::Worker;
 use super::active::{ActiveTask, Afterwards, Phase};

@@ -29,8 +29,7 @@ impl Group {
         let Some(token) = token else {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
-        let all = offsets.iter().map(|offset| (offset.partition.clone(), offset.offset));
-        let processed = self.purge.of_these(all);
+        let processed = self.purge.of_these(&offsets);
         let offsets = offsets.into_iter().map(|offset| {
             let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
             (partition, CommittedOffset { offset, leader_epoch, metadata })

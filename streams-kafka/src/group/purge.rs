@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use streams_core::membership::Moment;
 use streams_core::names::{TopicName, TopicPartition};
+use streams_core::task::OffsetToCommit;
 
 use super::{Group, Input};
 
@@ -30,11 +31,9 @@ impl Purge {
     }
 
     /// Those of the offsets that are of repartition topics.
-    pub(super) fn of_these(
-        &self,
-        offsets: impl Iterator<Item = (TopicPartition, i64)>,
-    ) -> Vec<(TopicPartition, i64)> {
-        offsets.filter(|(partition, _)| self.topics.contains(&partition.topic)).collect()
+    pub(super) fn of_these(&self, offsets: &[OffsetToCommit]) -> Vec<(TopicPartition, i64)> {
+        let own = offsets.iter().filter(|offset| self.topics.contains(&offset.partition.topic));
+        own.map(|offset| (offset.partition.clone(), offset.offset)).collect()
     }
 
     /// These offsets are committed.
@@ -77,8 +76,11 @@ mod tests {
         let partition = |topic: &str| TopicPartition::new(topic, 0);
         let mut purge = Purge::new(["a-repartition".into()].into(), Duration::from_secs(30));
         let at = |seconds| Moment::default().after(Duration::from_secs(seconds));
-        let offsets = [(partition("input"), 3), (partition("a-repartition"), 5)];
-        let own = purge.of_these(offsets.into_iter());
+        let offsets = [("input", 3), ("a-repartition", 5)].map(|(topic, offset)| {
+            let (leader_epoch, metadata) = (None, String::new());
+            OffsetToCommit { partition: partition(topic), offset, leader_epoch, metadata }
+        });
+        let own = purge.of_these(&offsets);
         assert_eq!(own, [(partition("a-repartition"), 5)]);
         purge.committed(own);
         assert_eq!(purge.take_due(at(29)), None);
