@@ -211,13 +211,14 @@ impl OpenStore {
         value: Option<&[u8]>,
         next_offset: i64,
     ) -> Result<(), StoreError> {
-        self.layers.staged().changed_below(self.layers.hash(key), key);
+        let hash = self.layers.hash(key);
+        self.layers.staged().changed_below(hash, key);
         self.with_bytes(|bytes, _| match bytes {
             Bytes::Memory(memory) => {
                 memory.write(key, value);
                 Ok(())
             }
-            Bytes::Rocks(rocks) => rocks.restore((key, value), next_offset),
+            Bytes::Rocks(rocks) => rocks.restore((hash, key, value), next_offset),
         })
     }
 

@@ -11,8 +11,10 @@ use crate::store::TaskStores;
 use crate::task::Task;
 use crate::topology::OffsetReset;
 
-/// Records after which progress is made durable and told.
-const STEP_RECORDS: u64 = 100_000;
+/// Records after which progress is told.
+const TOLD_RECORDS: u64 = 100_000;
+/// Records after which progress is made durable. The more, the fewer rows are written twice.
+const DURABLE_RECORDS: i64 = 1_000_000;
 
 /// How far a store is to be rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,10 +220,12 @@ impl Restoration {
         }
         let behind = plane.lag(input);
         self.progress.end = behind.map(|lag| self.progress.next + lag);
-        let is_due = self.progress.records >= self.told_at + STEP_RECORDS;
+        let is_due = self.progress.records >= self.told_at + TOLD_RECORDS;
         if is_due {
             self.told_at = self.progress.records;
             self.progress.phase = RestorePhase::Reading;
+        }
+        if self.progress.next >= self.durable.saturating_add(DURABLE_RECORDS) {
             self.settle(stores).map_err(RestoreFailure::Store)?;
         }
         Ok(Step { records, progress: is_due.then(|| self.progress.clone()) })

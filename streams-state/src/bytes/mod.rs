@@ -3,6 +3,7 @@
 mod chunk;
 mod memory;
 mod metadata;
+mod restoring;
 mod rocks;
 mod rocks_options;
 

@@ -14,6 +14,7 @@ use streams_core::names::StoreName;
 use streams_core::store::StoreKind;
 
 use super::metadata::Metadata;
+use super::restoring::Restoring;
 use super::rocks_options::{BUSY_STORE_BYTES, BUSY_STORE_OPTIONS, RocksShared, write_options};
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
 
@@ -25,8 +26,6 @@ const STORE: &str = "store.";
 const DAMAGED: &str = "damaged.";
 /// When the task last committed.
 const COMMITTED_AT: &[u8] = b"committed-at";
-/// Bytes of restored rows that are written at once.
-const RESTORE_BATCH_BYTES: usize = 8 << 20;
 
 /// What a change takes in a batch beside its key and value.
 const CHANGE_BYTES: usize = 12;
@@ -38,13 +37,6 @@ type Database = DBWithThreadMode<MultiThreaded>;
 pub(crate) struct StoreOnDisk {
     pub(crate) name: StoreName,
     pub(crate) kind: StoreKind,
-}
-
-/// Rows that are being restored, to be written in one batch with the position they lead to.
-#[derive(Default)]
-struct Restoring {
-    batch: WriteBatch,
-    positions: Vec<(usize, i64)>,
 }
 
 /// The database of a task.
@@ -130,6 +122,7 @@ impl RocksDatabase {
         let database =
             Database::open_cf_descriptors(&options, path, descriptors).map_err(open_failed)?;
         let metadata = stores.iter().map(|store| Metadata::new(store.kind)).collect();
+        let restoring = Restoring::new(stores.len(), shared.restoring_bytes());
         let this = Self {
             database,
             path: path.to_owned(),
@@ -137,7 +130,7 @@ impl RocksDatabase {
             stores,
             metadata: RefCell::new(metadata),
             busy: RefCell::default(),
-            restoring: RefCell::default(),
+            restoring: RefCell::new(restoring),
         };
         let mut batch = WriteBatch::new();
         for at in 0..this.stores.len() {
@@ -285,19 +278,13 @@ impl RocksDatabase {
 
     fn restore(
         &self,
-        (at, family): (usize, &str),
-        (key, value): (&[u8], Option<&[u8]>),
+        at: usize,
+        row: (u64, &[u8], Option<&[u8]>),
         next_offset: i64,
     ) -> Result<(), BytesError> {
-        let family = self.family(family)?;
         let mut restoring = self.restoring.borrow_mut();
-        match value {
-            Some(value) => restoring.batch.put_cf(&family, key, value),
-            None => restoring.batch.delete_cf(&family, key),
-        }
-        restoring.positions.retain(|(other, _)| *other != at);
-        restoring.positions.push((at, next_offset));
-        let is_full = restoring.batch.size_in_bytes() >= RESTORE_BATCH_BYTES;
+        restoring.put(at, row, next_offset);
+        let is_full = restoring.is_full();
         drop(restoring);
         if is_full { self.flush_restoring() } else { Ok(()) }
     }
@@ -309,23 +296,39 @@ impl RocksDatabase {
         next_offset: i64,
         now: i64,
     ) -> Result<(), BytesError> {
-        let family = self.family(METADATA)?;
-        let mut restoring = self.restoring.borrow_mut();
-        restoring.batch.put_cf(&family, COMMITTED_AT, now.to_be_bytes());
-        restoring.positions.retain(|(other, _)| *other != at);
-        restoring.positions.push((at, next_offset));
-        drop(restoring);
-        self.flush_restoring()
+        self.restoring.borrow_mut().reached(at, next_offset);
+        self.flush_restoring_at(Some(now))
     }
 
     fn flush_restoring(&self) -> Result<(), BytesError> {
-        let Restoring { mut batch, positions } = self.restoring.take();
-        if batch.is_empty() && positions.is_empty() {
+        self.flush_restoring_at(None)
+    }
+
+    fn flush_restoring_at(&self, now: Option<i64>) -> Result<(), BytesError> {
+        let mut restoring = self.restoring.borrow_mut();
+        let positions = restoring.positions();
+        if positions.is_empty() {
             return Ok(());
+        }
+        let mut batch = WriteBatch::with_capacity_bytes(restoring.bytes());
+        for (at, rows) in restoring.rows_by_store() {
+            let Some(store) = self.stores.get(at) else { continue };
+            let family = self.family(&family_name(&store.name))?;
+            for (key, value) in rows.in_order() {
+                match value {
+                    Some(value) => batch.put_cf(&family, key, value),
+                    None => batch.delete_cf(&family, key),
+                }
+            }
         }
         for position in &positions {
             self.put_position(&mut batch, *position)?;
         }
+        if let Some(now) = now {
+            batch.put_cf(&self.family(METADATA)?, COMMITTED_AT, now.to_be_bytes());
+        }
+        restoring.clear();
+        drop(restoring);
         self.write(batch)?;
         self.moved(&positions);
         Ok(())
@@ -366,7 +369,7 @@ impl RocksDatabase {
 
     /// Drops rows that were to be restored and are not written.
     pub(crate) fn discard_restoring(&self) {
-        self.restoring.take();
+        self.restoring.borrow_mut().clear();
     }
 
     /// Puts all rows into sorted files, for tests.
@@ -463,14 +466,14 @@ impl RocksStore {
         &self.database
     }
 
-    /// Adds a row to those being restored; `None` deletes it. `next_offset` is the position once it
-    /// is written.
+    /// Adds a row to those being restored: the hash of its key, the key, and the value; `None`
+    /// deletes it. `next_offset` is the position once it is written.
     pub(crate) fn restore(
         &self,
-        row: (&[u8], Option<&[u8]>),
+        row: (u64, &[u8], Option<&[u8]>),
         next_offset: i64,
     ) -> Result<(), BytesError> {
-        self.database.restore((self.at, &self.family), row, next_offset)
+        self.database.restore(self.at, row, next_offset)
     }
 
     fn read_failed(&self, error: rocksdb::Error) -> BytesError {

@@ -1,6 +1,9 @@
 //! How RocksDB is set up: one block cache and one bound of write buffers for the process, and
 //! little memory for a store that is not used.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel,
     LruCacheOptions, Options, WriteBufferManager, WriteOptions,
@@ -34,6 +37,8 @@ pub(crate) struct RocksShared {
     cache: Cache,
     write_buffers: WriteBufferManager,
     write_buffer_bytes: usize,
+    /// Bytes of rows that are being restored.
+    restoring_bytes: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for RocksShared {
@@ -57,7 +62,12 @@ impl RocksShared {
         let write_buffer_bytes = budget.write_buffer_bytes() / 4;
         let write_buffer_bytes =
             write_buffer_bytes.clamp(WRITE_BUFFER_BYTES_MIN, WRITE_BUFFER_BYTES_MAX);
-        Self { cache, write_buffers, write_buffer_bytes }
+        Self { cache, write_buffers, write_buffer_bytes, restoring_bytes: Arc::default() }
+    }
+
+    /// Counts the bytes of rows that are being restored.
+    pub(crate) fn restoring_bytes(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.restoring_bytes)
     }
 
     /// The settings of a database.
