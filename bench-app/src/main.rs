@@ -2,6 +2,7 @@
 //!
 //! `bench-app WORKLOAD BOOTSTRAP APP_ID alos|eos CACHE_BYTES STATE_DIR THREADS` runs until SIGTERM,
 //! commits each second, and prints `RUNNING <ms since its start>` each time it reaches RUNNING.
+//! `STREAMS_STATE_MEMORY_BUDGET_BYTES` and the like change other settings.
 
 #![forbid(unsafe_code)]
 
@@ -88,6 +89,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         .set("commit.interval.ms", "1000")
         .set("auto.offset.reset", "earliest")
         .set("replication.factor", "1")
+        .environment(std::env::vars_os())
         .build()?;
     let started = started_millis();
     let streams = KafkaStreams::builder(topology(workload)?, config)
