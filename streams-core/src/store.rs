@@ -14,6 +14,10 @@ use crate::processor::TaskContext;
 use crate::record::RawRecord;
 use crate::time::Timestamp;
 
+mod identity;
+
+pub use self::identity::{ChangelogTopic, Deletions, RebuildReason, StoreIdentity};
+
 /// What kind of store this is; decides its changelog's settings and what may replace it on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -221,10 +225,30 @@ pub trait TaskStores {
         Ok(())
     }
 
-    /// When stores on disk were last committed or restored, by the clock of that time; `None` when
-    /// never. Deletes that the changelog has forgotten since (`delete.retention.ms`) are not in
-    /// them.
-    fn committed_at(&self) -> Option<Timestamp> {
+    /// Whose position the store's position is, and of when.
+    fn identity(&self, store: usize) -> StoreIdentity {
+        let _ = store;
+        StoreIdentity::default()
+    }
+
+    /// The store is of this topic from now on; written with what is written next. Emptying it does
+    /// not change that.
+    fn belongs_to(&mut self, store: usize, topic: &ChangelogTopic) {
+        let _ = (store, topic);
+    }
+
+    /// What is durable of the store holds all that had been written to its changelog at this time,
+    /// or the store holds nothing yet. Makes that durable.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
+        let _ = (store, time);
+        Ok(())
+    }
+
+    /// Where the stores are on disk, to be told to people; `None` when they are in memory only.
+    fn directory(&self) -> Option<String> {
         None
     }
 

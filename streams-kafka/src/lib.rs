@@ -4,6 +4,7 @@
 //! worker, and librdkafka's own.
 
 mod app;
+mod changelogs;
 mod clients;
 mod clock;
 mod error;

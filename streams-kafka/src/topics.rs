@@ -1,6 +1,7 @@
 //! What is known of the cluster's topics; internal ones are made and checked here.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::ffi::error::{ClientError, Code};
 use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
 
 /// How long one question to the brokers may take.
-const ASK_MAX: Duration = Duration::from_secs(15);
+pub(crate) const ASK_MAX: Duration = Duration::from_secs(15);
 
 /// Why the topics of a topology are not as they must be.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,8 @@ pub(crate) struct Topics {
     settings: BTreeMap<String, String>,
     /// Of changelogs of stores that expire, beyond what the store keeps.
     additional_retention: Duration,
+    /// Whether it was told that topics may not be described.
+    told_refusal: AtomicBool,
 }
 
 impl Topics {
@@ -84,10 +87,16 @@ impl Topics {
         let settings = config.internal_topics().settings.iter();
         let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let additional_retention = config.internal_topics().additional_retention;
-        Self { admin: Mutex::new(admin), replication, settings, additional_retention }
+        let told_refusal = AtomicBool::new(false);
+        Self { admin: Mutex::new(admin), replication, settings, additional_retention, told_refusal }
     }
 
-    fn with_admin<T>(
+    /// Whether it was told already that topics may not be described; from now on it was.
+    pub(crate) fn told_refusal(&self) -> bool {
+        self.told_refusal.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn with_admin<T>(
         &self,
         ask: impl FnOnce(&Admin) -> Result<T, ClientError>,
     ) -> Result<T, TopicsError> {

@@ -1,16 +1,17 @@
 //! The stores of one task, as its worker sees them.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use streams_core::error::StoreError;
 use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
-use streams_core::processor::TaskContext;
 use streams_core::record::RawRecord;
-use streams_core::store::{OpenStores, RowOrder, StoreSpec, StoreToOpen, TaskStores};
+use streams_core::store::{
+    ChangelogTopic, OpenStores, RowOrder, StoreIdentity, StoreSpec, StoreToOpen, TaskStores,
+};
 use streams_core::time::Timestamp;
 
 use crate::builder::{Caching, Factory};
@@ -30,6 +31,8 @@ struct OpenStore {
     topic: TopicName,
     /// All before this offset of the changelog is in the byte store.
     position: Cell<Option<i64>>,
+    /// Of a store in memory; the database keeps those on disk.
+    identity: RefCell<StoreIdentity>,
     /// Whether it can be rebuilt from Kafka.
     is_logged: bool,
 }
@@ -39,7 +42,6 @@ pub(crate) struct StoresOfTask {
     stores: Vec<OpenStore>,
     /// Where the stores on disk are.
     database: Option<Rc<RocksDatabase>>,
-    context: Rc<TaskContext>,
     row: Vec<u8>,
 }
 
@@ -101,10 +103,11 @@ impl StoresOfTask {
                 rows,
                 topic: serde_topic(&request, store),
                 position: Cell::new(position),
+                identity: RefCell::default(),
                 is_logged: store.restored_from.is_some(),
             });
         }
-        Ok(Self { stores, database, context: request.context, row: Vec::new() })
+        Ok(Self { stores, database, row: Vec::new() })
     }
 
     /// The database, for tests.
@@ -148,7 +151,7 @@ impl StoresOfTask {
                     Bytes::Memory(_) => Ok(()),
                 })?;
             }
-            let written = changes.write(self.context.now().millis());
+            let written = changes.write();
             written.map_err(|error| self.failed(error))?;
         }
         for store in chosen() {
@@ -176,6 +179,20 @@ impl StoresOfTask {
             self.store(*store)?.position.set(Some(*next_offset));
         }
         Ok(())
+    }
+
+    fn identify(&self, store: usize, identity: StoreIdentity) {
+        let Some(open) = self.stores.get(store) else { return };
+        let known = open.with_bytes(|bytes, _| {
+            match bytes {
+                Bytes::Rocks(rocks) => rocks.database().identify(rocks.at(), identity),
+                Bytes::Memory(_) => *open.identity.borrow_mut() = identity,
+            }
+            Ok(())
+        });
+        if let Err(error) = known {
+            tracing::warn!(%error, "a store in use is not told which changelog it follows");
+        }
     }
 
     /// A failure of the database as a whole, named after one of its stores.
@@ -303,8 +320,7 @@ impl TaskStores for StoresOfTask {
                 Ok(())
             }
             Bytes::Rocks(rocks) => {
-                let now = self.context.now().millis();
-                rocks.database().restored_up_to(rocks.at(), next_offset, now)?;
+                rocks.database().restored_up_to(rocks.at(), next_offset)?;
                 match open.closed_segments() {
                     Some((from, to)) => rocks.database().drop_range(rocks.at(), (&from, &to)),
                     None => Ok(()),
@@ -349,12 +365,34 @@ impl TaskStores for StoresOfTask {
         self.stores.iter().try_for_each(|store| store.layers.write_out())
     }
 
-    fn committed_at(&self) -> Option<Timestamp> {
-        let read = self.database.as_ref()?.committed_at();
-        let read = read.inspect_err(
-            |error| tracing::warn!(%error, "the time of the last commit cannot be read"),
-        );
-        read.ok().flatten().map(Timestamp::from_millis)
+    fn identity(&self, store: usize) -> StoreIdentity {
+        let Some(open) = self.stores.get(store) else { return StoreIdentity::default() };
+        let identity = open.with_bytes(|bytes, _| {
+            Ok(match bytes {
+                Bytes::Rocks(rocks) => rocks.database().identity(rocks.at()),
+                Bytes::Memory(_) => open.identity.borrow().clone(),
+            })
+        });
+        identity.unwrap_or_default()
+    }
+
+    fn belongs_to(&mut self, store: usize, topic: &ChangelogTopic) {
+        let mut identity = self.identity(store);
+        identity.belongs_to(topic);
+        self.identify(store, identity);
+    }
+
+    fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
+        let identity = StoreIdentity { current_at: Some(time), ..self.identity(store) };
+        self.identify(store, identity);
+        self.store(store)?.with_bytes(|bytes, _| match bytes {
+            Bytes::Rocks(rocks) => rocks.database().keep_identity(rocks.at()),
+            Bytes::Memory(_) => Ok(()),
+        })
+    }
+
+    fn directory(&self) -> Option<String> {
+        Some(self.database.as_ref()?.path().display().to_string())
     }
 
     fn discard(&mut self) {

@@ -19,6 +19,7 @@ fn to_start(tasks: &BTreeMap<TaskId, Role>) -> Vec<TaskToStart> {
         task: *task,
         inputs: Vec::new(),
         changelog_ends: BTreeMap::new(),
+        changelogs: BTreeMap::new(),
     };
     tasks.keys().map(start).collect()
 }

@@ -8,6 +8,7 @@ use crate::task::{Durability, OffsetToCommit, Task};
 use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
+use super::in_step::Marks;
 use super::message::{HeldPhase, HeldState, TaskInput};
 use super::restore::Restoration;
 
@@ -71,6 +72,7 @@ pub(super) struct ActiveTask {
     pub(super) afterwards: Afterwards,
     /// What was told of its state last.
     told: Option<HeldState>,
+    pub(super) marks: Marks,
 }
 
 impl ActiveTask {
@@ -84,6 +86,7 @@ impl ActiveTask {
             failed_deliveries: Vec::new(),
             afterwards: Afterwards::Stay,
             told: None,
+            marks: Marks::default(),
         }
     }
 

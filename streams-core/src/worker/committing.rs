@@ -139,7 +139,7 @@ impl Worker {
             let written = active.task.committed(&positions);
             written.map_err(|source| WorkerError::Task { task, source })?;
             if !interleaved.is_empty() {
-                self.rebuild(*number, &interleaved)?;
+                self.rebuild(*number, &interleaved, now)?;
             }
         }
         self.finish_leaving(now)

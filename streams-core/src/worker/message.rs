@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::error::TaskError;
 use crate::metrics::DropCounts;
-use crate::names::{StoreName, TaskId, TopicPartition};
+use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{FetchError, StartAt};
+use crate::store::ChangelogTopic;
 use crate::task::commit_metadata::CommitMetadata;
 use crate::task::{OffsetToCommit, TaskStartError};
+use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
 /// An input of a task, and where to begin.
@@ -35,6 +37,9 @@ pub struct TaskToStart {
     /// Where its changelogs end, as far as that was asked for after the task's last owner let go.
     /// A store that is there already needs no restoration.
     pub changelog_ends: BTreeMap<TopicPartition, i64>,
+    /// What is known of the topics that its stores are restored from. A store that another topic
+    /// was written to, or one that is too old, is rebuilt.
+    pub changelogs: BTreeMap<TopicName, ChangelogTopic>,
 }
 
 /// The number of a commit, to find its answer.
@@ -72,6 +77,13 @@ pub enum Command {
     Lose(Vec<TaskId>),
     /// What became of a commit.
     Committed(CommitId, Result<(), CommitFailure>),
+    /// The answer to [`Action::FindEnds`].
+    Ends {
+        /// The time before the brokers were asked.
+        at: Timestamp,
+        /// Where changelogs end, as far as the brokers told.
+        ends: BTreeMap<TopicPartition, i64>,
+    },
     /// Commit now, do not wait for the interval.
     CommitNow,
     /// Commit and close all tasks.
@@ -90,6 +102,8 @@ pub enum Action {
         /// The offsets.
         offsets: Vec<OffsetToCommit>,
     },
+    /// Ask where these changelogs end, and answer with [`Command::Ends`], in any case.
+    FindEnds(Vec<TopicPartition>),
     /// The task's stores are restored, and it runs.
     Running(TaskId),
     /// The task is closed. Whether its last offsets were committed, the coordinator knows.
@@ -202,6 +216,8 @@ pub struct TurnReport {
     pub punctuations: u64,
     /// Records put into stores by restoration.
     pub restored: u64,
+    /// Stores that were emptied, to be rebuilt, because they did not belong to their changelogs.
+    pub stores_rebuilt: u64,
     /// Records dropped since the worker started, by reason.
     pub dropped: DropCounts,
     /// Commits that succeeded in this turn.

@@ -4,6 +4,7 @@
 mod active;
 mod commit;
 mod committing;
+mod in_step;
 mod message;
 mod restore;
 mod restoring;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use self::active::{ActiveTask, Afterwards, Phase};
 pub use self::commit::CommitPolicy;
 use self::commit::Commits;
+use self::in_step::Asked;
 pub use self::message::{
     Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
     TaskInput, TaskToStart, TurnReport, WorkerError,
@@ -88,6 +90,10 @@ pub struct Worker {
     commit_latency: Option<std::time::Duration>,
     /// When states were settled and told last.
     settled: Timestamp,
+    /// When the ends of changelogs were asked for.
+    ends: Asked,
+    /// Stores emptied since the last turn.
+    stores_rebuilt: u64,
     dropped: DropCounts,
     life: Life,
 }
@@ -121,6 +127,8 @@ impl Worker {
             undelivered: 0,
             commit_latency: None,
             settled: Timestamp::UNKNOWN,
+            ends: Asked::default(),
+            stores_rebuilt: 0,
             dropped: DropCounts::default(),
             life: Life::Working,
         }
@@ -132,8 +140,8 @@ impl Worker {
             return;
         }
         let result = match command {
-            Command::Start(tasks) => self.start_tasks(tasks),
-            Command::StandBy(tasks) => self.stand_by(tasks),
+            Command::Start(tasks) => self.start_tasks(tasks, now),
+            Command::StandBy(tasks) => self.stand_by(tasks, now),
             Command::Demote(tasks) => {
                 self.after_commit(&tasks, Afterwards::StandBy);
                 Ok(())
@@ -147,6 +155,10 @@ impl Worker {
                 Ok(())
             }
             Command::Committed(id, result) => self.commit_answered(id, result, now),
+            Command::Ends { at, ends } => {
+                self.ends_found(at, &ends);
+                Ok(())
+            }
             Command::CommitNow => {
                 self.commits.is_requested = true;
                 Ok(())
@@ -187,6 +199,7 @@ impl Worker {
         }
         let result = self.try_turn(now, &mut report);
         self.fail_on(result);
+        report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report.dropped = self.dropped();
         report
     }
@@ -214,7 +227,7 @@ impl Worker {
             self.commits.is_requested |= staged > self.commits.policy.worker_staged_bytes_max;
         }
         self.step_commit(now, report)?;
-        self.step_standbys(report)?;
+        self.step_standbys(now, report)?;
         self.settle_states(now);
         Ok(())
     }
@@ -355,7 +368,10 @@ fn fill(
                 added.map_err(|source| WorkerError::Task { task, source })?;
                 break;
             }
-            Fetched::End(offset) => active.task.reached_end(slot, offset),
+            Fetched::End(offset) => {
+                active.task.reached_end(slot, offset);
+                active.marks.saw_end(slot, offset);
+            }
             Fetched::Failed(error) if error.is_passing() => {
                 tracing::warn!(%task, %error, "an input waits");
                 break;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::message::{RestorePhase, RestoreProgress, TaskInput};
 use crate::error::StoreError;
-use crate::names::{StoreName, TopicPartition};
+use crate::names::TopicPartition;
 use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::record::RecordBatch;
 use crate::store::TaskStores;
 use crate::task::Task;
+use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
 /// Records after which progress is told.
@@ -83,16 +84,23 @@ pub(super) struct Step {
 const NO_STEP: Step = Step { records: 0, progress: None };
 
 impl Restoration {
-    /// Begins where the store's position says; `until` is what is known of the end.
+    /// Begins where the store's position says; `until` is what is known of the end. `None` for a
+    /// store that is not restored from anywhere.
     pub(super) fn begin(
-        task: &Task,
+        task: &mut Task,
         store: usize,
         until: Until,
         plane: &mut dyn DataPlane,
-    ) -> Option<Self> {
-        let partition: TopicPartition = task.restored_from().get(store)?.clone()?;
-        let name: StoreName = task.store_names().get(store)?.clone();
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
+        let partition = task.restored_from().get(store).cloned().flatten();
+        let name = task.store_names().get(store).cloned();
+        let (Some(partition), Some(name)) = (partition, name) else { return Ok(None) };
         let position = task.stores().position(store);
+        if position.is_none() {
+            // What is read from now on is followed by all deletions that are written from now on.
+            task.stores_mut().set_current_at(store, now)?;
+        }
         let start = position.map_or(StartAt::Reset(OffsetReset::Earliest), StartAt::Offset);
         let begin = position.unwrap_or(0);
         let is_there = until.end == Some(begin);
@@ -108,7 +116,22 @@ impl Restoration {
             phase: RestorePhase::Began,
         };
         let limit = until.limit;
-        Some(Self { store, progress, input, limit, goal: None, told_at: 0, durable: begin })
+        Ok(Some(Self { store, progress, input, limit, goal: None, told_at: 0, durable: begin }))
+    }
+
+    /// The store was emptied: all of its changelog is read.
+    pub(super) fn begin_again(
+        &mut self,
+        task: &mut Task,
+        until: Until,
+        plane: &mut dyn DataPlane,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.close(plane);
+        if let Some(again) = Self::begin(task, self.store, until, plane, now)? {
+            *self = again;
+        }
+        Ok(())
     }
 
     /// Stops reading.

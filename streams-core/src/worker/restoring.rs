@@ -2,10 +2,10 @@
 
 use super::Worker;
 use super::active::{ActiveTask, Phase};
+use super::in_step::store_failed;
 use super::message::{Action, RestoreProgress, TurnReport, WorkerError};
 use super::restore::{Restoration, RestoreFailure, Until};
-use crate::error::TaskError;
-use crate::error::{Origin, StoreError};
+use crate::error::StoreError;
 use crate::names::TaskId;
 use crate::plane::{DataPlane, FetchError};
 use crate::time::Timestamp;
@@ -37,7 +37,7 @@ impl Worker {
                 let step = match step {
                     Ok(step) => step,
                     Err(failure) => {
-                        let remedied = remedy(restoration, &mut active.task, &mut *self.plane);
+                        let remedied = remedy(restoration, &mut active.task, &mut *self.plane, now);
                         explain(task, failure, remedied)?;
                         continue;
                     }
@@ -57,13 +57,15 @@ impl Worker {
     }
 
     /// Another writer's changes passed these stores by: they are rebuilt from their changelogs.
-    pub(super) fn rebuild(&mut self, number: u32, stores: &[usize]) -> Result<(), WorkerError> {
+    pub(super) fn rebuild(
+        &mut self,
+        number: u32,
+        stores: &[usize],
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let task = active.id();
-        let fail = |source: StoreError| WorkerError::Task {
-            task,
-            source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
-        };
+        let fail = |source: StoreError| store_failed(task, source);
         for store in stores {
             tracing::warn!(%task, store = *store, "another writer's changes are in the changelog");
             active.task.stores_mut().wipe(*store).map_err(fail)?;
@@ -71,10 +73,13 @@ impl Worker {
         active.task.reset().map_err(WorkerError::Start)?;
         let inputs = active.inputs.iter().map(|(input, _)| input.clone()).collect();
         active.stop_reading(&mut *self.plane);
-        let restorations = stores.iter().filter_map(|store| {
-            Restoration::begin(&active.task, *store, Until::default(), &mut *self.plane)
-        });
-        active.phase = Phase::Restoring(restorations.collect());
+        let mut restorations = Vec::new();
+        for store in stores {
+            let until = Until::default();
+            let begun = Restoration::begin(&mut active.task, *store, until, &mut *self.plane, now);
+            restorations.extend(begun.map_err(fail)?);
+        }
+        active.phase = Phase::Restoring(restorations);
         active.open_inputs(inputs, &mut *self.plane);
         Ok(())
     }
@@ -110,15 +115,13 @@ pub(super) fn remedy(
     restoration: &mut Restoration,
     task: &mut crate::task::Task,
     plane: &mut dyn DataPlane,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     restoration.close(plane);
     let store = restoration.store();
     task.stores_mut().wipe(store)?;
     let until = Until { limit: restoration.limit(), end: None };
-    if let Some(again) = Restoration::begin(task, store, until, plane) {
-        *restoration = again;
-    }
-    Ok(())
+    restoration.begin_again(task, until, plane, now)
 }
 
 pub(super) fn explain(
@@ -126,10 +129,7 @@ pub(super) fn explain(
     failure: RestoreFailure,
     remedied: Result<(), StoreError>,
 ) -> Result<(), WorkerError> {
-    let store_error = |source| WorkerError::Task {
-        task,
-        source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
-    };
+    let store_error = |source| store_failed(task, source);
     match failure {
         RestoreFailure::Fetch(error @ FetchError::OutOfRange { .. }) => {
             tracing::warn!(%task, %error, "the store is rebuilt from the whole changelog");

@@ -5,6 +5,7 @@
 
 use super::Worker;
 use super::active::{ActiveTask, Afterwards, Phase};
+use super::in_step::store_failed;
 use super::message::{Action, TaskInput, TaskToStart, TurnReport, WorkerError};
 use super::restore::{Restoration, Until};
 use super::restoring::{explain, remedy};
@@ -28,11 +29,15 @@ impl Worker {
     }
 
     /// Opens standbys. What the worker has already stays as it is.
-    pub(super) fn stand_by(&mut self, tasks: Vec<TaskToStart>) -> Result<(), WorkerError> {
+    pub(super) fn stand_by(
+        &mut self,
+        tasks: Vec<TaskToStart>,
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
         self.take_deliveries()?;
         for to_start in tasks {
             if !self.order.contains_key(&to_start.task) {
-                self.open_task(to_start, Begin::Standby)?;
+                self.open_task(to_start, Begin::Standby, now)?;
             }
         }
         Ok(())
@@ -43,24 +48,34 @@ impl Worker {
         &mut self,
         number: u32,
         to_start: TaskToStart,
+        now: Timestamp,
     ) -> Result<(), WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let wanted = to_start.inputs.iter().map(|input| &input.partition);
         if !wanted.eq(active.task.partitions()) {
             // The topics have other partitions by now: the task is another one.
             self.lose(&[to_start.task]);
-            return self.open_task(to_start, Begin::Active);
+            return self.open_task(to_start, Begin::Active, now);
         }
         active.afterwards = Afterwards::Stay;
+        active.settle_standby();
         let Phase::Standby(mut restorations) =
             std::mem::replace(&mut active.phase, Phase::Restoring(Vec::new()))
         else {
             return Ok(());
         };
+        let fail = |source| store_failed(to_start.task, source);
+        let emptied = active.admit(&to_start, now).map_err(fail)?;
+        self.stores_rebuilt += emptied.len() as u64;
         for restoration in &mut restorations {
             let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
             let until = Until::of(&active.task, restoration.store(), inputs, ends);
-            restoration.aim(until, &mut *self.plane);
+            if emptied.contains(&restoration.store()) {
+                let (task, plane) = (&mut active.task, &mut *self.plane);
+                restoration.begin_again(task, until, plane, now).map_err(fail)?;
+            } else {
+                restoration.aim(until, &mut *self.plane);
+            }
             self.actions.push_back(Action::Restored(restoration.progress().clone()));
         }
         active.phase = Phase::Restoring(restorations);
@@ -85,7 +100,7 @@ impl Worker {
         let inputs: Vec<TaskInput> = active.inputs.iter().map(|(input, _)| input.clone()).collect();
         active.stop_reading(&mut *self.plane);
         active.task.reset().map_err(WorkerError::Start)?;
-        active.stand_by(&inputs, &mut *self.plane);
+        active.stand_by(&inputs, &mut *self.plane, now)?;
         self.actions.extend(active.news().map(Action::Holds));
         self.actions.push_back(Action::Demoted(active.id()));
         Ok(())
@@ -93,7 +108,11 @@ impl Worker {
 
     /// Each standby reads its share. They have turns of their own, so that no task that runs or is
     /// to run waits for one.
-    pub(super) fn step_standbys(&mut self, report: &mut TurnReport) -> Result<(), WorkerError> {
+    pub(super) fn step_standbys(
+        &mut self,
+        now: Timestamp,
+        report: &mut TurnReport,
+    ) -> Result<(), WorkerError> {
         let standbys = self.active().filter(|active| active.is_standby()).count();
         if standbys == 0 {
             return Ok(());
@@ -111,7 +130,7 @@ impl Worker {
                         report.is_busy |= records > 0;
                     }
                     Err(failure) => {
-                        let remedied = remedy(restoration, task, &mut *self.plane);
+                        let remedied = remedy(restoration, task, &mut *self.plane, now);
                         explain(id, failure, remedied)?;
                     }
                 }
@@ -122,7 +141,9 @@ impl Worker {
 
     /// From time to time: makes durable what standbys read, and tells how far states are.
     pub(super) fn settle_states(&mut self, now: Timestamp) {
-        if self.settled.is_known() && now < self.settled.plus(SETTLE_INTERVAL) {
+        // A clock that was set back is no reason to wait until it shows that time again.
+        let is_early = self.settled <= now && now < self.settled.plus(SETTLE_INTERVAL);
+        if self.settled.is_known() && is_early {
             return;
         }
         self.settled = now;
@@ -133,19 +154,27 @@ impl Worker {
             }
             self.actions.extend(active.news().map(Action::Holds));
         }
+        self.keep_in_step(now);
     }
 }
 
 impl ActiveTask {
     /// Begins to follow the changelogs; `inputs` say up to where a topic that serves as one is
     /// processed.
-    pub(super) fn stand_by(&mut self, inputs: &[TaskInput], plane: &mut dyn DataPlane) {
-        let stores = 0..self.task.store_names().len();
-        let restorations = stores.filter_map(|store| {
+    pub(super) fn stand_by(
+        &mut self,
+        inputs: &[TaskInput],
+        plane: &mut dyn DataPlane,
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
+        let mut restorations = Vec::new();
+        for store in 0..self.task.store_names().len() {
             let until = Until::of(&self.task, store, inputs.iter(), &BTreeMap::new());
-            Restoration::begin(&self.task, store, until, plane)
-        });
-        self.phase = Phase::Standby(restorations.collect());
+            let begun = Restoration::begin(&mut self.task, store, until, plane, now);
+            restorations.extend(begun.map_err(|source| store_failed(self.id(), source))?);
+        }
+        self.phase = Phase::Standby(restorations);
+        Ok(())
     }
 
     /// What was read and cannot be made durable is read again.

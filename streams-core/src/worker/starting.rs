@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::active::{ActiveTask, Afterwards, Phase};
+use super::in_step::store_failed;
 use super::message::{Action, TaskToStart, WorkerError};
 use super::restore::{Restoration, Until};
 use super::{Life, Worker};
@@ -19,13 +20,17 @@ pub(super) enum Begin {
 }
 
 impl Worker {
-    pub(super) fn start_tasks(&mut self, tasks: Vec<TaskToStart>) -> Result<(), WorkerError> {
+    pub(super) fn start_tasks(
+        &mut self,
+        tasks: Vec<TaskToStart>,
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
         self.take_deliveries()?;
         for to_start in tasks {
             match self.order.get(&to_start.task).copied() {
-                Some(number) if self.is_standby(number) => self.promote(number, to_start)?,
+                Some(number) if self.is_standby(number) => self.promote(number, to_start, now)?,
                 Some(_) => {}
-                None => self.open_task(to_start, Begin::Active)?,
+                None => self.open_task(to_start, Begin::Active, now)?,
             }
         }
         Ok(())
@@ -35,17 +40,22 @@ impl Worker {
         &mut self,
         to_start: TaskToStart,
         begin: Begin,
+        now: Timestamp,
     ) -> Result<(), WorkerError> {
         let number = self.free_number();
         let task = self.make_task(&to_start, number)?;
         self.order.insert(task.id(), number);
         let mut active = ActiveTask::new(task, Vec::new());
+        let emptied = active.admit(&to_start, now);
+        let emptied = emptied.map_err(|source| store_failed(to_start.task, source))?;
+        self.stores_rebuilt += emptied.len() as u64;
+        self.ends.ask_soon();
         match begin {
             Begin::Active => {
-                self.begin_restorations(&mut active, &to_start);
+                self.begin_restorations(&mut active, &to_start, now)?;
                 active.open_inputs(to_start.inputs, &mut *self.plane);
             }
-            Begin::Standby => active.stand_by(&to_start.inputs, &mut *self.plane),
+            Begin::Standby => active.stand_by(&to_start.inputs, &mut *self.plane, now)?,
         }
         if let Some(slot) = self.tasks.get_mut(number as usize) {
             *slot = Some(active);
@@ -88,19 +98,24 @@ impl Worker {
         task.map_err(WorkerError::Start)
     }
 
-    fn begin_restorations(&mut self, active: &mut ActiveTask, to_start: &TaskToStart) {
+    fn begin_restorations(
+        &mut self,
+        active: &mut ActiveTask,
+        to_start: &TaskToStart,
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
         let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
-        let stores = 0..active.task.store_names().len();
-        let restorations: Vec<Restoration> = stores
-            .filter_map(|store| {
-                let until = Until::of(&active.task, store, inputs.clone(), ends);
-                Restoration::begin(&active.task, store, until, &mut *self.plane)
-            })
-            .collect();
+        let mut restorations = Vec::new();
+        for store in 0..active.task.store_names().len() {
+            let until = Until::of(&active.task, store, inputs.clone(), ends);
+            let begun = Restoration::begin(&mut active.task, store, until, &mut *self.plane, now);
+            restorations.extend(begun.map_err(|source| store_failed(active.id(), source))?);
+        }
         for restoration in &restorations {
             self.actions.push_back(Action::Restored(restoration.progress().clone()));
         }
         active.phase = Phase::Restoring(restorations);
+        Ok(())
     }
 
     /// Closes tasks after their commit. Those that have nothing to commit close at once.

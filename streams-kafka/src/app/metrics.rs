@@ -24,6 +24,8 @@ pub struct WorkerMetrics {
     pub commit_latency_sum: Duration,
     /// `restore-total`: records put into stores by restoration.
     pub restore_total: u64,
+    /// Stores emptied to be rebuilt, because what they held did not belong to their changelogs.
+    pub stores_rebuilt_total: u64,
     /// `dropped-records-total`, by reason.
     pub dropped: DropCounts,
     /// `records-lag` of each input partition, by task, as far as it is known.
@@ -36,6 +38,7 @@ impl WorkerMetrics {
         self.punctuate_total += report.punctuations;
         self.commit_total += report.commits;
         self.restore_total += report.restored;
+        self.stores_rebuilt_total += report.stores_rebuilt;
         self.dropped = report.dropped;
         if let Some(latency) = report.commit_latency {
             self.commit_latency_sum += latency;
@@ -73,6 +76,12 @@ impl Metrics {
     #[must_use]
     pub fn dropped_records_total(&self) -> u64 {
         self.workers.iter().map(|worker| worker.dropped.total()).sum()
+    }
+
+    /// Stores emptied to be rebuilt, over all workers.
+    #[must_use]
+    pub fn stores_rebuilt_total(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.stores_rebuilt_total).sum()
     }
 
     /// `commit-total` over all workers.

@@ -20,6 +20,9 @@ pub(super) mod raw {
         pub(crate) fn rd_kafka_topic_result_error(
             result: *const rd::rd_kafka_topic_result_t,
         ) -> i32;
+        pub(crate) fn rd_kafka_ConfigResource_error(
+            resource: *const rd::rd_kafka_ConfigResource_t,
+        ) -> i32;
         pub(crate) fn rd_kafka_position(
             rk: *mut rd::rd_kafka_t,
             list: *mut rd::rd_kafka_topic_partition_list_t,
@@ -74,6 +77,9 @@ impl Code {
     pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(-140);
     /// The log was cut off below a position that was read already.
     pub(crate) const LOG_TRUNCATION: Self = Self(-139);
+    /// The broker does not speak a request.
+    pub(crate) const UNSUPPORTED_FEATURE: Self = Self(-165);
+    pub(crate) const UNSUPPORTED_VERSION: Self = Self(35);
     pub(crate) const MESSAGE_TOO_LARGE: Self = Self(10);
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
     pub(crate) const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
@@ -131,6 +137,20 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether a broker does not do this for us, or at all: asking again is of no use.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Call {
+                code: Code::TOPIC_AUTHORIZATION_FAILED
+                    | Code::CLUSTER_AUTHORIZATION_FAILED
+                    | Code::UNSUPPORTED_FEATURE
+                    | Code::UNSUPPORTED_VERSION,
+                ..
+            }
+        )
+    }
+
     /// `Ok` for code 0, otherwise the error of `call`.
     pub(super) fn check(call: &'static str, code: i32) -> Result<(), Self> {
         match Code(code) {

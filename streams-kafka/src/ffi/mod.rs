@@ -16,6 +16,7 @@ pub(crate) mod bounds;
 mod client;
 pub(crate) mod config;
 pub(crate) mod consumer;
+pub(crate) mod describe;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod headers;

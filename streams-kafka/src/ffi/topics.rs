@@ -66,7 +66,11 @@ pub(crate) enum TopicError {
 }
 
 impl TopicError {
-    fn check(topic: String, code: Code, message: impl FnOnce() -> String) -> Result<String, Self> {
+    pub(super) fn check(
+        topic: String,
+        code: Code,
+        message: impl FnOnce() -> String,
+    ) -> Result<String, Self> {
         match code {
             Code::NONE => Ok(topic),
             Code::TOPIC_ALREADY_EXISTS => Err(Self::AlreadyExists { topic }),
@@ -83,13 +87,18 @@ impl TopicError {
 /// One result for each topic, in the order of the request.
 pub(crate) type Each<T> = Result<Vec<Result<T, TopicError>>, ClientError>;
 
-fn request(name: &'static str, operation: Operation, answer: c_int, timeout: Duration) -> Request {
+pub(super) fn request(
+    name: &'static str,
+    operation: Operation,
+    answer: c_int,
+    timeout: Duration,
+) -> Request {
     Request { name, operation, answer, timeout, isolation: None }
 }
 
 /// # Safety
 /// `array` points at `count` pointers that live as long as `event`.
-unsafe fn items<T>(_event: &Event, array: *mut *const T, count: usize) -> &[*const T] {
+pub(super) unsafe fn items<T>(_event: &Event, array: *mut *const T, count: usize) -> &[*const T] {
     if array.is_null() || count == 0 {
         return &[];
     }

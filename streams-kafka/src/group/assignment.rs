@@ -1,19 +1,22 @@
 //! From an assignment to tasks: topics, partitions, and who runs what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use streams_core::assign::{TaskInputs, TaskState};
 use streams_core::membership::{Assigned, Generation};
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::Role;
-use streams_core::store::Logging;
+use streams_core::store::{ChangelogTopic, Logging, StoreSpec};
 use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 
 use super::offsets::Fetching;
 use super::{Counted, Group, Input, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
-use crate::topics::TopicsError;
+use crate::topics::{Topics, TopicsError};
+
+/// How often changelogs are asked about before tasks start without knowing them.
+const DESCRIBE_TRIES: u32 = 5;
 
 impl Group {
     /// The leader makes the internal topics, then says which tasks there are.
@@ -27,7 +30,7 @@ impl Group {
                     .iter()
                     .flat_map(|task| changelogs_of(&topology, &names, *task).unwrap_or_default());
                 let changelog_ends = topics.ends(&changelogs.collect::<Vec<_>>());
-                Counted { counts, changelog_ends }
+                Counted { counts, changelog_ends, changelogs: BTreeMap::new() }
             });
             Input::TopicsPrepared(generation, prepared)
         });
@@ -107,7 +110,7 @@ impl Group {
         let Some(part) = self.parts.topology.subtopology(task.subtopology) else {
             return Vec::new();
         };
-        let has = |topic: &&streams_core::names::TopicName| {
+        let has = |topic: &&TopicName| {
             counts.of(topic).is_some_and(|partitions| task.partition < partitions)
         };
         let mut inputs: Vec<TopicPartition> = part
@@ -133,7 +136,7 @@ impl Group {
 
     /// What has to be known of tasks before they start. Where the changelogs of one that is to run
     /// end is asked now that its last owner has let go.
-    pub(super) fn look_up(&self, look_up: LookUp) {
+    pub(super) fn look_up(&self, mut look_up: LookUp) {
         let topics = Arc::clone(self.parts.clients.topics());
         let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
         self.ask(move || {
@@ -141,9 +144,12 @@ impl Group {
             let changelogs = active
                 .flat_map(|(task, _)| changelogs_of(&topology, &names, *task).unwrap_or_default());
             let changelogs: Vec<TopicPartition> = changelogs.collect();
-            let counted = topics
-                .counts(&topology)
-                .map(|(counts, _)| Counted { counts, changelog_ends: topics.ends(&changelogs) });
+            let counted = topics.counts(&topology).and_then(|(counts, _)| {
+                let described = restored_from(&topology, &names, look_up.tasks.keys());
+                let described = describe(&topics, &described, &mut look_up.failures)?;
+                let changelog_ends = topics.ends(&changelogs);
+                Ok(Counted { counts, changelog_ends, changelogs: described })
+            });
             Input::Counted(look_up, counted)
         });
     }
@@ -153,7 +159,7 @@ impl Group {
         look_up: LookUp,
         result: Result<Counted, TopicsError>,
     ) -> Result<(), StreamsError> {
-        let Counted { counts, changelog_ends } = match result {
+        let Counted { counts, changelog_ends, changelogs } = match result {
             Ok(counted) => counted,
             Err(error) => return self.wait_for_topics(error, Retry::Look(look_up)),
         };
@@ -164,7 +170,7 @@ impl Group {
         self.parts.clients.consumers(usize::try_from(partitions).unwrap_or(1))?;
         let inputs =
             look_up.tasks.keys().map(|task| (*task, self.inputs_of(*task, &counts))).collect();
-        self.fetch_offsets(Fetching { look_up, inputs, changelog_ends });
+        self.fetch_offsets(Fetching { look_up, inputs, changelog_ends, changelogs });
         Ok(())
     }
 }
@@ -174,6 +180,40 @@ fn all_tasks(topology: &Topology, counts: &PartitionCounts) -> Vec<TaskId> {
         (0..counts.tasks(part)).map(|partition| TaskId { subtopology: part.id, partition })
     });
     tasks.collect()
+}
+
+/// What is known of these topics. Asked for again a few times, then done without.
+fn describe(
+    topics: &Topics,
+    wanted: &BTreeSet<TopicName>,
+    failures: &mut u32,
+) -> Result<BTreeMap<TopicName, ChangelogTopic>, TopicsError> {
+    topics.describe(wanted).or_else(|error| {
+        *failures += 1;
+        if *failures < DESCRIBE_TRIES {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the ids and settings of changelogs are not known, so stores are trusted however old they are");
+        Ok(BTreeMap::new())
+    })
+}
+
+/// The topics that stores of these tasks are restored from.
+fn restored_from<'a>(
+    topology: &Topology,
+    names: &TopicNames,
+    tasks: impl Iterator<Item = &'a TaskId>,
+) -> BTreeSet<TopicName> {
+    let parts: BTreeSet<_> = tasks.map(|task| task.subtopology).collect();
+    let parts = parts.into_iter().filter_map(|part| topology.subtopology(part));
+    let stores: BTreeSet<_> = parts.flat_map(|part| &part.stores).collect();
+    let specs = topology.stores().filter(|spec| stores.contains(spec.name()));
+    let topic = |spec: &Arc<dyn StoreSpec>| match spec.logging() {
+        Logging::Off => None,
+        Logging::On(_) => Some(names.changelog(spec.name())),
+        Logging::SourceTopic(topic) => Some(topic.clone()),
+    };
+    specs.filter_map(topic).collect()
 }
 
 /// The changelogs that a task has of its own; `None` if nothing of it can be rebuilt from Kafka.

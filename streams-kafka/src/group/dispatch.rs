@@ -1,16 +1,19 @@
 //! Tasks go to workers, and workers tell what became of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use streams_core::names::TopicPartition;
 use streams_core::roster::RosterAction;
 use streams_core::worker::{Action as WorkerAction, Command};
 
-use super::{Group, KEEP_STATES_INTERVAL, LookUp};
+use super::{Group, Input, KEEP_STATES_INTERVAL, LookUp};
+use crate::clock;
 use crate::error::StreamsError;
 use crate::worker_thread::Told;
 
 impl Group {
-    fn tell(&self, worker: usize, command: Command) {
+    pub(super) fn tell(&self, worker: usize, command: Command) {
         if let Some(worker) = self.parts.workers.get(worker) {
             worker.tell(Told { losses: self.losses, command });
         }
@@ -20,7 +23,9 @@ impl Group {
     pub(super) fn follow_roster(&mut self) {
         while let Some(action) = self.roster.poll() {
             match action {
-                RosterAction::Prepare { round, tasks } => self.look_up(LookUp { round, tasks }),
+                RosterAction::Prepare { round, tasks } => {
+                    self.look_up(LookUp { round, tasks, failures: 0 });
+                }
                 RosterAction::Tell { worker, command } => self.tell(worker, command),
                 RosterAction::Release(task) => {
                     self.tell_states();
@@ -46,6 +51,7 @@ impl Group {
     ) -> Result<(), StreamsError> {
         match action {
             WorkerAction::Commit { id, offsets, .. } => self.commit(worker, losses, id, offsets),
+            WorkerAction::FindEnds(changelogs) => self.find_ends(worker, changelogs),
             WorkerAction::Running(task) => self.roster.running(task),
             WorkerAction::Closed(task) => self.roster.closed(task),
             WorkerAction::Demoted(task) => self.roster.demoted(task),
@@ -61,6 +67,16 @@ impl Group {
             WorkerAction::Restored(progress) => self.parts.shared.tell_restore(&progress),
         }
         Ok(())
+    }
+
+    /// What lies before the ends was written before they were asked for.
+    fn find_ends(&self, worker: usize, changelogs: Vec<TopicPartition>) {
+        let topics = Arc::clone(self.parts.clients.topics());
+        self.ask(move || {
+            let at = clock::now();
+            let ends = topics.ends(&changelogs);
+            Input::EndsFound(worker, Command::Ends { at, ends })
+        });
     }
 
     /// The next time that the member joins, it says how far its states are.

@@ -22,10 +22,11 @@ use streams_core::membership::{
 };
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::{Held, Progress, Role, Roster, Round};
+use streams_core::store::ChangelogTopic;
 use streams_core::topology::{
     InternalTopic, InternalTopicKind, OffsetReset, PartitionCounts, TopicNames, Topology,
 };
-use streams_core::worker::{Action as WorkerAction, TaskToStart};
+use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
 use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -59,6 +60,8 @@ pub(crate) enum Input {
     Counted(LookUp, Result<Counted, TopicsError>),
     /// Offsets for a reset by time were looked up.
     Started(Round, Vec<TaskToStart>),
+    /// Where changelogs ended, for a worker that asked.
+    EndsFound(usize, Command),
     /// A request to delete processed records is over.
     Purged,
     /// A worker thread has ended.
@@ -70,6 +73,8 @@ pub(crate) enum Input {
 pub(crate) struct LookUp {
     round: Round,
     tasks: BTreeMap<TaskId, Role>,
+    /// How often their changelogs could not be described.
+    failures: u32,
 }
 
 /// What has to be known of topics before tasks are spread, or start.
@@ -77,6 +82,7 @@ pub(crate) struct LookUp {
 pub(crate) struct Counted {
     counts: PartitionCounts,
     changelog_ends: BTreeMap<TopicPartition, i64>,
+    changelogs: BTreeMap<TopicName, ChangelogTopic>,
 }
 
 /// What the group thread is made from.
@@ -320,6 +326,7 @@ impl Group {
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::Started(round, tasks) => self.roster.prepared(round, tasks),
+            Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Purged => self.purge.answered(now),
             Input::Failed(error) => return Err(error),
         }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::roster::{Role, Round};
+use streams_core::store::ChangelogTopic;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
@@ -21,6 +22,7 @@ pub(super) struct Fetching {
     pub(super) look_up: LookUp,
     pub(super) inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
     pub(super) changelog_ends: BTreeMap<TopicPartition, i64>,
+    pub(super) changelogs: BTreeMap<TopicName, ChangelogTopic>,
 }
 
 type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
@@ -54,13 +56,15 @@ impl Group {
                 return Ok(());
             }
         };
-        let Fetching { look_up: LookUp { round, tasks: roles }, inputs, changelog_ends } = fetching;
+        let Fetching { look_up, inputs, changelog_ends, changelogs } = fetching;
+        let LookUp { round, tasks: roles, .. } = look_up;
         let mut tasks = Vec::new();
         for (task, inputs) in inputs {
             let role = roles.get(&task).copied().unwrap_or(Role::Active);
             let inputs = inputs.into_iter().map(|input| self.start_of(input, role, &offsets));
             let inputs = inputs.collect::<Result<_, StreamsError>>()?;
-            tasks.push(TaskToStart { task, inputs, changelog_ends: changelog_ends.clone() });
+            let (changelog_ends, changelogs) = (changelog_ends.clone(), changelogs.clone());
+            tasks.push(TaskToStart { task, inputs, changelog_ends, changelogs });
         }
         self.start(round, tasks);
         Ok(())

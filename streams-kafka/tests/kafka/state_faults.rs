@@ -6,7 +6,7 @@ use streams_kafka::{State, StreamsError};
 
 use crate::support::app::{COUNTS, SOON};
 use crate::support::fold::{self, Difference, Numbering};
-use crate::support::{App, Place, child, holds_within};
+use crate::support::{App, Given, Place, child, holds_within};
 
 #[track_caller]
 fn assert_refused(started: Result<App, StreamsError>, directory: &Path, parts: &[&str]) {
@@ -45,6 +45,48 @@ fn a_state_directory_that_cannot_be_written_is_refused() {
         let started = App::try_start(place.tally(), place.config(&state));
         assert_refused(started, &state, &["writable", "state.dir"]);
     }
+}
+
+#[test]
+fn a_changelog_that_was_made_again_is_read_from_its_beginning() {
+    let place = Place::new("made-again", 1);
+    let changelog = place.changelog(COUNTS);
+    let write = |key: &str, records: usize| {
+        let records: Vec<_> = (0..records).map(|_| Given::text(0, key, "v", 1)).collect();
+        place.cluster.write(&place.input, &records);
+    };
+    write("before", 10);
+    let app = place.start(place.tally());
+    place.await_output(10);
+    app.close();
+    assert_eq!(place.cluster.ends(&changelog), [10]);
+
+    // As many records of another state.
+    place.cluster.delete(&changelog);
+    let is_gone = || place.cluster.partitions(&changelog) == 0;
+    holds_within("the changelog is deleted", SOON, is_gone);
+    place.cluster.create_with(&changelog, 1, &[("cleanup.policy", "compact")]);
+    let count = Some(100_i64.to_be_bytes().to_vec());
+    let given = |at| Given { value: count.clone(), ..Given::text(0, &format!("key-{at}"), "", 1) };
+    place.cluster.write(&changelog, &(0..10).map(given).collect::<Vec<_>>());
+    write("before", 1);
+    write("key-3", 1);
+    let app = place.start(place.tally());
+    place.await_output(12);
+    assert_eq!(app.streams.metrics().stores_rebuilt_total(), 1);
+    assert_eq!(app.restored_records(), 10);
+    app.close();
+    let seen = place.cluster.read(&place.output);
+    let seen: Vec<_> = seen[10..].iter().map(|one| (one.key_text(), one.value_text())).collect();
+    let expected = [("before", "v=1"), ("key-3", "v=101")];
+    assert_eq!(seen, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+
+    // It is at home there now.
+    let app = place.start(place.tally());
+    app.await_running();
+    assert_eq!(app.streams.metrics().stores_rebuilt_total(), 0);
+    assert_eq!(app.restored_records(), 0);
+    app.close();
 }
 
 /// Opening a database moves the rows of its log into a table, so that there is one to be damaged.

@@ -1,6 +1,8 @@
 //! What is kept about a store beside its rows.
 
-use streams_core::store::{RowOrder, Segments, StoreKind};
+use streams_core::membership::TopicId;
+use streams_core::store::{RowOrder, Segments, StoreIdentity, StoreKind};
+use streams_core::time::Timestamp;
 
 /// The format of the rows and of this record; raised when either changes.
 const FORMAT_VERSION: u8 = 1;
@@ -8,18 +10,17 @@ const FORMAT_VERSION: u8 = 1;
 /// What is known about a store on disk.
 ///
 /// As bytes: version, kind, changelog position (8, -1 for none), cluster id (length in 2, then
-/// text), changelog topic id (length in 1, then 0 or 16 bytes), and for a store that expires the
-/// milliseconds of a segment (8). Bytes after these are ignored.
+/// text), changelog topic id (length in 1, then 0 or 16 bytes), for a store that expires the
+/// milliseconds of a segment (8), and when it was in step with its changelog (8, -1 for never; not
+/// there in older ones). Bytes after these are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// Another kind of store of the same name starts empty.
     pub(crate) kind: StoreKind,
     /// All before this offset of the changelog is in the store.
     pub(crate) position: Option<i64>,
-    /// The Kafka cluster that the changelog is in, where known.
-    pub(crate) cluster_id: Option<String>,
-    /// The id of the changelog topic, where known.
-    pub(crate) topic_id: Option<[u8; 16]>,
+    /// Whose position that is, and of when.
+    pub(crate) identity: StoreIdentity,
 }
 
 const fn kind_code(kind: StoreKind) -> u8 {
@@ -52,27 +53,35 @@ const fn segments(kind: StoreKind) -> Option<Segments> {
 
 impl Metadata {
     /// An empty store.
-    pub(crate) const fn new(kind: StoreKind) -> Self {
-        Self { kind, position: None, cluster_id: None, topic_id: None }
+    pub(crate) fn new(kind: StoreKind) -> Self {
+        Self { kind, position: None, identity: StoreIdentity::default() }
+    }
+
+    /// The same store without rows.
+    pub(crate) fn emptied(&self) -> Self {
+        let identity = StoreIdentity { current_at: None, ..self.identity.clone() };
+        Self { kind: self.kind, position: None, identity }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORMAT_VERSION, kind_code(self.kind)];
         out.extend_from_slice(&self.position.unwrap_or(-1).to_be_bytes());
-        let cluster = self.cluster_id.as_deref().unwrap_or_default().as_bytes();
+        let cluster = self.identity.cluster_id.as_deref().unwrap_or_default().as_bytes();
         let cluster = cluster.get(..usize::from(u16::MAX).min(cluster.len())).unwrap_or_default();
         out.extend_from_slice(&u16::try_from(cluster.len()).unwrap_or_default().to_be_bytes());
         out.extend_from_slice(cluster);
-        match &self.topic_id {
+        match &self.identity.topic_id {
             None => out.push(0),
             Some(id) => {
                 out.push(16);
-                out.extend_from_slice(id);
+                out.extend_from_slice(&id.0);
             }
         }
         if let Some(segments) = segments(self.kind) {
             out.extend_from_slice(&segments.interval_ms.to_be_bytes());
         }
+        let current_at = self.identity.current_at.unwrap_or(Timestamp::UNKNOWN);
+        out.extend_from_slice(&current_at.millis().to_be_bytes());
         out
     }
 
@@ -89,22 +98,24 @@ impl Metadata {
         let (cluster, rest) = rest.split_at_checked(u16::from_be_bytes(*cluster_len).into())?;
         let cluster = std::str::from_utf8(cluster).ok()?;
         let (id_len, rest) = rest.split_first()?;
-        let (topic_id, rest) = match id_len {
+        let (topic_id, mut rest) = match id_len {
             0 => (None, rest),
-            16 => rest.split_first_chunk::<16>().map(|(id, rest)| (Some(*id), rest))?,
+            16 => rest.split_first_chunk::<16>().map(|(id, rest)| (Some(TopicId(*id)), rest))?,
             _ => return None,
         };
-        if let Some(segments) = segments(kind)
-            && i64::from_be_bytes(*rest.first_chunk()?) != segments.interval_ms
-        {
-            return None;
+        if let Some(segments) = segments(kind) {
+            let (interval_ms, behind) = rest.split_first_chunk()?;
+            if i64::from_be_bytes(*interval_ms) != segments.interval_ms {
+                return None;
+            }
+            rest = behind;
         }
-        Some(Self {
-            kind,
-            position: (position >= 0).then_some(position),
-            cluster_id: (!cluster.is_empty()).then(|| cluster.to_owned()),
-            topic_id,
-        })
+        let current_at =
+            rest.first_chunk().map(|at| Timestamp::from_millis(i64::from_be_bytes(*at)));
+        let cluster_id = (!cluster.is_empty()).then(|| cluster.into());
+        let current_at = current_at.filter(|at| at.is_known());
+        let identity = StoreIdentity { cluster_id, topic_id, current_at };
+        Some(Self { kind, position: (position >= 0).then_some(position), identity })
     }
 }
 
@@ -131,19 +142,24 @@ mod tests {
     }
 
     fn metadata_of(kind: StoreKind) {
-        let full = Metadata {
-            kind,
-            position: Some(17),
+        let identity = StoreIdentity {
             cluster_id: Some("abc".into()),
-            topic_id: Some([7; 16]),
+            topic_id: Some(TopicId([7; 16])),
+            current_at: Some(Timestamp::from_millis(99)),
         };
+        let full = Metadata { kind, position: Some(17), identity };
         for metadata in [Metadata::new(kind), full] {
             let mut bytes = metadata.encode();
             assert_eq!(Metadata::decode(kind, &bytes), Some(metadata.clone()));
             assert_eq!(Metadata::decode(StoreKind::KeyValue, &bytes), None);
-            for end in 0..bytes.len() {
+            let older = bytes.len() - 8;
+            for end in 0..older {
                 assert_eq!(Metadata::decode(kind, &bytes[..end]), None);
             }
+            // Without the time, as it was written before there was one.
+            let without = Metadata::decode(kind, &bytes[..older]).unwrap();
+            assert_eq!(without.position, metadata.position);
+            assert_eq!(without.identity.current_at, None);
             bytes.push(9);
             assert_eq!(Metadata::decode(kind, &bytes), Some(metadata));
             bytes[0] += 1;

@@ -11,7 +11,8 @@ use rocksdb::{
     ReadOptions, WriteBatch,
 };
 use streams_core::names::StoreName;
-use streams_core::store::StoreKind;
+use streams_core::store::{StoreIdentity, StoreKind};
+use streams_core::time::Timestamp;
 
 use super::metadata::Metadata;
 use super::restoring::Restoring;
@@ -24,7 +25,7 @@ const METADATA: &str = "metadata";
 const STORE: &str = "store.";
 /// Before a store's name, in the name of the mark that its column family is damaged.
 const DAMAGED: &str = "damaged.";
-/// When the task last committed.
+/// When the task committed last, in databases that do not keep a time of each store.
 const COMMITTED_AT: &[u8] = b"committed-at";
 
 /// What a change takes in a batch beside its key and value.
@@ -149,7 +150,10 @@ impl RocksDatabase {
         let bytes = self.metadata(family_name(name).as_bytes())?;
         let known = bytes.as_deref().map(|bytes| Metadata::decode(*kind, bytes));
         match known {
-            Some(Some(metadata)) if damaged.is_none() => {
+            Some(Some(mut metadata)) if damaged.is_none() => {
+                if metadata.identity.current_at.is_none() && metadata.position.is_some() {
+                    metadata.identity.current_at = self.committed_at()?;
+                }
                 self.metadata.borrow_mut().splice(at..=at, [metadata]);
                 Ok(())
             }
@@ -196,7 +200,8 @@ impl RocksDatabase {
         emptied.map_err(|error| failed("be emptied", error))?;
         let made = self.database.create_cf(&family, &self.shared.store_options());
         made.map_err(|error| failed("be emptied", error))?;
-        let empty = Metadata::new(*kind);
+        let known = self.metadata.borrow().get(at).map(Metadata::emptied);
+        let empty = known.unwrap_or_else(|| Metadata::new(*kind));
         let mut batch = WriteBatch::new();
         batch.put_cf(&metadata, &family, empty.encode());
         batch.delete_cf(&metadata, &damaged);
@@ -208,15 +213,43 @@ impl RocksDatabase {
         Ok(())
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The changelog offset up to which a store holds data.
     pub(crate) fn position(&self, at: usize) -> Option<i64> {
         self.metadata.borrow().get(at)?.position
     }
 
-    /// When the task last committed, in milliseconds since 1970-01-01 UTC.
-    pub(crate) fn committed_at(&self) -> Result<Option<i64>, BytesError> {
+    /// Whose position that is, and of when.
+    pub(crate) fn identity(&self, at: usize) -> StoreIdentity {
+        let metadata = self.metadata.borrow();
+        metadata.get(at).map(|metadata| metadata.identity.clone()).unwrap_or_default()
+    }
+
+    /// Changes a store's identity; it is written with what is written next.
+    pub(crate) fn identify(&self, at: usize, identity: StoreIdentity) {
+        if let Some(metadata) = self.metadata.borrow_mut().get_mut(at) {
+            metadata.identity = identity;
+        }
+    }
+
+    /// Writes a store's metadata as they are.
+    pub(crate) fn keep_identity(&self, at: usize) -> Result<(), BytesError> {
+        let metadata = self.metadata.borrow();
+        let (Some(metadata), Some(store)) = (metadata.get(at), self.stores.get(at)) else {
+            return Ok(());
+        };
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&self.family(METADATA)?, family_name(&store.name), metadata.encode());
+        self.write(batch)
+    }
+
+    fn committed_at(&self) -> Result<Option<Timestamp>, BytesError> {
         let bytes = self.metadata(COMMITTED_AT)?;
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
+        let millis = bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
+        Ok(millis.map(Timestamp::from_millis))
     }
 
     /// A batch of changes for any stores; about so many rows and bytes.
@@ -290,21 +323,12 @@ impl RocksDatabase {
     }
 
     /// Writes the rows being restored, with `next_offset` as the store's position.
-    pub(crate) fn restored_up_to(
-        &self,
-        at: usize,
-        next_offset: i64,
-        now: i64,
-    ) -> Result<(), BytesError> {
+    pub(crate) fn restored_up_to(&self, at: usize, next_offset: i64) -> Result<(), BytesError> {
         self.restoring.borrow_mut().reached(at, next_offset);
-        self.flush_restoring_at(Some(now))
+        self.flush_restoring()
     }
 
     fn flush_restoring(&self) -> Result<(), BytesError> {
-        self.flush_restoring_at(None)
-    }
-
-    fn flush_restoring_at(&self, now: Option<i64>) -> Result<(), BytesError> {
         let mut restoring = self.restoring.borrow_mut();
         let positions = restoring.positions();
         if positions.is_empty() {
@@ -323,9 +347,6 @@ impl RocksDatabase {
         }
         for position in &positions {
             self.put_position(&mut batch, *position)?;
-        }
-        if let Some(now) = now {
-            batch.put_cf(&self.family(METADATA)?, COMMITTED_AT, now.to_be_bytes());
         }
         restoring.clear();
         drop(restoring);
@@ -372,6 +393,19 @@ impl RocksDatabase {
         self.restoring.borrow_mut().clear();
     }
 
+    /// Writes a store's metadata as they were before stores kept a time, for tests.
+    #[cfg(test)]
+    pub(crate) fn make_older(&self, at: usize, committed_at: Option<i64>) {
+        let family = self.family(METADATA).unwrap();
+        let mut bytes = self.metadata.borrow()[at].encode();
+        bytes.truncate(bytes.len() - 8);
+        let name = family_name(&self.stores[at].name);
+        self.database.put_cf(&family, name, bytes).unwrap();
+        if let Some(time) = committed_at {
+            self.database.put_cf(&family, COMMITTED_AT, time.to_be_bytes()).unwrap();
+        }
+    }
+
     /// Puts all rows into sorted files, for tests.
     #[cfg(test)]
     pub(crate) fn compact(&self) {
@@ -404,11 +438,9 @@ impl<'a> Changes<'a> {
         self.database.put_position(&mut self.batch, (at, next_offset))
     }
 
-    /// Writes everything. `now` is kept as the time of the commit.
-    pub(crate) fn write(mut self, now: i64) -> Result<(), BytesError> {
+    /// Writes everything.
+    pub(crate) fn write(self) -> Result<(), BytesError> {
         self.database.flush_restoring()?;
-        let family = self.database.family(METADATA)?;
-        self.batch.put_cf(&family, COMMITTED_AT, now.to_be_bytes());
         self.database.write(self.batch)?;
         self.database.moved(&self.positions);
         Ok(())

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use streams_core::error::ProduceError;
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
+use streams_core::store::{ChangelogTopic, Deletions};
 use streams_core::time::Timestamp;
 
 use self::broker::Groups;
@@ -65,7 +66,11 @@ struct State {
     next_sequence: u64,
     next_writer: u32,
     next_topic: u64,
+    cluster_id: Option<Arc<str>>,
 }
+
+/// The id of a cluster that was given none.
+const CLUSTER: &str = "model";
 
 /// A model of Kafka in memory. Clones are handles on the same model.
 #[derive(Clone, Default)]
@@ -93,6 +98,14 @@ impl KafkaModel {
         self
     }
 
+    /// The same model under another cluster id; `model` until it is set. Topics of two models have
+    /// the same ids.
+    #[must_use]
+    pub fn with_cluster_id(self, id: &str) -> Self {
+        self.state().cluster_id = Some(id.into());
+        self
+    }
+
     /// A thread that panicked inside a step left a state that is still whole: steps change it at
     /// their end.
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,7 +124,7 @@ impl KafkaModel {
     }
 
     /// Makes a topic, with settings under Kafka's names. `cleanup.policy` and `max.message.bytes`
-    /// have an effect.
+    /// have an effect; `delete.retention.ms` is told to readers.
     ///
     /// # Errors
     /// When it exists already, its name breaks Kafka's rule, or it would have no partition.
@@ -175,6 +188,24 @@ impl KafkaModel {
     #[must_use]
     pub fn topic_identity(&self, topic: &TopicName) -> Option<u64> {
         self.state().topics.get(topic).map(Topic::identity)
+    }
+
+    /// What the brokers tell a store about the topic that it is restored from; `None` when the topic
+    /// does not exist.
+    #[must_use]
+    pub fn changelog_topic(&self, topic: &TopicName) -> Option<ChangelogTopic> {
+        let state = self.state();
+        let found = state.topics.get(topic)?;
+        let setting =
+            |name: &str, default| Some(found.settings().get(name).map_or(default, String::as_str));
+        // Kafka's defaults.
+        let policy = setting("cleanup.policy", "delete");
+        let kept = setting("delete.retention.ms", "86400000");
+        Some(ChangelogTopic {
+            cluster_id: Some(state.cluster_id()),
+            topic_id: Some(found.id()),
+            deletions: Deletions::from_settings(policy, kept),
+        })
     }
 
     /// The offset of the first record that is kept, and the offset that the next one will get.
@@ -299,6 +330,10 @@ impl KafkaModel {
 }
 
 impl State {
+    fn cluster_id(&self) -> Arc<str> {
+        self.cluster_id.clone().unwrap_or_else(|| CLUSTER.into())
+    }
+
     fn now(&self) -> Timestamp {
         self.now.unwrap_or(Timestamp::from_millis(0))
     }

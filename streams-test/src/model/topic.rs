@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use streams_core::error::ProduceError;
+use streams_core::membership::TopicId;
 
 use super::log::PartitionLog;
 use super::record::NewRecord;
@@ -25,6 +26,10 @@ impl Topic {
 
     pub(super) const fn identity(&self) -> u64 {
         self.identity
+    }
+
+    pub(super) fn id(&self) -> TopicId {
+        TopicId(u128::from(self.identity).to_be_bytes())
     }
 
     pub(super) const fn settings(&self) -> &BTreeMap<String, String> {

@@ -58,6 +58,8 @@ pub(crate) struct Process {
     token: Option<CommitToken>,
     commits: BTreeMap<CallId, (usize, CommitId)>,
     fetching: BTreeMap<CallId, (Round, BTreeMap<TaskId, Role>)>,
+    /// Workers that wait for the ends of changelogs.
+    asked: Vec<(usize, Vec<TopicPartition>)>,
     workers_done: usize,
     pub(crate) life: Life,
     /// What came of restorations of tasks that were to run.
@@ -161,6 +163,7 @@ impl World {
             token: None,
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
+            asked: Vec::new(),
             workers_done: 0,
             life: Life::Up,
             restored: Vec::new(),
@@ -298,6 +301,13 @@ impl Process {
             self.act(action, kafka, now, time);
             return true;
         }
+        if let Some((worker, changelogs)) = self.asked.pop() {
+            let ends = changelogs.into_iter();
+            let ends = ends.filter_map(|at| kafka.offsets(&at).map(|(_, end)| (at, end)));
+            let command = Command::Ends { at: time, ends: ends.collect() };
+            self.workers[worker].handle(command, time);
+            return true;
+        }
         let outputs = self.connections.iter_mut().map(|(id, one)| (*id, one.take_output()));
         let outputs: Vec<_> = outputs.filter(|(_, bytes)| !bytes.is_empty()).collect();
         for (id, bytes) in &outputs {
@@ -411,6 +421,7 @@ impl Process {
                         }
                     }
                 }
+                Action::FindEnds(changelogs) => self.asked.push((worker, changelogs)),
                 Action::Running(task) => self.roster.running(task),
                 Action::Closed(task) => self.roster.closed(task),
                 Action::Demoted(task) => self.roster.demoted(task),
@@ -442,5 +453,12 @@ fn to_start(task: TaskId, offsets: &Offsets, kafka: &KafkaModel) -> TaskToStart 
         committed: metadata.unwrap_or_default(),
     };
     let end = kafka.offsets(&changelog(task)).map(|(_, end)| (changelog(task), end));
-    TaskToStart { task, inputs: vec![input], changelog_ends: end.into_iter().collect() }
+    let topic = changelog(task).topic;
+    let topic = kafka.changelog_topic(&topic).map(|known| (topic, known));
+    TaskToStart {
+        task,
+        inputs: vec![input],
+        changelog_ends: end.into_iter().collect(),
+        changelogs: topic.into_iter().collect(),
+    }
 }

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "few of its parts are used here")]
 mod support;
 
+mod disks;
 mod group;
 mod standbys;
 
@@ -118,7 +119,12 @@ impl World {
                 committed: metadata.unwrap_or_default(),
                 reset: OffsetReset::Earliest,
             };
-            TaskToStart { task, inputs: vec![input], changelog_ends: BTreeMap::new() }
+            TaskToStart {
+                task,
+                inputs: vec![input],
+                changelog_ends: BTreeMap::new(),
+                changelogs: BTreeMap::new(),
+            }
         });
         let tasks = tasks.collect();
         self.workers[worker].handle(Command::Start(tasks), self.now);

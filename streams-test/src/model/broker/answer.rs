@@ -1,5 +1,6 @@
 //! What the model answers to each request.
 
+use streams_core::membership::GroupId;
 use streams_core::membership::wire::api_versions::{
     ApiRange, ApiVersionsRequest, ApiVersionsResponse,
 };
@@ -22,7 +23,6 @@ use streams_core::membership::wire::sync_group::SyncGroupRequest;
 use streams_core::membership::wire::{
     Api, ByTopic, DecodeError, ErrorCode, Message as _, Reader, Request, decode_request_header,
 };
-use streams_core::membership::{GroupId, TopicId};
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
 
 use super::ReplyTo;
@@ -106,13 +106,17 @@ fn metadata(state: &mut State, request: MetadataRequest) -> MetadataResponse {
         let error = found.map_or(ErrorCode::UnknownTopicOrPartition, |_| ErrorCode::None);
         let partition =
             |partition| PartitionMetadata { error: ErrorCode::None, partition, leader: 0 };
-        let id = found.map(|topic| TopicId(u128::from(topic.identity()).to_be_bytes()));
+        let id = found.map(crate::model::topic::Topic::id);
         let count = found.map_or(0, crate::model::topic::Topic::partition_count);
         let partitions = (0..count).map(partition).collect();
         TopicMetadata { error, name: Some(name.clone()), id, partitions }
     });
     let brokers = vec![Broker { id: 0, host: HOST.to_owned(), port: PORT }];
-    MetadataResponse { brokers, cluster_id: Some("model".to_owned()), topics: topics.collect() }
+    MetadataResponse {
+        brokers,
+        cluster_id: Some(state.cluster_id().to_string()),
+        topics: topics.collect(),
+    }
 }
 
 /// A group's offsets are kept under its name as an application.

@@ -1,0 +1,468 @@
+//! Stores on disk that come back: whether they still belong to their changelogs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use streams_core::config::DefaultTimestampExtractor;
+use streams_core::error::ProcessorError;
+use streams_core::handler::Handlers;
+use streams_core::names::{ApplicationId, TaskId, TopicName, TopicPartition};
+use streams_core::plane::StartAt;
+use streams_core::processor::{Context, EmitIntervals, Processor};
+use streams_core::record::Record;
+use streams_core::store::Logging;
+use streams_core::task::TaskIdle;
+use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::time::Timestamp;
+use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::worker::{
+    Action, Command, CommitFailure, CommitPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
+};
+use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
+use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
+use streams_test::{KafkaModel, ModelPlane};
+
+use super::support;
+
+const TASK: TaskId = TaskId::new(0, 0);
+const CHANGELOG: &str = "app-latest-changelog";
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+/// Some time in 2026.
+const BEGIN: i64 = 1_780_000_000_000;
+
+/// Keeps the last value of each key; `-` deletes it.
+struct Latest(KeyValueStore<String, String>);
+
+impl Processor<String, String> for Latest {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        _: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        match record.value.as_str() {
+            "-" => drop(self.0.delete(&record.key)?),
+            value => self.0.put(&record.key, &value.to_owned())?,
+        }
+        Ok(())
+    }
+}
+
+/// Where the store is restored from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changelog {
+    Own,
+    /// The input itself.
+    Source,
+}
+
+fn latest(changelog: Changelog) -> Topology {
+    let mut builder = TopologyBuilder::new();
+    let source = builder.source("source", ["in"], support::source::<String, String>());
+    let latest =
+        builder.processor("latest", &[source], |stores| Ok(Latest(stores.store("latest")?)));
+    let store = Stores::key_value::<String, String>("latest").build();
+    let store = match changelog {
+        Changelog::Own => store,
+        Changelog::Source => store.with_logging(Logging::SourceTopic("in".into())),
+    };
+    builder.store(store, [latest.id()]);
+    builder.build().unwrap()
+}
+
+fn compacted() -> BTreeMap<String, String> {
+    [("cleanup.policy".to_owned(), "compact".to_owned())].into()
+}
+
+fn cluster(id: &str) -> KafkaModel {
+    let kafka = KafkaModel::new().with_cluster_id(id);
+    kafka.create_topic("in", 1, compacted()).unwrap();
+    kafka.create_topic(CHANGELOG, 1, compacted()).unwrap();
+    kafka
+}
+
+fn partition(topic: &str) -> TopicPartition {
+    TopicPartition::new(topic, 0)
+}
+
+fn append(kafka: &KafkaModel, topic: &str, key: &str, value: &str) {
+    let record = NewRecord {
+        key: Some(Bytes::from(key.to_owned())),
+        value: Some(Bytes::from(value.to_owned())),
+        timestamp: Some(Timestamp::from_millis(BEGIN)),
+        ..NewRecord::default()
+    };
+    kafka.append(&partition(topic), record).unwrap();
+}
+
+/// The clock that all machines share.
+#[derive(Debug)]
+struct Clock(i64);
+
+/// A machine with a disk, on which one worker may run.
+struct Machine {
+    kafka: KafkaModel,
+    changelog: Changelog,
+    directory: PathBuf,
+    worker: Option<Worker>,
+    rebuilt: u64,
+    /// What the group says to commits.
+    commits: Result<(), CommitFailure>,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.worker = None;
+        std::fs::remove_dir_all(&self.directory).unwrap_or_default();
+    }
+}
+
+impl Machine {
+    fn new(kafka: &KafkaModel, changelog: Changelog) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "millstream-disks-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let kafka = kafka.clone();
+        Self { kafka, changelog, directory, worker: None, rebuilt: 0, commits: Ok(()) }
+    }
+
+    fn application() -> ApplicationId {
+        "app".into()
+    }
+
+    fn new_worker(&self) -> Worker {
+        let application_id = Self::application();
+        let directory = StateDirectory::open(&self.directory, &application_id).unwrap();
+        let settings = WorkerSettings {
+            topology: latest(self.changelog),
+            names: TopicNames::new(&application_id),
+            application_id,
+            handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
+            backend: Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20))),
+            commit: CommitPolicy::default(),
+            idle: TaskIdle::UpTo(Duration::ZERO),
+            emit_intervals: EmitIntervals::NONE,
+            cache_bytes: 0,
+            buffered_records: 100,
+            turn_records: 100,
+        };
+        Worker::new(settings, Box::new(ModelPlane::new(&self.kafka)))
+    }
+
+    fn to_start(&self) -> TaskToStart {
+        let committed = self.kafka.committed_offset(&Self::application(), &partition("in"));
+        let metadata = committed.as_ref().map(|at| CommitMetadata::decode(&at.metadata));
+        let start = committed.map(|at| StartAt::Offset(at.offset));
+        let input = TaskInput {
+            partition: partition("in"),
+            start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
+            committed: metadata.unwrap_or_default(),
+            reset: OffsetReset::Earliest,
+        };
+        let topics = ["in", CHANGELOG].map(TopicName::from).into_iter();
+        let known = topics.filter_map(|topic| {
+            let known = self.kafka.changelog_topic(&topic)?;
+            Some((topic, known))
+        });
+        TaskToStart {
+            task: TASK,
+            inputs: vec![input],
+            changelog_ends: BTreeMap::new(),
+            changelogs: known.collect(),
+        }
+    }
+
+    /// The process starts, and is given the task.
+    fn start(&mut self, now: &Clock) {
+        self.begin(Command::Start(vec![self.to_start()]), now);
+    }
+
+    /// The process starts, and follows the task.
+    fn stand_by(&mut self, now: &Clock) {
+        self.begin(Command::StandBy(vec![self.to_start()]), now);
+    }
+
+    fn begin(&mut self, command: Command, now: &Clock) {
+        let mut worker = self.new_worker();
+        worker.handle(command, Timestamp::from_millis(now.0));
+        self.worker = Some(worker);
+        self.settle(now);
+    }
+
+    fn tell(&mut self, command: Command, now: &Clock) {
+        self.worker.as_mut().unwrap().handle(command, Timestamp::from_millis(now.0));
+        self.settle(now);
+    }
+
+    /// A turn, and what the worker asks for. Whether there was anything to do.
+    fn turn(&mut self, now: &Clock) -> bool {
+        let time = Timestamp::from_millis(now.0);
+        let Some(worker) = &mut self.worker else { return false };
+        let report = worker.turn(time);
+        self.rebuilt += report.stores_rebuilt;
+        let mut is_busy = report.is_busy;
+        while let Some(action) = worker.poll() {
+            is_busy = true;
+            match action {
+                Action::Commit { id, offsets, .. } => {
+                    let offsets = offsets.into_iter().map(|at| {
+                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
+                        let metadata = at.metadata;
+                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
+                    });
+                    if self.commits.is_ok() {
+                        self.kafka.commit_offsets(&Self::application(), offsets).unwrap();
+                    }
+                    worker.handle(Command::Committed(id, self.commits.clone()), time);
+                }
+                Action::FindEnds(changelogs) => {
+                    let end = |at: TopicPartition| {
+                        let (_, end) = self.kafka.offsets(&at)?;
+                        Some((at, end))
+                    };
+                    let ends = changelogs.into_iter().filter_map(end).collect();
+                    worker.handle(Command::Ends { at: time, ends }, time);
+                }
+                Action::Failed(error) => panic!("{error:?}"),
+                _ => {}
+            }
+        }
+        is_busy
+    }
+
+    fn settle(&mut self, now: &Clock) {
+        while self.turn(now) {}
+    }
+
+    /// Hours pass, in which the process is at work.
+    fn work(&mut self, hours: i64, now: &mut Clock) {
+        for _ in 0..hours {
+            now.0 += HOUR;
+            self.settle(now);
+            // What was found out is kept at the next look.
+            now.0 += 1000;
+            self.settle(now);
+        }
+    }
+
+    /// Commits, and ends in good order.
+    fn stop(&mut self, now: &Clock) {
+        self.tell(Command::Shutdown, now);
+        self.worker = None;
+    }
+
+    fn kill(&mut self) {
+        self.worker = None;
+    }
+
+    fn process(&mut self, key: &str, value: &str, now: &Clock) {
+        append(&self.kafka, "in", key, value);
+        self.settle(now);
+        self.tell(Command::CommitNow, now);
+    }
+
+    fn position(&self) -> Option<i64> {
+        self.worker.as_ref().unwrap().task(TASK).unwrap().stores().position(0)
+    }
+
+    fn rows(&self) -> String {
+        let task = self.worker.as_ref().unwrap().task(TASK).unwrap();
+        let handle = task.stores().handle(&"latest".into()).unwrap();
+        let store = handle.downcast::<KeyValueStore<String, String>>().unwrap();
+        let rows = store.all().unwrap().map(Result::unwrap);
+        let rows: Vec<_> = rows.map(|(key, value)| format!("{key}={value}")).collect();
+        rows.join(" ")
+    }
+}
+
+/// A first machine holds `a` and `b`; a second one deletes `a` and goes on. Then the log cleaner
+/// works, and the first one is back.
+fn moved_away_and_back(away: i64, tombstones: Tombstones) -> (String, u64) {
+    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let mut first = Machine::new(&kafka, Changelog::Own);
+    first.start(&now);
+    first.process("a", "1", &now);
+    first.process("b", "1", &now);
+    assert_eq!(first.rows(), "a=1 b=1");
+    first.work(1, &mut now);
+    first.stop(&now);
+    let mut second = Machine::new(&kafka, Changelog::Own);
+    second.start(&now);
+    second.process("a", "-", &now);
+    second.process("c", "1", &now);
+    assert_eq!(second.rows(), "b=1 c=1");
+    second.stop(&now);
+    now.0 += away;
+    kafka.compact(&CHANGELOG.into(), tombstones).unwrap();
+    first.start(&now);
+    (first.rows(), first.rebuilt)
+}
+
+#[test]
+fn a_task_that_comes_back_late_revives_no_deleted_key() {
+    assert_eq!(moved_away_and_back(2 * DAY, Tombstones::Drop), ("b=1 c=1".to_owned(), 1));
+}
+
+#[test]
+fn a_task_that_comes_back_in_time_reads_the_rest_only() {
+    assert_eq!(moved_away_and_back(DAY / 2, Tombstones::Keep), ("b=1 c=1".to_owned(), 0));
+}
+
+#[test]
+fn an_idle_store_is_kept() {
+    for changelog in [Changelog::Own, Changelog::Source] {
+        let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+        let mut machine = Machine::new(&kafka, changelog);
+        machine.start(&now);
+        machine.process("a", "1", &now);
+        machine.work(100, &mut now);
+        machine.kill();
+        now.0 += HOUR;
+        machine.start(&now);
+        assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=1", 0), "{changelog:?}");
+        machine.kill();
+        now.0 += 2 * DAY;
+        machine.start(&now);
+        assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=1", 1), "{changelog:?}");
+    }
+}
+
+#[test]
+fn an_idle_standby_is_kept() {
+    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let mut active = Machine::new(&kafka, Changelog::Own);
+    let mut standby = Machine::new(&kafka, Changelog::Own);
+    active.start(&now);
+    standby.stand_by(&now);
+    active.process("a", "1", &now);
+    standby.work(100, &mut now);
+    standby.kill();
+    now.0 += HOUR;
+    standby.stand_by(&now);
+    assert_eq!((standby.rows().as_str(), standby.rebuilt), ("a=1", 0));
+    standby.tell(Command::Start(vec![standby.to_start()]), &now);
+    assert_eq!((standby.rows().as_str(), standby.rebuilt), ("a=1", 0));
+}
+
+#[test]
+fn a_process_that_was_frozen_for_days_proves_nothing_by_waking_up() {
+    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let mut frozen = Machine::new(&kafka, Changelog::Own);
+    frozen.start(&now);
+    frozen.process("a", "1", &now);
+    frozen.work(1, &mut now);
+    let mut other = Machine::new(&kafka, Changelog::Own);
+    other.start(&now);
+    other.process("a", "-", &now);
+    other.process("b", "1", &now);
+    other.stop(&now);
+    now.0 += 2 * DAY;
+    frozen.commits = Err(CommitFailure::Fenced);
+    frozen.work(1, &mut now);
+    assert!(frozen.worker.as_ref().unwrap().task(TASK).is_none(), "it lost the task");
+    frozen.kill();
+    frozen.commits = Ok(());
+    kafka.compact(&CHANGELOG.into(), Tombstones::Drop).unwrap();
+    frozen.start(&now);
+    assert_eq!((frozen.rows().as_str(), frozen.rebuilt), ("b=1", 1));
+}
+
+#[test]
+fn a_standby_that_saw_no_end_for_days_is_rebuilt_when_it_takes_over() {
+    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let mut active = Machine::new(&kafka, Changelog::Own);
+    let mut standby = Machine::new(&kafka, Changelog::Own);
+    active.start(&now);
+    active.process("a", "1", &now);
+    standby.stand_by(&now);
+    active.process("a", "-", &now);
+    active.process("b", "1", &now);
+    active.stop(&now);
+    now.0 += 2 * DAY;
+    kafka.compact(&CHANGELOG.into(), Tombstones::Drop).unwrap();
+    standby.tell(Command::Start(vec![standby.to_start()]), &now);
+    assert_eq!((standby.rows().as_str(), standby.rebuilt), ("b=1", 1));
+}
+
+/// Another changelog of the same name, with as many records.
+fn replaced_while_stopped(replace: impl FnOnce(&mut Machine)) -> (String, u64) {
+    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let mut machine = Machine::new(&kafka, Changelog::Own);
+    machine.start(&now);
+    machine.process("a", "1", &now);
+    machine.process("b", "1", &now);
+    machine.stop(&now);
+    replace(&mut machine);
+    for key in ["c", "d"] {
+        append(&machine.kafka, CHANGELOG, key, "1");
+    }
+    machine.start(&now);
+    (machine.rows(), machine.rebuilt)
+}
+
+#[test]
+fn a_changelog_that_was_made_again_is_read_from_its_beginning() {
+    let (rows, rebuilt) = replaced_while_stopped(|machine| {
+        machine.kafka.delete_topic(&CHANGELOG.into()).unwrap();
+        machine.kafka.create_topic(CHANGELOG, 1, compacted()).unwrap();
+    });
+    assert_eq!((rows.as_str(), rebuilt), ("c=1 d=1", 1));
+}
+
+#[test]
+fn the_changelog_of_another_cluster_is_read_from_its_beginning() {
+    let (rows, rebuilt) = replaced_while_stopped(|machine| machine.kafka = cluster("d"));
+    assert_eq!((rows.as_str(), rebuilt), ("c=1 d=1", 1));
+}
+
+#[test]
+fn a_changelog_that_is_made_again_under_a_standby_is_read_from_its_beginning() {
+    for keys in [&["c"][..], &["c", "d", "e"]] {
+        let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+        let mut standby = Machine::new(&kafka, Changelog::Own);
+        append(&kafka, CHANGELOG, "a", "1");
+        append(&kafka, CHANGELOG, "b", "1");
+        standby.stand_by(&now);
+        kafka.delete_topic(&CHANGELOG.into()).unwrap();
+        kafka.create_topic(CHANGELOG, 1, compacted()).unwrap();
+        keys.iter().for_each(|key| append(&kafka, CHANGELOG, key, "1"));
+        standby.work(1, &mut now);
+        standby.tell(Command::Start(vec![standby.to_start()]), &now);
+        let expected: Vec<String> = keys.iter().map(|key| format!("{key}=1")).collect();
+        assert_eq!((standby.rows(), standby.rebuilt), (expected.join(" "), 1));
+        // It is in step with the new one from then on.
+        standby.work(100, &mut now);
+        standby.kill();
+        standby.start(&now);
+        assert_eq!((standby.rows(), standby.rebuilt), (expected.join(" "), 1));
+    }
+}
+
+#[test]
+fn what_a_standby_reads_is_durable_though_the_clock_was_set_back() {
+    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let mut standby = Machine::new(&kafka, Changelog::Own);
+    standby.stand_by(&now);
+    now.0 -= HOUR;
+    append(&kafka, CHANGELOG, "a", "1");
+    standby.settle(&now);
+    now.0 += 1000;
+    standby.settle(&now);
+    assert_eq!(standby.position(), Some(1));
+    standby.kill();
+    standby.stand_by(&now);
+    assert_eq!((standby.rows().as_str(), standby.rebuilt), ("a=1", 0));
+}
