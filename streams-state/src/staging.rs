@@ -85,7 +85,7 @@ impl Staged {
         self.check_open()?;
         let mut overlay = self.overlay.borrow_mut();
         overlay.stage(hash, key, value, hint);
-        self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
+        self.share.report(overlay.bytes());
         Ok(())
     }
 
@@ -100,7 +100,10 @@ impl Staged {
         if overlay.clean_bytes() > allowed {
             overlay.trim(allowed, effort);
         }
-        self.share.report(overlay.staged_bytes() + overlay.clean_bytes());
+        if effort == Effort::Full {
+            overlay.shrink();
+        }
+        self.share.report(overlay.bytes());
     }
 
     /// The store as it is now; changes with each commit.

@@ -12,6 +12,9 @@ use crate::bytes::{Direction, KeyRange, OwnedRow};
 /// What a slot costs besides what it allocates: itself and its place in the index.
 const SLOT_BYTES: usize = size_of::<Slot>() + 10;
 
+/// What a slot without a row costs: itself and its place in the list of free ones.
+const EMPTY_SLOT_BYTES: usize = SLOT_BYTES + size_of::<u32>();
+
 /// What the overlay knows of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Known<'a> {
@@ -26,6 +29,9 @@ pub(crate) enum Known<'a> {
 /// Slots that a read looks at for rows to evict: more than the one that it adds, so that the
 /// overlay shrinks, and few, as most may be staged.
 const STEPS_LITTLE: usize = 64;
+
+/// So few slots are not worth giving back.
+const SLOTS_KEPT: usize = 1024;
 
 /// How much is done at once to evict rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +119,36 @@ impl Overlay {
     /// Bytes of rows that can be evicted.
     pub(crate) const fn clean_bytes(&self) -> usize {
         self.clean_bytes
+    }
+
+    /// Bytes of all slots, with what is in them and without.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.staged_bytes + self.clean_bytes + self.empty_bytes()
+    }
+
+    /// Bytes of slots without a row, which stay for rows to come.
+    pub(crate) const fn empty_bytes(&self) -> usize {
+        self.free.len() * EMPTY_SLOT_BYTES
+    }
+
+    /// Gives slots back when three of four are empty: after a large commit, or when another store
+    /// needs the memory. Nothing may be staged.
+    pub(crate) fn shrink(&mut self) {
+        let live = self.slots.len() - self.free.len();
+        let is_worth_it = self.slots.len() > SLOTS_KEPT && live < self.slots.len() / 4;
+        if !is_worth_it || !self.staged.is_empty() {
+            return;
+        }
+        self.slots.retain(|slot| slot.state != State::Free);
+        self.slots.shrink_to_fit();
+        self.free = Vec::new();
+        self.staged = Vec::new();
+        self.hand = 0;
+        self.index = HashTable::with_capacity(live);
+        let slots = &self.slots;
+        for (at, slot) in (0_u32..).zip(slots) {
+            self.index.insert_unique(slot.hash, at, |at| slots[*at as usize].hash);
+        }
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {

@@ -44,6 +44,50 @@ fn recent_rows_stay_within_the_budget() {
 }
 
 #[test]
+fn slots_of_a_large_commit_are_given_back() {
+    let budget = Arc::new(OverlayBudget::new(100_000));
+    let store = staged(&budget);
+    for key in 0..100_000 {
+        put(&store, key);
+    }
+    store.committed();
+    {
+        let overlay = store.overlay.borrow();
+        assert!(overlay.bytes() <= 400_000, "{} bytes are kept", overlay.bytes());
+        assert!(clean_bytes(&store) > 0);
+    }
+    // The rows that stay are found, and slots are used again.
+    let before = store.overlay.borrow().bytes();
+    let known = |key: u32| {
+        let mut overlay = store.overlay.borrow_mut();
+        matches!(overlay.get(key.into(), &key.to_be_bytes()), (Known::Value(_), Some(_)))
+    };
+    let kept: Vec<u32> = (0..100_000).filter(|key| known(*key)).collect();
+    assert!(!kept.is_empty());
+    for key in &kept {
+        put(&store, *key);
+    }
+    assert_eq!(store.staged_size().0, kept.len());
+    assert_eq!(store.overlay.borrow().bytes(), before);
+    store.discard();
+    assert!(kept.iter().all(|key| !known(*key)));
+}
+
+#[test]
+fn empty_slots_count_in_the_budget() {
+    let budget = Arc::new(OverlayBudget::new(1_000_000));
+    let store = staged(&budget);
+    for key in 0..1_000 {
+        put(&store, key);
+    }
+    store.discard();
+    let overlay = store.overlay.borrow();
+    assert_eq!((overlay.staged_bytes(), overlay.clean_bytes()), (0, 0));
+    assert!(overlay.empty_bytes() >= 1_000 * size_of::<u32>());
+    assert_eq!(overlay.bytes(), overlay.empty_bytes());
+}
+
+#[test]
 fn a_store_gets_its_share_of_what_another_took() {
     let budget = Arc::new(OverlayBudget::new(100_000));
     let (first, second) = (staged(&budget), staged(&budget));
