@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
 
 use streams_core::names::TopicPartition;
 use streams_core::outbox::SharedOutbox;
@@ -18,6 +20,7 @@ use crate::ffi::message::{Batch, Fetched as Entry};
 use crate::ffi::queue::Waker;
 use crate::headers;
 use crate::outbox::KafkaOutbox;
+use crate::topics::TopicsError;
 
 /// Entries taken from librdkafka in one call.
 const BATCH_MAX: usize = 4096;
@@ -45,18 +48,76 @@ pub(crate) struct KafkaPlane {
 struct Open {
     partition: TopicPartition,
     purpose: ReadFor,
-    /// None where it could not be assigned.
-    queue: Result<PartitionQueue, String>,
+    start: StartAt,
+    source: Source,
     /// Entries of an earlier call that are still to be given out.
     rest: Option<(Rc<Batch>, usize)>,
     /// The offset after the last record given out.
     next: Option<i64>,
 }
 
+/// Where a partition's records come from.
+#[derive(Debug)]
+enum Source {
+    Queue(PartitionQueue),
+    /// It could not be assigned.
+    Refused(String),
+    /// Where to begin is being looked up by time.
+    Asked(Receiver<Result<StartAt, TopicsError>>),
+}
+
 impl KafkaPlane {
     /// A plane for the calling thread, which is woken when there is something to do.
     pub(crate) fn new(clients: Arc<Clients>, outbox: KafkaOutbox, waker: Waker) -> Self {
         Self { clients, waker, outbox: Rc::new(RefCell::new(outbox)), open: Vec::new() }
+    }
+
+    /// Looks up off this thread where to begin, by time.
+    fn ask(&self, partition: &TopicPartition, age: Duration) -> Source {
+        let (answer, asked) = sync_channel(1);
+        let (topics, waker) = (Arc::clone(self.clients.topics()), self.waker.clone());
+        let partition = partition.clone();
+        let ask = move || {
+            // Nobody listens any more when the partition was closed.
+            let _ = answer.send(topics.start_by(&partition, age));
+            waker.wake();
+        };
+        match std::thread::Builder::new().name("offset-by-time".to_owned()).spawn(ask) {
+            Ok(_) => Source::Asked(asked),
+            Err(error) => Source::Refused(error.to_string()),
+        }
+    }
+
+    fn source(&self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> Source {
+        if let StartAt::Reset(OffsetReset::By(age)) = start {
+            return self.ask(partition, age);
+        }
+        match self.assign(partition, start, purpose) {
+            Ok(queue) => Source::Queue(queue),
+            Err(message) => Source::Refused(message),
+        }
+    }
+
+    /// Goes on once it is known where to begin. A failed look-up is told, and begun again.
+    fn begin_if_answered(&mut self, input: InputId) -> Option<Fetched> {
+        let open = self.open.get(input.0 as usize)?.as_ref()?;
+        let Source::Asked(asked) = &open.source else { return None };
+        let answer = match asked.try_recv() {
+            Ok(answer) => answer,
+            Err(TryRecvError::Empty) => return Some(Fetched::Nothing),
+            Err(error @ TryRecvError::Disconnected) => Err(TopicsError::Ask(error.to_string())),
+        };
+        let (partition, purpose, reset) = (open.partition.clone(), open.purpose, open.start);
+        let (start, told) = match answer {
+            Ok(start) => (start, None),
+            Err(error) => (reset, Some(error.to_string())),
+        };
+        let source = self.source(&partition, start, purpose);
+        if let Some(Some(open)) = self.open.get_mut(input.0 as usize) {
+            open.source = source;
+            open.next = offset_of(start);
+        }
+        told.map(|message| Fetched::Failed(FetchError::Other { partition, message }))
     }
 
     fn assign(
@@ -79,6 +140,13 @@ impl KafkaPlane {
     }
 }
 
+fn offset_of(start: StartAt) -> Option<i64> {
+    match start {
+        StartAt::Offset(offset) => Some(offset),
+        StartAt::Reset(_) => None,
+    }
+}
+
 impl DataPlane for KafkaPlane {
     fn outbox(&self) -> SharedOutbox {
         let outbox: Rc<RefCell<KafkaOutbox>> = Rc::clone(&self.outbox);
@@ -86,12 +154,9 @@ impl DataPlane for KafkaPlane {
     }
 
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
-        let queue = self.assign(partition, start, purpose);
-        let next = match start {
-            StartAt::Offset(offset) => Some(offset),
-            StartAt::Reset(_) => None,
-        };
-        let open = Open { partition: partition.clone(), purpose, queue, rest: None, next };
+        let source = self.source(partition, start, purpose);
+        let (partition, next) = (partition.clone(), offset_of(start));
+        let open = Open { partition, purpose, start, source, rest: None, next };
         let slot = self.open.iter().position(Option::is_none).unwrap_or_else(|| {
             self.open.push(None);
             self.open.len() - 1
@@ -102,7 +167,7 @@ impl DataPlane for KafkaPlane {
 
     fn close(&mut self, input: InputId) {
         let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
-        if let (Ok(_), Ok(consumers)) = (&open.queue, self.clients.made_consumers()) {
+        if let (Source::Queue(_), Ok(consumers)) = (&open.source, self.clients.made_consumers()) {
             let partition = (open.partition.topic.as_str(), open.partition.partition);
             if let Err(error) = consumers.of(open.purpose).unassign([partition]) {
                 tracing::warn!(partition = %open.partition, %error, "could not be unassigned");
@@ -111,6 +176,9 @@ impl DataPlane for KafkaPlane {
     }
 
     fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
+        if let Some(waiting) = self.begin_if_answered(input) {
+            return waiting;
+        }
         match self.open.get_mut(input.0 as usize) {
             Some(Some(open)) => open.fetch(max.min(BATCH_MAX)),
             _ => Fetched::Nothing,
@@ -119,7 +187,8 @@ impl DataPlane for KafkaPlane {
 
     fn lag(&mut self, input: InputId) -> Option<i64> {
         let open = self.open.get(input.0 as usize)?.as_ref()?;
-        let end = open.queue.as_ref().ok()?.end()?;
+        let Source::Queue(queue) = &open.source else { return None };
+        let end = queue.end()?;
         // Before the first record, the whole log may be ahead; at its end, nothing is.
         Some(end.saturating_sub(open.next.unwrap_or(0)).max(0))
     }
@@ -137,13 +206,16 @@ impl Open {
     fn fetch(&mut self, max: usize) -> Fetched {
         let (batch, from) = match self.rest.take() {
             Some(rest) => rest,
-            None => match self.queue.as_mut().map(|queue| queue.fetch(max)) {
-                Err(message) => {
+            None => match &mut self.source {
+                Source::Asked(_) => return Fetched::Nothing,
+                Source::Refused(message) => {
                     let message = message.clone();
                     return self.failed(Code::NONE, -1, &message);
                 }
-                Ok(None) => return Fetched::Nothing,
-                Ok(Some(batch)) => (Rc::new(batch), 0),
+                Source::Queue(queue) => match queue.fetch(max) {
+                    None => return Fetched::Nothing,
+                    Some(batch) => (Rc::new(batch), 0),
+                },
             },
         };
         self.give(batch, from)

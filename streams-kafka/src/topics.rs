@@ -6,12 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use streams_core::names::{TopicName, TopicPartition};
+use streams_core::plane::StartAt;
 use streams_core::topology::{
-    InternalTopic, InternalTopicKind, PartitionCountError, PartitionCounts, TopicNames, Topology,
+    InternalTopic, InternalTopicKind, OffsetReset, PartitionCountError, PartitionCounts,
+    TopicNames, Topology,
 };
 
 use streams_core::config::StreamsConfig;
 
+use crate::clock;
 use crate::ffi::admin::Admin;
 use crate::ffi::error::{ClientError, Code};
 use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
@@ -112,12 +115,21 @@ impl Topics {
         Ok(self.all()?.get(topic).copied())
     }
 
-    /// The first offset of a record that is not older than `from`, in milliseconds since 1970.
-    pub(crate) fn offset_at(
+    /// Where a reader begins that goes this far back in time: at the first record that is not older,
+    /// else at the end. KIP-1106.
+    pub(crate) fn start_by(
         &self,
         partition: &TopicPartition,
-        from: i64,
-    ) -> Result<Option<i64>, TopicsError> {
+        age: Duration,
+    ) -> Result<StartAt, TopicsError> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let from = clock::now_millis().saturating_sub(age);
+        let found = self.offset_at(partition, from)?;
+        Ok(found.map_or(StartAt::Reset(OffsetReset::Latest), StartAt::Offset))
+    }
+
+    /// The first offset of a record that is not older than `from`, in milliseconds since 1970.
+    fn offset_at(&self, partition: &TopicPartition, from: i64) -> Result<Option<i64>, TopicsError> {
         let question = (partition.topic.as_str(), partition.partition, At::Timestamp(from));
         let ask = |admin: &Admin| admin.list_offsets([question], Visible::All, ASK_MAX);
         let answer = self.with_admin(ask)?.pop();

@@ -26,7 +26,7 @@ use streams_core::store::ChangelogTopic;
 use streams_core::topology::{
     InternalTopic, InternalTopicKind, OffsetReset, PartitionCounts, TopicNames, Topology,
 };
-use streams_core::worker::{Action as WorkerAction, Command, TaskToStart};
+use streams_core::worker::{Action as WorkerAction, Command};
 use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -58,8 +58,6 @@ pub(crate) enum Input {
     TopicsPrepared(Generation, Result<Counted, TopicsError>),
     /// The partitions of the topics are known, for tasks to be started.
     Counted(LookUp, Result<Counted, TopicsError>),
-    /// Offsets for a reset by time were looked up.
-    Started(Round, Vec<TaskToStart>),
     /// Where changelogs ended, for a worker that asked.
     EndsFound(usize, Command),
     /// A request to delete processed records is over.
@@ -325,7 +323,6 @@ impl Group {
                 self.topics_prepared(generation, result)?
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
-            Input::Started(round, tasks) => self.roster.prepared(round, tasks),
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Purged => self.purge.answered(now),
             Input::Failed(error) => return Err(error),

@@ -1,19 +1,17 @@
 //! Committed offsets: where the inputs of new tasks begin.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
-use streams_core::roster::{Role, Round};
+use streams_core::roster::Role;
 use streams_core::store::ChangelogTopic;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
 
-use super::{Group, Input, LookUp};
-use crate::clock;
+use super::{Group, LookUp};
 use crate::error::StreamsError;
 
 /// Tasks whose offsets are being read.
@@ -66,7 +64,7 @@ impl Group {
             let (changelog_ends, changelogs) = (changelog_ends.clone(), changelogs.clone());
             tasks.push(TaskToStart { task, inputs, changelog_ends, changelogs });
         }
-        self.start(round, tasks);
+        self.roster.prepared(round, tasks);
         Ok(())
     }
 
@@ -99,31 +97,5 @@ impl Group {
         let topic = parts.flat_map(|part| &part.source_topics).find(|topic| in_kafka(topic));
         let reset = topic.and_then(|topic| topology.offset_reset(topic));
         reset.unwrap_or(self.parts.offset_reset)
-    }
-
-    /// Starts that depend on a time are looked up first.
-    fn start(&mut self, round: Round, mut tasks: Vec<TaskToStart>) {
-        let by_time = |input: &TaskInput| matches!(input.start, StartAt::Reset(OffsetReset::By(_)));
-        if !tasks.iter().flat_map(|task| &task.inputs).any(by_time) {
-            return self.roster.prepared(round, tasks);
-        }
-        let topics = Arc::clone(self.parts.clients.topics());
-        self.ask(move || {
-            for input in tasks.iter_mut().flat_map(|task| &mut task.inputs) {
-                if let StartAt::Reset(OffsetReset::By(age)) = input.start {
-                    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-                    let from = clock::now_millis().saturating_sub(age);
-                    input.start = match topics.offset_at(&input.partition, from) {
-                        Ok(Some(offset)) => StartAt::Offset(offset),
-                        Ok(None) => StartAt::Reset(OffsetReset::Latest),
-                        Err(error) => {
-                            tracing::warn!(%error, "reading from the beginning instead");
-                            StartAt::Reset(OffsetReset::Earliest)
-                        }
-                    };
-                }
-            }
-            Input::Started(round, tasks)
-        });
     }
 }

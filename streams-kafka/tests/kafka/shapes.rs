@@ -1,7 +1,7 @@
 //! Workers, inputs and topics of several shapes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use streams_core::config::{PropertiesText, StreamsConfig};
 use streams_core::error::ProcessorError;
@@ -107,6 +107,29 @@ fn an_offset_outside_the_log_is_reset() {
     let app = App::start(place.tally(), config);
     let error = app.await_error();
     assert!(error.contains("offset 150") && error.contains("auto.offset.reset"), "{error}");
+}
+
+#[test]
+fn an_offset_outside_the_log_is_reset_by_time() {
+    let place = Place::new("by-time", 1);
+    place.cluster.write(&place.input, &fold::numbered(10, 10, 1));
+    let app = place.start(place.tally());
+    place.await_output(10);
+    app.close();
+    // 20 that are years old, and 5 of now.
+    place.cluster.write(&place.input, &fold::numbered(10, 20, 1));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let now = i64::try_from(now).unwrap();
+    let fresh: Vec<Given> = (0..5).map(|_| Given::text(0, "fresh", "v", now)).collect();
+    place.cluster.write(&place.input, &fresh);
+    place.cluster.delete_before(&place.input, 0, 15);
+    let config = place.config(&place.state("state")).set("auto.offset.reset", "by_duration:PT1H");
+    let app = App::start(place.tally(), config);
+    place.await_output(15);
+    app.close();
+    let seen = place.cluster.read(&place.output);
+    let keys: Vec<String> = seen[10..].iter().map(Seen::key_text).collect();
+    assert_eq!(keys, ["fresh"; 5]);
 }
 
 /// Words of lines, counted by the DSL, as in the README.
