@@ -161,6 +161,23 @@ fn from_where(from: Option<&(NodeName, Origin)>) -> String {
 }
 
 impl TaskError {
+    /// Whether it says nothing against the record, and may pass by itself: the brokers did not take
+    /// what was sent. Such an error is shown to no handler, because leaving the record out would
+    /// lose it; the task goes on from its last commit.
+    ///
+    /// DIFFERENCE(passing-production-errors): in Kafka the production handler is asked about these
+    /// too, and one that continues loses the record.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Production { source, .. }
+            | Self::Store { source: StoreError::Changelog { source, .. }, .. } => {
+                source.is_passing()
+            }
+            _ => false,
+        }
+    }
+
     /// The same error, which happened in this node if it names none.
     #[cold]
     pub(crate) fn in_node(mut self: Box<Self>, at: &NodeName) -> Box<Self> {
@@ -217,6 +234,14 @@ pub enum ProduceError {
         "the producer's queue stayed full for {0} ms; the brokers do not take records fast enough"
     )]
     QueueFull(u64),
+    /// The brokers could not be reached, or did not take the record in time.
+    #[error("{message} ({code}); the brokers do not answer in time")]
+    Unavailable {
+        /// Kafka's name of the error.
+        code: String,
+        /// The text that came with it.
+        message: String,
+    },
     /// What the broker or client said.
     #[error("{message} ({code})")]
     Refused {
@@ -225,6 +250,22 @@ pub enum ProduceError {
         /// The text that came with it.
         message: String,
     },
+}
+
+impl ProduceError {
+    /// Whether it says nothing against the record, and may pass by itself.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::QueueFull(_) | Self::Unavailable { .. })
+    }
+}
+
+/// The text of a panic that was caught.
+#[must_use]
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "(no text)".to_owned())
 }
 
 /// A failure of a state store.

@@ -177,6 +177,9 @@ impl<K, V> LinkedSink<K, V> {
     fn refused(&self, topic: TopicName, source: ProduceError) -> Pushed {
         let (node, origin) = (self.setting.name.clone(), self.setting.context.origin());
         let failure = TaskError::Production { topic, from: Some((node, origin)), source };
+        if failure.is_passing() {
+            return Err(Box::new(failure));
+        }
         self.setting.context.judge(failure, Judge::Production)
     }
 

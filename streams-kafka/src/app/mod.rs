@@ -5,6 +5,7 @@ pub(crate) mod metrics;
 pub(crate) mod shared;
 mod start;
 mod state;
+pub(crate) mod uncaught;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +18,9 @@ use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
-use self::shared::Shared;
+use self::shared::{Ending, Shared};
 pub use self::state::State;
+pub use self::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
 use crate::error::StreamsError;
 
 /// A topology at work on Kafka: Kafka's `KafkaStreams`.
@@ -53,6 +55,13 @@ pub enum WaitError {
     TimedOut {
         /// The state that it is in.
         state: State,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// It has closed, but not in order: workers did not close their tasks in time and were dropped.
+    /// What they did since their last commit is done again.
+    #[error("the application did not close in order within {} ms; what was not committed is done again", waited.as_millis())]
+    Abandoned {
         /// How long it was waited for.
         waited: Duration,
     },
@@ -130,23 +139,33 @@ impl KafkaStreams {
     /// Commits, closes the stores and leaves the group. May be called again, and by several threads.
     /// An application that was not started cannot be started any more.
     ///
+    /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
+    /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
+    /// group is left without them. That takes some seconds more at most.
+    ///
     /// # Errors
-    /// [`WaitError::TimedOut`] when that takes longer than `timeout`; it goes on nevertheless.
+    /// [`WaitError::Abandoned`] when workers were dropped, and [`WaitError::TimedOut`] when the group
+    /// was not left in time even so; that goes on behind.
     pub fn close(&self, timeout: Duration) -> Result<(), WaitError> {
         self.shared.become_state(State::PendingShutdown);
+        self.shared.close_within(timeout);
         if !self.ask_to_close() {
             self.shared.become_state(State::NotRunning);
             return Ok(());
         }
-        if self.shared.wait(State::is_final, timeout).is_none() {
-            return Err(WaitError::TimedOut { state: self.state(), waited: timeout });
+        let patience = timeout.saturating_add(LEAVE_MAX);
+        if self.shared.wait(State::is_final, patience).is_none() {
+            return Err(WaitError::TimedOut { state: self.state(), waited: patience });
         }
         let ended = self.running().take();
         if let Some(app) = ended {
             // A panic in it was reported when it happened.
             let _ = app.thread.join();
         }
-        Ok(())
+        match self.shared.ending() {
+            Ending::InOrder => Ok(()),
+            Ending::Abandoned => Err(WaitError::Abandoned { waited: timeout }),
+        }
     }
 
     /// Whether there is anybody to ask.
@@ -161,6 +180,8 @@ impl KafkaStreams {
     }
 }
 
+/// How long leaving the group may take after the deadline.
+const LEAVE_MAX: Duration = Duration::from_secs(8);
 /// Long enough for a commit on a slow cluster; a drop must end.
 const DROP_CLOSE_MAX: Duration = Duration::from_secs(30);
 

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use streams_core::error::panic_text;
 use streams_core::names::TopicPartition;
+use streams_core::time::Timestamp;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
 
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
+use super::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
 use crate::clock;
 use crate::error::StreamsError;
 
@@ -19,10 +23,18 @@ pub(crate) type StateListener = dyn Fn(State, State) + Send + Sync;
 pub(crate) type RestoreListener = dyn Fn(&RestoreProgress) + Send + Sync;
 
 /// The user's listeners.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Listeners {
     pub(crate) state: Vec<Arc<StateListener>>,
     pub(crate) restore: Vec<Arc<RestoreListener>>,
+    pub(crate) uncaught: Arc<dyn UncaughtErrorHandler>,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let uncaught = Arc::new(ShutDownOnError);
+        Self { state: Vec::new(), restore: Vec::new(), uncaught }
+    }
 }
 
 impl fmt::Debug for Listeners {
@@ -37,6 +49,18 @@ struct Inner {
     error: Option<Arc<StreamsError>>,
     workers: BTreeMap<usize, WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
+    /// When the last `close` stops waiting for workers.
+    close_by: Option<Instant>,
+    ending: Ending,
+}
+
+/// How the workers ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They closed their tasks, or do so still.
+    InOrder,
+    /// Some were dropped: what they did since their last commit is done again.
+    Abandoned,
 }
 
 /// Shared by all threads of an application.
@@ -54,6 +78,8 @@ impl Shared {
             error: None,
             workers: BTreeMap::new(),
             restoring: BTreeMap::new(),
+            close_by: None,
+            ending: Ending::InOrder,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
     }
@@ -81,7 +107,9 @@ impl Shared {
         };
         tracing::info!("state {before} -> {next}");
         self.changed.notify_all();
-        self.listeners.state.iter().for_each(|listener| listener(next, before));
+        for listener in &self.listeners.state {
+            guard("a state listener", || listener(next, before));
+        }
         true
     }
 
@@ -98,9 +126,41 @@ impl Shared {
 
     /// The first error is kept.
     pub(crate) fn fail(&self, error: StreamsError) {
+        self.note(error);
+        self.become_state(State::PendingError);
+    }
+
+    /// Tells an error, and keeps the first one.
+    pub(crate) fn note(&self, error: StreamsError) {
         tracing::error!("{}", error.chain());
         self.lock().error.get_or_insert_with(|| Arc::new(error));
-        self.become_state(State::PendingError);
+    }
+
+    /// What the user wants to become of an error. A panic says nothing.
+    pub(crate) fn respond(&self, error: &StreamsError) -> UncaughtErrorResponse {
+        let handler = &self.listeners.uncaught;
+        guard("the handler of uncaught errors", || handler.response(error))
+            .unwrap_or(UncaughtErrorResponse::ShutDownClient)
+    }
+
+    /// Whoever closes waits so long for the workers; the earliest time counts.
+    pub(crate) fn close_within(&self, timeout: Duration) {
+        let by = clock::monotonic().checked_add(timeout);
+        let mut inner = self.lock();
+        inner.close_by = inner.close_by.into_iter().chain(by).min();
+    }
+
+    pub(crate) fn close_by(&self) -> Option<Instant> {
+        self.lock().close_by
+    }
+
+    /// Workers were dropped.
+    pub(crate) fn abandoned(&self) {
+        self.lock().ending = Ending::Abandoned;
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.lock().ending
     }
 
     /// Waits until the state is one that `wanted` takes.
@@ -118,17 +178,22 @@ impl Shared {
         Some(inner.state)
     }
 
-    pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker) {
-        if *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() }) {
-            return;
-        }
-        self.lock().workers.entry(number).or_default().add(report, worker);
+    pub(crate) fn record(
+        &self,
+        number: usize,
+        report: &TurnReport,
+        worker: &Worker,
+        now: Timestamp,
+    ) {
+        self.lock().workers.entry(number).or_default().add(report, worker, now);
     }
 
     pub(crate) fn tell_restore(&self, progress: &RestoreProgress) {
         let key = (progress.partition.clone(), progress.store.to_string());
         self.lock().restoring.insert(key, progress.clone());
-        self.listeners.restore.iter().for_each(|listener| listener(progress));
+        for listener in &self.listeners.restore {
+            guard("a restore listener", || listener(progress));
+        }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
@@ -139,6 +204,12 @@ impl Shared {
             restorations: inner.restoring.values().cloned().collect(),
         }
     }
+}
+
+/// Runs code of the user's that has no say in what goes on: a panic of it is told, and no more.
+fn guard<T>(what: &str, run: impl FnOnce() -> T) -> Option<T> {
+    let ran = catch_unwind(AssertUnwindSafe(run));
+    ran.map_err(|panic| tracing::error!(message = panic_text(&*panic), "{what} panicked")).ok()
 }
 
 /// Whether all tasks of the process run.

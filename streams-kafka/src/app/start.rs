@@ -1,17 +1,19 @@
 //! Starting the threads of an application.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
+use streams_core::error::panic_text;
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
-use streams_core::worker::{CommitPolicy, WorkerSettings};
+use streams_core::worker::{CommitPolicy, RetryPolicy, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -23,7 +25,7 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::group::{self, GroupParts, Input};
-use crate::worker_thread::{self, WorkerHandle};
+use crate::worker_thread::{self, WorkerParts};
 
 /// What an application is made from.
 #[derive(Debug)]
@@ -60,8 +62,15 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend, budget);
     let channel = group::inputs();
-    let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
-    let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let worker_parts = WorkerParts {
+        settings: settings.clone(),
+        clients: Arc::clone(&clients),
+        group: channel.0.clone(),
+        shared: Arc::clone(shared),
+    };
+    let workers = (0..config.processing().num_stream_threads.max(1) as usize)
+        .map(|number| worker_thread::spawn(number, worker_parts.clone()))
+        .collect::<Result<_, _>>()?;
     let closing = Arc::new(Notify::new());
     let group = GroupParts {
         closing: Arc::clone(&closing),
@@ -69,7 +78,8 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         topology: parts.topology.clone(),
         names: settings.names.clone(),
         clients,
-        workers: handles,
+        workers,
+        worker_parts,
         shared: Arc::clone(shared),
         process: *backend.directory().process_id().as_bytes(),
         backend,
@@ -77,24 +87,8 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         purge_interval: config.internal_topics().repartition_purge_interval,
     };
     shared.become_state(State::Rebalancing);
-    let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
+    let thread = start_group(config, group, channel, Arc::clone(shared))?;
     Ok(RunningApp { closing, thread })
-}
-
-fn start_workers(
-    settings: &WorkerSettings,
-    config: &StreamsConfig,
-    clients: &Arc<Clients>,
-    inputs: &Sender<Input>,
-    shared: &Arc<Shared>,
-) -> Result<Vec<(WorkerHandle, JoinHandle<()>)>, StreamsError> {
-    let count = config.processing().num_stream_threads.max(1);
-    (0..count as usize)
-        .map(|number| {
-            let (clients, shared) = (Arc::clone(clients), Arc::clone(shared));
-            worker_thread::spawn(number, settings.clone(), clients, inputs.clone(), shared)
-        })
-        .collect()
 }
 
 /// The group thread; when it ends, so does the application.
@@ -102,21 +96,21 @@ fn start_group(
     config: &StreamsConfig,
     group: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
-    workers: Vec<JoinHandle<()>>,
     shared: Arc<Shared>,
 ) -> Result<JoinHandle<()>, StreamsError> {
     let name = format!("{}-group", config.application_id());
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        if let Err(error) = group::run(group, channel) {
+        let ran = catch_unwind(AssertUnwindSafe(|| group::run(group, channel)));
+        let ran = ran.unwrap_or_else(|panic| Err(StreamsError::Panicked(panic_text(&*panic))));
+        if let Err(error) = ran {
             shared.fail(error);
         }
-        for worker in workers {
-            if worker.join().is_err() {
-                tracing::error!("a worker thread panicked outside of user code");
-            }
-        }
         let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
-        shared.become_state(State::PendingShutdown);
+        shared.become_state(if end == State::Error {
+            State::PendingError
+        } else {
+            State::PendingShutdown
+        });
         shared.become_state(end);
     });
     thread.map_err(|error| StreamsError::Thread(error.to_string()))
@@ -153,6 +147,7 @@ fn worker_settings(
         timestamps: processing.default_timestamp_extractor,
         backend,
         commit: commit_policy(processing.commit_interval, budget, workers),
+        retries: RetryPolicy { task_timeout: processing.task_timeout, ..RetryPolicy::default() },
         idle: processing.max_task_idle,
         emit_intervals: EmitIntervals {
             windows: config.topology().windowed_emit_interval,

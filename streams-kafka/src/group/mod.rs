@@ -11,6 +11,7 @@ mod dispatch;
 mod failing;
 mod offsets;
 mod purge;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use streams_core::membership::{
     Action, CallId, CommitToken, ConnectionId, Generation, MemberData, MemberEvent, MemberId,
-    Membership, MembershipConfig, Moment,
+    Membership, MembershipConfig, Moment, Order,
 };
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::{Held, Progress, Role, Roster, Round};
@@ -35,11 +36,12 @@ use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use self::purge::Purge;
 use crate::app::shared::{Running, Shared};
+use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
-use crate::worker_thread::WorkerHandle;
+use crate::worker_thread::{WorkerHandle, WorkerParts};
 
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
@@ -62,8 +64,14 @@ pub(crate) enum Input {
     EndsFound(usize, Command),
     /// A request to delete processed records is over.
     Purged,
+    /// A worker has stopped tasks, and this is what shall become of it.
+    TasksFailed {
+        tasks: Vec<TaskId>,
+        error: StreamsError,
+        response: UncaughtErrorResponse,
+    },
     /// A worker thread has ended.
-    Failed(StreamsError),
+    WorkerEnded(usize, StreamsError),
 }
 
 /// Tasks that are to be given to workers, and have to be looked up.
@@ -90,6 +98,8 @@ pub(crate) struct GroupParts {
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
     pub(crate) workers: Vec<WorkerHandle>,
+    /// What a worker is made from that takes another's place.
+    pub(crate) worker_parts: WorkerParts,
     /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
     pub(crate) closing: Arc<Notify>,
     pub(crate) shared: Arc<Shared>,
@@ -103,7 +113,14 @@ pub(crate) struct GroupParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Member,
+    /// A worker is late: the others commit, until this time at most, then the member leaves.
+    Parting(Moment),
+    /// The member has left, or is leaving, until the late worker is back.
+    Outside,
+    /// All tasks are being committed and closed.
     Closing,
+    /// Nothing counts any more but the way out of the group.
+    Leaving,
     Over,
 }
 
@@ -130,7 +147,15 @@ pub(crate) struct Group {
     /// What is tried again, and when.
     retries: Vec<(Moment, Retry)>,
     life: Life,
+    /// Whether the member that was has left.
+    is_out: bool,
     workers_done: BTreeSet<usize>,
+    /// When workers that are not done with closing are dropped.
+    close_by: Option<Moment>,
+    /// What all members of the application are asked to do.
+    order: Order,
+    /// When the process closes alone that has asked all others to.
+    ordered_down_by: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -145,7 +170,8 @@ pub(crate) fn inputs() -> (Sender<Input>, Receiver<Input>) {
     channel(INPUTS_MAX)
 }
 
-/// Runs the group thread until it has left the group; what fails is told as it happens.
+/// Runs the group thread until it has left the group and the workers have ended, but for those that
+/// were dropped; what fails is told as it happens.
 pub(crate) fn run(
     parts: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
@@ -153,8 +179,9 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let (inputs, receiver) = channel;
-    runtime.block_on(Group::new(parts, inputs).run(receiver));
+    let workers = runtime.block_on(Group::new(parts, inputs).run(receiver));
     runtime.shutdown_timeout(Duration::from_secs(1));
+    workers.into_iter().for_each(WorkerHandle::join);
     Ok(())
 }
 
@@ -183,23 +210,34 @@ impl Group {
             complaints: Complaints::default(),
             retries: Vec::new(),
             life: Life::Member,
+            is_out: false,
             workers_done: BTreeSet::new(),
+            close_by: None,
+            order: Order::GoOn,
+            ordered_down_by: None,
             parts,
         }
     }
 
     fn now(&self) -> Moment {
-        let since = clock::monotonic().saturating_duration_since(self.started);
+        self.moment_of(clock::monotonic())
+    }
+
+    fn moment_of(&self, instant: Instant) -> Moment {
+        let since = instant.saturating_duration_since(self.started);
         Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    async fn run(mut self, mut receiver: Receiver<Input>) {
+    /// The workers that have ended, or do so now.
+    async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<WorkerHandle> {
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
-        if let Err(error) = self.work(&mut receiver).await {
-            self.fail(error, &mut receiver).await;
+        while let Err(error) = self.work(&mut receiver).await {
+            let response = self.parts.shared.respond(&error);
+            self.fail(error, response);
         }
         self.keep_states();
+        std::mem::take(&mut self.parts.workers)
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
@@ -214,9 +252,8 @@ impl Group {
             self.tell_states();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
-            if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::is_stuck) {
-                return Err(StreamsError::WorkerStuck(stuck + 1));
-            }
+            self.watch_workers()?;
+            self.follow_deadlines();
             if self.life == Life::Over {
                 break;
             }
@@ -229,7 +266,10 @@ impl Group {
                     }
                     None => break,
                 },
-                () = closing.notified() => self.begin_close(),
+                () = closing.notified() => {
+                    let by = self.parts.shared.close_by().map(|by| self.moment_of(by));
+                    self.begin_close(by);
+                }
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -238,7 +278,8 @@ impl Group {
 
     fn next_deadline(&self) -> Instant {
         let retries = self.retries.iter().map(|(at, _)| *at);
-        let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at).min();
+        let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at);
+        let next = next.chain(self.close_by).chain(self.ordered_down_by).min();
         let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
         clock::monotonic() + wait.min(Duration::from_secs(1))
     }
@@ -251,7 +292,8 @@ impl Group {
             .collect();
         let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
-        let data = self.held.with(MemberData { process, workers, ..MemberData::default() });
+        let order = self.order;
+        let data = self.held.with(MemberData { process, workers, order, ..MemberData::default() });
         let now = self.now();
         self.membership.subscribe(topics, data, now);
     }
@@ -273,7 +315,13 @@ impl Group {
         match event {
             MemberEvent::MemberIdGiven(member) => self.remember(Some(&member)),
             MemberEvent::TasksWanted(wanted) => self.prepare_topics(wanted.generation),
-            MemberEvent::Assigned(assigned) => self.adopt(assigned),
+            MemberEvent::Assigned(assigned) => {
+                let order = assigned.order;
+                self.adopt(assigned);
+                if order == Order::ShutDown {
+                    self.ordered_down();
+                }
+            }
             MemberEvent::Lost { reason } => {
                 tracing::warn!(%reason, "all tasks are lost; joining again");
                 self.lose_all();
@@ -287,7 +335,10 @@ impl Group {
             }
             MemberEvent::Left => {
                 self.remember(None);
-                self.life = Life::Over;
+                self.is_out = true;
+                if self.life != Life::Outside {
+                    self.life = Life::Over;
+                }
             }
             MemberEvent::Failed(fault) => return Err(StreamsError::Group(fault)),
         }
@@ -318,14 +369,18 @@ impl Group {
                 self.connections.closed(id);
                 self.membership.on_disconnected(id, &reason, now);
             }
-            Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action)?,
+            Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action),
             Input::TopicsPrepared(generation, result) => {
                 self.topics_prepared(generation, result)?
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Purged => self.purge.answered(now),
-            Input::Failed(error) => return Err(error),
+            Input::TasksFailed { .. } if self.life == Life::Leaving => {}
+            Input::TasksFailed { tasks, error, response } => {
+                self.tasks_failed(&tasks, error, response);
+            }
+            Input::WorkerEnded(worker, error) => self.worker_ended(worker, error),
         }
         Ok(())
     }
@@ -345,13 +400,6 @@ impl Group {
             Running::Yes
         } else {
             Running::No
-        }
-    }
-
-    fn begin_close(&mut self) {
-        if self.life == Life::Member {
-            self.life = Life::Closing;
-            self.roster.shut_down();
         }
     }
 }

@@ -12,6 +12,7 @@
 mod support;
 
 mod crashes;
+mod failures;
 mod faults;
 mod joins;
 mod outages;

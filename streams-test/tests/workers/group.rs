@@ -23,7 +23,7 @@ use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitId, CommitPolicy, RestorePhase, RestoreProgress,
-    TaskInput, TaskToStart, Worker, WorkerSettings,
+    RetryPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{ModelConnection, NewRecord};
@@ -133,6 +133,7 @@ impl World {
             emit_intervals: EmitIntervals::NONE,
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
+            retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),
             cache_bytes: 0,
             buffered_records: 8,
@@ -436,7 +437,7 @@ impl Process {
                         self.member.leave(now);
                     }
                 }
-                Action::Failed(error) => panic!("{error:?}"),
+                Action::Failed { error, .. } => panic!("{error:?}"),
             }
         }
     }

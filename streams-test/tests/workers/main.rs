@@ -7,6 +7,7 @@
 mod support;
 
 mod disks;
+mod faults;
 mod group;
 mod standbys;
 
@@ -25,7 +26,7 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames};
 use streams_core::worker::{
-    Action, Command, CommitPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
+    Action, Command, CommitPolicy, RetryPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -83,6 +84,7 @@ impl World {
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(MemoryBackend::new()),
             commit: CommitPolicy::default(),
+            retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             emit_intervals: EmitIntervals::default(),
             cache_bytes: 0,
@@ -163,7 +165,7 @@ impl World {
                     self.owner.remove(&task);
                     self.free.insert(task);
                 }
-                Action::Failed(error) => panic!("{error:?}"),
+                Action::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
             }
         }
