@@ -48,7 +48,7 @@ pub use streams_core::topology::{
     NodeHandle, NodeId, OffsetReset, RepartitionCount, Topic, Topology, TopologyBuilder,
     TopologyDescription, TopologyError, TopologyErrors,
 };
-pub use streams_core::worker::{RestorePhase, RestoreProgress, WorkerError};
+pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
     Branched, BranchedKStream, Branches, ClosingWindows, Consumed, Derived, DynamicProduced,
     EmitStrategy, FixedWindows, GlobalKTable, Grouped, Joined, KGroupedStream, KGroupedTable,
@@ -57,8 +57,8 @@ pub use streams_dsl::{
     Windowed, WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StreamsError, TopicsError, WaitError,
-    WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError, TopicsError,
+    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
     Entries, KeyValueStore, SessionStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,

@@ -1,6 +1,7 @@
 //! What can go wrong in a task, and where it happened.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::record::RecordMeta;
@@ -260,12 +261,23 @@ impl ProduceError {
     }
 }
 
-/// The text of a panic that was caught.
-#[must_use]
-pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "(no text)".to_owned())
+/// Runs user code: a panic of it becomes its text.
+///
+/// # Errors
+/// The text, when it panics.
+///
+/// ```
+/// use streams_core::error::catch_panic;
+///
+/// assert_eq!(catch_panic(|| 1), Ok(1));
+/// assert_eq!(catch_panic(|| panic!("no way")), Err::<(), _>("no way".to_owned()));
+/// ```
+pub fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "(no text)".to_owned())
+    })
 }
 
 /// A failure of a state store.

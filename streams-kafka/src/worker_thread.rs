@@ -1,14 +1,16 @@
 //! The thread of a worker: it tells the worker the time and what it is told, and passes on what the
 //! worker wants.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel,
+    sync_channel,
+};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use streams_core::error::panic_text;
+use streams_core::error::catch_panic;
 use streams_core::names::TaskId;
 use streams_core::time::Timestamp;
 use streams_core::worker::{Action, Command, Worker, WorkerError, WorkerSettings};
@@ -41,7 +43,10 @@ pub(crate) struct Told {
 /// The way to a worker thread. Dropping it ends the thread without a commit, once it looks.
 #[derive(Debug)]
 pub(crate) struct WorkerHandle {
-    commands: SyncSender<Told>,
+    /// Closed when the worker is dismissed.
+    commands: Option<SyncSender<Told>>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
     running: Option<JoinHandle<()>>,
     pulse: Arc<Pulse>,
     missed: AtomicBool,
@@ -50,7 +55,8 @@ pub(crate) struct WorkerHandle {
 impl WorkerHandle {
     /// A worker that has ended hears nothing any more, and one that takes nothing is stuck.
     pub(crate) fn tell(&self, told: Told) {
-        if let Err(TrySendError::Full(_)) = self.commands.try_send(told) {
+        let sent = self.commands.as_ref().map(|commands| commands.try_send(told));
+        if let Some(Err(TrySendError::Full(_))) = sent {
             self.missed.store(true, Ordering::Relaxed);
         }
         self.wake();
@@ -66,12 +72,20 @@ impl WorkerHandle {
         &self.pulse
     }
 
-    /// Waits for the thread, which has nothing to do any more.
-    pub(crate) fn join(mut self) {
-        let running = self.running.take();
-        drop(self);
-        // A panic was told when it happened.
-        let _ = running.map(JoinHandle::join);
+    /// Ends the thread without a commit, once it looks.
+    pub(crate) fn dismiss(&mut self) {
+        self.commands = None;
+        self.wake();
+    }
+
+    /// Waits until the thread has ended, but no longer than this.
+    pub(crate) fn join(mut self, until: Instant) {
+        self.dismiss();
+        let left = until.saturating_duration_since(clock::monotonic());
+        if self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+            // A panic was told when it happened.
+            let _ = self.running.take().map(JoinHandle::join);
+        }
     }
 
     fn wake(&self) {
@@ -104,10 +118,12 @@ pub(crate) fn spawn(number: usize, parts: WorkerParts) -> Result<WorkerHandle, S
     let thread = std::thread::Builder::new().name(name);
     let pulse = Arc::new(Pulse::default());
     let link = Link { number, receiver, parts, pulse: Arc::clone(&pulse) };
+    let (alive, ended) = channel();
     let running = thread.spawn(move || {
-        let ended = catch_unwind(AssertUnwindSafe(|| run(&link)));
+        let _alive: Sender<()> = alive;
+        let ended = catch_panic(|| run(&link));
         // User code is guarded where it is called; what comes here is ours, or that of a destructor.
-        let ended = ended.unwrap_or_else(|panic| Err(StreamsError::Panicked(panic_text(&*panic))));
+        let ended = ended.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
         link.pulse.rest();
         if let Err(error) = ended {
             // Nobody listens any more when the application ends anyway.
@@ -116,7 +132,8 @@ pub(crate) fn spawn(number: usize, parts: WorkerParts) -> Result<WorkerHandle, S
     });
     let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let missed = AtomicBool::new(false);
-    Ok(WorkerHandle { commands, running: Some(running), pulse, missed })
+    let (commands, running) = (Some(commands), Some(running));
+    Ok(WorkerHandle { commands, ended, running, pulse, missed })
 }
 
 struct Link {
@@ -157,6 +174,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
                 Err(TryRecvError::Disconnected) => return Ok(()),
             }
         }
+        worker.set_pace(link.parts.shared.pace());
         let report = worker.turn(now);
         link.pulse.rest();
         link.parts.shared.record(link.number, &report, &worker, now);

@@ -232,6 +232,17 @@ impl Roster {
         }
     }
 
+    /// Whether the process has the task in any way, or is to have it.
+    #[must_use]
+    pub fn has(&self, task: TaskId) -> bool {
+        self.places.contains_key(&task) || self.wanted.contains_key(&task)
+    }
+
+    /// What lay on disk of a task is removed.
+    pub fn forget(&mut self, task: TaskId) {
+        self.holdings.lies(task, 0);
+    }
+
     /// What the process has of states, if that has changed since it was asked last.
     pub fn news(&mut self) -> Option<Held> {
         self.holdings.news()

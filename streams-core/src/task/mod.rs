@@ -3,7 +3,6 @@
 pub mod commit_metadata;
 mod queues;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use indexmap::IndexMap;
 use self::commit_metadata::CommitMetadata;
 use self::queues::PartitionQueues;
 pub use self::queues::TaskIdle;
-use crate::error::{Pushed, StoreError, TaskError, panic_text};
+use crate::error::{Pushed, StoreError, TaskError, catch_panic};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
 use crate::outbox::SharedOutbox;
@@ -321,6 +320,12 @@ impl Task {
         self.queues.buffered(slot)
     }
 
+    /// Bytes of an input partition that are queued while another has nothing; 0 while none waits.
+    #[must_use]
+    pub fn waiting_bytes(&self, slot: usize) -> usize {
+        self.queues.waiting_bytes(slot)
+    }
+
     /// All of an input partition up to this offset was given out; the last of it may have been no
     /// record.
     pub fn reached_end(&mut self, slot: usize, offset: i64) {
@@ -590,18 +595,15 @@ fn stores_to_open(
 /// Links the processors; their suppliers are user code.
 fn link(task: LinkTask<'_>) -> Result<LinkedGraph, TaskStartError> {
     let id = task.context.task();
-    let linked = catch_unwind(AssertUnwindSafe(|| task.topology.link(task)))
-        .map_err(|panic| TaskStartError::Panic { task: id, message: panic_text(&*panic) })?;
+    let linked = catch_panic(|| task.topology.link(task));
+    let linked = linked.map_err(|message| TaskStartError::Panic { task: id, message })?;
     linked.map_err(|source| TaskStartError::Link { task: id, source })
 }
 
 /// Runs user code: a panic becomes an error with its place.
 fn guard(context: &TaskContext, run: impl FnOnce() -> Pushed) -> Pushed {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        Err(Box::new(TaskError::Panic {
-            node: context.take_panicked(),
-            origin: context.origin(),
-            message: panic_text(&*panic),
-        }))
+    catch_panic(run).unwrap_or_else(|message| {
+        let (node, origin) = (context.take_panicked(), context.origin());
+        Err(Box::new(TaskError::Panic { node, origin, message }))
     })
 }

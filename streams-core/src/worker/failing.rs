@@ -304,6 +304,7 @@ impl ActiveTask {
         self.keep_inputs();
         self.stop_reading(plane);
         self.task.rewind();
+        self.marks.forget_inputs();
         self.failed_deliveries.clear();
         self.phase = Phase::Stopped(Stopped { begin, resume: Resume::OnDemand });
     }

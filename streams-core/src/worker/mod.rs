@@ -15,7 +15,6 @@ mod starting;
 mod whereabouts;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub use self::message::{
 pub use self::retry::RetryPolicy;
 pub use self::whereabouts::{Place, Whereabouts};
 use crate::config::DefaultTimestampExtractor;
-use crate::error::{Origin, ProduceError, TaskError, panic_text};
+use crate::error::{Origin, ProduceError, TaskError, catch_panic};
 use crate::handler::{ErrorHandler, Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
 use crate::names::{ApplicationId, TaskId};
@@ -83,6 +82,9 @@ impl std::fmt::Debug for WorkerSettings {
 
 /// Records that one task processes before the next has its turn.
 const SLICE_RECORDS: usize = 256;
+/// Bytes of one partition that a task takes in while it waits for another: records may be large, and
+/// what a task holds is beside the client's own bound.
+const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// The tasks of one thread.
 pub struct Worker {
@@ -106,7 +108,19 @@ pub struct Worker {
     stores_rebuilt: u64,
     dropped: DropCounts,
     place: Arc<Whereabouts>,
+    pace: Pace,
     life: Life,
+}
+
+/// Whether records are processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// They are.
+    #[default]
+    Going,
+    /// Nothing is processed, punctuated or restored: Kafka's pause (KIP-834). What was done before is
+    /// still committed.
+    Paused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +157,7 @@ impl Worker {
             stores_rebuilt: 0,
             dropped: DropCounts::default(),
             place: Arc::default(),
+            pace: Pace::Going,
             life: Life::Working,
         }
     }
@@ -150,6 +165,11 @@ impl Worker {
     /// Says from now on where the worker is. Call it before the worker has tasks.
     pub fn watch(&mut self, place: &Arc<Whereabouts>) {
         self.place = Arc::clone(place);
+    }
+
+    /// Lets the worker pause, or go on.
+    pub const fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// Tells the worker something.
@@ -206,9 +226,12 @@ impl Worker {
         }
         self.take_deliveries(now);
         let waits = self.restart_due(now);
-        let result = self.step_restorations(now, &mut report);
-        self.settle(result, now);
-        if !waits && self.commits.in_flight.is_none() {
+        let is_going = self.pace == Pace::Going;
+        if is_going {
+            let result = self.step_restorations(now, &mut report);
+            self.settle(result, now);
+        }
+        if is_going && !waits && self.commits.in_flight.is_none() {
             let worked = self.work(now, &mut report);
             // The tasks behind the one that failed have not had their turn.
             report.is_busy |= worked.is_err();
@@ -216,8 +239,10 @@ impl Worker {
         }
         let result = self.step_commit(now, &mut report);
         self.settle(result, now);
-        let result = self.step_standbys(now, &mut report);
-        self.settle(result, now);
+        if is_going {
+            let result = self.step_standbys(now, &mut report);
+            self.settle(result, now);
+        }
         self.settle_states(now);
         report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report.dropped = self.dropped();
@@ -232,7 +257,8 @@ impl Worker {
             // Until it is over, punctuations wait too.
             return commit;
         }
-        let punctuations = self.running().filter_map(Task::next_wall_clock_punctuation);
+        let going = self.running().filter(|_| self.pace == Pace::Going);
+        let punctuations = going.filter_map(Task::next_wall_clock_punctuation);
         punctuations.chain(commit).chain(self.next_restart()).min()
     }
 
@@ -382,10 +408,8 @@ impl Worker {
 
 /// Asks the production handler, which is user code.
 fn judge(handler: &dyn ErrorHandler, error: &TaskError) -> Result<Verdict, Box<TaskError>> {
-    catch_unwind(AssertUnwindSafe(|| handler.verdict(error))).map_err(|panic| {
-        let message = panic_text(&*panic);
-        Box::new(TaskError::Panic { node: None, origin: Origin(None), message })
-    })
+    catch_panic(|| handler.verdict(error))
+        .map_err(|message| Box::new(TaskError::Panic { node: None, origin: Origin(None), message }))
 }
 
 /// Fetches for an input of a task until it gives records or has nothing more: it wakes the worker
@@ -401,6 +425,9 @@ fn fill(
         return Ok(());
     };
     let input = *input;
+    if buffered > 0 && active.task.waiting_bytes(slot) > WAITING_BYTES_MAX {
+        return Ok(());
+    }
     loop {
         match plane.fetch(input, room - buffered) {
             Fetched::Nothing => break,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
 use streams_core::topology::Topology;
+use streams_core::worker::Pace;
 use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
@@ -120,6 +121,41 @@ impl KafkaStreams {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()
+    }
+
+    /// Processes, punctuates and restores nothing from now on, within about 100 ms, until
+    /// [`resume`](Self::resume): Kafka's `pause` (KIP-834). The process stays in the group with its
+    /// tasks, and what was done before is still committed. May be called before
+    /// [`start`](Self::start). The others of the application go on.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").to("out");
+    /// let config = StreamsConfig::builder().application_id("copy");
+    /// let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(builder.build()?, config);
+    /// streams.pause();
+    /// assert!(streams.is_paused());
+    /// streams.resume();
+    /// assert!(!streams.is_paused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self) {
+        self.shared.set_pace(Pace::Paused);
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.shared.set_pace(Pace::Going);
+    }
+
+    /// Whether it was paused and not resumed since.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.pace() == Pace::Paused
     }
 
     /// Waits until it is in this state.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use streams_core::error::panic_text;
+use streams_core::error::catch_panic;
 use streams_core::names::TopicPartition;
 use streams_core::time::Timestamp;
-use streams_core::worker::{RestoreProgress, TurnReport, Worker};
+use streams_core::worker::{Pace, RestoreProgress, TurnReport, Worker};
 
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
@@ -52,6 +51,7 @@ struct Inner {
     /// When the last `close` stops waiting for workers.
     close_by: Option<Instant>,
     ending: Ending,
+    pace: Pace,
 }
 
 /// How the workers ended.
@@ -80,6 +80,7 @@ impl Shared {
             restoring: BTreeMap::new(),
             close_by: None,
             ending: Ending::InOrder,
+            pace: Pace::Going,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
     }
@@ -154,6 +155,14 @@ impl Shared {
         self.lock().close_by
     }
 
+    pub(crate) fn set_pace(&self, pace: Pace) {
+        self.lock().pace = pace;
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.lock().pace
+    }
+
     /// Workers were dropped.
     pub(crate) fn abandoned(&self) {
         self.lock().ending = Ending::Abandoned;
@@ -208,8 +217,7 @@ impl Shared {
 
 /// Runs code of the user's that has no say in what goes on: a panic of it is told, and no more.
 fn guard<T>(what: &str, run: impl FnOnce() -> T) -> Option<T> {
-    let ran = catch_unwind(AssertUnwindSafe(run));
-    ran.map_err(|panic| tracing::error!(message = panic_text(&*panic), "{what} panicked")).ok()
+    catch_panic(run).map_err(|message| tracing::error!(message, "{what} panicked")).ok()
 }
 
 /// Whether all tasks of the process run.

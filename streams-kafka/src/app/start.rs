@@ -1,13 +1,12 @@
 //! Starting the threads of an application.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
-use streams_core::error::panic_text;
+use streams_core::error::catch_panic;
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
@@ -85,6 +84,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         backend,
         offset_reset: config.membership().offset_reset,
         purge_interval: config.internal_topics().repartition_purge_interval,
+        cleanup_delay: config.state().cleanup_delay,
     };
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, Arc::clone(shared))?;
@@ -100,8 +100,8 @@ fn start_group(
 ) -> Result<JoinHandle<()>, StreamsError> {
     let name = format!("{}-group", config.application_id());
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        let ran = catch_unwind(AssertUnwindSafe(|| group::run(group, channel)));
-        let ran = ran.unwrap_or_else(|panic| Err(StreamsError::Panicked(panic_text(&*panic))));
+        let ran = catch_panic(|| group::run(group, channel));
+        let ran = ran.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
         if let Err(error) = ran {
             shared.fail(error);
         }

@@ -8,7 +8,7 @@ use streams_core::names::TaskId;
 use super::{Group, Life};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::error::StreamsError;
-use crate::worker_thread;
+use crate::worker_thread::{self, WorkerHandle};
 
 /// How long the tasks that have not failed may take to commit and close.
 const FAILED_CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ impl Group {
                 let by = self.now().after(FAILED_CLOSE_MAX);
                 self.begin_close(Some(by));
             }
-            Life::Closing if may_speak => {}
+            Life::Closing if may_speak => self.leave_if_done(),
             _ => self.abandon(),
         }
         if !may_speak {
@@ -128,7 +128,7 @@ impl Group {
         self.losses += 1;
         self.token = None;
         self.commits.clear();
-        self.parts.workers.clear();
+        self.parts.workers.iter_mut().for_each(WorkerHandle::dismiss);
         self.leave();
     }
 

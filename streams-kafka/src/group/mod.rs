@@ -4,6 +4,7 @@
 //! DIFFERENCE(one-member): the process is one member; in Kafka each stream thread is one.
 
 mod assignment;
+mod cleanup;
 mod commits;
 mod complaints;
 mod connection;
@@ -32,10 +33,11 @@ use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use self::cleanup::Cleanup;
 use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use self::purge::Purge;
-use crate::app::shared::{Running, Shared};
+use crate::app::shared::{Ending, Running, Shared};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
@@ -48,6 +50,10 @@ pub(crate) const INPUTS_MAX: usize = 4096;
 /// How long missing topics and absent brokers are waited for before the application gives up.
 const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
 const TOPICS_RETRY: Duration = Duration::from_secs(1);
+/// How long workers may take to end that have closed their tasks.
+const WORKERS_END_MAX: Duration = Duration::from_secs(30);
+/// How long those may take that were dropped.
+const DROPPED_WORKERS_END_MAX: Duration = Duration::from_secs(2);
 /// How often it is kept on disk, for the next start, how far states are.
 const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -107,6 +113,8 @@ pub(crate) struct GroupParts {
     pub(crate) process: [u8; 16],
     pub(crate) offset_reset: OffsetReset,
     pub(crate) purge_interval: Duration,
+    /// How long the state of a task that has gone is kept.
+    pub(crate) cleanup_delay: Duration,
 }
 
 /// Whether the process is in the group to stay.
@@ -141,6 +149,7 @@ pub(crate) struct Group {
     keep_states_at: Option<Moment>,
     commits: BTreeMap<CallId, commits::Commit>,
     purge: Purge,
+    cleanup: Cleanup,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
@@ -179,9 +188,15 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let (inputs, receiver) = channel;
+    let shared = Arc::clone(&parts.shared);
     let workers = runtime.block_on(Group::new(parts, inputs).run(receiver));
     runtime.shutdown_timeout(Duration::from_secs(1));
-    workers.into_iter().for_each(WorkerHandle::join);
+    let patience = match shared.ending() {
+        Ending::InOrder => WORKERS_END_MAX,
+        Ending::Abandoned => DROPPED_WORKERS_END_MAX,
+    };
+    let until = clock::monotonic() + patience;
+    workers.into_iter().for_each(|worker| worker.join(until));
     Ok(())
 }
 
@@ -205,6 +220,7 @@ impl Group {
             keep_states_at: None,
             commits: BTreeMap::new(),
             purge: Purge::new(repartition_topics(&parts), parts.purge_interval),
+            cleanup: Cleanup::new(parts.cleanup_delay),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
@@ -249,6 +265,7 @@ impl Group {
             }
             self.retry_if_due();
             self.purge_if_due();
+            self.clean_up_if_due();
             self.tell_states();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();

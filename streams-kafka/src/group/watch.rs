@@ -2,6 +2,8 @@
 //!
 //! Heartbeats do not depend on workers, so that the group would never know. A process whose worker
 //! is late commits what the others have, leaves the group, and joins again when the worker is back.
+//!
+//! DIFFERENCE(late-worker): in Kafka the late thread leaves alone, being a member of its own.
 
 use std::time::Duration;
 
@@ -17,11 +19,13 @@ const PARTING_MAX: Duration = Duration::from_secs(10);
 impl Group {
     /// Looks after the workers; to be called about once a second.
     pub(super) fn watch_workers(&mut self) -> Result<(), StreamsError> {
-        if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::has_missed) {
-            return Err(StreamsError::WorkerStuck(stuck + 1));
-        }
         match self.life {
-            Life::Member => self.part_if_late(),
+            Life::Member => {
+                if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::has_missed) {
+                    return Err(StreamsError::WorkerStuck(stuck + 1));
+                }
+                self.part_if_late();
+            }
             Life::Parting(until) => {
                 if self.roster.progress() == Progress::AllRun || until <= self.now() {
                     self.go_out();

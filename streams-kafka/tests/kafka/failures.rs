@@ -178,3 +178,27 @@ fn a_listener_that_panics_is_heard_no_more_than_that() {
     assert!(called.load(Ordering::Relaxed));
     streams.close(SOON).unwrap();
 }
+
+#[test]
+fn the_state_of_tasks_that_have_gone_is_removed_and_no_other() {
+    let place = Place::new("cleanup", 4);
+    let config = |state: &str| place.config(&place.state(state)).set("state.cleanup.delay.ms", 500);
+    let [one, other] = ["one", "other"]
+        .map(|state| KafkaStreams::new(place.tally(), config(state).build().unwrap()));
+    one.start().unwrap();
+    place.cluster.write(&place.input, &fold::numbered(8, 40, 4));
+    place.await_output(40);
+    let tasks = || {
+        let entries = std::fs::read_dir(place.state("one").join(&place.application)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("0_")).count()
+    };
+    assert_eq!(tasks(), 4);
+    other.start().unwrap();
+    await_state(&other, State::Running);
+    holds_within("those that moved are gone", SOON, || tasks() == 2);
+    place.cluster.write(&place.input, &fold::numbered(8, 40, 4));
+    place.await_output(80);
+    one.close(SOON).unwrap();
+    other.close(SOON).unwrap();
+}

@@ -1,53 +1,35 @@
 //! Tasks that fail in a worker: each alone, while the others go on.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::config::DefaultTimestampExtractor;
-use streams_core::error::{ProcessorError, ProduceError, StoreError, TaskError};
+use streams_core::error::{ProcessorError, ProduceError, TaskError};
 use streams_core::handler::{Handlers, LogAndSkip};
-use streams_core::names::{ApplicationId, StoreName, TaskId, TopicPartition};
-use streams_core::outbox::SharedOutbox;
-use streams_core::plane::{DataPlane, Delivery, Fetched, InputId, ReadFor, StartAt};
+use streams_core::names::{ApplicationId, TaskId, TopicPartition};
+use streams_core::plane::StartAt;
 use streams_core::processor::{ConnectedStores, Context, EmitIntervals, LinkError, Processor};
-use streams_core::record::{RawRecord, Record};
-use streams_core::store::{OpenStores, StateBackend, TaskStores};
+use streams_core::record::Record;
 use streams_core::task::TaskIdle;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, TaskInput, TaskToStart, Worker,
-    WorkerError, WorkerSettings,
+    Action, Command, CommitFailure, CommitPolicy, Pace, RetryPolicy, TaskInput, TaskToStart,
+    Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
 use streams_test::{KafkaModel, ModelPlane};
 
+use super::faulty::{Backend, Brokers, Fuses, Plane, blows};
 use super::support;
 
-/// What tests set, and user code obeys.
-#[derive(Default)]
-struct Fuses {
-    /// How many more times the value `panic` panics.
-    panics: AtomicU32,
-    /// Processors made.
-    made: AtomicU32,
-    /// How many more commits of the stores find the store `counts` damaged.
-    damaged: AtomicU32,
-}
-
-fn blows(fuse: &AtomicU32) -> bool {
-    fuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
-}
-
-/// Counts keys, and in itself what it saw since it was made.
+/// Counts keys; panics as its fuses say.
 struct Count {
     store: KeyValueStore<String, i64>,
     fuses: Arc<Fuses>,
@@ -81,97 +63,6 @@ fn topology(fuses: &Arc<Fuses>) -> Topology {
     builder.store(streams_state::Stores::key_value::<String, i64>("counts").build(), [count.id()]);
     builder.sink("sink", &[count], support::sink("out"));
     builder.build().unwrap()
-}
-
-/// Stores that find themselves damaged when a test says so.
-struct Damageable {
-    stores: Box<dyn TaskStores>,
-    fuses: Arc<Fuses>,
-}
-
-struct Backend(MemoryBackend, Arc<Fuses>);
-
-impl StateBackend for Backend {
-    fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
-        let (stores, fuses) = (self.0.open(request)?, Arc::clone(&self.1));
-        Ok(Box::new(Damageable { stores, fuses }))
-    }
-}
-
-impl TaskStores for Damageable {
-    fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
-        self.stores.handle(store)
-    }
-    fn position(&self, store: usize) -> Option<i64> {
-        self.stores.position(store)
-    }
-    fn restore(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
-        self.stores.restore(store, record)
-    }
-    fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
-        self.stores.restored_up_to(store, next_offset)
-    }
-    fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
-        self.stores.wipe(store)
-    }
-    fn staged_bytes(&self) -> usize {
-        self.stores.staged_bytes()
-    }
-    fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError> {
-        if blows(&self.fuses.damaged) {
-            let (store, detail) = ("counts".into(), "a bit has flipped".to_owned());
-            return Err(StoreError::Corrupted { store, detail });
-        }
-        self.stores.commit(positions)
-    }
-    fn commit_unlogged(&mut self) -> Result<(), StoreError> {
-        self.stores.commit_unlogged()
-    }
-    fn flush_caches(&mut self) -> Result<(), StoreError> {
-        self.stores.flush_caches()
-    }
-    fn discard(&mut self) {
-        self.stores.discard();
-    }
-}
-
-/// What becomes of records on their way.
-#[derive(Default)]
-struct Brokers {
-    /// How many more deliveries come back undelivered, with this error.
-    lost: Cell<u32>,
-    error: RefCell<Option<ProduceError>>,
-}
-
-/// The model, with brokers that may be away.
-struct Plane(ModelPlane, Rc<Brokers>);
-
-impl DataPlane for Plane {
-    fn outbox(&self) -> SharedOutbox {
-        self.0.outbox()
-    }
-    fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
-        self.0.open(partition, start, purpose)
-    }
-    fn close(&mut self, input: InputId) {
-        self.0.close(input);
-    }
-    fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
-        self.0.fetch(input, max)
-    }
-    fn lag(&mut self, input: InputId) -> Option<i64> {
-        self.0.lag(input)
-    }
-    fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
-        let brokers = &self.1;
-        self.0.deliveries(&mut |delivery| {
-            let lost = brokers.lost.get();
-            let error = brokers.error.borrow().clone().filter(|_| lost > 0);
-            brokers.lost.set(lost.saturating_sub(1));
-            let outcome = error.map_or_else(|| delivery.outcome.clone(), Err);
-            each(Delivery { outcome, ..delivery });
-        })
-    }
 }
 
 /// One worker with a task for each of two partitions.
@@ -516,6 +407,54 @@ fn what_is_staged_while_a_commit_has_to_wait_is_bounded() {
     bench.wait(10_000);
     bench.tell(Command::CommitNow);
     assert_eq!(bench.committed(0), Some(1_000));
+}
+
+#[test]
+fn what_is_paused_does_nothing_and_commits_what_was_done() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.worker.set_pace(Pace::Paused);
+    bench.send(0, "a", "x");
+    bench.wait(100);
+    bench.tell(Command::CommitNow);
+    assert_eq!((bench.count(FIRST, "a"), bench.committed(0)), (Some(1), Some(1)));
+    bench.worker.set_pace(Pace::Going);
+    bench.settle();
+    assert_eq!(bench.count(FIRST, "a"), Some(2));
+}
+
+#[test]
+fn what_waits_for_another_partition_is_bounded_in_bytes() {
+    let mut bench = Bench::with(|settings| {
+        settings.topology = support::two_inputs();
+        settings.buffered_records = 1_000;
+        settings.idle = TaskIdle::UpTo(Duration::from_hours(1));
+    });
+    let inputs = ["left", "right"].map(|topic| {
+        bench.kafka.create_topic(topic, 3, BTreeMap::new()).unwrap();
+        let partition = TopicPartition::new(topic, 2);
+        let start = StartAt::Offset(0);
+        let (committed, reset) = (CommitMetadata::default(), OffsetReset::Earliest);
+        TaskInput { partition, start, committed, reset }
+    });
+    let task = TaskId::new(0, 2);
+    let to_start = TaskToStart {
+        task,
+        inputs: inputs.into(),
+        changelog_ends: BTreeMap::new(),
+        changelogs: BTreeMap::new(),
+    };
+    bench.tell(Command::Start(vec![to_start]));
+    for _ in 0..100 {
+        let value = Some(Bytes::from(vec![b'x'; 1 << 20]));
+        let record = NewRecord { value, timestamp: Some(bench.now), ..NewRecord::default() };
+        let record = NewRecord { key: Some(Bytes::from_static(b"k")), ..record };
+        bench.kafka.append(&TopicPartition::new("left", 2), record).unwrap();
+        bench.wait(50);
+    }
+    let waiting = bench.worker.task(task).unwrap().waiting_bytes(0);
+    assert!((4 << 20..7 << 20).contains(&waiting), "{waiting}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod support;
 
 mod disks;
 mod faults;
+mod faulty;
 mod group;
 mod standbys;
 
