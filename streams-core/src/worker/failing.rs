@@ -78,9 +78,11 @@ impl Worker {
     pub(super) fn settle(&mut self, result: Result<(), WorkerError>, now: Timestamp) {
         let Err(error) = result else { return };
         let Some(task) = error.task() else { return };
-        let Some(number) = self.order.get(&task).copied() else { return };
-        let Some(error) = self.stop(number, error, now) else { return };
-        self.actions.push_back(Action::Failed { tasks: vec![task], error });
+        let error = match self.order.get(&task).copied() {
+            Some(number) => self.stop(number, error, now),
+            None => Some(error),
+        };
+        self.actions.extend(error.map(|error| Action::Failed { tasks: vec![task], error }));
     }
 
     /// Stops tasks that failed together.

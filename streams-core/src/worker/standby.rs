@@ -50,7 +50,8 @@ impl Worker {
         if !wanted.eq(active.task.partitions()) {
             // The topics have other partitions by now: the task is another one.
             self.lose(&[to_start.task]);
-            return self.open_task(to_start, Begin::Active, now);
+            self.open_or_fail((to_start, Begin::Active), now);
+            return Ok(());
         }
         active.afterwards = Afterwards::Stay;
         active.settle_standby();
