@@ -15,8 +15,8 @@ use crate::layer::changelog::{LoggedHeaders, RowFormat};
 use crate::layer::{Layers, Retention};
 use crate::row_key::RowKeys;
 use crate::view::{
-    Codec, KeyValueStore, SessionStore, Timestamped, TimestampedKeyValueStore, TimestampedSerde,
-    TimestampedWindowStore, WindowStore, WindowedCodec,
+    Codec, KeyValueStore, ListStore, SessionStore, Timestamped, TimestampedKeyValueStore,
+    TimestampedSerde, TimestampedWindowStore, WindowStore, WindowedCodec,
 };
 
 /// Declares stores. Answers to Kafka's `Stores`.
@@ -96,7 +96,8 @@ impl Stores {
     ) -> StoreBuilder<WindowStore<K, V>> {
         let retention = retention.max(size);
         let kind = StoreKind::Window(segments(retention));
-        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+        let views = window_views(size, key, value);
+        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
     }
 
     /// A store of keys, windows of a size, and values with timestamps, with the default serdes of
@@ -121,7 +122,8 @@ impl Stores {
         let retention = retention.max(size);
         let kind = StoreKind::TimestampedWindow(segments(retention));
         let value: SharedSerde<Timestamped<V>> = Arc::new(TimestampedSerde::new(value));
-        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+        let views = window_views(size, key, value);
+        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
     }
 
     /// A store of keys, sessions and values, with the default serdes of their types. Sessions are
@@ -149,6 +151,21 @@ impl Stores {
         };
         let kind = StoreKind::Session(segments(retention));
         StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(retention)
+    }
+}
+
+impl<K: 'static, V: 'static> ListStore<K, V> {
+    /// Declares such a store, with these serdes.
+    pub fn declare(
+        name: impl Into<StoreName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<Self> {
+        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(Self::new(codec))
+        };
+        StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
     }
 }
 
@@ -186,6 +203,14 @@ pub(crate) enum Medium {
     Memory,
 }
 
+/// What a second row of a key and window does to the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duplicates {
+    Replace,
+    /// Both are kept, in the order in which they were written.
+    Keep,
+}
+
 /// Whether a store has a record cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caching {
@@ -204,6 +229,8 @@ pub(crate) struct Factory {
     caching: Caching,
     logging: Logging,
     retention: Option<Duration>,
+    window_size: Option<Duration>,
+    duplicates: Duplicates,
     headers: LoggedHeaders,
     make: Arc<MakeHandle>,
 }
@@ -217,6 +244,8 @@ impl std::fmt::Debug for Factory {
             .field("caching", &self.caching)
             .field("logging", &self.logging)
             .field("retention", &self.retention)
+            .field("window_size", &self.window_size)
+            .field("duplicates", &self.duplicates)
             .finish_non_exhaustive()
     }
 }
@@ -239,6 +268,10 @@ impl Factory {
     pub(crate) fn retention_layer(&self) -> Option<Retention> {
         let keys = RowKeys::of(self.kind)?;
         Some(Retention::new(keys, millis(self.retention?), self.medium))
+    }
+
+    pub(crate) const fn duplicates(&self) -> Duplicates {
+        self.duplicates
     }
 
     pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
@@ -308,14 +341,28 @@ impl<S> StoreBuilder<S> {
     fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
         let (medium, caching) = (Medium::Disk, Caching::Off);
         let logging = Logging::On(BTreeMap::new());
-        let headers = LoggedHeaders::None;
-        let retention = None;
-        let factory = Factory { name, kind, medium, caching, logging, retention, headers, make };
+        let factory = Factory {
+            name,
+            kind,
+            medium,
+            caching,
+            logging,
+            retention: None,
+            window_size: None,
+            duplicates: Duplicates::Replace,
+            headers: LoggedHeaders::None,
+            make,
+        };
         Self { factory, view: PhantomData }
     }
 
     fn keeping(mut self, retention: Duration) -> Self {
         self.factory.retention = Some(retention);
+        self
+    }
+
+    fn of_size(mut self, size: Duration) -> Self {
+        self.factory.window_size = Some(size);
         self
     }
 
@@ -376,7 +423,11 @@ impl<S> StoreBuilder<S> {
 
     /// The declaration, for a topology.
     #[must_use]
-    pub fn build(self) -> Arc<dyn StoreSpec> {
+    pub fn build(mut self) -> Arc<dyn StoreSpec> {
+        if self.factory.duplicates == Duplicates::Keep {
+            // A cache would know one row of each key and window.
+            self.factory.caching = Caching::Off;
+        }
         // An index would not know what only the cache has.
         let this = match (self.factory.caching, RowKeys::of(self.factory.kind)) {
             (Caching::On, Some(RowKeys { order: RowOrder::TimeFirstIndexed, .. })) => {
@@ -385,6 +436,62 @@ impl<S> StoreBuilder<S> {
             _ => self,
         };
         Arc::new(this.factory)
+    }
+}
+
+/// For operators that are given a store.
+impl<S> StoreBuilder<S> {
+    /// The store's name.
+    #[must_use]
+    pub const fn name(&self) -> &StoreName {
+        &self.factory.name
+    }
+
+    /// Whether its rows are kept in memory.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        self.factory.medium == Medium::Memory
+    }
+}
+
+impl<K, V> StoreBuilder<WindowStore<K, V>> {
+    /// Keeps all rows of a key and window, in the order in which they were written, where a store
+    /// otherwise keeps the last one: what joins of streams need. A row gets a number in its key;
+    /// the numbers start again with each opening of the store, as in Kafka. Such a store has no
+    /// record cache, and a deletion changes nothing in it, though it is written to the changelog.
+    /// Answers to Kafka's `retainDuplicates`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use streams_state::Stores;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, minute).retaining_duplicates();
+    /// assert!(clicks.retains_duplicates());
+    /// assert_eq!(clicks.window_size(), minute);
+    /// ```
+    #[must_use]
+    pub fn retaining_duplicates(mut self) -> Self {
+        self.factory.duplicates = Duplicates::Keep;
+        self
+    }
+
+    /// Whether all rows of a key and window are kept.
+    #[must_use]
+    pub fn retains_duplicates(&self) -> bool {
+        self.factory.duplicates == Duplicates::Keep
+    }
+
+    /// The size of the windows.
+    #[must_use]
+    pub fn window_size(&self) -> Duration {
+        self.factory.window_size.unwrap_or_default()
+    }
+
+    /// For how long a window is kept.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        self.factory.retention.unwrap_or_default()
     }
 }
 

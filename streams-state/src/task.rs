@@ -94,6 +94,7 @@ impl StoresOfTask {
                 cache,
                 changelog,
                 retention: factory.retention_layer(),
+                duplicates: factory.duplicates(),
                 staged: Staged::new(bytes, budget),
             }));
             layers.find_segments()?;

@@ -15,6 +15,7 @@ use streams_core::store::RowOrder;
 use super::cache::NodeHint;
 use super::changelog::Changelog;
 use super::{CacheLayer, Retention, Rows};
+use crate::builder::{Duplicates, Medium};
 use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::row_key::RowKeys;
 use crate::staging::{SlotHint, Staged, StagedError, Version};
@@ -27,6 +28,7 @@ pub(crate) struct LayerParts {
     pub(crate) changelog: Option<Changelog>,
     /// For a store that expires.
     pub(crate) retention: Option<Retention>,
+    pub(crate) duplicates: Duplicates,
     pub(crate) staged: Staged,
 }
 
@@ -49,6 +51,8 @@ pub(crate) struct Layers {
     parts: LayerParts,
     hasher: RandomState,
     buffer: Cell<Vec<u8>>,
+    /// The number of the row written last, in a store that keeps duplicates.
+    sequence: Cell<i32>,
 }
 
 impl std::fmt::Debug for Layers {
@@ -59,7 +63,12 @@ impl std::fmt::Debug for Layers {
 
 impl Layers {
     pub(crate) fn new(parts: LayerParts) -> Self {
-        Self { parts, hasher: RandomState::default(), buffer: Cell::default() }
+        Self {
+            parts,
+            hasher: RandomState::default(),
+            buffer: Cell::default(),
+            sequence: Cell::new(0),
+        }
     }
 
     pub(crate) const fn name(&self) -> &StoreName {
@@ -98,6 +107,19 @@ impl Layers {
                 StoreError::Io { store, action, source }
             }
         }
+    }
+
+    /// The number of the row written last; 0 in a store without duplicates.
+    pub(crate) fn last_sequence(&self) -> i64 {
+        self.sequence.get().into()
+    }
+
+    /// The number of the row to be written next; 0 in a store without duplicates.
+    pub(crate) fn next_sequence(&self) -> i64 {
+        if self.parts.duplicates == Duplicates::Keep {
+            self.sequence.set(self.sequence.get().wrapping_add(1) & i32::MAX);
+        }
+        self.last_sequence()
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
@@ -170,7 +192,13 @@ impl Layers {
         };
         let row = retention.keys.read_row(key);
         let mut buffer = self.buffer.take();
-        let staged = match row.filter(|row| retention.takes(*row)) {
+        // Among duplicates a deletion has nothing to delete. As in Kafka, a store in memory sees
+        // its time all the same.
+        let is_void = value.is_none() && self.parts.duplicates == Duplicates::Keep;
+        let staged = match row
+            .filter(|row| is_void && retention.medium() == Medium::Disk || retention.takes(*row))
+        {
+            Some(_) if is_void => Ok(()),
             None => {
                 context.drop_record(DropReason::Expired);
                 Ok(())
