@@ -1,6 +1,5 @@
 //! The store behind a table.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 use streams_core::store::{RowOrder, StoreSpec};
 use streams_state::{StoreBuilder, Stores, TimestampedWindowStore};
 
-use super::Named;
+use super::{Named, Placement};
 use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsOf};
 
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
@@ -24,9 +23,8 @@ pub struct Materialized<K, V> {
     pub(crate) index: StoreIndex,
     pub(crate) key: SharedSerde<K>,
     pub(crate) value: SharedSerde<V>,
-    medium: Medium,
+    placement: Placement,
     caching: Caching,
-    changelog: Changelog,
     retention: Option<Duration>,
 }
 
@@ -40,21 +38,9 @@ pub(crate) enum StoreIndex {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Medium {
-    Disk,
-    Memory,
-}
-
-#[derive(Debug, Clone, Copy)]
 enum Caching {
     On,
     Off,
-}
-
-#[derive(Debug, Clone)]
-enum Changelog {
-    Off,
-    On(BTreeMap<String, String>),
 }
 
 impl<K, V> Materialized<K, V> {
@@ -91,9 +77,8 @@ impl<K, V> Materialized<K, V> {
             index: StoreIndex::Extra,
             key,
             value,
-            medium: Medium::Disk,
+            placement: Placement::new(),
             caching: Caching::On,
-            changelog: Changelog::On(BTreeMap::new()),
             retention: None,
         }
     }
@@ -113,7 +98,7 @@ impl<K, V> Materialized<K, V> {
     /// The store is kept in memory, and rebuilt from its changelog after each start.
     #[must_use]
     pub fn in_memory(self) -> Self {
-        Self { medium: Medium::Memory, ..self }
+        Self { placement: self.placement.in_memory(), ..self }
     }
 
     /// Each update goes on at once, and is written to the changelog at once.
@@ -125,7 +110,7 @@ impl<K, V> Materialized<K, V> {
     /// No changelog: what the store holds is lost with its disk.
     #[must_use]
     pub fn without_changelog(self) -> Self {
-        Self { changelog: Changelog::Off, ..self }
+        Self { placement: self.placement.without_changelog(), ..self }
     }
 
     /// Settings of the changelog topic, over the defaults.
@@ -134,8 +119,7 @@ impl<K, V> Materialized<K, V> {
         self,
         settings: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { changelog: Changelog::On(settings.collect()), ..self }
+        Self { placement: self.placement.with_changelog_settings(settings), ..self }
     }
 
     /// How long windows and sessions are kept: a window from its start, a session from its end. Less
@@ -238,18 +222,11 @@ impl<K, V> Materialized<K, V> {
     }
 
     fn declared<S>(&self, store: StoreBuilder<S>, caching: Caching) -> Arc<dyn StoreSpec> {
-        let store = match self.medium {
-            Medium::Disk => store,
-            Medium::Memory => store.in_memory(),
-        };
         let store = match caching {
             Caching::On => store.cached(),
             Caching::Off => store,
         };
-        match &self.changelog {
-            Changelog::Off => store.without_changelog().build(),
-            Changelog::On(settings) => store.with_changelog_settings(settings.clone()).build(),
-        }
+        self.placement.place(store).build()
     }
 }
 
@@ -277,9 +254,8 @@ impl<K, V> Clone for Materialized<K, V> {
             index: self.index,
             key: Arc::clone(&self.key),
             value: Arc::clone(&self.value),
-            medium: self.medium,
+            placement: self.placement.clone(),
             caching: self.caching,
-            changelog: self.changelog.clone(),
             retention: self.retention,
         }
     }
@@ -290,9 +266,8 @@ impl<K, V> fmt::Debug for Materialized<K, V> {
         f.debug_struct("Materialized")
             .field("node", &self.node)
             .field("store", &self.store)
-            .field("medium", &self.medium)
+            .field("placement", &self.placement)
             .field("caching", &self.caching)
-            .field("changelog", &self.changelog)
             .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
