@@ -51,10 +51,10 @@ pub use streams_core::topology::{
 pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
     Branched, BranchedKStream, Branches, ClosingWindows, Consumed, Derived, DynamicProduced,
-    EmitStrategy, FixedWindows, GlobalKTable, Grouped, Joined, KGroupedStream, KGroupedTable,
-    KStream, KTable, Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows,
-    SlidingWindows, StreamsBuilder, TableJoined, TimeWindows, Topics, UnlimitedWindows, Window,
-    Windowed, WindowedKStream, Windowing,
+    EmitStrategy, FixedWindows, GlobalKTable, Grouped, JoinWindows, Joined, KGroupedStream,
+    KGroupedTable, KStream, KTable, Materialized, Named, OrNull, Printed, Produced, Repartitioned,
+    SessionWindows, SlidingWindows, StreamJoined, StreamsBuilder, TableJoined, TimeWindows, Topics,
+    UnlimitedWindows, Window, Windowed, WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
     KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError, TopicsError,

@@ -77,6 +77,18 @@ pub trait OrNull<N>: sealed::Nullable<N> {}
 impl<N: 'static> OrNull<N> for N {}
 impl<N: 'static> OrNull<N> for Option<N> {}
 
+/// The plain value, unless there is none. For what is more than one thing that may be null.
+#[inline]
+pub(crate) fn plain<N, T: OrNull<N>>(value: &T) -> Option<&N> {
+    value.as_plain()
+}
+
+/// As [`plain`], by value.
+#[inline]
+pub(crate) fn into_plain<N, T: OrNull<N>>(value: T) -> Option<N> {
+    value.into_plain()
+}
+
 /// The serde of what may be null, from that of the plain type.
 pub(crate) fn nullable_serde<T: OrNull<N>, N>(plain: SharedSerde<N>) -> SharedSerde<T> {
     T::serde(plain)

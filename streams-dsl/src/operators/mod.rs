@@ -29,6 +29,7 @@ pub(crate) mod table_source;
 pub(crate) mod to_stream;
 pub(crate) mod window_aggregate;
 mod window_close;
+pub(crate) mod window_join;
 mod window_output;
 
 use self::place::Place;

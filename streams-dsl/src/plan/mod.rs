@@ -24,8 +24,8 @@ pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
     Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
-    NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, Sinking, StreamSource,
-    TableChannel, TableJoin, TableRepartition, TableSource,
+    NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, SelfJoin, Sinking, StreamJoin,
+    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource,
 };
 pub(crate) use self::table::{
     ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
@@ -189,6 +189,9 @@ impl Plan {
         }
         if optimizations.contains(&Optimization::MergeRepartitionTopics) {
             optimize::merge_repartition_topics(&mut self);
+        }
+        if optimizations.contains(&Optimization::SingleStoreSelfJoin) {
+            optimize::single_store_self_join(&mut self);
         }
         optimize::drop_null_keys(&mut self);
         let mut topology = lower::lower(self);

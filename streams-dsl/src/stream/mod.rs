@@ -4,6 +4,8 @@ mod global_joins;
 mod joins;
 mod keys;
 mod maps;
+mod window_join_nodes;
+mod window_joins;
 
 use std::any::TypeId;
 use std::fmt;
