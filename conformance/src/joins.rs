@@ -1,7 +1,9 @@
 //! Joins of streams and tables with tables.
 
+use std::time::Duration;
+
 use millstream::serde::DefaultSerde;
-use millstream::{GlobalKTable, Joined, KTable, TableJoined};
+use millstream::{GlobalKTable, JoinWindows, Joined, KTable, StreamJoined, TableJoined};
 
 use crate::Failure;
 use crate::build::{Handle, Stream};
@@ -12,7 +14,7 @@ use crate::value::{Kind, Value};
 
 type Nullable = Option<Value>;
 
-/// A stream with a table.
+/// A stream with a stream or a table.
 pub(crate) fn of_stream<'b>(
     node: Node<'_>,
     on: Stream<'b>,
@@ -20,11 +22,53 @@ pub(crate) fn of_stream<'b>(
     other: Handle<'b>,
 ) -> Result<Handle<'b>, Failure> {
     match other {
+        Handle::Stream(other, of_other) => Ok(with_stream(node, (on, kind), (other, of_other))),
         Handle::Global(table) => Ok(with_global(node, on, table)),
         Handle::Table(table, _) => with_table(node, on, kind, table),
         Handle::Count(table) => with_table(node, on, kind, table),
         _ => node.unsupported(),
     }
+}
+
+fn windows(node: Node<'_>) -> JoinWindows {
+    let millis = |field| node.millis(field).unwrap_or_default();
+    let windows = JoinWindows::of_time_difference(millis("difference")).with_grace(millis("grace"));
+    let less = |field| node.0[field].as_i64().filter(|ms| *ms < 0).map(i64::unsigned_abs);
+    let windows = match (node.millis("before"), less("before").map(Duration::from_millis)) {
+        (Some(before), _) => windows.before(before),
+        (None, Some(later)) => windows.starting_after(later),
+        (None, None) => windows,
+    };
+    match (node.millis("after"), less("after").map(Duration::from_millis)) {
+        (Some(after), _) => windows.after(after),
+        (None, Some(earlier)) => windows.ending_before(earlier),
+        (None, None) => windows,
+    }
+}
+
+fn with_stream<'b>(
+    node: Node<'_>,
+    (on, kind): (Stream<'b>, Kind),
+    (other, of_other): (Stream<'b>, Kind),
+) -> Handle<'b> {
+    let (windows, joiner) = (windows(node), node.text("fn"));
+    let both = move |one: Option<&Value>, other: Option<&Value>| join(&joiner, one, other);
+    let key = String::serde();
+    let joined = StreamJoined::with_shared_serdes(key, kind.nullable(), of_other.nullable());
+    let joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    let joined = node.with("store", joined, |joined, name| joined.with_store_name(name));
+    let stream: Stream<'b> = match node.text("op").as_str() {
+        "join" => {
+            let both = move |one: &Value, other: &Value| both(Some(one), Some(other));
+            on.join_with(other, both, windows, joined).with_nullable_keys()
+        }
+        "left_join" => {
+            let both = move |one: &Value, other: Option<&Value>| both(Some(one), other);
+            on.left_join_with(other, both, windows, joined)
+        }
+        _ => on.outer_join_with(other, both, windows, joined),
+    };
+    Handle::Stream(stream, Kind::Text)
 }
 
 fn with_table<'b, W: CaseValue>(
