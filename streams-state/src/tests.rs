@@ -1,6 +1,7 @@
 //! Tests of whole stores, over both byte stores.
 
 mod corruption;
+mod duplicates;
 mod identity;
 mod model;
 mod stores;
