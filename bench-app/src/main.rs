@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use millstream::error::chain;
 use millstream::{
-    Json, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, Topic, Topology,
-    WaitError, serde,
+    JoinWindows, Json, KafkaStreams, Materialized, State, StreamJoined, StreamsBuilder,
+    StreamsConfig, Topic, Topology, WaitError, serde,
 };
 use serde_json::Value;
 
@@ -25,6 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The address of the topic that all workloads read.
 const INPUT: &str = "bench-in";
 const OUTPUT: &str = "bench-out";
+/// The other topic of a join of streams.
+const RIGHT_INPUT: &str = "bench-in2";
 
 fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
     let builder = StreamsBuilder::new();
@@ -55,6 +57,15 @@ fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
             .count_with(Materialized::named("counts"))
             .to_stream()
             .to(OUTPUT),
+        "stream-join" => {
+            let left = builder.stream::<String, Vec<u8>>(INPUT);
+            let right = builder.stream::<String, Vec<u8>>(RIGHT_INPUT);
+            let seconds = Duration::from_secs(5);
+            let windows = JoinWindows::of_time_difference(seconds).with_grace(seconds);
+            let joined = StreamJoined::new().with_store_name("j");
+            let value = |_: &Vec<u8>, other: &Vec<u8>| other.clone();
+            left.join_with(right, value, windows, joined).to(OUTPUT);
+        }
         other => return Err(format!("there is no workload \"{other}\" here yet").into()),
     }
     Ok(builder.build()?)
