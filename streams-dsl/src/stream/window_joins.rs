@@ -199,6 +199,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let at = Timestamp::from_millis;
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, i64>("orders").pipe_at("7", 30, at(1_000))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
     /// driver.input::<String, i64>("orders").pipe_at("8", 30, at(100_000))?;
     /// assert_eq!(driver.output::<String, i64>("paid").read_map()?["7"], 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -331,6 +332,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let at = Timestamp::from_millis;
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, i64>("theirs").pipe_at("7", 30, at(1_000))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
     /// driver.input::<String, i64>("ours").pipe_at("8", 20, at(100_000))?;
     /// driver.input::<String, i64>("theirs").pipe_at("8", 20, at(100_001))?;
     /// let differences = driver.output::<String, i64>("differences").read_values()?;

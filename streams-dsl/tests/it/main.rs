@@ -6,6 +6,7 @@ mod faults;
 mod joins;
 mod names;
 mod processors;
+mod stream_joins;
 mod streams;
 mod tables;
 mod windows;

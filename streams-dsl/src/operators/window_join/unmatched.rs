@@ -85,21 +85,18 @@ impl<K: 'static, V: 'static, W: 'static> Unmatched<K, V, W> {
         let interval = i64::try_from(task.emit_intervals().outer_joins.as_millis());
         self.times.next_look.set(now.saturating_add(interval.unwrap_or(i64::MAX)));
         self.times.least.set(i64::MAX);
-        let (entries, open) = (self.store.all(), Open::default());
-        Some(Expired { entries, open, given: None })
+        Some(Expired { entries: self.store.all(), open: [false; 2], given: None })
     }
 }
 
-#[derive(Debug, Default)]
-struct Open {
-    left: bool,
-    right: bool,
-}
+/// A key and the values of its records.
+type Entry<K, V, W> = (JoinKey<K>, Vec<LeftOrRight<V, W>>);
 
 /// The records whose windows have closed, the earliest first.
 pub(super) struct Expired<K, V, W> {
     entries: ListEntries<JoinKey<K>, LeftOrRight<V, W>>,
-    open: Open,
+    /// Whether an open window of the right and of the left side was met.
+    open: [bool; 2],
     /// The key whose records were given last, and are still in the store.
     given: Option<JoinKey<K>>,
 }
@@ -110,22 +107,23 @@ impl<K: 'static, V: 'static, W: 'static> Expired<K, V, W> {
     pub(super) fn next(
         &mut self,
         unmatched: &Unmatched<K, V, W>,
-    ) -> Result<Option<(JoinKey<K>, Vec<LeftOrRight<V, W>>)>, StoreError> {
+    ) -> Result<Option<Entry<K, V, W>>, StoreError> {
         while let Some(entry) = self.entries.next().transpose()? {
             let (key, values) = entry;
             // Kafka looks at each value of a list.
             for _ in &values {
                 unmatched.times.least.set(key.time);
-                if self.open.left && self.open.right {
+                if self.open == [true; 2] {
                     self.delete_given(unmatched)?;
                     return Ok(None);
                 }
                 if !unmatched.is_open(unmatched.after(key.which)) {
                     return Ok(Some((key, values)));
                 }
+                let [right, left] = &mut self.open;
                 match key.which {
-                    Which::Left => self.open.left = true,
-                    Which::Right => self.open.right = true,
+                    Which::Left => *left = true,
+                    Which::Right => *right = true,
                 }
             }
         }
