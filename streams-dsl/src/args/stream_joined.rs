@@ -18,10 +18,30 @@ use crate::window::JoinWindows;
 /// period. By default it is on disk and has a changelog topic; it never has a record cache.
 ///
 /// ```
-/// use streams_dsl::StreamJoined;
+/// # use std::time::Duration;
+/// # use streams_core::time::Timestamp;
+/// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+/// # use streams_state::Stores;
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let ours: KStream<'_, String, i64> = builder.stream("ours");
+/// let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+/// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+/// let recent = Stores::window::<String, i64>("recent", windows.size(), windows.retention());
+/// let joined = StreamJoined::new()
+///     .with_name("sum")
+///     .with_store_name("sum")
+///     .with_this_store(recent.retaining_duplicates().in_memory());
+/// ours.join_with(theirs, |one: &i64, other: &i64| one + other, windows, joined).to("sums");
 ///
-/// let joined = StreamJoined::<String, i64, i64>::named("payments").with_store_name("recent");
-/// assert!(format!("{joined:?}").contains("recent"));
+/// let topology = builder.build()?;
+/// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
+/// assert_eq!(stores, ["recent", "sum-other-join-store"]);
+/// let driver = TopologyTestDriver::new(&topology)?;
+/// driver.input::<String, i64>("ours").pipe_at("a", 1, Timestamp::from_millis(0))?;
+/// driver.input::<String, i64>("theirs").pipe_at("a", 2, Timestamp::from_millis(9))?;
+/// assert_eq!(driver.output::<String, i64>("sums").read_values()?, [3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct StreamJoined<K, V, W> {
     pub(crate) name: Option<NodeName>,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use streams_core::config::Optimization;
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropReason;
-use streams_core::names::ApplicationId;
+use streams_core::names::{ApplicationId, TopicName};
 use streams_core::processor::EmitIntervals;
 use streams_core::serde::DefaultSerde;
-use streams_core::topology::{TopicNames, Topology, TopologyErrors};
+use streams_core::topology::{PartitionCounts, TopicNames, Topology, TopologyErrors};
 use streams_dsl::{JoinWindows, StreamJoined, StreamsBuilder};
 use streams_state::{StoreBuilder, Stores, WindowStore};
 use streams_test::TopologyTestDriver;
@@ -221,6 +221,16 @@ fn a_window_that_ends_before_it_starts_is_found_when_the_topology_is_built() {
     let windows = within(10).starting_after(ms(11));
     let problem = build(Kind::Inner, windows, joined()).unwrap_err().to_string();
     assert!(problem.contains("from 11 ms to 10 ms"), "{problem}");
+}
+
+#[test]
+fn topics_of_different_partitions_are_not_joined() {
+    let topology = build(Kind::Left, within(1), joined()).unwrap();
+    let partitions = |topic: &TopicName| Some(if topic.as_str() == "in" { 2 } else { 3 });
+    let faults = PartitionCounts::derive(&topology, partitions).unwrap_err();
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    let text = fault.to_string();
+    assert!(text.contains("\"in\" 2, \"right\" 3; make one of them anew"), "{text}");
 }
 
 #[test]

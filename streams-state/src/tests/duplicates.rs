@@ -94,7 +94,7 @@ fn a_deletion_among_duplicates_moves_no_time_on_disk() {
     let directory = ScratchDirectory::new("void");
     for (backend, dropped) in [
         (Box::new(directory.backend()) as Box<dyn StateBackend>, 0),
-        (Box::new(MemoryBackend::new()), 1),
+        (Box::new(MemoryBackend::new()) as Box<dyn StateBackend>, 1),
     ] {
         let fixture = Fixture::new(vec![windows()], 0);
         let stores = fixture.open(&*backend);
