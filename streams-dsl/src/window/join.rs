@@ -15,7 +15,7 @@ use super::millis;
 /// use std::time::Duration;
 /// use streams_dsl::JoinWindows;
 ///
-/// let minutes = |count| Duration::from_secs(60 * count);
+/// let minutes = |count: u64| Duration::from_secs(60 * count);
 /// // A payment that comes with its order or up to an hour later, and up to 5 minutes late.
 /// let windows = JoinWindows::of_time_difference(minutes(60))
 ///     .before(Duration::ZERO)
