@@ -10,6 +10,7 @@ mod named;
 mod printed;
 mod produced;
 mod repartitioned;
+mod serdes;
 mod table_joined;
 mod topics;
 
@@ -25,6 +26,7 @@ pub use self::printed::Printed;
 pub(crate) use self::printed::{Line, Printer};
 pub use self::produced::{DynamicProduced, Produced};
 pub use self::repartitioned::Repartitioned;
+pub(crate) use self::serdes::Serdes;
 pub(crate) use self::table_joined::KeyPartitioner;
 pub use self::table_joined::TableJoined;
 pub use self::topics::Topics;

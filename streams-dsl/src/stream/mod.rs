@@ -20,7 +20,7 @@ use streams_core::processor::{
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{Topic, TopologyError};
 
-use crate::args::{DynamicProduced, Named, Printed, Produced};
+use crate::args::{DynamicProduced, Named, Printed, Produced, Serdes};
 use crate::branched::BranchedKStream;
 use crate::builder::StreamsBuilder;
 use crate::operators::{filter, for_each, pass_through, peek, print};
@@ -371,7 +371,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`to`](Self::to), with a name or a partitioner.
     pub fn to_with(self, topic: impl Into<Topic<K, V>>, produced: Produced<K, V>) {
         let topic = topic.into();
-        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        let Serdes { key, value } = Serdes::from(&topic);
         let destination = SinkDestination::Topic(topic.name().clone());
         let Produced { name, partitioner } = produced;
         self.sent(name, Sink { destination, key, value, partitioner });
@@ -407,7 +407,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         topic: impl Fn(&K, &V, &RecordContext) -> TopicName + Send + Sync + 'static,
         produced: DynamicProduced<K, V>,
     ) {
-        let DynamicProduced { produced: Produced { name, partitioner }, key, value } = produced;
+        let DynamicProduced { produced, serdes: Serdes { key, value } } = produced;
+        let Produced { name, partitioner } = produced;
         let destination = SinkDestination::Dynamic(Arc::new(topic));
         self.sent(name, Sink { destination, key, value, partitioner });
     }
