@@ -60,6 +60,8 @@ mod sealed {
     }
 }
 
+pub(crate) use self::sealed::Nullable;
+
 /// `N`, or `Option<N>` where null may come.
 ///
 /// Keyed operators take streams whose keys, and sometimes values, are either; they drop and count a
@@ -72,7 +74,7 @@ mod sealed {
     message = "`{Self}` is neither `{N}` nor `Option<{N}>`",
     label = "name the plain type here"
 )]
-pub trait OrNull<N>: sealed::Nullable<N> {}
+pub trait OrNull<N>: Nullable<N> {}
 
 impl<N: 'static> OrNull<N> for N {}
 impl<N: 'static> OrNull<N> for Option<N> {}
