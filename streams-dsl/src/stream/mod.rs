@@ -172,16 +172,31 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.filtered(None, move |key, value| predicate(key, value).map_err(Into::into))
     }
 
+    /// As [`try_filter`](Self::try_filter), with a name.
+    pub fn try_filter_with<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.filtered(Some(named.0), move |key, value| predicate(key, value).map_err(Into::into))
+    }
+
     /// As [`filter_not`](Self::filter_not), by a predicate that may fail; see
     /// [`try_filter`](Self::try_filter).
     pub fn try_filter_not<E: Into<ProcessorError>>(
         self,
         predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
     ) -> Self {
-        self.filtered(None, move |key, value| match predicate(key, value) {
-            Ok(holds) => Ok(!holds),
-            Err(error) => Err(error.into()),
-        })
+        self.try_filter(move |key, value| predicate(key, value).map(|holds| !holds))
+    }
+
+    /// As [`try_filter_not`](Self::try_filter_not), with a name.
+    pub fn try_filter_not_with<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.try_filter_with(move |key, value| predicate(key, value).map(|holds| !holds), named)
     }
 
     fn filtered(
@@ -231,6 +246,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
     ) {
         self.each_handed(None, move |key, value| f(key, value).map_err(Into::into));
+    }
+
+    /// As [`try_for_each`](Self::try_for_each), with a name.
+    pub fn try_for_each_with<E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
+        named: Named,
+    ) {
+        self.each_handed(Some(named.0), move |key, value| f(key, value).map_err(Into::into));
     }
 
     fn each_handed(

@@ -172,3 +172,37 @@ fn sessions_stay_as_they_were_before_a_record_that_fails() {
         "1=k@1 9=m@9 30=z@30",
     );
 }
+
+#[test]
+fn fallible_operators_take_names() {
+    let builder = StreamsBuilder::new();
+    let texts: KStream<'_, String, String> = builder.stream("in");
+    let number = |text: &str| text.parse::<i64>();
+    let named = Named::new;
+    texts.try_map_with(move |k, v| number(&v).map(|v| (k, v)), named("map")).to("out");
+    texts.try_map_values_with(move |v| number(&v), named("map-values")).to("out");
+    texts.try_flat_map_with(move |k, v| number(&v).map(|v| [(k, v)]), named("flat-map")).to("out");
+    let flat = move |v: String| number(&v).map(|v| [v]);
+    texts.try_flat_map_values_with(flat, named("flat-map-values")).to("out");
+    texts.try_select_key_with(move |_, v| number(v), named("select-key")).to("by-number");
+    texts.try_filter_with(move |_, v| number(v).map(|v| v > 1), named("filter")).to("texts");
+    texts.try_filter_not_with(move |_, v| number(v).map(|v| v > 1), named("not")).to("others");
+    texts.try_for_each_with(move |_, v| number(&v).map(|_| ()), named("each"));
+    let topology = builder.build().unwrap();
+    let described = topology.describe().to_string();
+    let names =
+        ["map", "map-values", "flat-map", "flat-map-values", "select-key", "filter", "not", "each"];
+    for name in names {
+        assert!(described.contains(&format!("Processor: {name} ")), "{name}: {described}");
+    }
+    let skip = Handlers { processing: Arc::new(LogAndSkip), ..Handlers::default() };
+    let driver = TopologyTestDriver::builder(&topology).handlers(skip).build().unwrap();
+    pipe(&driver, &["a 1 1", "a x 2", "a 3 3"]);
+    assert_eq!(driver.dropped().of(DropReason::ProcessingFailed), 8);
+    assert_eq!(written::<String>(&driver, "texts"), "a=3@3");
+    assert_eq!(written::<String>(&driver, "others"), "a=1@1");
+    assert_eq!(
+        written::<i64>(&driver, "out"),
+        ["a=1@1"; 4].join(" ") + " " + &["a=3@3"; 4].join(" ")
+    );
+}
