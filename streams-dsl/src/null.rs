@@ -2,7 +2,11 @@
 //!
 //! DIFFERENCE(nulls-in-types): in Kafka any key and value may be null, and nothing says where.
 
-use streams_core::serde::SharedSerde;
+use std::any::type_name;
+use std::sync::Arc;
+
+use streams_core::names::TopicName;
+use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 
 mod sealed {
     use std::sync::Arc;
@@ -82,4 +86,27 @@ impl<N: 'static> OrNull<N> for Option<N> {}
 /// The serde of what may be null, from that of the plain type.
 pub(crate) fn nullable_serde<T: OrNull<N>, N>(plain: SharedSerde<N>) -> SharedSerde<T> {
     T::serde(plain)
+}
+
+/// The serde of the plain type, from that of what may be null.
+pub(crate) fn plain_serde<N: Clone + 'static>(nullable: &SharedSerde<Option<N>>) -> SharedSerde<N> {
+    Arc::new(Plain(Arc::clone(nullable)))
+}
+
+struct Plain<N>(SharedSerde<Option<N>>);
+
+impl<N: Clone + 'static> Serde<N> for Plain<N> {
+    fn encode(
+        &self,
+        topic: &TopicName,
+        plain: &N,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
+        self.0.encode(topic, &Some(plain.clone()), out)
+    }
+
+    fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<N, SerdeError> {
+        let null = SerdeError::Null { expected: type_name::<N>() };
+        self.0.decode(topic, bytes)?.ok_or(null)
+    }
 }

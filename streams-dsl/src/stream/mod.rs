@@ -23,8 +23,11 @@ use streams_core::topology::{Topic, TopologyError};
 use crate::args::{DynamicProduced, Named, Printed, Produced, Serdes};
 use crate::branched::BranchedKStream;
 use crate::builder::StreamsBuilder;
-use crate::operators::{filter, for_each, pass_through, peek, print};
-use crate::plan::{Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processing, Sinking};
+use crate::null::plain_serde;
+use crate::operators::{filter, for_each, pass_through, peek, print, repartition};
+use crate::plan::{
+    Channel, Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processing, Sinking, Widening,
+};
 
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
@@ -99,11 +102,30 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// The same stream, seen as one whose keys may be null: what it takes to merge it with such a
     /// stream. Adds no node.
     pub fn with_nullable_keys(self) -> KStream<'b, Option<K>, V> {
-        KStream::new(self.builder, self.node)
+        self.widened(|channel| {
+            repartition::narrowed(channel, |serdes: &Serdes<Option<K>, V>| Serdes {
+                key: plain_serde(&serdes.key),
+                value: Arc::clone(&serdes.value),
+            })
+        })
     }
 
     /// The same stream, seen as one whose values may be null. Adds no node.
     pub fn with_nullable_values(self) -> KStream<'b, K, Option<V>> {
+        self.widened(|channel| {
+            repartition::narrowed(channel, |serdes: &Serdes<K, Option<V>>| Serdes {
+                key: Arc::clone(&serdes.key),
+                value: plain_serde(&serdes.value),
+            })
+        })
+    }
+
+    fn widened<K2: 'static, V2: 'static>(
+        self,
+        narrow: fn(&Channel) -> Option<Channel>,
+    ) -> KStream<'b, K2, V2> {
+        let (wider, narrower) = (TypeId::of::<(K2, V2)>(), TypeId::of::<(K, V)>());
+        self.builder.plan().widen(Widening { wider, narrower, narrow });
         KStream::new(self.builder, self.node)
     }
 
