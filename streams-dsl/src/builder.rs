@@ -15,7 +15,7 @@ use streams_core::store::StoreSpec;
 use streams_core::topology::{Topic, Topology, TopologyErrors};
 use streams_state::OldValues;
 
-use crate::args::{Consumed, Materialized, Topics};
+use crate::args::{Consumed, Materialized, Serdes, Topics};
 use crate::change::Change;
 use crate::global_table::GlobalKTable;
 use crate::operators::table_source;
@@ -80,7 +80,7 @@ impl StreamsBuilder {
         K: Clone + 'static,
         V: Clone + 'static,
     {
-        let Topics { names: topics, key, value } = topics.into();
+        let Topics { names: topics, serdes: Serdes { key, value } } = topics.into();
         // As in Kafka, a topic that is named twice is read once.
         let topics: IndexSet<TopicName> = topics.into_iter().collect();
         let topics = topics.into_iter().collect();

@@ -65,7 +65,7 @@ fn windows(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let key = &keys[next(&mut at)];
                 let count = counts.update(key, start, |old| {
-                    (Some(row(old.map_or(0, |old| old.value) + 1, start.millis())), ())
+                    Some((Some(row(old.map_or(0, |old| old.value) + 1, start.millis())), ()))
                 });
                 black_box(count)
             });

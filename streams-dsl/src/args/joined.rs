@@ -1,10 +1,12 @@
 //! How a stream is repartitioned before a join.
 
 use std::fmt;
-use std::sync::Arc;
 
 use streams_core::names::NodeName;
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+use streams_core::serde::DefaultSerde;
+
+use super::Serdes;
+use super::serdes::by_serdes;
 
 /// How the records of a stream are written to a repartition topic before a join with a table, where
 /// one is needed, and the name of the join. Answers to Kafka's `Joined`.
@@ -19,19 +21,12 @@ use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 /// ```
 pub struct Joined<K, V> {
     pub(crate) name: Option<NodeName>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
 }
 
 impl<K, V> Joined<K, V> {
-    /// The default serdes of the types, and a generated name.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        Self { name: None, serdes }
     }
 
     /// The default serdes, and this name.
@@ -43,17 +38,6 @@ impl<K, V> Joined<K, V> {
         Self::new().with_name(name)
     }
 
-    /// These serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// These serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        Self { name: None, key, value }
-    }
-
     /// The join's node has this name, and the repartition topic is
     /// `<application id>-<name>-repartition`.
     #[must_use]
@@ -62,15 +46,14 @@ impl<K, V> Joined<K, V> {
     }
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for Joined<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// The default serdes of the types, and a generated name.
+    Joined
 }
 
 impl<K, V> Clone for Joined<K, V> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), key: Arc::clone(&self.key), value: Arc::clone(&self.value) }
+        Self { name: self.name.clone(), serdes: self.serdes.clone() }
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streams_core::names::{NodeName, StoreName};
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
 use streams_state::{StoreBuilder, Stores, TimestampedWindowStore};
 
-use super::{Named, Placement};
+use super::serdes::by_serdes;
+use super::{Named, Placement, Serdes};
 use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsOf};
 
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
@@ -21,8 +22,7 @@ pub struct Materialized<K, V> {
     pub(crate) node: Option<NodeName>,
     pub(crate) store: Option<StoreName>,
     pub(crate) index: StoreIndex,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
     placement: Placement,
     caching: Caching,
     retention: Option<Duration>,
@@ -44,14 +44,16 @@ enum Caching {
 }
 
 impl<K, V> Materialized<K, V> {
-    /// A store without a name of its own, and the default serdes of its types.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        Self {
+            node: None,
+            store: None,
+            index: StoreIndex::Extra,
+            serdes,
+            placement: Placement::new(),
+            caching: Caching::On,
+            retention: None,
+        }
     }
 
     /// A store of this name, under which it can be queried, with the default serdes of its types.
@@ -61,26 +63,6 @@ impl<K, V> Materialized<K, V> {
         V: DefaultSerde,
     {
         Self::new().with_store_name(store)
-    }
-
-    /// A store with these serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// A store with these serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        Self {
-            node: None,
-            store: None,
-            index: StoreIndex::Extra,
-            key,
-            value,
-            placement: Placement::new(),
-            caching: Caching::On,
-            retention: None,
-        }
     }
 
     /// The store has this name.
@@ -136,7 +118,7 @@ impl<K, V> Materialized<K, V> {
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let Serdes { key, value } = self.serdes.clone();
         self.declared(Stores::timestamped_key_value_with(name, key, value), self.caching)
     }
 
@@ -183,7 +165,7 @@ impl<K, V> Materialized<K, V> {
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let Serdes { key, value } = self.serdes.clone();
         self.indexed(Stores::session_with(name, self.kept(windows), key, value), emit)
     }
 
@@ -196,7 +178,7 @@ impl<K, V> Materialized<K, V> {
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let Serdes { key, value } = self.serdes.clone();
         let sizes = (from_millis(windows.size_ms()), self.kept(windows));
         Stores::timestamped_window_with(name, sizes, key, value)
     }
@@ -234,10 +216,9 @@ fn from_millis(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for Materialized<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// A store without a name of its own, and the default serdes of its types.
+    Materialized
 }
 
 impl<K: DefaultSerde, V: DefaultSerde> From<Named> for Materialized<K, V> {
@@ -252,8 +233,7 @@ impl<K, V> Clone for Materialized<K, V> {
             node: self.node.clone(),
             store: self.store.clone(),
             index: self.index,
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
+            serdes: self.serdes.clone(),
             placement: self.placement.clone(),
             caching: self.caching,
             retention: self.retention,

@@ -10,6 +10,7 @@ mod names;
 mod node;
 mod optimize;
 mod table;
+mod widening;
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub(crate) use self::node::{
 pub(crate) use self::table::{
     ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
 };
+pub(crate) use self::widening::Widening;
 use crate::global_table::GlobalTableId;
 
 /// The plan of one builder.
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     /// Nodes that change the key, with the repartition nodes below that could become one.
     rekeyed: IndexMap<PlanId, IndexSet<PlanId>>,
     merges: IndexSet<PlanId>,
+    /// As what streams are seen that are not of their nodes' types.
+    widenings: Vec<Widening>,
     faults: Vec<TopologyError>,
 }
 
@@ -77,6 +81,7 @@ impl Plan {
             priorities: 0,
             rekeyed: IndexMap::new(),
             merges: IndexSet::new(),
+            widenings: Vec::new(),
             faults: Vec::new(),
         }
     }

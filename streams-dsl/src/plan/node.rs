@@ -1,6 +1,6 @@
 //! The nodes of a plan.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -193,6 +193,8 @@ pub(crate) struct Channel {
     pub(crate) keyed: ProcessorTemplate,
     pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
     pub(crate) source: SourceTemplate,
+    /// The `Serdes` of the types.
+    pub(crate) serdes: Arc<dyn Any>,
 }
 
 /// Sink and source around the repartition topic of a grouped table.

@@ -6,7 +6,7 @@ use streams_core::serde::DefaultSerde;
 use streams_core::topology::TopologyError;
 
 use super::KStream;
-use crate::args::Joined;
+use crate::args::{Joined, Serdes};
 use crate::null::{OrNull, nullable_serde};
 use crate::operators::repartition;
 use crate::operators::stream_join::{self, Joining, OwnKey, Unmatched};
@@ -216,7 +216,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KO: Clone + 'static,
         R: Clone + 'static,
     {
-        let Joined { name, key, value } = joined;
+        let Joined { name, serdes: Serdes { key, value } } = joined;
         let mut plan = self.builder.plan();
         let mut parent = self.node;
         if plan.node(parent).partitioning == Partitioning::Stale {

@@ -142,15 +142,15 @@ where
     /// What the hash of a row is computed with.
     fn row(&self) -> (SharedSerde<V>, PseudoTopic) {
         let topic = PseudoTopic::new(&self.names.subscription_topic, &self.names.store, "vh");
-        (Arc::clone(&self.joined.value), topic)
+        (Arc::clone(&self.joined.own.value), topic)
     }
 
     fn foreign_key(&self) -> (SharedSerde<KO>, Arc<PseudoTopic>) {
-        (Arc::clone(&self.joined.foreign_key), Arc::clone(&self.foreign_key_topic))
+        (Arc::clone(&self.joined.foreign.key), Arc::clone(&self.foreign_key_topic))
     }
 
     fn primary_key(&self) -> (SharedSerde<K>, Arc<PseudoTopic>) {
-        (Arc::clone(&self.joined.key), Arc::clone(&self.primary_key_topic))
+        (Arc::clone(&self.joined.own.key), Arc::clone(&self.primary_key_topic))
     }
 
     pub(super) fn join<N, F, J>(
@@ -215,7 +215,7 @@ where
 
     fn subscriptions(&self) -> Exchange {
         let key: SharedSerde<Option<KO>> =
-            Arc::new(OptionSerde::new(Arc::clone(&self.joined.foreign_key)));
+            Arc::new(OptionSerde::new(Arc::clone(&self.joined.foreign.key)));
         let (primary_key, topic) = self.primary_key();
         let value: SharedSerde<Subscription<K>> =
             Arc::new(SubscriptionSerde::new(primary_key, topic));
@@ -236,9 +236,9 @@ where
     }
 
     fn responses(&self) -> Exchange {
-        let key = Arc::clone(&self.joined.key);
+        let key = Arc::clone(&self.joined.own.key);
         let value: SharedSerde<Response<VO>> =
-            Arc::new(ResponseSerde::new(Arc::clone(&self.joined.foreign_value)));
+            Arc::new(ResponseSerde::new(Arc::clone(&self.joined.foreign.value)));
         let back = |_: &TopicName, _: &K, response: &Response<VO>, _: i32| {
             response.primary_partition.map_or(Partitions::Default, Partitions::One)
         };

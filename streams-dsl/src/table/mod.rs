@@ -11,7 +11,7 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 
-use crate::args::{Derived, Grouped, Named};
+use crate::args::{Derived, Grouped, Named, Serdes};
 use crate::builder::StreamsBuilder;
 use crate::change::Change;
 use crate::grouped_table::KGroupedTable;
@@ -300,7 +300,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         K2: Clone + PartialEq + 'static,
         V2: Clone + 'static,
     {
-        let Grouped { name, key, value } = grouped;
+        let Grouped { name, serdes: Serdes { key, value } } = grouped;
         let mut plan = self.builder.plan();
         let node = plan.names.node_or(name.clone(), table_select::PREFIX);
         let template = table_select::template::<K, V, K2, V2, S>(selector);

@@ -245,8 +245,8 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// Reads the value of a key in the window that starts at `start`, and writes what `with` makes
-    /// of it, with one encoding of the key and one look-up; `None` deletes it. `with` may use any
-    /// store, this one too.
+    /// of it, with one encoding of the key and one look-up. A value of `None` deletes it; when `with`
+    /// gives nothing at all, it stays as it is. `with` may use any store, this one too.
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -254,19 +254,19 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         &self,
         key: &K,
         start: Timestamp,
-        with: impl FnOnce(Option<V>) -> (Option<V>, R),
-    ) -> Result<R, StoreError> {
+        with: impl FnOnce(Option<V>) -> Option<(Option<V>, R)>,
+    ) -> Result<Option<R>, StoreError> {
         let layers = &self.0.codec.layers;
         self.0.with_row_key(key, (start, layers.last_sequence()), |row| {
             let (old, hint) = layers.read_with(row, |value| self.0.decode(value))?;
-            let (new, result) = with(old?);
+            let Some((new, result)) = with(old?) else { return Ok(None) };
             match new {
                 None => layers.put_at(row, None, hint)?,
                 Some(new) => {
                     self.0.codec.with_row(&[], &new, |new| layers.put_at(row, new, hint))?;
                 }
             }
-            Ok(result)
+            Ok(Some(result))
         })
     }
 
