@@ -15,6 +15,7 @@ mod crashes;
 mod failures;
 mod faults;
 mod joins;
+mod model;
 mod outages;
 mod running;
 mod shapes;
