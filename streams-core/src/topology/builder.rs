@@ -222,6 +222,36 @@ impl TopologyBuilder {
         });
     }
 
+    /// Adds a store that is restored from a topic which somebody else writes: the topic is its
+    /// changelog, and Millstream writes none (KIP-813). `supplier` makes the processor that keeps
+    /// the store up to date with what comes; it should put each record as it is, because a restored
+    /// store has the records as they are. Other processors read the store by
+    /// [`connect`](Self::connect). The topic is read from its beginning. Kafka's
+    /// `addReadOnlyStateStore`.
+    pub fn read_only_store<K, V, P>(
+        &mut self,
+        store: impl Into<Arc<dyn StoreSpec>>,
+        (source_name, topic, source): (impl Into<NodeName>, impl Into<TopicName>, Source<K, V>),
+        (name, supplier): (
+            impl Into<NodeName>,
+            impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        ),
+    ) -> NodeHandle<P::OutKey, P::OutValue>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        let (store, topic) = (store.into(), topic.into());
+        let store = store.with_logging(Logging::SourceTopic(topic.clone()));
+        let (reset, template) = (Some(OffsetReset::Earliest), SourceTemplate::new(source));
+        let source = self.add_source(source_name.into(), vec![topic], reset, template);
+        let template = ProcessorTemplate::new(ProcessorNode::new(supplier));
+        let id = self.add_processor(name.into(), vec![source], template);
+        self.store(store, [id]);
+        NodeHandle { id, forwards: PhantomData }
+    }
+
     /// Adds a global store of erased types.
     pub fn add_global_store(&mut self, parts: GlobalStoreParts) {
         let GlobalStoreParts { store, source, topic, processor } = parts;
