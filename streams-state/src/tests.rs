@@ -4,4 +4,5 @@ mod corruption;
 mod identity;
 mod model;
 mod stores;
+mod versions;
 mod windows;

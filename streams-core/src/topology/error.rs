@@ -1,6 +1,7 @@
 //! What can be wrong with a topology.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::names::{NameError, NodeName, StoreName, TopicName};
 
@@ -123,6 +124,23 @@ pub enum TopologyError {
         "topic \"{0}\" is read as two different types; read it once and map what one of the streams needs"
     )]
     TopicTypes(TopicName),
+    /// A global table keeps no versions.
+    #[error("global table \"{0}\" cannot be versioned; leave its history out, or take a table")]
+    GlobalVersions(StoreName),
+    /// A stream waits for a table that does not remember so much.
+    #[error(
+        "join \"{node}\" has a grace period of {grace:?}, but the table \"{store}\" {problem}; let it be versioned with a history of at least the grace period"
+    )]
+    JoinGrace {
+        /// The join.
+        node: NodeName,
+        /// Its grace period.
+        grace: Duration,
+        /// The store of the table.
+        store: StoreName,
+        /// What the table lacks.
+        problem: &'static str,
+    },
     /// Windows that cannot be.
     #[error("node \"{node}\" has {problem}")]
     Windows {

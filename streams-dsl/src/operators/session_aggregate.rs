@@ -143,7 +143,7 @@ impl<K: Clone + 'static, A: Clone + 'static> SessionOutput<K, A> {
         let removed = self.store.remove(&session.key, session.window);
         removed.map_err(|error| task.store_failure(error))?;
         let old = Some(old).filter(|_| self.old_values == OldValues::Send);
-        self.forward(session, Change { new: None, old })
+        self.forward(session, Change::latest(None, old))
     }
 
     fn put(&mut self, session: Windowed<K>, new: Option<A>, task: &TaskContext) -> Pushed {
@@ -153,7 +153,7 @@ impl<K: Clone + 'static, A: Clone + 'static> SessionOutput<K, A> {
             None => self.store.remove(key, *window),
         };
         written.map_err(|error| task.store_failure(error))?;
-        self.forward(session, Change { new, old: None })
+        self.forward(session, Change::latest(new, None))
     }
 
     fn forward(&mut self, key: Windowed<K>, value: Change<A>) -> Pushed {
@@ -170,7 +170,7 @@ impl<K: Clone + 'static, A: Clone + 'static> SessionOutput<K, A> {
 fn written_out<K, A>(flushed: Flushed<Windowed<K>, A>) -> Record<Windowed<K>, Change<A>> {
     let Flushed { key, new, old, headers, .. } = flushed;
     let timestamp = key.window.end;
-    Record { key, value: Change { new, old }, timestamp, headers }
+    Record { key, value: Change::latest(new, old), timestamp, headers }
 }
 
 struct SessionAggregate<K, V, A, F> {
@@ -242,7 +242,7 @@ where
         let ends = Timestamp::from_millis(first)..=Timestamp::from_millis(last);
         for session in self.output.store.find_by_end(ends).map_err(failed)? {
             let (key, value) = session.map_err(failed)?;
-            let (timestamp, value) = (key.window.end, Change { new: Some(value), old: None });
+            let (timestamp, value) = (key.window.end, Change::latest(Some(value), None));
             self.output.out.push(Record { key, value, timestamp, headers: headers.clone() })?;
         }
         self.closing.given_out(close);

@@ -28,7 +28,7 @@ pub(crate) use self::node::{
     TableChannel, TableJoin, TableRepartition, TableSource,
 };
 pub(crate) use self::table::{
-    ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
+    ComputeRows, Demand, Input, MakeTable, Presence, Table, TableId, TableSettings,
 };
 use crate::global_table::GlobalTableId;
 
