@@ -8,6 +8,7 @@ mod names;
 mod processors;
 mod streams;
 mod tables;
+mod versioned;
 mod windows;
 
 use streams_core::record::{Headers, Record};
