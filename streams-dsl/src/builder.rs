@@ -312,7 +312,7 @@ impl StreamsBuilder {
     ///     ) -> Result<(), ProcessorError> {
     ///         self.0.put(&price.key, &price.value, price.timestamp)?;
     ///         let before = Timestamp::from_millis(price.timestamp.millis() - 10);
-    ///         let before = self.0.get_as_of(&price.key, before)?.map(|version| version.value);
+    ///         let before = self.0.as_of(&price.key, before)?.map(|version| version.value);
     ///         cx.forward(price.with_value(before))
     ///     }
     /// }
@@ -333,7 +333,7 @@ impl StreamsBuilder {
     ///
     /// let store: VersionedKeyValueStore<String, i64> = driver.store("prices")?;
     /// let pear = "pear".to_owned();
-    /// let as_of = |millis| store.get_as_of(&pear, Timestamp::from_millis(millis));
+    /// let as_of = |millis| store.as_of(&pear, Timestamp::from_millis(millis));
     /// assert_eq!(as_of(109)?.map(|version| version.value), Some(6));
     /// assert_eq!(as_of(103)?.map(|version| version.value), Some(5));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -54,7 +54,7 @@ impl<K: 'static, V: 'static> LookUp<K, V> for VersionedKeyValueStore<K, V> {
         key: &K,
         timestamp: Timestamp,
     ) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.get_as_of(key, timestamp)
+        self.as_of(key, timestamp)
     }
 }
 

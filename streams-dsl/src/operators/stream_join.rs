@@ -1,8 +1,9 @@
-//! Joins each record of a stream with the row that a table has for it at that moment, or a versioned
-//! table at the time of the record; updates of the table give nothing. Time and headers are the record's. A null value is dropped and counted; a
-//! key that is null, or for which there is no row, too in an inner join, while a left join pairs it
-//! with nothing. With a grace period a record is held before it is joined, unless it comes too late for
-//! that. Kafka's `KStreamKTableJoinProcessor`, for tables and global tables.
+//! Joins each record of a stream with the row that a table has for it at that moment, or a
+//! versioned table at the time of the record; updates of the table give nothing. Time and headers
+//! are the record's. A null value is dropped and counted; a key that is null, or for which there is
+//! no row, too in an inner join, while a left join pairs it with nothing. With a grace period a
+//! record is held before it is joined, unless it comes too late for that. Kafka's
+//! `KStreamKTableJoinProcessor`, for tables and global tables.
 
 use std::marker::PhantomData;
 use std::rc::Rc;

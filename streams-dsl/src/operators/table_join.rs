@@ -1,7 +1,7 @@
 //! Joins the changes of one table with the rows of another, key by key. The result's time is the
 //! later of the two rows'; headers are the change's. A joiner that gives nothing deletes the row. A
-//! late change of a versioned table is dropped and counted.
-//! Kafka's `KTableKTable{Inner,Left,Right,Outer}Join`, which differ in what has to be there.
+//! late change of a versioned table is dropped and counted. Kafka's
+//! `KTableKTable{Inner,Left,Right,Outer}Join`, which differ in what has to be there.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Gives the rows of a table another key and value, to be aggregated by that key. A change within
 //! one new key goes on as one record; else the old value goes first, to be subtracted, then the new
-//! one, to be added. A row that gets no key is left out, and so is a late one of a versioned table. Kafka's `KTableRepartitionMap`.
+//! one, to be added. A row that gets no key is left out, and so is a late one of a versioned table.
+//! Kafka's `KTableRepartitionMap`.
 
 use std::any::TypeId;
 use std::marker::PhantomData;

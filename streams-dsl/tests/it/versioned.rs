@@ -41,10 +41,13 @@ fn a_table_is_ordered_by_time_and_refuses_what_is_too_old() {
     assert_eq!(driver.dropped().of(DropReason::Expired), 1);
     let store: VersionedKeyValueStore<String, String> = driver.store("in-rows").unwrap();
     let as_of = |time| {
-        let row = store.get_as_of(&"a".to_owned(), Timestamp::from_millis(time)).unwrap();
+        let row = store.as_of(&"a".to_owned(), Timestamp::from_millis(time)).unwrap();
         row.map(|row| row.value)
     };
-    assert_eq!([11, 12, 15, 20].map(as_of).map(Option::unwrap_or_default), ["one", "late", "", "two"]);
+    assert_eq!(
+        [11, 12, 15, 20].map(as_of).map(Option::unwrap_or_default),
+        ["one", "late", "", "two"]
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn call(store: &Store, words: &[&str]) -> String {
         "putnull" => put(store.put_row(&key, None, time()).unwrap()),
         "delete" => shown(store.delete(&key, time()).unwrap()),
         "get" => shown(store.get(&key).unwrap()),
-        "asof" => shown(store.get_as_of(&key, time()).unwrap()),
+        "asof" => shown(store.as_of(&key, time()).unwrap()),
         other => panic!("unknown call {other}"),
     }
 }
@@ -49,9 +49,8 @@ fn call(store: &Store, words: &[&str]) -> String {
 fn history(store: &Store, from: i64, to: i64) -> Vec<String> {
     let keys = ["a", "b"].map(str::to_owned);
     let latest = keys.iter().map(|key| shown(store.get(key).unwrap()));
-    let times = (from.max(0)..=to).flat_map(|time| {
-        keys.iter().map(move |key| shown(store.get_as_of(key, at(time)).unwrap()))
-    });
+    let times = (from.max(0)..=to)
+        .flat_map(|time| keys.iter().map(move |key| shown(store.as_of(key, at(time)).unwrap())));
     latest.chain(times).collect()
 }
 

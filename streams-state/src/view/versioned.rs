@@ -84,7 +84,7 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub fn get_as_of(
+    pub fn as_of(
         &self,
         key: &K,
         timestamp: Timestamp,

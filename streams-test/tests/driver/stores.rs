@@ -172,7 +172,7 @@ impl Processor<String, String> for All {
         let found = [
             self.plain.get(key)?.is_some(),
             self.timestamped.get(key)? == Some(row.clone()),
-            self.versioned.get_as_of(key, *timestamp)? == Some(row.clone()),
+            self.versioned.as_of(key, *timestamp)? == Some(row.clone()),
             self.windows.get(key, *timestamp)?.is_some(),
             self.timestamped_windows.get(key, *timestamp)? == Some(row),
             self.sessions.fetch(key)?.count() == 1,
