@@ -193,8 +193,8 @@ impl Stores {
 fn version_segment_ms(history_ms: i64) -> i64 {
     let (parts, least) = match history_ms {
         ..=60_000 => (3, 2_000),
-        ..=300_000 => (5, 20_000),
-        ..=3_600_000 => (12, 60_000),
+        60_001..=300_000 => (5, 20_000),
+        300_001..=3_600_000 => (12, 60_000),
         _ => (24, 300_000),
     };
     least.max(history_ms / parts)

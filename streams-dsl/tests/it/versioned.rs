@@ -1,5 +1,6 @@
 //! Versioned tables, and joins of streams with them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use streams_core::error::ProcessorError;
@@ -7,7 +8,7 @@ use streams_core::metrics::DropReason;
 use streams_core::processor::{Context, Processor};
 use streams_core::record::Record;
 use streams_core::time::Timestamp;
-use streams_core::topology::TopologyError;
+use streams_core::topology::{TopicNames, TopologyError};
 use streams_dsl::{Consumed, Derived, Joined, KTable, Materialized, StreamsBuilder};
 use streams_state::VersionedKeyValueStore;
 use streams_test::TopologyTestDriver;
@@ -194,4 +195,22 @@ fn a_global_table_keeps_no_versions() {
     texts.join_global(global, key, |text: &String, _: &String| text.clone()).to("out");
     let faults = builder.build().unwrap_err();
     assert_eq!(faults.0, [TopologyError::GlobalVersions("rows".into())]);
+}
+
+#[test]
+fn a_changelog_is_compacted_a_day_after_the_history() {
+    let topic_of = |stored: Materialized<String, String>| {
+        let builder = StreamsBuilder::new();
+        builder.table_with("rows", Consumed::new(), stored).to_stream().to("out");
+        let names = TopicNames::new(&"app".into());
+        let topics = builder.build().unwrap().internal_topics(&names);
+        topics.first().unwrap().settings(&BTreeMap::new(), Duration::from_secs(5))
+    };
+    let stored = || Materialized::named("rows").versioned(millis(1000));
+    let settings = topic_of(stored());
+    assert_eq!(settings["cleanup.policy"], "compact");
+    assert_eq!(settings["min.compaction.lag.ms"], "86401000");
+    assert_eq!(settings.get("retention.ms"), None);
+    let given = topic_of(stored().with_changelog_settings([("min.compaction.lag.ms", "7")]));
+    assert_eq!(given["min.compaction.lag.ms"], "7");
 }
