@@ -61,8 +61,9 @@ pub use streams_kafka::{
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, SessionStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore, TimestampedWindowStore, WindowEntries, WindowStore, WindowedEntries,
+    Entries, KeyValueStore, PutVersion, SessionStore, StoreBuilder, Stores, Timestamped,
+    TimestampedEntries, TimestampedKeyValueStore, TimestampedWindowStore, VersionedKeyValueStore,
+    WindowEntries, WindowStore, WindowedEntries,
 };
 
 #[cfg(doctest)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use millstream::serde::DefaultSerde;
 use millstream::{GlobalKTable, JoinWindows, Joined, KTable, StreamJoined, TableJoined};
 
-use crate::Failure;
 use crate::build::{Handle, Stream};
 use crate::functions::{join, key};
 use crate::node::{CaseValue, Node};
 use crate::table::derived;
 use crate::value::{Kind, Value};
+use crate::{Failure, text};
 
 type Nullable = Option<Value>;
 
@@ -24,8 +24,8 @@ pub(crate) fn of_stream<'b>(
     match other {
         Handle::Stream(other, of_other) => Ok(with_stream(node, (on, kind), (other, of_other))),
         Handle::Global(table) => Ok(with_global(node, on, table)),
-        Handle::Table(table, _) => with_table(node, on, kind, table),
-        Handle::Count(table) => with_table(node, on, kind, table),
+        Handle::Table(table, _) => Ok(with_table(node, on, kind, table)),
+        Handle::Count(table) => Ok(with_table(node, on, kind, table)),
         _ => node.unsupported(),
     }
 }
@@ -76,13 +76,13 @@ fn with_table<'b, W: CaseValue>(
     on: Stream<'b>,
     kind: Kind,
     table: KTable<'b, String, W>,
-) -> Result<Handle<'b>, Failure> {
-    if node.0.get("grace").is_some() {
-        return node.unsupported();
-    }
+) -> Handle<'b> {
     let joiner = node.text("fn");
-    let joined = Joined::with_shared_serdes(String::serde(), kind.nullable());
-    let joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    let joined = Joined::with_shared_serdes(text::serde(), kind.nullable());
+    let mut joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    if let Some(grace) = node.millis("grace") {
+        joined = joined.with_grace_period(grace);
+    }
     let stream: Stream<'b> = if node.text("op") == "join" {
         let joiner = move |value: &Value, row: &W| -> Nullable {
             join(&joiner, Some(value), Some(&row.clone().into()))
@@ -94,7 +94,7 @@ fn with_table<'b, W: CaseValue>(
         };
         on.left_join_table_with(table, joiner, joined)
     };
-    Ok(Handle::Stream(stream, Kind::Text))
+    Handle::Stream(stream, Kind::Text)
 }
 
 fn with_global<'b>(

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
 /// Cases and their results, by what they are about.
-const SETS: [(&str, &str); 5] = [
+const SETS: [(&str, &str); 6] = [
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs.
     (include_str!("cases/edges.cases.jsonl"), include_str!("cases/edges.expected.jsonl")),
     (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
@@ -16,6 +16,7 @@ const SETS: [(&str, &str); 5] = [
         include_str!("cases/stream-joins.cases.jsonl"),
         include_str!("cases/stream-joins.expected.jsonl"),
     ),
+    (include_str!("cases/versioned.cases.jsonl"), include_str!("cases/versioned.expected.jsonl")),
     (include_str!("cases/windows.cases.jsonl"), include_str!("cases/windows.expected.jsonl")),
 ];
 

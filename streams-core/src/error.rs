@@ -333,6 +333,11 @@ pub enum StoreError {
     /// The store was closed with its task.
     #[error("store \"{0}\" is closed")]
     Closed(StoreName),
+    /// A task changed a global store.
+    #[error(
+        "store \"{0}\" is global, and only its own processor changes it; write to its topic instead"
+    )]
+    ReadOnly(StoreName),
     /// The store is not known to the task.
     #[error("there is no store \"{0}\" here; add it to the topology")]
     Unknown(StoreName),

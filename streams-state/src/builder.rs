@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +10,12 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::store::{Logging, RowOrder, Segments, StoreKind, StoreSpec};
 
-use crate::layer::changelog::{LoggedHeaders, RowFormat};
-use crate::layer::{Layers, Retention};
+use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
+use crate::layer::{Reach, Retention, Versions};
 use crate::row_key::RowKeys;
 use crate::view::{
-    Codec, KeyValueStore, ListStore, SessionStore, Timestamped, TimestampedKeyValueStore,
-    TimestampedSerde, TimestampedWindowStore, WindowStore, WindowedCodec,
+    Cached, Codec, KeyValueStore, ListStore, SessionStore, Timestamped, TimestampedKeyValueStore,
+    TimestampedSerde, TimestampedWindowStore, VersionedKeyValueStore, WindowStore, WindowedCodec,
 };
 
 /// Declares stores. Answers to Kafka's `Stores`.
@@ -48,7 +47,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<KeyValueStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(KeyValueStore::new(codec))
         };
@@ -68,7 +67,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(TimestampedKeyValueStore::new(codec))
         };
@@ -142,7 +141,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<SessionStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let serdes = (Arc::clone(&key), Arc::clone(&value));
             match WindowedCodec::new(layers, topic, serdes, 0) {
                 Some(codec) => Box::new(SessionStore::new(codec)),
@@ -152,6 +151,55 @@ impl Stores {
         let kind = StoreKind::Session(segments(retention));
         StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(retention)
     }
+
+    /// A store of keys and the versions of their values, with the default serdes of their types. A
+    /// version that was replaced is kept until `history` has passed since, in the time of what is
+    /// written; the latest one for ever. What comes later than that is not taken (KIP-889).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use streams_core::store::StoreKind;
+    /// use streams_state::Stores;
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let prices = Stores::versioned_key_value::<String, i64>("prices", hour).build();
+    /// assert_eq!(prices.retention(), Some(hour));
+    /// assert!(matches!(prices.kind(), StoreKind::Versioned(_)));
+    /// ```
+    pub fn versioned_key_value<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+        history: Duration,
+    ) -> StoreBuilder<VersionedKeyValueStore<K, V>> {
+        Self::versioned_key_value_with(name, history, K::serde(), V::serde())
+    }
+
+    /// As [`versioned_key_value`](Self::versioned_key_value), with these serdes.
+    pub fn versioned_key_value_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        history: Duration,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<VersionedKeyValueStore<K, V>> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(VersionedKeyValueStore::new(codec))
+        };
+        let interval_ms = version_segment_ms(millis(history));
+        let segments = Segments { interval_ms, order: RowOrder::KeyFirst };
+        let kind = StoreKind::Versioned(segments);
+        StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(history)
+    }
+}
+
+/// Milliseconds of a segment of a versioned store, unless they are given: as in Kafka.
+fn version_segment_ms(history_ms: i64) -> i64 {
+    let (parts, least) = match history_ms {
+        ..=60_000 => (3, 2_000),
+        60_001..=300_000 => (5, 20_000),
+        300_001..=3_600_000 => (12, 60_000),
+        _ => (24, 300_000),
+    };
+    least.max(history_ms / parts)
 }
 
 impl<K: 'static, V: 'static> ListStore<K, V> {
@@ -161,7 +209,7 @@ impl<K: 'static, V: 'static> ListStore<K, V> {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<Self> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(Self::new(codec))
         };
@@ -175,7 +223,7 @@ fn window_views<K: 'static, V: 'static>(
     key: SharedSerde<K>,
     value: SharedSerde<V>,
 ) -> Arc<MakeHandle> {
-    Arc::new(move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+    Arc::new(move |layers: Reach, topic| -> Box<dyn Any> {
         let serdes = (Arc::clone(&key), Arc::clone(&value));
         match WindowedCodec::new(layers, topic, serdes, millis(size)) {
             Some(codec) => Box::new(WindowStore::new(codec)),
@@ -218,7 +266,7 @@ pub(crate) enum Caching {
     On,
 }
 
-type MakeHandle = dyn Fn(Rc<Layers>, TopicName) -> Box<dyn Any> + Send + Sync;
+type MakeHandle = dyn Fn(Reach, TopicName) -> Box<dyn Any> + Send + Sync;
 
 /// A store as declared; what every [`StoreSpec`] of this crate is.
 #[derive(Clone)]
@@ -232,6 +280,7 @@ pub(crate) struct Factory {
     window_size: Option<Duration>,
     duplicates: Duplicates,
     headers: LoggedHeaders,
+    times: LoggedTimes,
     make: Arc<MakeHandle>,
 }
 
@@ -254,9 +303,10 @@ impl Factory {
     /// How the rows hold their values; `None` for a kind of store that is not made here.
     pub(crate) const fn rows(&self) -> Option<RowFormat> {
         match self.kind {
-            StoreKind::KeyValue | StoreKind::Window(_) | StoreKind::Session(_) => {
-                Some(RowFormat::Plain)
-            }
+            StoreKind::KeyValue
+            | StoreKind::Window(_)
+            | StoreKind::Session(_)
+            | StoreKind::Versioned(_) => Some(RowFormat::Plain),
             StoreKind::TimestampedKeyValue | StoreKind::TimestampedWindow(_) => {
                 Some(RowFormat::Timestamped)
             }
@@ -274,8 +324,22 @@ impl Factory {
         self.duplicates
     }
 
+    /// What keeps versions.
+    pub(crate) fn versions_layer(&self) -> Option<Versions> {
+        match (self.kind, self.retention) {
+            (StoreKind::Versioned(segments), Some(history)) => {
+                Some(Versions::new(segments.interval_ms, millis(history)))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
         self.headers
+    }
+
+    pub(crate) const fn logged_times(&self) -> LoggedTimes {
+        self.times
     }
 
     pub(crate) const fn caching(&self) -> Caching {
@@ -283,8 +347,8 @@ impl Factory {
     }
 
     /// The typed view. `topic` is what its serdes get as their topic.
-    pub(crate) fn handle(&self, layers: &Rc<Layers>, topic: &TopicName) -> Box<dyn Any> {
-        (self.make)(Rc::clone(layers), topic.clone())
+    pub(crate) fn handle(&self, layers: Reach, topic: &TopicName) -> Box<dyn Any> {
+        (self.make)(layers, topic.clone())
     }
 }
 
@@ -351,6 +415,7 @@ impl<S> StoreBuilder<S> {
             window_size: None,
             duplicates: Duplicates::Replace,
             headers: LoggedHeaders::None,
+            times: LoggedTimes::OfRecord,
             make,
         };
         Self { factory, view: PhantomData }
@@ -413,11 +478,11 @@ impl<S> StoreBuilder<S> {
         self
     }
 
-    /// Puts a record cache before the store, which thins its writes; see
-    /// `statestore.cache.max.bytes`.
+    /// Leaves the times of the changelog's records to the producer, as Kafka does for the records
+    /// that an operator holds back.
     #[must_use]
-    pub fn cached(mut self) -> Self {
-        self.factory.caching = Caching::On;
+    pub fn without_logged_timestamps(mut self) -> Self {
+        self.factory.times = LoggedTimes::OfProducer;
         self
     }
 
@@ -492,6 +557,29 @@ impl<K, V> StoreBuilder<WindowStore<K, V>> {
     #[must_use]
     pub fn retention(&self) -> Duration {
         self.factory.retention.unwrap_or_default()
+    }
+}
+
+impl<S: Cached> StoreBuilder<S> {
+    /// Puts a record cache before the store, which thins its writes; see
+    /// `statestore.cache.max.bytes`.
+    #[must_use]
+    pub fn cached(mut self) -> Self {
+        self.factory.caching = Caching::On;
+        self
+    }
+}
+
+impl<K, V> StoreBuilder<VersionedKeyValueStore<K, V>> {
+    /// How much time one segment of the history covers, at least 1 ms. Shorter ones free the disk
+    /// sooner; a look into the past may have to search all of them. A 24th of the history unless
+    /// told otherwise, and more for less than an hour.
+    #[must_use]
+    pub fn with_segment_interval(mut self, interval: Duration) -> Self {
+        if let StoreKind::Versioned(segments) = &mut self.factory.kind {
+            segments.interval_ms = millis(interval).max(1);
+        }
+        self
     }
 }
 

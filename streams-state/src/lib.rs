@@ -25,7 +25,8 @@ mod view;
 pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
-    EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore, OldValues, SessionStore,
-    Timestamped, TimestampedEntries, TimestampedKeyValueStore, TimestampedWindowStore, Update,
-    WindowEntries, WindowStore, WindowedEntries,
+    Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore, OldValues,
+    PutVersion, SessionStore, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
+    TimestampedWindowStore, Update, VersionedKeyValueStore, WindowEntries, WindowStore,
+    WindowedEntries,
 };

@@ -5,4 +5,5 @@ mod duplicates;
 mod identity;
 mod model;
 mod stores;
+mod versions;
 mod windows;

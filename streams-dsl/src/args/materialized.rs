@@ -7,7 +7,7 @@ use std::time::Duration;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
-use streams_state::{StoreBuilder, Stores, TimestampedWindowStore};
+use streams_state::{Cached, StoreBuilder, Stores, TimestampedWindowStore};
 
 use super::serdes::by_serdes;
 use super::{Named, Placement, Serdes};
@@ -26,6 +26,14 @@ pub struct Materialized<K, V> {
     placement: Placement,
     caching: Caching,
     retention: Option<Duration>,
+    versions: Option<Versions>,
+}
+
+/// The versions that a store keeps of each row.
+#[derive(Debug, Clone, Copy)]
+struct Versions {
+    history: Duration,
+    segment_interval: Option<Duration>,
 }
 
 /// Whether naming the node alone takes the index that Kafka's `count(Materialized)` takes.
@@ -53,6 +61,7 @@ impl<K, V> Materialized<K, V> {
             placement: Placement::new(),
             caching: Caching::On,
             retention: None,
+            versions: None,
         }
     }
 
@@ -112,6 +121,50 @@ impl<K, V> Materialized<K, V> {
         Self { retention: Some(retention), ..self }
     }
 
+    /// Keeps the former versions of each row, until `history` has passed since they were replaced
+    /// (KIP-889). A table is then ordered by time: an update that is older than the row does not
+    /// replace it, and joins and aggregations of the table leave it out (KIP-914); one older than
+    /// the history is dropped and counted. A stream is joined with the row as it was at the time of
+    /// the record. The store has no record cache. Without effect on windows.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{Consumed, KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let history = Materialized::named("prices").versioned(Duration::from_secs(60 * 60));
+    /// let prices = builder.table_with::<String, i64>("prices", Consumed::new(), history);
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// orders.join_table(prices, |amount, price| amount * price).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis;
+    /// driver.input::<String, i64>("prices").pipe_at("pear", 5, at(10))?;
+    /// driver.input::<String, i64>("prices").pipe_at("pear", 7, at(20))?;
+    /// driver.input::<String, i64>("orders").pipe_at("pear", 2, at(19))?;
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn versioned(self, history: Duration) -> Self {
+        let versions = Versions { history, segment_interval: None };
+        Self { versions: Some(versions), ..self }
+    }
+
+    /// As [`versioned`](Self::versioned), with the time that one segment of the history covers; see
+    /// [`StoreBuilder::with_segment_interval`].
+    #[must_use]
+    pub fn versioned_in_segments(self, history: Duration, interval: Duration) -> Self {
+        let versions = Versions { history, segment_interval: Some(interval) };
+        Self { versions: Some(versions), ..self }
+    }
+
+    pub(crate) const fn is_versioned(&self) -> bool {
+        self.versions.is_some()
+    }
+
     /// The store as declared to the topology.
     pub(crate) fn key_value_store(&self, name: StoreName) -> Arc<dyn StoreSpec>
     where
@@ -119,7 +172,14 @@ impl<K, V> Materialized<K, V> {
         V: 'static,
     {
         let Serdes { key, value } = self.serdes.clone();
-        self.declared(Stores::timestamped_key_value_with(name, key, value), self.caching)
+        let Some(Versions { history, segment_interval }) = self.versions else {
+            return self.cached(Stores::timestamped_key_value_with(name, key, value));
+        };
+        let store = Stores::versioned_key_value_with(name, history, key, value);
+        self.declared(match segment_interval {
+            Some(interval) => store.with_segment_interval(interval),
+            None => store,
+        })
     }
 
     /// The store of a windowed aggregation as declared to the topology.
@@ -137,7 +197,7 @@ impl<K, V> Materialized<K, V> {
             EmitStrategy::OnWindowUpdate => RowOrder::KeyFirst,
             EmitStrategy::OnWindowClose => RowOrder::TimeFirst,
         };
-        self.declared(self.windows(name, windows).ordered(order), self.caching)
+        self.cached(self.windows(name, windows).ordered(order))
     }
 
     /// The store of an aggregation over sliding windows as declared to the topology.
@@ -194,20 +254,21 @@ impl<K, V> Materialized<K, V> {
 
     /// A store that is asked for windows by key, and by time when they are given out at their close.
     /// As in Kafka, it has no record cache then.
-    fn indexed<S>(&self, store: StoreBuilder<S>, emit: EmitStrategy) -> Arc<dyn StoreSpec> {
+    fn indexed<S: Cached>(&self, store: StoreBuilder<S>, emit: EmitStrategy) -> Arc<dyn StoreSpec> {
         match emit {
-            EmitStrategy::OnWindowUpdate => self.declared(store, self.caching),
-            EmitStrategy::OnWindowClose => {
-                self.declared(store.ordered(RowOrder::TimeFirstIndexed), Caching::Off)
-            }
+            EmitStrategy::OnWindowUpdate => self.cached(store),
+            EmitStrategy::OnWindowClose => self.declared(store.ordered(RowOrder::TimeFirstIndexed)),
         }
     }
 
-    fn declared<S>(&self, store: StoreBuilder<S>, caching: Caching) -> Arc<dyn StoreSpec> {
-        let store = match caching {
+    fn cached<S: Cached>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
+        self.declared(match self.caching {
             Caching::On => store.cached(),
             Caching::Off => store,
-        };
+        })
+    }
+
+    fn declared<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
         self.placement.place(store).build()
     }
 }
@@ -237,6 +298,7 @@ impl<K, V> Clone for Materialized<K, V> {
             placement: self.placement.clone(),
             caching: self.caching,
             retention: self.retention,
+            versions: self.versions,
         }
     }
 }
@@ -249,6 +311,7 @@ impl<K, V> fmt::Debug for Materialized<K, V> {
             .field("placement", &self.placement)
             .field("caching", &self.caching)
             .field("retention", &self.retention)
+            .field("versions", &self.versions)
             .finish_non_exhaustive()
     }
 }

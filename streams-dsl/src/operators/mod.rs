@@ -8,6 +8,7 @@ pub(crate) mod flat_map_values;
 pub(crate) mod fold;
 pub(crate) mod for_each;
 pub(crate) mod foreign_key;
+pub(crate) mod join_buffer;
 pub(crate) mod map;
 pub(crate) mod map_values;
 pub(crate) mod pass_through;

@@ -41,7 +41,7 @@ impl<K: Clone + 'static, A: Clone + 'static> Sessions<K, A> {
         let removed = self.store.remove(&session.key, session.window);
         removed.map_err(|error| task.store_failure(error))?;
         let old = Some(old).filter(|_| self.old_values == OldValues::Send);
-        self.forward(session, Change { new: None, old })
+        self.forward(session, Change::latest(None, old))
     }
 
     fn put(&mut self, session: Windowed<K>, new: Option<A>, task: &TaskContext) -> Pushed {
@@ -51,7 +51,7 @@ impl<K: Clone + 'static, A: Clone + 'static> Sessions<K, A> {
             None => self.store.remove(key, *window),
         };
         written.map_err(|error| task.store_failure(error))?;
-        self.forward(session, Change { new, old: None })
+        self.forward(session, Change::latest(new, None))
     }
 
     fn forward(&mut self, key: Windowed<K>, value: Change<A>) -> Pushed {
@@ -67,7 +67,7 @@ impl<K: Clone + 'static, A: Clone + 'static> Sessions<K, A> {
 fn written_out<K, A>(flushed: Flushed<Windowed<K>, A>) -> Record<Windowed<K>, Change<A>> {
     let Flushed { key, new, old, headers, .. } = flushed;
     let timestamp = key.window.end;
-    Record { key, value: Change { new, old }, timestamp, headers }
+    Record { key, value: Change::latest(new, old), timestamp, headers }
 }
 
 impl<K, V, A, F> TakeIn<K, V> for State<SessionWindows, F, Sessions<K, A>, V>
@@ -133,7 +133,7 @@ where
         let ends = Timestamp::from_millis(first)..=Timestamp::from_millis(last);
         for session in self.output.store.find_by_end(ends).map_err(failed)? {
             let (key, value) = session.map_err(failed)?;
-            let (timestamp, value) = (key.window.end, Change { new: Some(value), old: None });
+            let (timestamp, value) = (key.window.end, Change::latest(Some(value), None));
             self.output.out.push(Record { key, value, timestamp, headers: headers.clone() })?;
         }
         self.closing.given_out(close);

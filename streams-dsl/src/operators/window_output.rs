@@ -134,7 +134,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Rows<K, V> {
     ) -> Pushed {
         if let Some(Row { new, old, timestamp }) = row {
             let old = old.filter(|_| self.old_values == OldValues::Send);
-            self.out.push(Record { key, value: Change { new, old }, timestamp, headers })?;
+            self.out.push(Record { key, value: Change::latest(new, old), timestamp, headers })?;
         }
         self.store.evicted_to(&mut self.out)
     }
@@ -150,7 +150,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Rows<K, V> {
         let starts = Timestamp::from_millis(first)..=Timestamp::from_millis(last);
         for entry in self.store.fetch_all(starts).map_err(&failed)? {
             let (key, Timestamped { value, timestamp }) = entry.map_err(&failed)?;
-            let (value, headers) = (Change { new: Some(value), old: None }, headers.clone());
+            let (value, headers) = (Change::latest(Some(value), None), headers.clone());
             self.out.push(Record { key, value, timestamp, headers })?;
         }
         Ok(())
@@ -162,7 +162,7 @@ fn written_out<K, V>(
 ) -> Record<Windowed<K>, Change<V>> {
     let Flushed { key, new, old, timestamp, headers } = flushed;
     let timestamp = new.as_ref().map_or(timestamp, |new| new.timestamp);
-    let value = Change { new: new.map(|new| new.value), old: old.map(|old| old.value) };
+    let value = Change::latest(new.map(|new| new.value), old.map(|old| old.value));
     Record { key, value, timestamp, headers }
 }
 

@@ -92,9 +92,10 @@ impl Writer<'_> {
                 });
                 None
             }
-            NodeKind::Keeper(Keeper { template, store }) => {
+            NodeKind::Keeper(Keeper { template, store, others }) => {
                 self.topology.add_store(Arc::clone(store));
-                let stores = [store.name().clone()];
+                let mut stores = vec![store.name().clone()];
+                stores.extend(others.iter().cloned());
                 Some(self.processor(id, parents, template.clone(), &stores))
             }
             NodeKind::InternalSink(InternalSink { topic, template }) => {

@@ -29,7 +29,7 @@ pub(crate) use self::node::{
     StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource,
 };
 pub(crate) use self::table::{
-    ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
+    ComputeRows, Demand, Input, MakeTable, Presence, Table, TableId, TableSettings,
 };
 pub(crate) use self::widening::Widening;
 use crate::global_table::GlobalTableId;

@@ -225,6 +225,8 @@ pub(crate) struct GlobalStore {
 pub(crate) struct Keeper {
     pub(crate) template: ProcessorTemplate,
     pub(crate) store: Arc<dyn StoreSpec>,
+    /// Others, that were added apart.
+    pub(crate) others: Vec<StoreName>,
 }
 
 pub(crate) struct InternalSink {

@@ -97,7 +97,7 @@ where
     N: 'static,
 {
     let template = window::template::<K, V, N>(store.name());
-    let kind = NodeKind::Keeper(Keeper { template, store: Arc::clone(store) });
+    let kind = NodeKind::Keeper(Keeper { template, store: Arc::clone(store), others: Vec::new() });
     LogicalNode::new(name.clone(), kind, TypeId::of::<(K, V)>())
 }
 

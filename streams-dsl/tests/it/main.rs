@@ -10,6 +10,7 @@ mod processors;
 mod stream_joins;
 mod streams;
 mod tables;
+mod versioned;
 mod windows;
 
 use streams_core::record::{Headers, Record};

@@ -11,10 +11,11 @@ use streams_core::metrics::DropReason;
 use streams_core::names::StoreName;
 use streams_core::processor::TaskContext;
 use streams_core::store::RowOrder;
+use streams_core::time::Timestamp;
 
 use super::cache::NodeHint;
 use super::changelog::Changelog;
-use super::{CacheLayer, Retention, Rows};
+use super::{CacheLayer, Expiry, Retention, Rows, Versions};
 use crate::builder::{Duplicates, Medium};
 use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::row_key::RowKeys;
@@ -26,9 +27,11 @@ pub(crate) struct LayerParts {
     pub(crate) context: Rc<TaskContext>,
     pub(crate) cache: Option<CacheLayer>,
     pub(crate) changelog: Option<Changelog>,
-    /// For a store that expires.
+    /// For a store of windows, which expires.
     pub(crate) retention: Option<Retention>,
     pub(crate) duplicates: Duplicates,
+    /// For a versioned store, the history of which expires.
+    pub(crate) versions: Option<Versions>,
     pub(crate) staged: Staged,
 }
 
@@ -85,6 +88,19 @@ impl Layers {
 
     pub(crate) const fn retention(&self) -> Option<&Retention> {
         self.parts.retention.as_ref()
+    }
+
+    pub(crate) const fn kept_versions(&self) -> Option<&Versions> {
+        self.parts.versions.as_ref()
+    }
+
+    /// The segments of a store that expires.
+    pub(crate) const fn expiry(&self) -> Option<&Expiry> {
+        match (&self.parts.retention, &self.parts.versions) {
+            (Some(retention), _) => Some(&retention.expiry),
+            (None, Some(versions)) => Some(&versions.expiry),
+            (None, None) => None,
+        }
     }
 
     pub(crate) const fn staged(&self) -> &Staged {
@@ -218,7 +234,8 @@ impl Layers {
         logged
     }
 
-    fn stage(
+    /// Writes a row below cache and changelog.
+    pub(super) fn stage(
         &self,
         hash: u64,
         key: &[u8],
@@ -235,6 +252,18 @@ impl Layers {
         sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
     }
 
+    /// Sends a change of another time than the record's that is being processed.
+    pub(super) fn log_at(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timestamp: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(changelog) = &self.parts.changelog else { return Ok(()) };
+        let sent = changelog.send_at(key, value, timestamp, &self.parts.context);
+        sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
+    }
+
     /// The rows of a range as they are now.
     pub(crate) fn rows(self: &Rc<Self>, range: KeyRange, direction: Direction) -> Rows {
         Rows::new(Rc::clone(self), range, direction)
@@ -247,15 +276,16 @@ impl Layers {
 
     /// Learns which segments the byte store has.
     pub(crate) fn find_segments(&self) -> Result<(), StoreError> {
-        let Some(retention) = &self.parts.retention else { return Ok(()) };
+        let Some(expiry) = self.expiry() else { return Ok(()) };
         let mut from = Bound::Unbounded;
         loop {
             let (range, mut chunk) = (KeyRange::new(from, Bound::Unbounded), Chunk::default());
             let scanned = self.parts.staged.scan(&range, Direction::Forward, &mut chunk);
             scanned.map_err(|error| self.failed(error))?;
             let first = chunk.peek().and_then(|(key, _)| RowKeys::segment_in(key));
-            let Some(segment) = first else { return Ok(()) };
-            retention.found(segment);
+            // What never expires lies behind all segments, under a negative number.
+            let Some(segment) = first.filter(|segment| *segment >= 0) else { return Ok(()) };
+            expiry.found(segment);
             let Some(next) = segment.checked_add(1) else { return Ok(()) };
             from = Bound::Included(RowKeys::segment_start(next).into());
         }
@@ -301,8 +331,8 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.discard();
-        if let Some(retention) = &self.parts.retention {
-            retention.discard();
+        if let Some(expiry) = self.expiry() {
+            expiry.discard();
         }
     }
 
@@ -312,8 +342,8 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.emptied();
-        if let Some(retention) = &self.parts.retention {
-            retention.emptied();
+        if let Some(expiry) = self.expiry() {
+            expiry.emptied();
         }
     }
 

@@ -2,21 +2,20 @@
 
 use std::cell::Cell;
 use std::ops::{Bound, RangeBounds};
-use std::rc::Rc;
 
 use streams_core::error::{Part, StoreError};
 use streams_core::names::TopicName;
 use streams_core::serde::{Payload, SerdeError, SharedSerde};
 
 use crate::bytes::{Direction, KeyRange};
-use crate::layer::{Layers, Rows};
+use crate::layer::{Reach, Rows};
 
 /// The bytes of the ends of a range of keys.
 pub(crate) type KeyBounds = (Bound<Box<[u8]>>, Bound<Box<[u8]>>);
 
 /// The layers of a store and the serdes of its view.
 pub(crate) struct Codec<K, V> {
-    pub(crate) layers: Rc<Layers>,
+    pub(crate) layers: Reach,
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     /// The changelog topic, which serdes get as their topic.
@@ -27,7 +26,7 @@ pub(crate) struct Codec<K, V> {
 
 impl<K: 'static, V: 'static> Codec<K, V> {
     pub(crate) fn new(
-        layers: Rc<Layers>,
+        layers: Reach,
         topic: TopicName,
         key: SharedSerde<K>,
         value: SharedSerde<V>,

@@ -7,6 +7,7 @@ mod owner;
 mod session;
 mod timestamped;
 mod timestamped_serde;
+mod versioned;
 mod window;
 mod windowed;
 
@@ -18,6 +19,15 @@ pub use self::timestamped::{
     Flushed, OldValues, Timestamped, TimestampedEntries, TimestampedKeyValueStore, Update,
 };
 pub(crate) use self::timestamped_serde::TimestampedSerde;
+pub use self::versioned::{PutVersion, VersionedKeyValueStore};
 pub use self::window::{EncodedRow, TimestampedWindowStore, WindowStore};
 pub(crate) use self::windowed::WindowedCodec;
 pub use self::windowed::{WindowEntries, WindowedEntries};
+
+/// Views whose stores can have a record cache. A cache would hold the versions of a key back.
+pub trait Cached {}
+
+impl<K, V> Cached for KeyValueStore<K, V> {}
+impl<K, V> Cached for TimestampedKeyValueStore<K, V> {}
+impl<K, V> Cached for WindowStore<K, V> {}
+impl<K, V> Cached for SessionStore<K, V> {}

@@ -147,6 +147,10 @@ impl TaskStores for OnDisk {
         self.stores.handle(store)
     }
 
+    fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn std::any::Any>> {
+        self.stores.read_only_handle(store)
+    }
+
     fn position(&self, store: usize) -> Option<i64> {
         self.stores.position(store)
     }

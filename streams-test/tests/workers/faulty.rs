@@ -49,6 +49,10 @@ impl TaskStores for Damageable {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         self.stores.handle(store)
     }
+
+    fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        self.stores.read_only_handle(store)
+    }
     fn position(&self, store: usize) -> Option<i64> {
         self.stores.position(store)
     }
