@@ -114,8 +114,8 @@ pub(crate) struct Process {
     commits: BTreeMap<CallId, Commit>,
     fetching: BTreeMap<CallId, (LookUp, BTreeMap<TopicPartition, i64>)>,
     workers_done: usize,
-    /// For planted defects: what was handed out, and which ends were seen.
-    handed_out: BTreeMap<TopicPartition, i64>,
+    /// For planted defects: up to where inputs were read, and which ends were seen.
+    read: BTreeMap<TopicPartition, i64>,
     first_ends: BTreeMap<TopicPartition, i64>,
     purge: BTreeMap<TopicPartition, i64>,
 }
@@ -193,7 +193,7 @@ impl Process {
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             workers_done: 0,
-            handed_out: BTreeMap::new(),
+            read: BTreeMap::new(),
             first_ends: BTreeMap::new(),
             purge: BTreeMap::new(),
         };
