@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use millstream::error::chain;
 use millstream::{
-    Json, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig, Topic, Topology,
-    WaitError, serde,
+    Consumed, Json, KTable, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig,
+    TimeWindows, Topic, Topology, WaitError, serde,
 };
 use serde_json::Value;
 
@@ -24,7 +24,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The address of the topic that all workloads read.
 const INPUT: &str = "bench-in";
+const TABLE: &str = "bench-table";
 const OUTPUT: &str = "bench-out";
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
     let builder = StreamsBuilder::new();
@@ -55,6 +57,22 @@ fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
             .count_with(Materialized::named("counts"))
             .to_stream()
             .to(OUTPUT),
+        "window" => builder
+            .stream::<String, Vec<u8>>(INPUT)
+            .group_by_key()
+            .windowed_by(TimeWindows::of_size(MINUTE).with_grace(MINUTE))
+            .count_with(Materialized::named("wcounts"))
+            .to_stream()
+            .map(|windowed, count| (windowed.key, count))
+            .to(OUTPUT),
+        "table-join" => {
+            let table: KTable<'_, String, Vec<u8>> =
+                builder.table_with(TABLE, Consumed::new(), Materialized::named("tbl"));
+            builder
+                .stream::<String, Vec<u8>>(INPUT)
+                .join_table(table, |_: &Vec<u8>, row: &Vec<u8>| row.clone())
+                .to(OUTPUT);
+        }
         other => return Err(format!("there is no workload \"{other}\" here yet").into()),
     }
     Ok(builder.build()?)
