@@ -23,7 +23,7 @@ use crate::outbox::KafkaOutbox;
 use crate::plane::KafkaPlane;
 
 /// The longest that a worker waits without looking around.
-const WAIT_MAX: Duration = Duration::from_millis(100);
+pub(crate) const WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Commands that may wait for a worker. A rebalance makes two or three, and one commit is under way.
 const COMMANDS_MAX: usize = 1024;
@@ -91,7 +91,7 @@ pub(crate) fn spawn(
 }
 
 /// User code is guarded where it is called; what comes here is ours, or that of a destructor.
-fn panicked(panic: &(dyn Any + Send)) -> StreamsError {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> StreamsError {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     StreamsError::Panicked(text.unwrap_or_else(|| "no message".to_owned()))

@@ -34,6 +34,14 @@ pub struct WorkerMetrics {
 
 impl WorkerMetrics {
     pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker) {
+        self.count(report);
+        if report.commit_latency.is_some() {
+            // Lags change with every record; once a commit is often enough to tell.
+            self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
+        }
+    }
+
+    pub(crate) fn count(&mut self, report: &TurnReport) {
         self.process_total += report.processed;
         self.punctuate_total += report.punctuations;
         self.commit_total += report.commits;
@@ -43,8 +51,6 @@ impl WorkerMetrics {
         if let Some(latency) = report.commit_latency {
             self.commit_latency_sum += latency;
             self.commit_latency_max = self.commit_latency_max.max(latency);
-            // Lags change with every record; once a commit is often enough to tell.
-            self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
         }
     }
 }
@@ -61,21 +67,23 @@ pub struct Metrics {
     pub state: State,
     /// By worker.
     pub workers: Vec<WorkerMetrics>,
+    /// Of the thread that fills the global stores, where there are any. It commits no offsets.
+    pub global: Option<WorkerMetrics>,
     /// The last word about each restoration.
     pub restorations: Vec<RestoreProgress>,
 }
 
 impl Metrics {
-    /// `process-total` over all workers.
+    /// `process-total` over all workers; updates of global stores do not count.
     #[must_use]
     pub fn process_total(&self) -> u64 {
         self.workers.iter().map(|worker| worker.process_total).sum()
     }
 
-    /// `dropped-records-total` over all workers.
+    /// `dropped-records-total` over all workers, and of the global stores.
     #[must_use]
     pub fn dropped_records_total(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.dropped.total()).sum()
+        self.workers.iter().chain(&self.global).map(|worker| worker.dropped.total()).sum()
     }
 
     /// Stores emptied to be rebuilt, over all workers.

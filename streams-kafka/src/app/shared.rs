@@ -36,6 +36,7 @@ struct Inner {
     state: State,
     error: Option<Arc<StreamsError>>,
     workers: BTreeMap<usize, WorkerMetrics>,
+    global: Option<WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
 }
 
@@ -53,6 +54,7 @@ impl Shared {
             state: State::Created,
             error: None,
             workers: BTreeMap::new(),
+            global: None,
             restoring: BTreeMap::new(),
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
@@ -119,10 +121,17 @@ impl Shared {
     }
 
     pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker) {
-        if *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() }) {
+        if did_nothing(report) {
             return;
         }
         self.lock().workers.entry(number).or_default().add(report, worker);
+    }
+
+    /// What the thread of the global stores did.
+    pub(crate) fn record_global(&self, report: &TurnReport) {
+        if !did_nothing(report) {
+            self.lock().global.get_or_insert_default().count(report);
+        }
     }
 
     pub(crate) fn tell_restore(&self, progress: &RestoreProgress) {
@@ -136,9 +145,14 @@ impl Shared {
         Metrics {
             state: inner.state,
             workers: inner.workers.values().cloned().collect(),
+            global: inner.global.clone(),
             restorations: inner.restoring.values().cloned().collect(),
         }
     }
+}
+
+fn did_nothing(report: &TurnReport) -> bool {
+    *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() })
 }
 
 /// Whether all tasks of the process run.

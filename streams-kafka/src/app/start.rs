@@ -11,7 +11,7 @@ use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
-use streams_core::worker::{CommitPolicy, WorkerSettings};
+use streams_core::worker::{CommitPolicy, SharedGlobals, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -22,6 +22,7 @@ use super::state::State;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
+use crate::global_thread::{self, GlobalThread};
 use crate::group::{self, GroupParts, Input};
 use crate::worker_thread::{self, WorkerHandle};
 
@@ -44,10 +45,6 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     if config.security().protocol() != "PLAINTEXT" {
         return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
     }
-    // Tasks would be linked without the store, and blame the processor that asks for it.
-    if let Some(global) = parts.topology.global_stores().first() {
-        return Err(StreamsError::GlobalStoreUnavailable(global.store.clone()));
-    }
     if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
         return Err(StreamsError::NothingToRead);
     }
@@ -62,9 +59,12 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let channel = group::inputs();
     let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
     let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let global = global_thread::start(&settings, config, (&clients, &channel.0, shared))?;
+    let (global, globals_filled) = global.unzip();
     let closing = Arc::new(Notify::new());
     let group = GroupParts {
         closing: Arc::clone(&closing),
+        globals_filled,
         config: membership_config(config),
         topology: parts.topology.clone(),
         names: settings.names.clone(),
@@ -77,6 +77,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         purge_interval: config.internal_topics().repartition_purge_interval,
     };
     shared.become_state(State::Rebalancing);
+    let threads = Threads { workers: threads, global };
     let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
     Ok(RunningApp { closing, thread })
 }
@@ -97,12 +98,18 @@ fn start_workers(
         .collect()
 }
 
+/// The threads beside the group's.
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    global: Option<GlobalThread>,
+}
+
 /// The group thread; when it ends, so does the application.
 fn start_group(
     config: &StreamsConfig,
     group: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
-    workers: Vec<JoinHandle<()>>,
+    threads: Threads,
     shared: Arc<Shared>,
 ) -> Result<JoinHandle<()>, StreamsError> {
     let name = format!("{}-group", config.application_id());
@@ -110,11 +117,13 @@ fn start_group(
         if let Err(error) = group::run(group, channel) {
             shared.fail(error);
         }
-        for worker in workers {
+        for worker in threads.workers {
             if worker.join().is_err() {
                 tracing::error!("a worker thread panicked outside of user code");
             }
         }
+        // Tasks read the global stores to their end.
+        drop(threads.global);
         let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
         shared.become_state(State::PendingShutdown);
         shared.become_state(end);
@@ -139,6 +148,8 @@ fn worker_settings(
     let config = &parts.config;
     let processing = config.processing();
     let workers = u64::from(processing.num_stream_threads.max(1));
+    // As in Kafka, the thread of the global stores has a share of the caches.
+    let sharers = workers + u64::from(!parts.topology.global_stores().is_empty());
     let application_id = config.application_id().as_str().into();
     let names = match &config.internal_topics().prefix {
         Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
@@ -152,13 +163,14 @@ fn worker_settings(
         handlers: parts.handlers.clone(),
         timestamps: processing.default_timestamp_extractor,
         backend,
+        globals: SharedGlobals::default(),
         commit: commit_policy(processing.commit_interval, budget, workers),
         idle: processing.max_task_idle,
         emit_intervals: EmitIntervals {
             windows: config.topology().windowed_emit_interval,
             outer_joins: config.topology().outer_join_emit_interval,
         },
-        cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
+        cache_bytes: usize::try_from(config.state().cache_bytes_max / sharers)
             .unwrap_or(usize::MAX),
         buffered_records: processing.buffered_records_per_partition as usize,
         turn_records: TURN_RECORDS,

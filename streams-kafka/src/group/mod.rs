@@ -9,6 +9,7 @@ mod complaints;
 mod connection;
 mod dispatch;
 mod failing;
+mod globals;
 mod offsets;
 mod purge;
 
@@ -38,14 +39,15 @@ use crate::app::shared::{Running, Shared};
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
+use crate::global_thread::Filled;
 use crate::topics::TopicsError;
 use crate::worker_thread::WorkerHandle;
 
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
 /// How long missing topics and absent brokers are waited for before the application gives up.
-const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
-const TOPICS_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
+pub(crate) const TOPICS_RETRY: Duration = Duration::from_secs(1);
 /// How often it is kept on disk, for the next start, how far states are.
 const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -92,6 +94,8 @@ pub(crate) struct GroupParts {
     pub(crate) workers: Vec<WorkerHandle>,
     /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
     pub(crate) closing: Arc<Notify>,
+    /// Told when the global stores are filled; none without any.
+    pub(crate) globals_filled: Option<Filled>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<RocksBackend>,
     pub(crate) process: [u8; 16],
@@ -194,6 +198,9 @@ impl Group {
     }
 
     async fn run(mut self, mut receiver: Receiver<Input>) {
+        if !self.wait_for_globals(&mut receiver).await {
+            return;
+        }
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
         if let Err(error) = self.work(&mut receiver).await {

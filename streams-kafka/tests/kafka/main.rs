@@ -13,6 +13,7 @@ mod support;
 
 mod crashes;
 mod faults;
+mod globals;
 mod joins;
 mod outages;
 mod running;

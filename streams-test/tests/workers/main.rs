@@ -7,6 +7,7 @@
 mod support;
 
 mod disks;
+mod globals;
 mod group;
 mod standbys;
 
@@ -25,7 +26,7 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames};
 use streams_core::worker::{
-    Action, Command, CommitPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
+    Action, Command, CommitPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -82,6 +83,7 @@ impl World {
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(MemoryBackend::new()),
+            globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             emit_intervals: EmitIntervals::default(),
