@@ -107,6 +107,8 @@ pub struct GlobalWorker {
     inputs: Vec<Input>,
     stage: Stage,
     actions: VecDeque<GlobalAction>,
+    /// Since the last turn began.
+    stores_rebuilt: u64,
 }
 
 impl std::fmt::Debug for GlobalWorker {
@@ -136,6 +138,7 @@ impl GlobalWorker {
             inputs: Vec::new(),
             stage: Stage::Filling,
             actions: VecDeque::new(),
+            stores_rebuilt: 0,
         };
         for (slot, input) in inputs.iter().enumerate() {
             let global = globals.iter().find(|global| global.topic == input.partition.topic);
@@ -174,6 +177,7 @@ impl GlobalWorker {
             self.actions.push_back(GlobalAction::Failed(error));
         }
         report.dropped = self.task.dropped();
+        report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report
     }
 
@@ -335,6 +339,7 @@ impl GlobalWorker {
                 TaskError::Store { node: None, origin: crate::error::Origin(None), source };
             WorkerError::Task { task, source: Box::new(source) }
         })?;
+        self.stores_rebuilt += 1;
         self.task.reset().map_err(WorkerError::Start)?;
         self.task.start(now).map_err(|source| WorkerError::Task { task, source })?;
         // What was read of the others since the last commit is read again.
