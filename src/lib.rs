@@ -48,21 +48,22 @@ pub use streams_core::topology::{
     NodeHandle, NodeId, OffsetReset, RepartitionCount, Topic, Topology, TopologyBuilder,
     TopologyDescription, TopologyError, TopologyErrors,
 };
-pub use streams_core::worker::{RestorePhase, RestoreProgress, WorkerError};
+pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
     Branched, BranchedKStream, Branches, ClosingWindows, Consumed, Derived, DynamicProduced,
-    EmitStrategy, FixedWindows, GlobalKTable, Grouped, Joined, KGroupedStream, KGroupedTable,
-    KStream, KTable, Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows,
-    SlidingWindows, StreamsBuilder, TableJoined, TimeWindows, Topics, UnlimitedWindows, Window,
-    Windowed, WindowedKStream, Windowing,
+    EmitStrategy, FixedWindows, GlobalKTable, Grouped, JoinWindows, Joined, KGroupedStream,
+    KGroupedTable, KStream, KTable, Materialized, Named, OrNull, Printed, Produced, Repartitioned,
+    SessionWindows, SlidingWindows, StreamJoined, StreamsBuilder, TableJoined, TimeWindows, Topics,
+    UnlimitedWindows, Window, Windowed, WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, State, StreamsError, TopicsError, WaitError,
-    WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError, TopicsError,
+    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, SessionStore, StoreBuilder, Stores, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore, TimestampedWindowStore, WindowEntries, WindowStore, WindowedEntries,
+    Entries, KeyValueStore, PutVersion, SessionStore, StoreBuilder, Stores, Timestamped,
+    TimestampedEntries, TimestampedKeyValueStore, TimestampedWindowStore, VersionedKeyValueStore,
+    WindowEntries, WindowStore, WindowedEntries,
 };
 
 #[cfg(doctest)]

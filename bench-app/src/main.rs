@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use millstream::error::chain;
 use millstream::{
-    Consumed, Json, KTable, KafkaStreams, Materialized, State, StreamsBuilder, StreamsConfig,
-    TimeWindows, Topic, Topology, WaitError, serde,
+    Consumed, JoinWindows, Json, KTable, KafkaStreams, Materialized, State, StreamJoined,
+    StreamsBuilder, StreamsConfig, TimeWindows, Topic, Topology, WaitError, serde,
 };
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const INPUT: &str = "bench-in";
 const TABLE: &str = "bench-table";
 const OUTPUT: &str = "bench-out";
+/// The other topic of a join of streams.
+const RIGHT_INPUT: &str = "bench-in2";
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
@@ -72,6 +74,15 @@ fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
                 .stream::<String, Vec<u8>>(INPUT)
                 .join_table(table, |_: &Vec<u8>, row: &Vec<u8>| row.clone())
                 .to(OUTPUT);
+        }
+        "stream-join" => {
+            let left = builder.stream::<String, Vec<u8>>(INPUT);
+            let right = builder.stream::<String, Vec<u8>>(RIGHT_INPUT);
+            let seconds = Duration::from_secs(5);
+            let windows = JoinWindows::of_time_difference(seconds).with_grace(seconds);
+            let joined = StreamJoined::new().with_store_name("j");
+            let value = |_: &Vec<u8>, other: &Vec<u8>| other.clone();
+            left.join_with(right, value, windows, joined).to(OUTPUT);
         }
         other => return Err(format!("there is no workload \"{other}\" here yet").into()),
     }

@@ -53,13 +53,12 @@ impl<'b> Building<'b> {
                 let topics = Topics::with_shared_serdes(names, key, kind.nullable());
                 Handle::Stream(self.builder.stream_with(topics, consumed()), kind)
             }
-            "table" if node.0.get("versioned_history_ms").is_none() => {
+            "table" => {
                 let (topic, value) = (node.text("topic"), kind.serde());
                 let topic = Topic::with_shared_serdes(topic, text::serde(), value);
                 let stored = node.materialized(kind);
                 Handle::Table(self.builder.table_with(topic, consumed(), stored), kind)
             }
-            "table" => return node.unsupported(),
             "global_table" => {
                 let (topic, value) = (node.text("topic"), kind.serde());
                 let topic = Topic::with_shared_serdes(topic, text::serde(), value);

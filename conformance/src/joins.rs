@@ -1,18 +1,20 @@
 //! Joins of streams and tables with tables.
 
-use millstream::serde::DefaultSerde;
-use millstream::{GlobalKTable, Joined, KTable, TableJoined};
+use std::time::Duration;
 
-use crate::Failure;
+use millstream::serde::DefaultSerde;
+use millstream::{GlobalKTable, JoinWindows, Joined, KTable, StreamJoined, TableJoined};
+
 use crate::build::{Handle, Stream};
 use crate::functions::{join, key};
 use crate::node::{CaseValue, Node};
 use crate::table::derived;
 use crate::value::{Kind, Value};
+use crate::{Failure, text};
 
 type Nullable = Option<Value>;
 
-/// A stream with a table.
+/// A stream with a stream or a table.
 pub(crate) fn of_stream<'b>(
     node: Node<'_>,
     on: Stream<'b>,
@@ -20,11 +22,53 @@ pub(crate) fn of_stream<'b>(
     other: Handle<'b>,
 ) -> Result<Handle<'b>, Failure> {
     match other {
+        Handle::Stream(other, of_other) => Ok(with_stream(node, (on, kind), (other, of_other))),
         Handle::Global(table) => Ok(with_global(node, on, table)),
-        Handle::Table(table, _) => with_table(node, on, kind, table),
-        Handle::Count(table) => with_table(node, on, kind, table),
+        Handle::Table(table, _) => Ok(with_table(node, on, kind, table)),
+        Handle::Count(table) => Ok(with_table(node, on, kind, table)),
         _ => node.unsupported(),
     }
+}
+
+fn windows(node: Node<'_>) -> JoinWindows {
+    let millis = |field| node.millis(field).unwrap_or_default();
+    let windows = JoinWindows::of_time_difference(millis("difference")).with_grace(millis("grace"));
+    let less = |field| node.0[field].as_i64().filter(|ms| *ms < 0).map(i64::unsigned_abs);
+    let windows = match (node.millis("before"), less("before").map(Duration::from_millis)) {
+        (Some(before), _) => windows.before(before),
+        (None, Some(later)) => windows.starting_after(later),
+        (None, None) => windows,
+    };
+    match (node.millis("after"), less("after").map(Duration::from_millis)) {
+        (Some(after), _) => windows.after(after),
+        (None, Some(earlier)) => windows.ending_before(earlier),
+        (None, None) => windows,
+    }
+}
+
+fn with_stream<'b>(
+    node: Node<'_>,
+    (on, kind): (Stream<'b>, Kind),
+    (other, of_other): (Stream<'b>, Kind),
+) -> Handle<'b> {
+    let (windows, joiner) = (windows(node), node.text("fn"));
+    let both = move |one: Option<&Value>, other: Option<&Value>| join(&joiner, one, other);
+    let key = String::serde();
+    let joined = StreamJoined::with_shared_serdes(key, kind.nullable(), of_other.nullable());
+    let joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    let joined = node.with("store", joined, |joined, name| joined.with_store_name(name));
+    let stream: Stream<'b> = match node.text("op").as_str() {
+        "join" => {
+            let both = move |one: &Value, other: &Value| both(Some(one), Some(other));
+            on.join_with(other, both, windows, joined).with_nullable_keys()
+        }
+        "left_join" => {
+            let both = move |one: &Value, other: Option<&Value>| both(Some(one), other);
+            on.left_join_with(other, both, windows, joined)
+        }
+        _ => on.outer_join_with(other, both, windows, joined),
+    };
+    Handle::Stream(stream, Kind::Text)
 }
 
 fn with_table<'b, W: CaseValue>(
@@ -32,13 +76,13 @@ fn with_table<'b, W: CaseValue>(
     on: Stream<'b>,
     kind: Kind,
     table: KTable<'b, String, W>,
-) -> Result<Handle<'b>, Failure> {
-    if node.0.get("grace").is_some() {
-        return node.unsupported();
-    }
+) -> Handle<'b> {
     let joiner = node.text("fn");
-    let joined = Joined::with_shared_serdes(String::serde(), kind.nullable());
-    let joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    let joined = Joined::with_shared_serdes(text::serde(), kind.nullable());
+    let mut joined = node.with("named", joined, |joined, name| joined.with_name(name));
+    if let Some(grace) = node.millis("grace") {
+        joined = joined.with_grace_period(grace);
+    }
     let stream: Stream<'b> = if node.text("op") == "join" {
         let joiner = move |value: &Value, row: &W| -> Nullable {
             join(&joiner, Some(value), Some(&row.clone().into()))
@@ -50,7 +94,7 @@ fn with_table<'b, W: CaseValue>(
         };
         on.left_join_table_with(table, joiner, joined)
     };
-    Ok(Handle::Stream(stream, Kind::Text))
+    Handle::Stream(stream, Kind::Text)
 }
 
 fn with_global<'b>(

@@ -55,6 +55,9 @@ impl<'j> Node<'j> {
         let stored = Materialized::with_shared_serdes(text::serde(), V::serde(kind));
         let stored = self.with("store", stored, |stored, name| stored.with_store_name(name));
         let mut stored = self.with("named", stored, |stored, name| stored.with_node_name(name));
+        if let Some(history) = self.millis("versioned_history_ms") {
+            return stored.versioned(history);
+        }
         if self.0["caching"] == false {
             stored = stored.without_cache();
         }

@@ -2,7 +2,7 @@
 
 use millstream::{
     KeyValueStore, SessionStore, StoreName, Timestamped, TimestampedKeyValueStore,
-    TimestampedWindowStore, Windowed, WindowedEntries,
+    TimestampedWindowStore, VersionedKeyValueStore, Windowed, WindowedEntries,
 };
 use serde_json::{Map, Value as Json, json};
 use streams_test::model::{ModelRecord, TimeFrom};
@@ -13,7 +13,7 @@ use crate::{Failure, subscriptions, text};
 
 /// Stores whose names hold one of these are the library's own affair.
 const LEFT_OUT: &str = "JOINTHIS JOINOTHER OUTERTHIS OUTEROTHER OUTERSHARED SUBSCRIPTION \
-    -this-join-store -other-join-store -shared-join-store";
+    -this-join-store -other-join-store -shared-join-store -Buffer";
 
 /// Every part of the result.
 pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failure> {
@@ -21,7 +21,10 @@ pub(crate) fn of(driver: &TopologyTestDriver) -> Result<Map<String, Json>, Failu
         let records = driver.produced(&topic);
         (text::shown(topic.as_str()), records.iter().map(|r| record(r)).collect())
     });
-    let is_shown = |name: &StoreName| !LEFT_OUT.split(' ').any(|part| name.as_str().contains(part));
+    let is_shown = |name: &StoreName| {
+        let is_versioned = driver.store::<VersionedKeyValueStore<String, Value>>(name).is_ok();
+        !is_versioned && !LEFT_OUT.split(' ').any(|part| name.as_str().contains(part))
+    };
     let stores = driver.store_names().into_iter().filter(is_shown).map(|name| {
         let entries = store(driver, &name)?;
         Ok((name.to_string(), entries))

@@ -56,7 +56,7 @@ pub(crate) fn node<'b>(
             ends(building, node, on, kind);
             return Ok(None);
         }
-        "join" | "left_join" => {
+        "join" | "left_join" | "outer_join" => {
             let other = building.handle(&node.text("other"))?;
             return joins::of_stream(node, on, kind, other).map(Some);
         }

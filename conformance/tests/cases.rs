@@ -7,11 +7,16 @@ use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
 /// Cases and their results, by what they are about.
-const SETS: [(&str, &str); 4] = [
+const SETS: [(&str, &str); 6] = [
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs.
     (include_str!("cases/edges.cases.jsonl"), include_str!("cases/edges.expected.jsonl")),
     (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
     (include_str!("cases/joins.cases.jsonl"), include_str!("cases/joins.expected.jsonl")),
+    (
+        include_str!("cases/stream-joins.cases.jsonl"),
+        include_str!("cases/stream-joins.expected.jsonl"),
+    ),
+    (include_str!("cases/versioned.cases.jsonl"), include_str!("cases/versioned.expected.jsonl")),
     (include_str!("cases/windows.cases.jsonl"), include_str!("cases/windows.expected.jsonl")),
 ];
 

@@ -1,6 +1,7 @@
 //! What can go wrong in a task, and where it happened.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::record::RecordMeta;
@@ -161,6 +162,23 @@ fn from_where(from: Option<&(NodeName, Origin)>) -> String {
 }
 
 impl TaskError {
+    /// Whether it says nothing against the record, and may pass by itself: the brokers did not take
+    /// what was sent. Such an error is shown to no handler, because leaving the record out would
+    /// lose it; the task goes on from its last commit.
+    ///
+    /// DIFFERENCE(passing-production-errors): in Kafka the production handler is asked about these
+    /// too, and one that continues loses the record.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Production { source, .. }
+            | Self::Store { source: StoreError::Changelog { source, .. }, .. } => {
+                source.is_passing()
+            }
+            _ => false,
+        }
+    }
+
     /// The same error, which happened in this node if it names none.
     #[cold]
     pub(crate) fn in_node(mut self: Box<Self>, at: &NodeName) -> Box<Self> {
@@ -217,6 +235,14 @@ pub enum ProduceError {
         "the producer's queue stayed full for {0} ms; the brokers do not take records fast enough"
     )]
     QueueFull(u64),
+    /// The brokers could not be reached, or did not take the record in time.
+    #[error("{message} ({code}); the brokers do not answer in time")]
+    Unavailable {
+        /// Kafka's name of the error.
+        code: String,
+        /// The text that came with it.
+        message: String,
+    },
     /// What the broker or client said.
     #[error("{message} ({code})")]
     Refused {
@@ -225,6 +251,33 @@ pub enum ProduceError {
         /// The text that came with it.
         message: String,
     },
+}
+
+impl ProduceError {
+    /// Whether it says nothing against the record, and may pass by itself.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::QueueFull(_) | Self::Unavailable { .. })
+    }
+}
+
+/// Runs user code: a panic of it becomes its text.
+///
+/// # Errors
+/// The text, when it panics.
+///
+/// ```
+/// use streams_core::error::catch_panic;
+///
+/// assert_eq!(catch_panic(|| 1), Ok(1));
+/// assert_eq!(catch_panic(|| panic!("no way")), Err::<(), _>("no way".to_owned()));
+/// ```
+pub fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "(no text)".to_owned())
+    })
 }
 
 /// A failure of a state store.
@@ -280,6 +333,11 @@ pub enum StoreError {
     /// The store was closed with its task.
     #[error("store \"{0}\" is closed")]
     Closed(StoreName),
+    /// A task changed a global store.
+    #[error(
+        "store \"{0}\" is global, and only its own processor changes it; write to its topic instead"
+    )]
+    ReadOnly(StoreName),
     /// The store is not known to the task.
     #[error("there is no store \"{0}\" here; add it to the topology")]
     Unknown(StoreName),

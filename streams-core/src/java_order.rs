@@ -99,6 +99,22 @@ impl<T> PriorityQueue<T> {
         }
     }
 
+    /// All items, in no order. What they compare by must stay.
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+
+    /// Takes out what `keep` does not hold for.
+    pub(crate) fn retain(
+        &mut self,
+        keep: impl FnMut(&T) -> bool,
+        compare: impl Fn(&T, &T) -> Ordering,
+    ) {
+        let mut items = std::mem::take(&mut self.0);
+        items.retain(keep);
+        items.into_iter().for_each(|item| self.offer(item, &compare));
+    }
+
     /// Takes the least item.
     pub(crate) fn poll(&mut self, compare: impl Fn(&T, &T) -> Ordering) -> Option<T> {
         if self.0.is_empty() {

@@ -24,11 +24,13 @@ pub enum DropReason {
     Expired,
     /// The answer of a foreign-key join is not for the row as it is by now.
     Stale,
+    /// A join of a versioned table takes its latest rows only.
+    OutOfOrder,
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NullKey,
         Self::NullValue,
         Self::UnexpectedNull,
@@ -39,6 +41,7 @@ impl DropReason {
         Self::Late,
         Self::Expired,
         Self::Stale,
+        Self::OutOfOrder,
     ];
 
     /// The reason as a metric's tag.
@@ -55,6 +58,7 @@ impl DropReason {
             Self::Late => "late",
             Self::Expired => "expired",
             Self::Stale => "stale",
+            Self::OutOfOrder => "out-of-order",
         }
     }
 }

@@ -214,6 +214,15 @@ pub trait RecordBatch {
 
     /// The record at `index`, which is below [`len`](Self::len).
     fn record(&self, index: usize) -> RawRecord<'_>;
+
+    /// Bytes of the keys and values of the records from `index` on.
+    fn bytes_from(&self, index: usize) -> usize {
+        let bytes = |index| {
+            let record = self.record(index);
+            record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+        };
+        (index..self.len()).map(bytes).sum()
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub enum StoreKind {
     TimestampedWindow(Segments),
     /// Key and session to value.
     Session(Segments),
+    /// Key and time to value: the versions of a key (KIP-889).
+    Versioned(Segments),
 }
 
 /// How the rows of a store that expires are laid out.
@@ -83,7 +85,8 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
     /// The same store with another changelog.
     fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec>;
 
-    /// How long entries are kept, for stores that expire.
+    /// How long entries are kept, for stores that expire; for versioned ones, how long a version is
+    /// kept after a later one took its place.
     fn retention(&self) -> Option<Duration> {
         None
     }
@@ -183,8 +186,8 @@ pub trait StateBackend: Send + Sync {
 
 /// The global stores, as the tasks of one worker see them.
 pub trait GlobalStores {
-    /// The typed handle of a store, to be downcast while a task is linked. `None` when there is no
-    /// such global store.
+    /// The typed handle of a store, which only reads, to be downcast while a task is linked. `None`
+    /// when there is no such global store.
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
 }
 
@@ -199,6 +202,10 @@ pub trait SharedStores: Send + Sync {
 pub trait TaskStores {
     /// The typed handle of a store, to be downcast while the task is linked.
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
+
+    /// As [`handle`](Self::handle), but all that would write fails with
+    /// [`StoreError::ReadOnly`].
+    fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
 
     /// The changelog offset from which the store has to be restored: all before it is in the store.
     /// `None` means from the beginning. For [`StoresOf::Process`], that of an input partition.

@@ -12,10 +12,10 @@ use streams_core::processor::{
 };
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
-use streams_core::topology::{Topic, Topology, TopologyErrors};
+use streams_core::topology::{Topic, Topology, TopologyError, TopologyErrors};
 use streams_state::OldValues;
 
-use crate::args::{Consumed, Materialized, Topics};
+use crate::args::{Consumed, Materialized, Serdes, Topics};
 use crate::change::Change;
 use crate::global_table::GlobalKTable;
 use crate::operators::table_source;
@@ -80,7 +80,7 @@ impl StreamsBuilder {
         K: Clone + 'static,
         V: Clone + 'static,
     {
-        let Topics { names: topics, key, value } = topics.into();
+        let Topics { names: topics, serdes: Serdes { key, value } } = topics.into();
         // As in Kafka, a topic that is named twice is read once.
         let topics: IndexSet<TopicName> = topics.into_iter().collect();
         let topics = topics.into_iter().collect();
@@ -195,6 +195,9 @@ impl StreamsBuilder {
         let store = materialized.store.clone();
         let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
         let spec = materialized.key_value_store(store.clone());
+        if materialized.is_versioned() {
+            plan.fault(TopologyError::GlobalVersions(store.clone()));
+        }
         let named = consumed.name.clone();
         let source = plan.names.suffixed(named.as_ref(), "-source", table_source::STREAM_PREFIX);
         let name = plan.names.node_or(named, table_source::PREFIX);
@@ -282,6 +285,57 @@ impl StreamsBuilder {
     }
 
     /// Adds a store for [`process`](KStream::process) and its kin, made by `streams_state::Stores`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::error::ProcessorError;
+    /// # use streams_core::processor::{Context, Processor};
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_state::{PutVersion, Stores, VersionedKeyValueStore};
+    /// # use streams_test::TopologyTestDriver;
+    ///
+    /// /// Notes prices, and forwards what each was 10 ms before.
+    /// struct Before(VersionedKeyValueStore<String, i64>);
+    ///
+    /// impl Processor<String, i64> for Before {
+    ///     type OutKey = String;
+    ///     type OutValue = Option<i64>;
+    ///
+    ///     fn process(
+    ///         &mut self,
+    ///         price: Record<String, i64>,
+    ///         cx: &mut Context<'_, String, Option<i64>>,
+    ///     ) -> Result<(), ProcessorError> {
+    ///         self.0.put(&price.key, &price.value, price.timestamp)?;
+    ///         let before = Timestamp::from_millis(price.timestamp.millis() - 10);
+    ///         let before = self.0.as_of(&price.key, before)?.map(|version| version.value);
+    ///         cx.forward(price.with_value(before))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let history = Duration::from_secs(60);
+    /// builder.add_state_store(Stores::versioned_key_value::<String, i64>("prices", history));
+    /// let prices: KStream<'_, String, i64> = builder.stream("prices");
+    /// prices.process(|stores| Ok(Before(stores.store("prices")?)), &["prices"]).to("before");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut input = driver.input::<String, i64>("prices");
+    /// for (price, millis) in [(5, 100), (7, 110), (6, 104)] {
+    ///     input.pipe_at("pear", price, Timestamp::from_millis(millis))?;
+    /// }
+    /// let before = driver.output::<String, Option<i64>>("before").read_values()?;
+    /// assert_eq!(before, [None, Some(5), None]);
+    ///
+    /// let store: VersionedKeyValueStore<String, i64> = driver.store("prices")?;
+    /// let pear = "pear".to_owned();
+    /// let as_of = |millis| store.as_of(&pear, Timestamp::from_millis(millis));
+    /// assert_eq!(as_of(109)?.map(|version| version.value), Some(6));
+    /// assert_eq!(as_of(103)?.map(|version| version.value), Some(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_state_store(&self, store: impl Into<Arc<dyn StoreSpec>>) {
         let store = store.into();
         let name = store.name().as_str().into();

@@ -11,6 +11,22 @@ pub(crate) struct Change<V> {
     pub(crate) new: Option<V>,
     /// The value before, where somebody below needs it and there was one.
     pub(crate) old: Option<V>,
+    pub(crate) age: Age,
+}
+
+/// Whether an update is the last one of its row by time. Answers to Kafka's `isLatest` (KIP-914).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    Latest,
+    /// A versioned table has a later one already.
+    Late,
+}
+
+impl<V> Change<V> {
+    /// The last update of a row.
+    pub(crate) const fn latest(new: Option<V>, old: Option<V>) -> Self {
+        Self { new, old, age: Age::Latest }
+    }
 }
 
 /// Kafka's `ChangedSerializer`: the values, then one byte that says which are there.
@@ -19,7 +35,8 @@ pub(crate) struct ChangeSerde<V>(SharedSerde<V>);
 const OLD: u8 = 0;
 const NEW: u8 = 1;
 const BOTH: u8 = 2;
-/// What writers of other versions put before the flag byte of these three is read and left out.
+/// Added to these three by writers of other versions, which put before it whether the change is the
+/// latest. Late ones do not get here.
 const WITH_LATEST: u8 = 3;
 
 impl<V> ChangeSerde<V> {
@@ -108,13 +125,13 @@ impl<V: 'static> Serde<Change<V>> for ChangeSerde<V> {
         };
         let read = |bytes: &[u8]| self.0.decode(topic, Some(bytes)).map(Some);
         match flag {
-            OLD => Ok(Change { new: None, old: read(values)? }),
-            NEW => Ok(Change { new: read(values)?, old: None }),
+            OLD => Ok(Change::latest(None, read(values)?)),
+            NEW => Ok(Change::latest(read(values)?, None)),
             BOTH => {
                 let split =
                     read_varint(values).and_then(|(length, rest)| rest.split_at_checked(length));
                 let (new, old) = split.ok_or_else(|| invalid("the length is out of bounds"))?;
-                Ok(Change { new: read(new)?, old: read(old)? })
+                Ok(Change::latest(read(new)?, read(old)?))
             }
             _ => Err(invalid("the last byte says nothing known")),
         }
@@ -128,7 +145,7 @@ mod tests {
     use super::*;
 
     fn change(new: Option<&str>, old: Option<&str>) -> Change<String> {
-        Change { new: new.map(str::to_owned), old: old.map(str::to_owned) }
+        Change::latest(new.map(str::to_owned), old.map(str::to_owned))
     }
 
     #[test]

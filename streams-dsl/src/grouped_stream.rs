@@ -12,9 +12,8 @@ use crate::args::{Materialized, StoreIndex};
 use crate::builder::StreamsBuilder;
 use crate::change::Change;
 use crate::null::OrNull;
-use crate::operators::stream_aggregate::{
-    self, AGGREGATE_PREFIX, Aggregation, REDUCE_PREFIX, Reduction, Sure, TryFold, Trying,
-};
+use crate::operators::fold::{Aggregation, Fold, Reduction};
+use crate::operators::stream_aggregate::{self, AGGREGATE_PREFIX, REDUCE_PREFIX};
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
 use crate::window::Windowing;
@@ -104,8 +103,8 @@ where
     where
         V: OrNull<N>,
     {
-        let count = |_: &K, _: N, count: i64| count + 1;
-        self.folded(AGGREGATE_PREFIX, materialized, Sure(Aggregation::new(|| 0_i64, count)))
+        let count = |_: &K, _: N, count: i64| Ok(count + 1);
+        self.folded(AGGREGATE_PREFIX, materialized, Aggregation::new(|| 0_i64, count))
     }
 
     /// The values of each key, put together two by two: the aggregate so far and the next value.
@@ -150,7 +149,9 @@ where
         R: OrNull<N>,
         N: Clone + 'static,
     {
-        self.folded(REDUCE_PREFIX, materialized.into(), Sure(Reduction::new(reducer)))
+        let reducer =
+            move |before, value| -> Result<R, ProcessorError> { Ok(reducer(before, value)) };
+        self.try_reduce(reducer, materialized)
     }
 
     /// The values of each key, taken into an aggregate one by one. It starts from what `initial`
@@ -202,8 +203,10 @@ where
         N: 'static,
         A: Clone + 'static,
     {
-        let aggregation = Aggregation::new(initial, aggregator);
-        self.folded(AGGREGATE_PREFIX, materialized.into(), Sure(aggregation))
+        let aggregator = move |key: &K, value, before| -> Result<I, ProcessorError> {
+            Ok(aggregator(key, value, before))
+        };
+        self.try_aggregate(initial, aggregator, materialized)
     }
 
     /// As [`reduce`](Self::reduce), by a function that may fail; the processing handler says what
@@ -219,13 +222,8 @@ where
         N: Clone + 'static,
         E: Into<ProcessorError>,
     {
-        let reduce = move |_: &K, value: N, before: Option<N>| match before {
-            None => Ok(Some(value)),
-            Some(before) => {
-                reducer(before, value).map(|after| after.into_plain()).map_err(Into::into)
-            }
-        };
-        self.folded(REDUCE_PREFIX, materialized.into(), Trying::new(|| None, reduce))
+        let reduce = move |before, value| reducer(before, value).map_err(Into::into);
+        self.folded(REDUCE_PREFIX, materialized.into(), Reduction::new(reduce))
     }
 
     /// As [`aggregate`](Self::aggregate), by a function that may fail; the processing handler says
@@ -260,14 +258,8 @@ where
         A: Clone + 'static,
         E: Into<ProcessorError>,
     {
-        let initial = Arc::new(initial);
-        let start = Arc::clone(&initial);
-        let add = move |key: &K, value: N, before: Option<A>| {
-            let before = before.map_or_else(|| initial(), I::from_plain);
-            aggregator(key, value, before).map(|after| after.into_plain()).map_err(Into::into)
-        };
-        let fold = Trying::new(move || start().into_plain(), add);
-        self.folded(AGGREGATE_PREFIX, materialized.into(), fold)
+        let add = move |key: &K, value, before| aggregator(key, value, before).map_err(Into::into);
+        self.folded(AGGREGATE_PREFIX, materialized.into(), Aggregation::new(initial, add))
     }
 
     fn folded<N, A, F>(
@@ -280,7 +272,7 @@ where
         V: OrNull<N>,
         N: 'static,
         A: Clone + 'static,
-        F: TryFold<K, N, A>,
+        F: Fold<K, N, A>,
     {
         let mut plan = self.builder.plan();
         let presence =

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::serde::DefaultSerde;
 
 use crate::args::Materialized;
@@ -97,8 +98,27 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
         R: OrNull<V>,
         S: OrNull<V>,
     {
-        let reduction = Reduction::new(adder, subtractor);
-        self.adjusted(REDUCE_PREFIX, materialized.into(), reduction)
+        let adder = move |before, value| -> Result<R, ProcessorError> { Ok(adder(before, value)) };
+        let subtractor = move |before, value| Ok(subtractor(before, value));
+        self.try_reduce(adder, subtractor, materialized)
+    }
+
+    /// As [`reduce_with`](Self::reduce_with), by functions that may fail; the processing handler says
+    /// what becomes of the change, and the aggregate stays as it was.
+    pub fn try_reduce<R, S, E>(
+        self,
+        adder: impl Fn(V, V) -> Result<R, E> + Send + Sync + 'static,
+        subtractor: impl Fn(V, V) -> Result<S, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, V>>,
+    ) -> KTable<'b, K, V>
+    where
+        R: OrNull<V>,
+        S: OrNull<V>,
+        E: Into<ProcessorError>,
+    {
+        let add = move |before, value| adder(before, value).map_err(Into::into);
+        let subtract = move |before, value| subtractor(before, value).map_err(Into::into);
+        self.adjusted(REDUCE_PREFIX, materialized.into(), Reduction::new(add, subtract))
     }
 
     /// The rows of each group, taken into an aggregate one by one: `adder` takes a new value in,
@@ -130,7 +150,52 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
         I: OrNull<A>,
         A: Clone + 'static,
     {
-        let aggregation = Aggregation::new(initial, adder, subtractor);
+        let adder = move |key: &K, value, before| -> Result<I, ProcessorError> {
+            Ok(adder(key, value, before))
+        };
+        let subtractor = move |key: &K, value, before| Ok(subtractor(key, value, before));
+        self.try_aggregate(initial, adder, subtractor, materialized)
+    }
+
+    /// As [`aggregate_with`](Self::aggregate_with), by functions that may fail; the processing
+    /// handler says what becomes of the change, and the aggregate stays as it was: of a row that has
+    /// another value within its group, neither the old one is subtracted nor the new one added.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, String> = builder.table("stock");
+    /// let add = |_: &String, text: String, total: i64| text.parse::<i64>().map(|n| total + n);
+    /// let subtract = |_: &String, text: String, total: i64| text.parse::<i64>().map(|n| total - n);
+    /// let totals = stock.group_by(|_, text| ("all".to_owned(), text));
+    /// let totals = totals.try_aggregate(|| 0, add, subtract, Materialized::new());
+    /// totals.to_stream().to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut stock = driver.input::<String, String>("stock");
+    /// stock.pipe_all([("pears", "3"), ("plums", "4"), ("pears", "2")])?;
+    /// let totals = driver.output::<String, Option<i64>>("totals").read_values()?;
+    /// assert_eq!(totals, [Some(3), Some(7), Some(6)]);
+    /// assert!(stock.pipe("plums", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_aggregate<A, I, E>(
+        self,
+        initial: impl Fn() -> I + Send + Sync + 'static,
+        adder: impl Fn(&K, V, I) -> Result<I, E> + Send + Sync + 'static,
+        subtractor: impl Fn(&K, V, I) -> Result<I, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, A>>,
+    ) -> KTable<'b, K, A>
+    where
+        I: OrNull<A>,
+        A: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let add = move |key: &K, value, before| adder(key, value, before).map_err(Into::into);
+        let subtract =
+            move |key: &K, value, before| subtractor(key, value, before).map_err(Into::into);
+        let aggregation = Aggregation::new(initial, add, subtract);
         self.adjusted(AGGREGATE_PREFIX, materialized.into(), aggregation)
     }
 

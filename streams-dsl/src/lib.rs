@@ -47,7 +47,7 @@ pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
     Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed,
-    Produced, Repartitioned, TableJoined, Topics,
+    Produced, Repartitioned, StreamJoined, TableJoined, Topics,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;
@@ -58,7 +58,7 @@ pub use self::null::OrNull;
 pub use self::stream::KStream;
 pub use self::table::KTable;
 pub use self::window::{
-    ClosingWindows, EmitStrategy, FixedWindows, SessionWindows, SlidingWindows, TimeWindows,
-    UnlimitedWindows, Windowing,
+    ClosingWindows, EmitStrategy, FixedWindows, JoinWindows, SessionWindows, SlidingWindows,
+    TimeWindows, UnlimitedWindows, Windowing,
 };
 pub use self::windowed::WindowedKStream;

@@ -2,7 +2,11 @@
 //!
 //! DIFFERENCE(nulls-in-types): in Kafka any key and value may be null, and nothing says where.
 
-use streams_core::serde::SharedSerde;
+use std::any::type_name;
+use std::sync::Arc;
+
+use streams_core::names::TopicName;
+use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 
 mod sealed {
     use std::sync::Arc;
@@ -60,6 +64,8 @@ mod sealed {
     }
 }
 
+pub(crate) use self::sealed::Nullable;
+
 /// `N`, or `Option<N>` where null may come.
 ///
 /// Keyed operators take streams whose keys, and sometimes values, are either; they drop and count a
@@ -72,12 +78,47 @@ mod sealed {
     message = "`{Self}` is neither `{N}` nor `Option<{N}>`",
     label = "name the plain type here"
 )]
-pub trait OrNull<N>: sealed::Nullable<N> {}
+pub trait OrNull<N>: Nullable<N> {}
 
 impl<N: 'static> OrNull<N> for N {}
 impl<N: 'static> OrNull<N> for Option<N> {}
 
+/// The plain value, unless there is none. For what is more than one thing that may be null.
+#[inline]
+pub(crate) fn plain<N, T: OrNull<N>>(value: &T) -> Option<&N> {
+    value.as_plain()
+}
+
+/// As [`plain`], by value.
+#[inline]
+pub(crate) fn into_plain<N, T: OrNull<N>>(value: T) -> Option<N> {
+    value.into_plain()
+}
+
 /// The serde of what may be null, from that of the plain type.
 pub(crate) fn nullable_serde<T: OrNull<N>, N>(plain: SharedSerde<N>) -> SharedSerde<T> {
     T::serde(plain)
+}
+
+/// The serde of the plain type, from that of what may be null.
+pub(crate) fn plain_serde<N: Clone + 'static>(nullable: &SharedSerde<Option<N>>) -> SharedSerde<N> {
+    Arc::new(Plain(Arc::clone(nullable)))
+}
+
+struct Plain<N>(SharedSerde<Option<N>>);
+
+impl<N: Clone + 'static> Serde<N> for Plain<N> {
+    fn encode(
+        &self,
+        topic: &TopicName,
+        plain: &N,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
+        self.0.encode(topic, &Some(plain.clone()), out)
+    }
+
+    fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<N, SerdeError> {
+        let null = SerdeError::Null { expected: type_name::<N>() };
+        self.0.decode(topic, bytes)?.ok_or(null)
+    }
 }

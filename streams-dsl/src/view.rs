@@ -5,17 +5,56 @@ use std::sync::Arc;
 use streams_core::error::StoreError;
 use streams_core::names::StoreName;
 use streams_core::processor::{LinkError, NodeLinks};
-use streams_state::{Timestamped, TimestampedKeyValueStore};
+use streams_core::time::Timestamp;
+use streams_state::{Timestamped, TimestampedKeyValueStore, VersionedKeyValueStore};
+
+/// The store of a table.
+pub(crate) enum TableStore<K, V> {
+    Timestamped(TimestampedKeyValueStore<K, V>),
+    Versioned(VersionedKeyValueStore<K, V>),
+}
+
+impl<K: 'static, V: 'static> TableStore<K, V> {
+    pub(crate) fn of(links: &NodeLinks<'_>, store: &StoreName) -> Result<Self, LinkError> {
+        match links.store(store) {
+            Ok(store) => Ok(Self::Timestamped(store)),
+            Err(error) => {
+                let versioned = links.store(store).map_err(|_| error)?;
+                Ok(Self::Versioned(versioned))
+            }
+        }
+    }
+}
 
 /// Gives the row of a key as it is now.
 pub(crate) trait LookUp<K, V> {
     fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError>;
+
+    /// The row as it was at a time; as it is now, where former rows are not kept.
+    #[inline]
+    fn look_up_as_of(&self, key: &K, _: Timestamp) -> Result<Option<Timestamped<V>>, StoreError> {
+        self.look_up(key)
+    }
 }
 
 impl<K: 'static, V: 'static> LookUp<K, V> for TimestampedKeyValueStore<K, V> {
     #[inline]
     fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
         self.get(key)
+    }
+}
+
+impl<K: 'static, V: 'static> LookUp<K, V> for VersionedKeyValueStore<K, V> {
+    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
+        self.get(key)
+    }
+
+    fn look_up_as_of(
+        &self,
+        key: &K,
+        timestamp: Timestamp,
+    ) -> Result<Option<Timestamped<V>>, StoreError> {
+        self.as_of(key, timestamp)
     }
 }
 
@@ -36,7 +75,10 @@ impl<K: 'static, V: 'static> TableView<K, V> {
     pub(crate) fn of_store(store: &StoreName) -> Self {
         let (stores, store) = (vec![store.clone()], store.clone());
         let link = move |links: &NodeLinks<'_>| -> Result<View<K, V>, LinkError> {
-            Ok(Box::new(links.store::<TimestampedKeyValueStore<K, V>>(&store)?))
+            Ok(match TableStore::of(links, &store)? {
+                TableStore::Timestamped(store) => Box::new(store),
+                TableStore::Versioned(store) => Box::new(store),
+            })
         };
         Self { stores, link: Arc::new(link) }
     }

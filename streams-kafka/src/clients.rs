@@ -110,11 +110,10 @@ impl Clients {
         Consumer::new(config).map_err(StreamsError::client)
     }
 
-    /// How long sending may wait for room while brokers are away: `max.block.ms`, and then, as Kafka
-    /// tries again for that long, `task.timeout.ms`.
+    /// How long sending may wait for room while brokers are away: `max.block.ms`. Then the task goes
+    /// on from its last commit, for up to `task.timeout.ms`.
     pub(crate) fn send_wait_max(&self) -> Duration {
-        let processing = self.config.processing();
-        processing.max_block.saturating_add(processing.task_timeout)
+        self.config.processing().max_block
     }
 
     /// A producer for one worker, with its share of the bytes that may wait.

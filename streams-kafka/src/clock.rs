@@ -1,5 +1,6 @@
 //! The one reader of the system's clocks.
 
+use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use streams_core::time::Timestamp;
@@ -20,4 +21,12 @@ pub(crate) fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "the shell's clock is read here and nowhere else")]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// Milliseconds of that clock since it was asked first.
+pub(crate) fn monotonic_millis() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let now = monotonic();
+    let since = now.saturating_duration_since(*START.get_or_init(|| now));
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

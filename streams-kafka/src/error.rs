@@ -4,7 +4,7 @@ use streams_core::config::{NotAvailable, OtherOptimizations};
 use streams_core::error::StoreError;
 use streams_core::membership::{GroupFault, OffsetsError};
 use streams_core::names::TopicPartition;
-use streams_core::worker::WorkerError;
+use streams_core::worker::{Place, WorkerError};
 
 use crate::ffi::error::ClientError;
 use crate::topics::TopicsError;
@@ -45,7 +45,7 @@ pub enum StreamsError {
     /// The broker refuses to tell the group's offsets.
     #[error("the committed offsets cannot be read; grant READ on the group and its topics")]
     Offsets(#[source] OffsetsError),
-    /// A worker failed.
+    /// A task failed.
     #[error("a worker failed")]
     Worker(#[source] WorkerError),
     /// A worker panicked where no user code is called.
@@ -56,6 +56,23 @@ pub enum StreamsError {
         "worker {0} has taken no command for many rebalances; code of yours or a store does not return"
     )]
     WorkerStuck(usize),
+    /// A worker has been busy with one turn for longer than `max.poll.interval.ms`.
+    #[error(
+        "worker {worker} has not come back within max.poll.interval.ms ({} ms){}; this process leaves the group until it does; make the code faster, or raise the interval",
+        interval.as_millis(),
+        at(place.as_ref())
+    )]
+    WorkerLate {
+        /// The worker, from 1.
+        worker: usize,
+        /// The task and the record that it is busy with; `None` when it is with none.
+        place: Option<Place>,
+        /// The setting.
+        interval: std::time::Duration,
+    },
+    /// A process of the application asked all others to close.
+    #[error("a process of the application asked all of them to close; see the log of that one")]
+    ShutdownRequested,
     /// SASL and TLS are not spoken by the membership client yet.
     #[error("security.protocol {0} is not available yet for group membership; use PLAINTEXT")]
     SecurityUnavailable(&'static str),
@@ -83,4 +100,8 @@ impl StreamsError {
     pub fn chain(&self) -> String {
         streams_core::error::chain(self)
     }
+}
+
+fn at(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!(": it is at {place}"))
 }

@@ -15,9 +15,13 @@ mod group;
 mod headers;
 mod outbox;
 mod plane;
+mod pulse;
 mod topics;
 mod worker_thread;
 
-pub use self::app::{KafkaStreams, KafkaStreamsBuilder, Metrics, State, WaitError, WorkerMetrics};
+pub use self::app::{
+    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, UncaughtErrorHandler,
+    UncaughtErrorResponse, WaitError, WorkerMetrics,
+};
 pub use self::error::StreamsError;
 pub use self::topics::TopicsError;

@@ -139,9 +139,13 @@ impl Outbox for KafkaOutbox {
             return Ok(partitions);
         }
         let found = self.known.partitions(&topic.name);
-        let partitions = found.map_err(|error| ProduceError::Refused {
-            code: "METADATA".to_owned(),
-            message: error.to_string(),
+        let partitions = found.map_err(|error| {
+            let (code, message) = ("METADATA".to_owned(), error.to_string());
+            if error.is_passing() {
+                ProduceError::Unavailable { code, message }
+            } else {
+                ProduceError::Refused { code, message }
+            }
         })?;
         let unknown = || ProduceError::UnknownTopic { topic: topic.name.clone() };
         let partitions = partitions.ok_or_else(unknown)?;
@@ -184,10 +188,18 @@ impl Outbox for KafkaOutbox {
 fn refused(error: ClientError, bytes: usize) -> ProduceError {
     match error {
         ClientError::Call { code: Code::MESSAGE_TOO_LARGE, .. } => ProduceError::TooLarge { bytes },
-        ClientError::Call { code, message, .. } => {
-            ProduceError::Refused { code: code.name(), message }
-        }
+        ClientError::Call { code, message, .. } => not_taken(code, message),
         other => ProduceError::Refused { code: "CLIENT".to_owned(), message: other.to_string() },
+    }
+}
+
+/// Whether the record is at fault, or the way to the broker.
+fn not_taken(code: Code, message: String) -> ProduceError {
+    let (is_passing, code) = (code.is_passing_for_producer(), code.name());
+    if is_passing {
+        ProduceError::Unavailable { code, message }
+    } else {
+        ProduceError::Refused { code, message }
     }
 }
 
@@ -209,7 +221,7 @@ fn delivery(report: Report) -> Delivery {
     let outcome = match report.code {
         Code::NONE => Ok(report.offset),
         Code::MESSAGE_TOO_LARGE => Err(ProduceError::BatchTooLarge),
-        code => Err(ProduceError::Refused { code: code.name(), message: code.describe() }),
+        code => Err(not_taken(code, code.describe())),
     };
     let topic = TopicId(report.topic.index());
     Delivery { purpose, topic, outcome }

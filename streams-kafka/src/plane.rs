@@ -281,6 +281,16 @@ impl RecordBatch for KafkaBatch {
         self.records
     }
 
+    fn bytes_from(&self, index: usize) -> usize {
+        let bytes = |at| match self.batch.get(at) {
+            Some(Entry::Record(message)) => {
+                message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len)
+            }
+            _ => 0,
+        };
+        (self.from + index..self.from + self.records).map(bytes).sum()
+    }
+
     fn record(&self, index: usize) -> RawRecord<'_> {
         let Some(Entry::Record(message)) = self.batch.get(self.from + index) else {
             return NO_RECORD;

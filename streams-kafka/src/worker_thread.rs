@@ -1,19 +1,23 @@
 //! The thread of a worker: it tells the worker the time and what it is told, and passes on what the
 //! worker wants.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::thread::{JoinHandle, Thread};
-use std::time::Duration;
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel,
+    sync_channel,
+};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use streams_core::error::catch_panic;
+use streams_core::names::TaskId;
 use streams_core::time::Timestamp;
-use streams_core::worker::{Action, Command, Worker, WorkerSettings};
+use streams_core::worker::{Action, Command, Worker, WorkerError, WorkerSettings};
 use tokio::sync::mpsc::Sender as GroupSender;
 
 use crate::app::shared::Shared;
+use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
@@ -21,6 +25,7 @@ use crate::ffi::queue::Waker;
 use crate::group::Input;
 use crate::outbox::KafkaOutbox;
 use crate::plane::KafkaPlane;
+use crate::pulse::Pulse;
 
 /// The longest that a worker waits without looking around.
 pub(crate) const WAIT_MAX: Duration = Duration::from_millis(100);
@@ -35,85 +40,130 @@ pub(crate) struct Told {
     pub(crate) command: Command,
 }
 
-/// The way to a worker thread. Dropping it ends the thread without a commit.
+/// The way to a worker thread. Dropping it ends the thread without a commit, once it looks.
 #[derive(Debug)]
 pub(crate) struct WorkerHandle {
-    commands: SyncSender<Told>,
-    thread: Thread,
-    is_stuck: AtomicBool,
+    /// Closed when the worker is dismissed.
+    commands: Option<SyncSender<Told>>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
+    running: Option<JoinHandle<()>>,
+    pulse: Arc<Pulse>,
+    missed: AtomicBool,
 }
 
 impl WorkerHandle {
     /// A worker that has ended hears nothing any more, and one that takes nothing is stuck.
     pub(crate) fn tell(&self, told: Told) {
-        if let Err(TrySendError::Full(_)) = self.commands.try_send(told) {
-            self.is_stuck.store(true, Ordering::Relaxed);
+        let sent = self.commands.as_ref().map(|commands| commands.try_send(told));
+        if let Some(Err(TrySendError::Full(_))) = sent {
+            self.missed.store(true, Ordering::Relaxed);
         }
-        self.thread.unpark();
+        self.wake();
     }
 
     /// Whether it has missed a command, so that the application must end.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.is_stuck.load(Ordering::Relaxed)
+    pub(crate) fn has_missed(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// What it is doing, and since when.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Ends the thread without a commit, once it looks.
+    pub(crate) fn dismiss(&mut self) {
+        self.commands = None;
+        self.wake();
+    }
+
+    /// Waits until the thread has ended, but no longer than this.
+    pub(crate) fn join(mut self, until: Instant) {
+        self.dismiss();
+        let left = until.saturating_duration_since(clock::monotonic());
+        if self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+            // A panic was told when it happened.
+            let _ = self.running.take().map(JoinHandle::join);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(running) = &self.running {
+            running.thread().unpark();
+        }
     }
 }
 
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         // The channel closes after this; the thread looks at most `WAIT_MAX` later.
-        self.thread.unpark();
+        self.wake();
     }
 }
 
+/// What the threads of all workers are made from.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerParts {
+    pub(crate) settings: WorkerSettings,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) group: GroupSender<Input>,
+    pub(crate) shared: Arc<Shared>,
+}
+
 /// Starts the thread of worker `number`.
-pub(crate) fn spawn(
-    number: usize,
-    settings: WorkerSettings,
-    clients: Arc<Clients>,
-    group: GroupSender<Input>,
-    shared: Arc<Shared>,
-) -> Result<(WorkerHandle, JoinHandle<()>), StreamsError> {
+pub(crate) fn spawn(number: usize, parts: WorkerParts) -> Result<WorkerHandle, StreamsError> {
     let (commands, receiver) = sync_channel(COMMANDS_MAX);
-    let name = format!("{}-worker-{}", settings.application_id, number + 1);
+    let name = format!("{}-worker-{}", parts.settings.application_id, number + 1);
     let thread = std::thread::Builder::new().name(name);
+    let pulse = Arc::new(Pulse::default());
+    let link = Link { number, receiver, parts, pulse: Arc::clone(&pulse) };
+    let (alive, ended) = channel();
     let running = thread.spawn(move || {
-        let link = Link { number, receiver, group, shared };
-        let run = AssertUnwindSafe(|| run(settings, &clients, &link));
-        let ended = catch_unwind(run).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let _alive: Sender<()> = alive;
+        let ended = catch_panic(|| run(&link));
+        // User code is guarded where it is called; what comes here is ours, or that of a destructor.
+        let ended = ended.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
+        link.pulse.rest();
         if let Err(error) = ended {
             // Nobody listens any more when the application ends anyway.
-            let _ = link.group.blocking_send(Input::Failed(error));
+            let _ = link.parts.group.blocking_send(Input::WorkerEnded(number, error));
         }
     });
     let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
-    let thread = running.thread().clone();
-    Ok((WorkerHandle { commands, thread, is_stuck: AtomicBool::new(false) }, running))
-}
-
-/// User code is guarded where it is called; what comes here is ours, or that of a destructor.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> StreamsError {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    StreamsError::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
+    let missed = AtomicBool::new(false);
+    let (commands, running) = (Some(commands), Some(running));
+    Ok(WorkerHandle { commands, ended, running, pulse, missed })
 }
 
 struct Link {
     number: usize,
     receiver: Receiver<Told>,
-    group: GroupSender<Input>,
-    shared: Arc<Shared>,
+    parts: WorkerParts,
+    pulse: Arc<Pulse>,
 }
 
-fn run(settings: WorkerSettings, clients: &Arc<Clients>, link: &Link) -> Result<(), StreamsError> {
+/// Whether a thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Working,
+    Over,
+}
+
+fn run(link: &Link) -> Result<(), StreamsError> {
+    let clients = &link.parts.clients;
     let waker = Waker::current();
     let mut producer = clients.producer()?;
     producer.wake(&waker);
     let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()), clients.send_wait_max());
     let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
+    let settings = link.parts.settings.clone();
     let mut worker = Worker::new(settings, Box::new(plane));
+    worker.watch(link.pulse.place());
     let mut losses = 0;
     loop {
         let now = clock::now();
+        link.pulse.beat();
         loop {
             match link.receiver.try_recv() {
                 Ok(told) => {
@@ -124,21 +174,47 @@ fn run(settings: WorkerSettings, clients: &Arc<Clients>, link: &Link) -> Result<
                 Err(TryRecvError::Disconnected) => return Ok(()),
             }
         }
+        worker.set_pace(link.parts.shared.pace());
         let report = worker.turn(now);
-        link.shared.record(link.number, &report, &worker);
-        let mut is_done = false;
+        link.pulse.rest();
+        link.parts.shared.record(link.number, &report, &worker, now);
         while let Some(action) = worker.poll() {
-            is_done |= matches!(action, Action::Done);
-            if link.group.blocking_send(Input::Worker(link.number, losses, action)).is_err() {
+            if link.pass_on(&mut worker, losses, action, now) == Life::Over {
                 return Ok(());
             }
-        }
-        if is_done {
-            return Ok(());
         }
         if !report.is_busy {
             std::thread::park_timeout(wait(&worker, now));
         }
+    }
+}
+
+impl Link {
+    fn pass_on(&self, worker: &mut Worker, losses: u64, action: Action, now: Timestamp) -> Life {
+        let is_done = matches!(action, Action::Done);
+        let input = match action {
+            Action::Failed { tasks, error } => self.failed(worker, tasks, error, now),
+            action => Input::Worker(self.number, losses, action),
+        };
+        let passed = self.parts.group.blocking_send(input);
+        if is_done || passed.is_err() { Life::Over } else { Life::Working }
+    }
+
+    /// Asks the user what shall become of it.
+    fn failed(
+        &self,
+        worker: &mut Worker,
+        tasks: Vec<TaskId>,
+        error: WorkerError,
+        now: Timestamp,
+    ) -> Input {
+        let error = StreamsError::Worker(error);
+        let response = self.parts.shared.respond(&error);
+        if response == UncaughtErrorResponse::Replace {
+            tracing::error!("{}; the task is made anew", error.chain());
+            worker.handle(Command::Replace(tasks.clone()), now);
+        }
+        Input::TasksFailed { tasks, error, response }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +10,12 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::store::{Logging, RowOrder, Segments, StoreKind, StoreSpec};
 
-use crate::layer::changelog::{LoggedHeaders, RowFormat};
-use crate::layer::{Layers, Retention};
+use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
+use crate::layer::{Reach, Retention, Versions};
 use crate::row_key::RowKeys;
 use crate::view::{
-    Codec, KeyValueStore, SessionStore, Timestamped, TimestampedKeyValueStore, TimestampedSerde,
-    TimestampedWindowStore, WindowStore, WindowedCodec,
+    Cached, Codec, KeyValueStore, ListStore, SessionStore, Timestamped, TimestampedKeyValueStore,
+    TimestampedSerde, TimestampedWindowStore, VersionedKeyValueStore, WindowStore, WindowedCodec,
 };
 
 /// Declares stores. Answers to Kafka's `Stores`.
@@ -48,7 +47,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<KeyValueStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(KeyValueStore::new(codec))
         };
@@ -68,7 +67,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(TimestampedKeyValueStore::new(codec))
         };
@@ -96,7 +95,8 @@ impl Stores {
     ) -> StoreBuilder<WindowStore<K, V>> {
         let retention = retention.max(size);
         let kind = StoreKind::Window(segments(retention));
-        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+        let views = window_views(size, key, value);
+        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
     }
 
     /// A store of keys, windows of a size, and values with timestamps, with the default serdes of
@@ -121,7 +121,8 @@ impl Stores {
         let retention = retention.max(size);
         let kind = StoreKind::TimestampedWindow(segments(retention));
         let value: SharedSerde<Timestamped<V>> = Arc::new(TimestampedSerde::new(value));
-        StoreBuilder::new(name.into(), kind, window_views(size, key, value)).keeping(retention)
+        let views = window_views(size, key, value);
+        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
     }
 
     /// A store of keys, sessions and values, with the default serdes of their types. Sessions are
@@ -140,7 +141,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<SessionStore<K, V>> {
-        let make = move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let serdes = (Arc::clone(&key), Arc::clone(&value));
             match WindowedCodec::new(layers, topic, serdes, 0) {
                 Some(codec) => Box::new(SessionStore::new(codec)),
@@ -150,6 +151,70 @@ impl Stores {
         let kind = StoreKind::Session(segments(retention));
         StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(retention)
     }
+
+    /// A store of keys and the versions of their values, with the default serdes of their types. A
+    /// version that was replaced is kept until `history` has passed since, in the time of what is
+    /// written; the latest one for ever. What comes later than that is not taken (KIP-889).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use streams_core::store::StoreKind;
+    /// use streams_state::Stores;
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let prices = Stores::versioned_key_value::<String, i64>("prices", hour).build();
+    /// assert_eq!(prices.retention(), Some(hour));
+    /// assert!(matches!(prices.kind(), StoreKind::Versioned(_)));
+    /// ```
+    pub fn versioned_key_value<K: DefaultSerde, V: DefaultSerde>(
+        name: impl Into<StoreName>,
+        history: Duration,
+    ) -> StoreBuilder<VersionedKeyValueStore<K, V>> {
+        Self::versioned_key_value_with(name, history, K::serde(), V::serde())
+    }
+
+    /// As [`versioned_key_value`](Self::versioned_key_value), with these serdes.
+    pub fn versioned_key_value_with<K: 'static, V: 'static>(
+        name: impl Into<StoreName>,
+        history: Duration,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<VersionedKeyValueStore<K, V>> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(VersionedKeyValueStore::new(codec))
+        };
+        let interval_ms = version_segment_ms(millis(history));
+        let segments = Segments { interval_ms, order: RowOrder::KeyFirst };
+        let kind = StoreKind::Versioned(segments);
+        StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(history)
+    }
+}
+
+/// Milliseconds of a segment of a versioned store, unless they are given: as in Kafka.
+fn version_segment_ms(history_ms: i64) -> i64 {
+    let (parts, least) = match history_ms {
+        ..=60_000 => (3, 2_000),
+        60_001..=300_000 => (5, 20_000),
+        300_001..=3_600_000 => (12, 60_000),
+        _ => (24, 300_000),
+    };
+    least.max(history_ms / parts)
+}
+
+impl<K: 'static, V: 'static> ListStore<K, V> {
+    /// Declares such a store, with these serdes.
+    pub fn declare(
+        name: impl Into<StoreName>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> StoreBuilder<Self> {
+        let make = move |layers: Reach, topic| -> Box<dyn Any> {
+            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+            Box::new(Self::new(codec))
+        };
+        StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
+    }
 }
 
 /// The views of a store of windows.
@@ -158,7 +223,7 @@ fn window_views<K: 'static, V: 'static>(
     key: SharedSerde<K>,
     value: SharedSerde<V>,
 ) -> Arc<MakeHandle> {
-    Arc::new(move |layers: Rc<Layers>, topic| -> Box<dyn Any> {
+    Arc::new(move |layers: Reach, topic| -> Box<dyn Any> {
         let serdes = (Arc::clone(&key), Arc::clone(&value));
         match WindowedCodec::new(layers, topic, serdes, millis(size)) {
             Some(codec) => Box::new(WindowStore::new(codec)),
@@ -186,6 +251,14 @@ pub(crate) enum Medium {
     Memory,
 }
 
+/// What a second row of a key and window does to the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duplicates {
+    Replace,
+    /// Both are kept, in the order in which they were written.
+    Keep,
+}
+
 /// Whether a store has a record cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caching {
@@ -193,7 +266,7 @@ pub(crate) enum Caching {
     On,
 }
 
-type MakeHandle = dyn Fn(Rc<Layers>, TopicName) -> Box<dyn Any> + Send + Sync;
+type MakeHandle = dyn Fn(Reach, TopicName) -> Box<dyn Any> + Send + Sync;
 
 /// A store as declared; what every [`StoreSpec`] of this crate is.
 #[derive(Clone)]
@@ -204,7 +277,10 @@ pub(crate) struct Factory {
     caching: Caching,
     logging: Logging,
     retention: Option<Duration>,
+    window_size: Option<Duration>,
+    duplicates: Duplicates,
     headers: LoggedHeaders,
+    times: LoggedTimes,
     make: Arc<MakeHandle>,
 }
 
@@ -217,6 +293,8 @@ impl std::fmt::Debug for Factory {
             .field("caching", &self.caching)
             .field("logging", &self.logging)
             .field("retention", &self.retention)
+            .field("window_size", &self.window_size)
+            .field("duplicates", &self.duplicates)
             .finish_non_exhaustive()
     }
 }
@@ -225,9 +303,10 @@ impl Factory {
     /// How the rows hold their values; `None` for a kind of store that is not made here.
     pub(crate) const fn rows(&self) -> Option<RowFormat> {
         match self.kind {
-            StoreKind::KeyValue | StoreKind::Window(_) | StoreKind::Session(_) => {
-                Some(RowFormat::Plain)
-            }
+            StoreKind::KeyValue
+            | StoreKind::Window(_)
+            | StoreKind::Session(_)
+            | StoreKind::Versioned(_) => Some(RowFormat::Plain),
             StoreKind::TimestampedKeyValue | StoreKind::TimestampedWindow(_) => {
                 Some(RowFormat::Timestamped)
             }
@@ -241,8 +320,26 @@ impl Factory {
         Some(Retention::new(keys, millis(self.retention?), self.medium))
     }
 
+    pub(crate) const fn duplicates(&self) -> Duplicates {
+        self.duplicates
+    }
+
+    /// What keeps versions.
+    pub(crate) fn versions_layer(&self) -> Option<Versions> {
+        match (self.kind, self.retention) {
+            (StoreKind::Versioned(segments), Some(history)) => {
+                Some(Versions::new(segments.interval_ms, millis(history)))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
         self.headers
+    }
+
+    pub(crate) const fn logged_times(&self) -> LoggedTimes {
+        self.times
     }
 
     pub(crate) const fn caching(&self) -> Caching {
@@ -250,8 +347,8 @@ impl Factory {
     }
 
     /// The typed view. `topic` is what its serdes get as their topic.
-    pub(crate) fn handle(&self, layers: &Rc<Layers>, topic: &TopicName) -> Box<dyn Any> {
-        (self.make)(Rc::clone(layers), topic.clone())
+    pub(crate) fn handle(&self, layers: Reach, topic: &TopicName) -> Box<dyn Any> {
+        (self.make)(layers, topic.clone())
     }
 }
 
@@ -308,14 +405,29 @@ impl<S> StoreBuilder<S> {
     fn new(name: StoreName, kind: StoreKind, make: Arc<MakeHandle>) -> Self {
         let (medium, caching) = (Medium::Disk, Caching::Off);
         let logging = Logging::On(BTreeMap::new());
-        let headers = LoggedHeaders::None;
-        let retention = None;
-        let factory = Factory { name, kind, medium, caching, logging, retention, headers, make };
+        let factory = Factory {
+            name,
+            kind,
+            medium,
+            caching,
+            logging,
+            retention: None,
+            window_size: None,
+            duplicates: Duplicates::Replace,
+            headers: LoggedHeaders::None,
+            times: LoggedTimes::OfRecord,
+            make,
+        };
         Self { factory, view: PhantomData }
     }
 
     fn keeping(mut self, retention: Duration) -> Self {
         self.factory.retention = Some(retention);
+        self
+    }
+
+    fn of_size(mut self, size: Duration) -> Self {
+        self.factory.window_size = Some(size);
         self
     }
 
@@ -366,17 +478,21 @@ impl<S> StoreBuilder<S> {
         self
     }
 
-    /// Puts a record cache before the store, which thins its writes; see
-    /// `statestore.cache.max.bytes`.
+    /// Leaves the times of the changelog's records to the producer, as Kafka does for the records
+    /// that an operator holds back.
     #[must_use]
-    pub fn cached(mut self) -> Self {
-        self.factory.caching = Caching::On;
+    pub fn without_logged_timestamps(mut self) -> Self {
+        self.factory.times = LoggedTimes::OfProducer;
         self
     }
 
     /// The declaration, for a topology.
     #[must_use]
-    pub fn build(self) -> Arc<dyn StoreSpec> {
+    pub fn build(mut self) -> Arc<dyn StoreSpec> {
+        if self.factory.duplicates == Duplicates::Keep {
+            // A cache would know one row of each key and window.
+            self.factory.caching = Caching::Off;
+        }
         // An index would not know what only the cache has.
         let this = match (self.factory.caching, RowKeys::of(self.factory.kind)) {
             (Caching::On, Some(RowKeys { order: RowOrder::TimeFirstIndexed, .. })) => {
@@ -385,6 +501,85 @@ impl<S> StoreBuilder<S> {
             _ => self,
         };
         Arc::new(this.factory)
+    }
+}
+
+/// For operators that are given a store.
+impl<S> StoreBuilder<S> {
+    /// The store's name.
+    #[must_use]
+    pub const fn name(&self) -> &StoreName {
+        &self.factory.name
+    }
+
+    /// Whether its rows are kept in memory.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        self.factory.medium == Medium::Memory
+    }
+}
+
+impl<K, V> StoreBuilder<WindowStore<K, V>> {
+    /// Keeps all rows of a key and window, in the order in which they were written, where a store
+    /// otherwise keeps the last one: what joins of streams need. A row gets a number in its key;
+    /// the numbers start again with each opening of the store, as in Kafka. Such a store has no
+    /// record cache, and a deletion changes nothing in it, though it is written to the changelog.
+    /// Answers to Kafka's `retainDuplicates`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use streams_state::Stores;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, minute).retaining_duplicates();
+    /// assert!(clicks.retains_duplicates());
+    /// assert_eq!(clicks.window_size(), minute);
+    /// ```
+    #[must_use]
+    pub fn retaining_duplicates(mut self) -> Self {
+        self.factory.duplicates = Duplicates::Keep;
+        self
+    }
+
+    /// Whether all rows of a key and window are kept.
+    #[must_use]
+    pub fn retains_duplicates(&self) -> bool {
+        self.factory.duplicates == Duplicates::Keep
+    }
+
+    /// The size of the windows.
+    #[must_use]
+    pub fn window_size(&self) -> Duration {
+        self.factory.window_size.unwrap_or_default()
+    }
+
+    /// For how long a window is kept.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        self.factory.retention.unwrap_or_default()
+    }
+}
+
+impl<S: Cached> StoreBuilder<S> {
+    /// Puts a record cache before the store, which thins its writes; see
+    /// `statestore.cache.max.bytes`.
+    #[must_use]
+    pub fn cached(mut self) -> Self {
+        self.factory.caching = Caching::On;
+        self
+    }
+}
+
+impl<K, V> StoreBuilder<VersionedKeyValueStore<K, V>> {
+    /// How much time one segment of the history covers, at least 1 ms. Shorter ones free the disk
+    /// sooner; a look into the past may have to search all of them. A 24th of the history unless
+    /// told otherwise, and more for less than an hour.
+    #[must_use]
+    pub fn with_segment_interval(mut self, interval: Duration) -> Self {
+        if let StoreKind::Versioned(segments) = &mut self.factory.kind {
+            segments.interval_ms = millis(interval).max(1);
+        }
+        self
     }
 }
 

@@ -26,7 +26,8 @@ mod view;
 pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
-    Entries, Flushed, KeyValueStore, OldValues, SessionStore, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore, TimestampedWindowStore, Update, WindowEntries, WindowStore,
+    Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore, OldValues,
+    PutVersion, SessionStore, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
+    TimestampedWindowStore, Update, VersionedKeyValueStore, WindowEntries, WindowStore,
     WindowedEntries,
 };

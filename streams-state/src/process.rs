@@ -16,7 +16,7 @@ use streams_core::store::{
 };
 
 use crate::bytes::InputPositions;
-use crate::layer::{LayerParts, Layers};
+use crate::layer::{Access, LayerParts, Layers, Reach};
 use crate::staging::{Commits, OverlayBudget, Staged};
 use crate::task::{SharedStore, StoresOfTask, factory};
 
@@ -93,6 +93,10 @@ impl StoresOfProcess {
 impl TaskStores for StoresOfProcess {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         self.stores.handle(store)
+    }
+
+    fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        self.stores.read_only_handle(store)
     }
 
     fn position(&self, input: usize) -> Option<i64> {
@@ -173,13 +177,16 @@ impl SharedStores for Shared {
     fn of_worker(&self, context: &Rc<TaskContext>) -> Rc<dyn GlobalStores> {
         let stores = self.stores.iter().filter_map(|store| {
             let name = store.spec.name().clone();
+            let factory = factory(&*store.spec).ok()?;
             let bytes = store.rows.to_read(&name);
             let layers = Layers::new(LayerParts {
                 name,
                 context: Rc::clone(context),
                 cache: None,
                 changelog: None,
-                retention: factory(&*store.spec).ok()?.retention_layer(),
+                retention: factory.retention_layer(),
+                duplicates: factory.duplicates(),
+                versions: factory.versions_layer(),
                 staged: Staged::of_other_thread(bytes, &self.budget, &self.commits),
             });
             let found = layers.find_segments();
@@ -205,6 +212,7 @@ struct StoresOfWorker(Vec<ReadStore>);
 impl GlobalStores for StoresOfWorker {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         let store = self.0.iter().find(|read| read.layers.name() == store)?;
-        Some(factory(&*store.spec).ok()?.handle(&store.layers, &store.topic))
+        let reach = Reach::new(Rc::clone(&store.layers), Access::Read);
+        Some(factory(&*store.spec).ok()?.handle(reach, &store.topic))
     }
 }

@@ -40,6 +40,12 @@ pub(crate) struct RowKey<'a> {
     pub(crate) detail: i64,
 }
 
+/// The segment of a time, of segments of this length.
+pub(crate) const fn segment_of(time: i64, interval_ms: i64) -> i64 {
+    // As Java: towards zero, also for times before it.
+    time / interval_ms
+}
+
 /// How the keys of a store are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowKeys {
@@ -61,10 +67,14 @@ impl RowKeys {
         Some(Self { form, order, interval_ms: interval_ms.max(1) })
     }
 
+    /// Milliseconds of a segment.
+    pub(crate) const fn interval_ms(&self) -> i64 {
+        self.interval_ms
+    }
+
     /// The segment of a time.
     pub(crate) const fn segment_of(&self, time: i64) -> i64 {
-        // As Java: towards zero, also for times before it.
-        time / self.interval_ms
+        segment_of(time, self.interval_ms)
     }
 
     /// The first time of a segment.

@@ -16,11 +16,14 @@ use streams_core::time::Timestamp;
 
 use crate::builder::{Caching, Factory};
 use crate::bytes::{Bytes, BytesError, Changes, InputPositions, RocksDatabase, SharedRows};
-use crate::layer::changelog::{Changelog, RowFormat};
-use crate::layer::retention::Closed;
-use crate::layer::{CacheLayer, LayerParts, Layers, Retention};
+use crate::layer::changelog::{Changelog, LogFormat, RowFormat};
+use crate::layer::expiry::Closed;
+use crate::layer::{Access, CacheLayer, LayerParts, Layers, Reach, Retention};
 use crate::row_key::RowKeys;
 use crate::staging::{OverlayBudget, Staged, StagedError};
+
+/// Bytes of versions that are staged while a store is restored.
+const RESTORE_STAGED_BYTES_MAX: usize = 8 << 20;
 
 /// A store of a task.
 struct OpenStore {
@@ -85,7 +88,8 @@ impl StoresOfTask {
             let changelog = store.changelog.as_ref().map(|to| {
                 let topic = request.outbox.borrow_mut().topic(&to.topic);
                 let purpose = Purpose::Changelog { task: request.task_number, store: number };
-                let format = (rows, factory.logged_headers());
+                let (headers, times) = (factory.logged_headers(), factory.logged_times());
+                let format = LogFormat { rows, headers, times };
                 Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, format)
             });
             let cache = match factory.caching() {
@@ -102,6 +106,8 @@ impl StoresOfTask {
                 cache,
                 changelog,
                 retention: factory.retention_layer(),
+                duplicates: factory.duplicates(),
+                versions: factory.versions_layer(),
                 staged: Staged::new(bytes, budget),
             }));
             layers.find_segments()?;
@@ -116,6 +122,12 @@ impl StoresOfTask {
             });
         }
         Ok(Self { stores, database, row: Vec::new() })
+    }
+
+    fn view(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
+        let store = self.stores.iter().find(|open| open.layers.name() == store)?;
+        let factory = factory(&*store.spec).ok()?;
+        Some(factory.handle(Reach::new(Rc::clone(&store.layers), access), &store.topic))
     }
 
     /// The database, for tests.
@@ -260,6 +272,32 @@ impl StoresOfTask {
         }
     }
 
+    /// Writes what is staged in one store, and its position.
+    fn write_one(
+        &self,
+        open: &OpenStore,
+        store: usize,
+        next_offset: i64,
+    ) -> Result<(), StoreError> {
+        self.write(|other| std::ptr::eq(open, other), &[(store, next_offset)])
+    }
+
+    /// Puts one record of the changelog into a versioned store. Unlike others, it has to be read
+    /// for that, and so is staged.
+    fn restore_version(
+        &self,
+        store: usize,
+        record: &RawRecord<'_>,
+        key: &[u8],
+    ) -> Result<(), StoreError> {
+        let open = self.store(store)?;
+        open.layers.restore_version(key, record.value, record.timestamp.millis())?;
+        if open.layers.staged_bytes() < RESTORE_STAGED_BYTES_MAX {
+            return Ok(());
+        }
+        self.write_one(open, store, record.offset.saturating_add(1))
+    }
+
     /// A failure of the database as a whole, named after one of its stores.
     fn failed(&self, error: BytesError) -> StoreError {
         let on_disk = self.stores.iter().find(|store| store.spec.is_persistent());
@@ -273,17 +311,17 @@ impl StoresOfTask {
 impl OpenStore {
     /// The first bytes of the segments to be dropped: of the first, and of the one behind the last.
     fn closed_segments(&self) -> Option<([u8; 8], [u8; 8])> {
-        let Closed { from, before } = self.layers.retention()?.closed()?;
+        let Closed { from, before } = self.layers.expiry()?.closed()?;
         Some((RowKeys::segment_start(from), RowKeys::segment_start(before)))
     }
 
     /// The closed segments are dropped; what is written up to now is committed.
     fn forget_closed_segments(&self) {
-        let Some(retention) = self.layers.retention() else { return };
-        if let Some(closed) = retention.closed() {
-            retention.dropped(closed);
+        let Some(expiry) = self.layers.expiry() else { return };
+        if let Some(closed) = expiry.closed() {
+            expiry.dropped(closed);
         }
-        retention.committed();
+        expiry.committed();
     }
 
     /// Puts one row into the byte store; `None` deletes it. `next_offset` is the position then.
@@ -354,9 +392,11 @@ impl OpenStore {
 
 impl TaskStores for StoresOfTask {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
-        let store = self.stores.iter().find(|open| open.layers.name() == store)?;
-        let factory = factory(&*store.spec).ok()?;
-        Some(factory.handle(&store.layers, &store.topic))
+        self.view(store, Access::ReadWrite)
+    }
+
+    fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        self.view(store, Access::Read)
     }
 
     fn position(&self, store: usize) -> Option<i64> {
@@ -377,6 +417,10 @@ impl TaskStores for StoresOfTask {
         row.extend_from_slice(record.value.unwrap_or_default());
         let value = record.value.map(|_| &*row);
         let next_offset = record.offset.saturating_add(1);
+        if open.layers.kept_versions().is_some() {
+            self.row = row;
+            return self.restore_version(store, record, key);
+        }
         let written = match open.layers.retention() {
             None => open.restore_row(key, value, next_offset),
             Some(retention) => open.restore_windowed(retention, (key, value), next_offset),
@@ -387,6 +431,9 @@ impl TaskStores for StoresOfTask {
 
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
         let open = self.store(store)?;
+        if open.layers.kept_versions().is_some() {
+            return self.write_one(open, store, next_offset);
+        }
         open.with_bytes(|bytes, _| match bytes {
             Bytes::Memory(memory) => {
                 if let Some((_, before)) = open.closed_segments() {

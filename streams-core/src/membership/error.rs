@@ -136,6 +136,9 @@ pub enum CallRefused {
     /// The token is not that of the last adopted assignment.
     #[error("the assignment of this token is over; commit with the token of the last one")]
     StaleToken,
+    /// The group is rebalancing: commit again with the token of the new assignment, which comes.
+    #[error("the group is rebalancing")]
+    Rebalancing,
     /// Too many calls wait.
     #[error("{waiting} calls wait for the coordinator; wait for their results first")]
     TooManyWaiting {
@@ -158,6 +161,10 @@ pub enum OffsetsError {
     /// token, if the tasks are still there.
     #[error("a newer assignment was adopted before the commit could be sent")]
     StaleToken,
+    /// The group is rebalancing: send it again with the token of the new assignment, if the tasks
+    /// are still there.
+    #[error("the group is rebalancing")]
+    Rebalancing,
     /// The member was fenced: the tasks are lost.
     #[error("the member was fenced")]
     Fenced,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::{GroupFault, LossReason, OffsetsError, Trouble};
 use super::names::{Address, Generation, MemberId, TopicId, TopicName, TopicPartition};
 use super::token::CommitToken;
-use super::user_data::SubscriptionData;
+use super::user_data::{Order, SubscriptionData};
 use crate::assign::TaskId;
 
 /// One attempt at a connection; never used again.
@@ -98,6 +98,8 @@ pub struct Assigned {
     pub standby: BTreeSet<TaskId>,
     /// Tasks to commit, close and then `release`.
     pub revoked: BTreeSet<TaskId>,
+    /// What all members shall do.
+    pub order: Order,
 }
 
 /// What the leader needs to know to define the tasks.

@@ -41,4 +41,4 @@ pub use names::{
 };
 pub use time::Moment;
 pub use token::CommitToken;
-pub use user_data::{MemberData, StatePosition};
+pub use user_data::{MemberData, Order, StatePosition};

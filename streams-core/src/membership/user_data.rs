@@ -2,7 +2,7 @@
 //!
 //! Both begin with a version. A reader takes the fields of the versions it knows and passes over
 //! whatever follows, so that a later version may only append. Version 2 added standby tasks and
-//! probing rebalances.
+//! probing rebalances, version 3 the shutdown of the whole application.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,10 +12,14 @@ use super::wire::{DecodeError, EncodeError, Encoding, Reader, Version, Writer};
 use crate::assign::TaskId;
 
 /// The version that this library writes at most and understands in full.
-pub const USER_DATA_VERSION: i16 = 2;
+pub const USER_DATA_VERSION: i16 = 3;
 
 /// The first version with standby tasks: with an older member in the group there are none.
 pub const STANDBY_VERSION: i16 = 2;
+
+/// The first version in which a member can ask all to shut down: with an older member in the group
+/// nobody is told.
+pub const ORDER_VERSION: i16 = 3;
 
 /// The largest user data that is written or read, in bytes. The whole group is one record of
 /// `__consumer_offsets`, and a broker's default limit for one is about a mebibyte.
@@ -24,7 +28,7 @@ pub const USER_DATA_BYTES_MAX: usize = 256 * 1024;
 const LAYOUT: Version = Version { number: USER_DATA_VERSION, encoding: Encoding::Classic };
 
 /// Bytes of everything but the lists, with their lengths.
-const FIXED_BYTES: usize = 2 + 16 + 4 + 2 + 4 + 4 + 4 + 4;
+const FIXED_BYTES: usize = 2 + 16 + 4 + 2 + 4 + 4 + 4 + 4 + 1;
 const TASK_BYTES: usize = 8;
 const POSITION_BYTES: usize = 16;
 /// Stands for [`StatePosition::Running`], as in Kafka (`LATEST_OFFSET`).
@@ -41,6 +45,31 @@ pub enum StatePosition {
     Running,
 }
 
+/// What all members of the application shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Order {
+    /// Go on.
+    #[default]
+    GoOn,
+    /// Close: Kafka's `SHUTDOWN_REQUESTED`.
+    ShutDown,
+}
+
+impl Order {
+    /// As Kafka's `AssignorError` numbers it.
+    const fn code(self) -> i8 {
+        match self {
+            Self::GoOn => 0,
+            Self::ShutDown => 4,
+        }
+    }
+
+    /// What is not known is no order.
+    const fn of_code(code: i8) -> Self {
+        if code == Self::ShutDown.code() { Self::ShutDown } else { Self::GoOn }
+    }
+}
+
 /// What a member says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberData {
@@ -54,6 +83,8 @@ pub struct MemberData {
     pub positions: BTreeMap<TaskId, StatePosition>,
     /// Tasks whose state it keeps warm. From version 2 on.
     pub standby: BTreeSet<TaskId>,
+    /// What it wants all members to do. From version 3 on.
+    pub order: Order,
 }
 
 /// A member's data as they travel.
@@ -85,6 +116,8 @@ pub struct AssignmentData {
     /// After how long, in whole milliseconds, this member begins another rebalance to see whether
     /// copies have caught up. From version 2 on.
     pub probe_after: Option<Duration>,
+    /// What all members shall do. From version 3 on.
+    pub order: Order,
 }
 
 impl SubscriptionData {
@@ -121,6 +154,9 @@ impl SubscriptionData {
         if version >= STANDBY_VERSION {
             write_tasks(&mut out, &self.member.standby);
         }
+        if version >= ORDER_VERSION {
+            out.i8(self.member.order.code());
+        }
         out.finish()
     }
 
@@ -148,7 +184,12 @@ impl SubscriptionData {
             STANDBY_VERSION.. => read_tasks(&mut input)?,
             _ => BTreeSet::new(),
         };
-        let member = MemberData { process, application_version, workers, positions, standby };
+        let order = match version {
+            ORDER_VERSION.. => Order::of_code(input.i8()?),
+            _ => Order::GoOn,
+        };
+        let member =
+            MemberData { process, application_version, workers, positions, standby, order };
         Ok(Self { version, sequence, member, owned })
     }
 }
@@ -169,6 +210,9 @@ impl AssignmentData {
                 .probe_after
                 .map_or(NO_PROBE, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
             out.i64(millis);
+        }
+        if self.version >= ORDER_VERSION {
+            out.i8(self.order.code());
         }
         let bytes = out.finish()?;
         if bytes.len() > USER_DATA_BYTES_MAX {
@@ -193,7 +237,11 @@ impl AssignmentData {
             STANDBY_VERSION.. => u64::try_from(input.i64()?).ok().map(Duration::from_millis),
             _ => None,
         };
-        Ok(Self { version, active, standby, follow_up, probe_after })
+        let order = match version {
+            ORDER_VERSION.. => Order::of_code(input.i8()?),
+            _ => Order::GoOn,
+        };
+        Ok(Self { version, active, standby, follow_up, probe_after, order })
     }
 }
 
@@ -239,8 +287,15 @@ mod tests {
             _ => [TaskId::new(2, 0)].into(),
         };
         let process = ProcessId(*b"0123456789abcdef");
-        let member = MemberData { process, application_version: 4, workers: 3, positions, standby };
+        let order = order(version);
+        let (application_version, workers) = (4, 3);
+        let member =
+            MemberData { process, application_version, workers, positions, standby, order };
         SubscriptionData { version, sequence: 9, member, owned: [TaskId::new(0, 1)].into() }
+    }
+
+    fn order(version: i16) -> Order {
+        if version < ORDER_VERSION { Order::GoOn } else { Order::ShutDown }
     }
 
     fn assignment(version: i16) -> AssignmentData {
@@ -250,6 +305,7 @@ mod tests {
             standby: BTreeSet::new(),
             follow_up: true,
             probe_after: (version > 1).then_some(Duration::from_mins(10)),
+            order: order(version),
         }
     }
 
@@ -280,11 +336,11 @@ mod tests {
 
     #[test]
     fn a_later_version_is_read_as_far_as_known() {
-        let mut bytes = subscription(2).encode().unwrap();
+        let mut bytes = subscription(3).encode().unwrap();
         bytes[1] = 5;
         bytes.extend([1, 2, 3]);
         let decoded = SubscriptionData::decode(&bytes).unwrap();
-        assert_eq!(decoded, SubscriptionData { version: 5, ..subscription(2) });
+        assert_eq!(decoded, SubscriptionData { version: 5, ..subscription(3) });
     }
 
     #[test]
@@ -310,11 +366,11 @@ mod tests {
 
     #[test]
     fn every_cut_is_an_error_and_no_panic() {
-        let bytes = subscription(2).encode().unwrap();
+        let bytes = subscription(3).encode().unwrap();
         for end in 0..bytes.len() {
             assert!(SubscriptionData::decode(&bytes[..end]).is_err());
         }
-        let bytes = assignment(2).encode().unwrap();
+        let bytes = assignment(3).encode().unwrap();
         for end in 1..bytes.len() {
             assert!(AssignmentData::decode(&bytes[..end]).is_err());
         }

@@ -102,6 +102,12 @@ where
     }
 }
 
+/// A value as what it is anyway, where two types are one in some programs only.
+pub fn same_type<A: 'static, B: 'static>(value: A) -> Option<B> {
+    let value: Box<dyn Any> = Box::new(value);
+    value.downcast::<B>().ok().map(|same| *same)
+}
+
 /// What linked nodes left with their task, apart from the graph itself.
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -109,6 +115,8 @@ pub(crate) struct Registry {
     pub(crate) lifecycles: Vec<Rc<RefCell<dyn Lifecycle>>>,
     pub(crate) punctuated: Vec<Rc<RefCell<dyn Punctuated>>>,
     pub(crate) flushes: Vec<(StoreName, Rc<RefCell<dyn FlushCache>>)>,
+    /// What nodes share, by the name that they agree on.
+    shared: Vec<(NodeName, Rc<dyn Any>)>,
 }
 
 /// What a node finds around it while it is made.
@@ -160,6 +168,18 @@ impl NodeLinks<'_> {
                 wanted: type_name::<S>(),
             },
         )
+    }
+
+    /// What several nodes of one task share under a name; made for the first that asks. With
+    /// another type than the first asked for, it is a new one.
+    pub fn shared<T: Default + 'static>(&mut self, name: &NodeName) -> Rc<T> {
+        let known = self.registry.shared.iter().filter(|(known, _)| known == name);
+        let found = known.filter_map(|(_, shared)| Rc::clone(shared).downcast::<T>().ok()).next();
+        found.unwrap_or_else(|| {
+            let made = Rc::new(T::default());
+            self.registry.shared.push((name.clone(), Rc::clone(&made) as Rc<dyn Any>));
+            made
+        })
     }
 
     /// The node wants to be asked to flush the cache of this store before each commit.

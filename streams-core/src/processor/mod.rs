@@ -16,7 +16,8 @@ use crate::record::{FixedKeyRecord, Record};
 pub use self::context::{ContextParts, EmitIntervals, TaskContext};
 pub use self::edge::{Edge, NodeCell, Push};
 pub use self::link::{
-    FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate, SourceTemplate,
+    FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate,
+    SourceTemplate, same_type,
 };
 pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{

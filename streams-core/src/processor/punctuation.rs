@@ -57,6 +57,13 @@ struct Entry {
     interval: i64,
     id: PunctuationId,
     node: usize,
+    state: EntryState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EntryState {
+    Scheduled,
+    Cancelled,
 }
 
 impl Entry {
@@ -74,26 +81,68 @@ impl Entry {
     }
 }
 
+/// The schedules that one clock drives.
+#[derive(Debug)]
+struct Queue {
+    entries: PriorityQueue<Entry>,
+    /// How many of them are cancelled.
+    cancelled: usize,
+}
+
+/// Cancelled entries that a queue may hold beside as many others.
+const CANCELLED_MAX: usize = 64;
+
+impl Queue {
+    const fn new() -> Self {
+        Self { entries: PriorityQueue::new(), cancelled: 0 }
+    }
+
+    /// Says whether the schedule is in this queue. As in Kafka it stays there until it is due,
+    /// unless there are too many such.
+    // DIFFERENCE(cancelled-schedules): in Kafka all of them stay.
+    fn cancel(&mut self, id: PunctuationId) -> bool {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) else {
+            return false;
+        };
+        if entry.state == EntryState::Scheduled {
+            entry.state = EntryState::Cancelled;
+            self.cancelled += 1;
+        }
+        if self.cancelled > CANCELLED_MAX && 2 * self.cancelled > self.entries.len() {
+            self.entries.retain(|entry| entry.state == EntryState::Scheduled, Entry::compare);
+            self.cancelled = 0;
+        }
+        true
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Option<Entry> {
+        while self.entries.peek().is_some_and(|entry| entry.due <= now.millis()) {
+            let entry = self.entries.poll(Entry::compare)?;
+            match entry.state {
+                EntryState::Scheduled => return Some(entry),
+                EntryState::Cancelled => self.cancelled -= 1,
+            }
+        }
+        None
+    }
+}
+
 /// The schedules of a task, one queue a clock.
 #[derive(Debug)]
 pub(crate) struct Schedules {
-    stream_time: PriorityQueue<Entry>,
-    wall_clock: PriorityQueue<Entry>,
-    cancelled: Vec<PunctuationId>,
+    stream_time: Queue,
+    wall_clock: Queue,
+    /// The schedule whose call is being made, unless it was cancelled meanwhile.
+    called: Option<PunctuationId>,
     next_id: u32,
 }
 
 impl Schedules {
     pub(crate) const fn new() -> Self {
-        Self {
-            stream_time: PriorityQueue::new(),
-            wall_clock: PriorityQueue::new(),
-            cancelled: Vec::new(),
-            next_id: 0,
-        }
+        Self { stream_time: Queue::new(), wall_clock: Queue::new(), called: None, next_id: 0 }
     }
 
-    fn queue(&mut self, kind: PunctuationType) -> &mut PriorityQueue<Entry> {
+    fn queue(&mut self, kind: PunctuationType) -> &mut Queue {
         match kind {
             PunctuationType::StreamTime => &mut self.stream_time,
             PunctuationType::WallClock => &mut self.wall_clock,
@@ -123,11 +172,12 @@ impl Schedules {
             (None, PunctuationType::StreamTime) => 0,
             (None, PunctuationType::WallClock) => now.millis().saturating_add(interval),
         };
-        let mut entry = Entry { due, interval, id, node };
+        let state = EntryState::Scheduled;
+        let mut entry = Entry { due, interval, id, node, state };
         if anchor.is_some_and(|anchor| anchor < now) {
             entry.advance(now.millis());
         }
-        self.queue(kind).offer(entry, Entry::compare);
+        self.queue(kind).entries.offer(entry, Entry::compare);
         Ok(id)
     }
 
@@ -136,7 +186,10 @@ impl Schedules {
     }
 
     pub(crate) fn cancel(&mut self, id: PunctuationId) {
-        self.cancelled.push(id);
+        let is_waiting = self.stream_time.cancel(id) || self.wall_clock.cancel(id);
+        if !is_waiting && self.called == Some(id) {
+            self.called = None;
+        }
     }
 
     /// When the first schedule of this clock is due.
@@ -145,32 +198,23 @@ impl Schedules {
             PunctuationType::StreamTime => &self.stream_time,
             PunctuationType::WallClock => &self.wall_clock,
         };
-        queue.peek().map(|entry| Timestamp::from_millis(entry.due))
+        queue.entries.peek().map(|entry| Timestamp::from_millis(entry.due))
     }
 
     /// Takes the first schedule that is due; give it back with [`rearm`](Self::rearm) after the
     /// call.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: Timestamp) -> Option<Due> {
-        while self.queue(kind).peek().is_some_and(|entry| entry.due <= now.millis()) {
-            let entry = self.queue(kind).poll(Entry::compare)?;
-            if !self.forget_if_cancelled(entry.id) {
-                return Some(Due(entry));
-            }
-        }
-        None
+        let entry = self.queue(kind).take_due(now)?;
+        self.called = Some(entry.id);
+        Some(Due(entry))
     }
 
     pub(crate) fn rearm(&mut self, kind: PunctuationType, due: Due, now: Timestamp) {
         let Due(mut entry) = due;
-        if !self.forget_if_cancelled(entry.id) {
+        if self.called.take() == Some(entry.id) {
             entry.advance(now.millis());
-            self.queue(kind).offer(entry, Entry::compare);
+            self.queue(kind).entries.offer(entry, Entry::compare);
         }
-    }
-
-    fn forget_if_cancelled(&mut self, id: PunctuationId) -> bool {
-        let found = self.cancelled.iter().position(|cancelled| *cancelled == id);
-        found.map(|at| self.cancelled.swap_remove(at)).is_some()
     }
 }
 
@@ -250,6 +294,36 @@ mod tests {
         assert_eq!(refused, Err(ScheduleError::Interval(Duration::from_micros(999))));
         let early = Schedules::new().add(0, every(1, kind, Some(-7)), at(0));
         assert_eq!(early, Err(ScheduleError::Start(at(-7))));
+    }
+
+    #[test]
+    fn what_is_cancelled_does_not_pile_up() {
+        let kind = PunctuationType::WallClock;
+        let mut schedules = Schedules::new();
+        let late = schedules.add(0, every(50, kind, None), at(0));
+        for _ in 0..10_000 {
+            let Ok(id) = schedules.add(0, every(1000, kind, None), at(0)) else { return };
+            schedules.cancel(id);
+            // Nothing, the second time.
+            schedules.cancel(id);
+        }
+        assert!(schedules.wall_clock.entries.len() <= 2 + CANCELLED_MAX);
+        let due = schedules.take_due(kind, at(2000));
+        assert_eq!(due.map(|due| due.id()), late.ok());
+        assert!(schedules.take_due(kind, at(2000)).is_none());
+    }
+
+    #[test]
+    fn a_schedule_is_cancelled_by_its_own_call() {
+        let kind = PunctuationType::StreamTime;
+        let mut schedules = Schedules::new();
+        assert!(schedules.add(0, every(1, kind, None), at(0)).is_ok());
+        let due = schedules.take_due(kind, at(5));
+        if let Some(due) = due {
+            schedules.cancel(due.id());
+            schedules.rearm(kind, due, at(5));
+        }
+        assert_eq!(schedules.next_due(kind), None);
     }
 
     #[test]

@@ -114,11 +114,8 @@ pub(crate) struct SinkSetting {
 }
 
 pub(crate) struct LinkedSink<K, V> {
-    sink: Sink<K, V>,
-    setting: SinkSetting,
     target: Target<K, V>,
-    key_bytes: Vec<u8>,
-    value_bytes: Vec<u8>,
+    writer: Writer<K, V>,
 }
 
 enum Target<K, V> {
@@ -142,41 +139,84 @@ impl<K, V> LinkedSink<K, V> {
                 Target::Dynamic(Arc::clone(extract), HashMap::new())
             }
         };
-        Self { sink, setting, target, key_bytes: Vec::new(), value_bytes: Vec::new() }
+        let (key_bytes, value_bytes) = (Vec::new(), Vec::new());
+        Self { target, writer: Writer { sink, setting, key_bytes, value_bytes } }
     }
+}
 
-    fn topic(&mut self, record: &Record<K, V>) -> (TopicName, TopicId) {
-        let context = &self.setting.context;
-        match &mut self.target {
-            Target::Topic(topic, id) => (topic.clone(), *id),
+impl<K: 'static, V: 'static> Push<K, V> for LinkedSink<K, V> {
+    fn push(&mut self, record: Record<K, V>) -> Pushed {
+        let Self { target, writer } = self;
+        match target {
+            Target::Topic(topic, id) => writer.write((topic, *id), &record),
             Target::Dynamic(extract, known) => {
-                let topic = extract(
-                    &record.key,
-                    &record.value,
-                    &RecordContext {
-                        meta: context.meta(),
-                        task: context.task(),
-                        timestamp: record.timestamp,
-                        headers: record.headers.clone(),
-                    },
-                );
-                let outbox = &self.setting.outbox;
+                let context = &writer.setting.context;
+                let context = RecordContext {
+                    meta: context.meta(),
+                    task: context.task(),
+                    timestamp: record.timestamp,
+                    headers: record.headers.clone(),
+                };
+                let topic = extract(&record.key, &record.value, &context);
+                let outbox = &writer.setting.outbox;
                 let id =
                     *known.entry_ref(&topic).or_insert_with(|| outbox.borrow_mut().topic(&topic));
-                (topic, id)
+                writer.write((&topic, id), &record)
             }
         }
     }
+}
 
-    fn unwritable(&self, topic: TopicName, part: Part, source: SerdeError) -> Pushed {
+/// Makes records bytes and sends them.
+struct Writer<K, V> {
+    sink: Sink<K, V>,
+    setting: SinkSetting,
+    key_bytes: Vec<u8>,
+    value_bytes: Vec<u8>,
+}
+
+impl<K, V> Writer<K, V> {
+    fn write(&mut self, (topic, id): (&TopicName, TopicId), record: &Record<K, V>) -> Pushed
+    where
+        K: 'static,
+        V: 'static,
+    {
+        if !record.timestamp.is_known() {
+            let millis = record.timestamp.millis();
+            return self.refused(topic, ProduceError::NegativeTimestamp(millis));
+        }
+        self.key_bytes.clear();
+        self.value_bytes.clear();
+        let key = match self.sink.key.encode(topic, &record.key, &mut self.key_bytes) {
+            Ok(payload) => payload,
+            Err(error) => return self.unwritable(topic, Part::Key, error),
+        };
+        let value = match self.sink.value.encode(topic, &record.value, &mut self.value_bytes) {
+            Ok(payload) => payload,
+            Err(error) => return self.unwritable(topic, Part::Value, error),
+        };
+        match self.send_to_chosen(topic, id, (key, value), record) {
+            Ok(()) => Ok(()),
+            Err(error) => self.refused(topic, error),
+        }
+    }
+
+    #[cold]
+    fn unwritable(&self, topic: &TopicName, part: Part, source: SerdeError) -> Pushed {
+        let topic = topic.clone();
         let (node, origin) = (self.setting.name.clone(), self.setting.context.origin());
         let failure = TaskError::Serialization { node, topic, part, origin, source };
         self.setting.context.judge(failure, Judge::Production)
     }
 
-    fn refused(&self, topic: TopicName, source: ProduceError) -> Pushed {
+    #[cold]
+    fn refused(&self, topic: &TopicName, source: ProduceError) -> Pushed {
+        let topic = topic.clone();
         let (node, origin) = (self.setting.name.clone(), self.setting.context.origin());
         let failure = TaskError::Production { topic, from: Some((node, origin)), source };
+        if failure.is_passing() {
+            return Err(Box::new(failure));
+        }
         self.setting.context.judge(failure, Judge::Production)
     }
 
@@ -233,30 +273,6 @@ impl<K, V> LinkedSink<K, V> {
                     self.send(id, Destination::Partition(chosen), payloads, record)
                 })
             }
-        }
-    }
-}
-
-impl<K: 'static, V: 'static> Push<K, V> for LinkedSink<K, V> {
-    fn push(&mut self, record: Record<K, V>) -> Pushed {
-        let (topic, id) = self.topic(&record);
-        if !record.timestamp.is_known() {
-            let millis = record.timestamp.millis();
-            return self.refused(topic, ProduceError::NegativeTimestamp(millis));
-        }
-        self.key_bytes.clear();
-        self.value_bytes.clear();
-        let key = match self.sink.key.encode(&topic, &record.key, &mut self.key_bytes) {
-            Ok(payload) => payload,
-            Err(error) => return self.unwritable(topic, Part::Key, error),
-        };
-        let value = match self.sink.value.encode(&topic, &record.value, &mut self.value_bytes) {
-            Ok(payload) => payload,
-            Err(error) => return self.unwritable(topic, Part::Value, error),
-        };
-        match self.send_to_chosen(&topic, id, (key, value), &record) {
-            Ok(()) => Ok(()),
-            Err(error) => self.refused(topic, error),
         }
     }
 }

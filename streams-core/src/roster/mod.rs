@@ -134,6 +134,30 @@ impl Roster {
         self.bring(kept);
     }
 
+    /// The process leaves the group for a while: all tasks that run are committed and closed. What is
+    /// kept warm stays so.
+    pub fn step_down(&mut self) {
+        self.round.0 += 1;
+        self.wanted.retain(|_, role| *role == Role::Standby);
+        let all = self.places.keys().copied().collect();
+        self.bring(all);
+    }
+
+    /// A worker is gone with its tasks, and another has its number.
+    pub fn worker_gone(&mut self, gone: usize) {
+        self.round.0 += 1;
+        let theirs = |place: &Place| place.worker() == Some(gone);
+        let tasks = self.places.iter().filter(|(_, place)| theirs(place));
+        let tasks: BTreeSet<TaskId> = tasks.map(|(task, _)| *task).collect();
+        for task in &tasks {
+            self.holdings.closed(*task);
+            if let Some(Place::Closing { .. } | Place::Demoting { .. }) = self.places.remove(task) {
+                self.actions.push_back(RosterAction::Release(*task));
+            }
+        }
+        self.bring(tasks);
+    }
+
     /// Tasks were looked up. Those that the group has taken away meanwhile are passed over.
     pub fn prepared(&mut self, round: Round, tasks: Vec<TaskToStart>) {
         let mut given = BTreeMap::<usize, [Vec<TaskToStart>; 2]>::new();
@@ -172,6 +196,13 @@ impl Roster {
         }
     }
 
+    /// A worker says that a task was stopped; it runs again when the worker says so.
+    pub fn stopped(&mut self, task: TaskId) {
+        if let Some(Place::Active { phase, .. }) = self.places.get_mut(&task) {
+            *phase = place::Phase::Starting;
+        }
+    }
+
     /// A worker says that a task is a standby now.
     pub fn demoted(&mut self, task: TaskId) {
         if let Some(Place::Demoting { worker }) = self.places.get(&task).copied() {
@@ -199,6 +230,17 @@ impl Roster {
             Some(Place::Closing { .. }) | None => self.holdings.lies(held.task, held.on_disk),
             Some(_) => self.holdings.holds(held),
         }
+    }
+
+    /// Whether the process has the task in any way, or is to have it.
+    #[must_use]
+    pub fn has(&self, task: TaskId) -> bool {
+        self.places.contains_key(&task) || self.wanted.contains_key(&task)
+    }
+
+    /// What lay on disk of a task is removed.
+    pub fn forget(&mut self, task: TaskId) {
+        self.holdings.lies(task, 0);
     }
 
     /// What the process has of states, if that has changed since it was asked last.

@@ -31,6 +31,18 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// The worker that has the task.
+    pub(super) const fn worker(self) -> Option<usize> {
+        match self {
+            Self::Preparing { .. } => None,
+            Self::Active { worker, .. }
+            | Self::Standby { worker }
+            | Self::Promoting { worker, .. }
+            | Self::Demoting { worker }
+            | Self::Closing { worker } => Some(worker),
+        }
+    }
+
     /// A worker has just been told.
     pub(super) const fn begun(role: Role, worker: usize) -> Self {
         match role {

@@ -3,15 +3,15 @@
 pub mod commit_metadata;
 mod queues;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use self::commit_metadata::CommitMetadata;
 use self::queues::PartitionQueues;
 pub use self::queues::TaskIdle;
-use crate::error::{Pushed, StoreError, TaskError};
+use crate::error::{Pushed, StoreError, TaskError, catch_panic};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
 use crate::outbox::SharedOutbox;
@@ -23,6 +23,7 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
+use crate::worker::Whereabouts;
 
 /// What a task is made from.
 #[expect(missing_debug_implementations, reason = "backend and outbox are trait objects")]
@@ -86,6 +87,24 @@ pub enum TaskStartError {
         #[source]
         source: LinkError,
     },
+    /// The supplier of a processor panicked.
+    #[error("user code panicked while the processors of task {task} were made: {message}")]
+    Panic {
+        /// The task.
+        task: TaskId,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+impl TaskStartError {
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        match self {
+            Self::Stores { task, .. } | Self::Link { task, .. } | Self::Panic { task, .. } => *task,
+        }
+    }
 }
 
 /// What was done of a task's work.
@@ -130,6 +149,7 @@ pub struct Task {
     /// By input partition: whether records were consumed since the task started.
     consumed: Vec<bool>,
     commit_needed: bool,
+    place: Option<Arc<Whereabouts>>,
 }
 
 impl std::fmt::Debug for Task {
@@ -161,7 +181,7 @@ impl Task {
             cache: parts.cache,
         });
         let stores = stores.map_err(|source| TaskStartError::Stores { task, source })?;
-        let graph = parts.topology.link(LinkTask {
+        let graph = link(LinkTask {
             topology: &parts.topology,
             subtopologies: &parts.subtopologies,
             names: &parts.names,
@@ -170,8 +190,7 @@ impl Task {
             globals: parts.globals.as_deref(),
             outbox: Rc::clone(&parts.outbox),
             task_number: parts.task_number,
-        });
-        let graph = graph.map_err(|source| TaskStartError::Link { task, source })?;
+        })?;
         let mut task = Self {
             queues: PartitionQueues::new(&graph.source_of, parts.context.partitions(), parts.idle),
             consumed: vec![false; parts.context.partitions().len()],
@@ -188,6 +207,7 @@ impl Task {
             restored_from,
             logged_stores,
             commit_needed: false,
+            place: None,
         };
         task.order_flushes();
         Ok(task)
@@ -197,6 +217,12 @@ impl Task {
     fn order_flushes(&mut self) {
         let at = |store: &StoreName| self.store_names.iter().position(|name| name == store);
         self.graph.registry.flushes.sort_by_key(|(store, _)| at(store));
+    }
+
+    /// Says from now on which record is being processed.
+    pub fn watch(&mut self, place: Arc<Whereabouts>) {
+        place.know(self.id(), self.partitions());
+        self.place = Some(place);
     }
 
     /// The task's name.
@@ -296,6 +322,12 @@ impl Task {
         self.queues.buffered(slot)
     }
 
+    /// Bytes of an input partition that are queued while another has nothing; 0 while none waits.
+    #[must_use]
+    pub fn waiting_bytes(&self, slot: usize) -> usize {
+        self.queues.waiting_bytes(slot)
+    }
+
     /// All of an input partition up to this offset was given out; the last of it may have been no
     /// record.
     pub fn reached_end(&mut self, slot: usize, offset: i64) {
@@ -331,6 +363,9 @@ impl Task {
     /// When a failure was judged to fail the task; it has to be [`reset`](Self::reset).
     pub fn process(&mut self, now: Timestamp) -> Result<bool, Box<TaskError>> {
         let Some(chosen) = self.queues.take() else { return Ok(false) };
+        if let Some(place) = &self.place {
+            place.at(chosen.slot, chosen.offset);
+        }
         self.context.set_now(now);
         self.context.set_stream_time(self.queues.stream_time());
         let (queues, sources) = (&mut self.queues, &mut self.graph.sources);
@@ -489,16 +524,8 @@ impl Task {
     /// # Errors
     /// When a processor cannot be made again.
     pub fn reset(&mut self) -> Result<(), TaskStartError> {
-        self.stores.discard();
-        self.context.discard_closed();
-        self.queues.clear();
-        self.context.set_stream_time(self.queues.stream_time());
-        self.consumed.fill(false);
-        self.commit_needed = false;
-        self.context.forget_commit_request();
-        self.context.schedules().borrow_mut().clear();
-        let task = self.id();
-        let graph = self.topology.link(LinkTask {
+        self.rewind();
+        self.graph = link(LinkTask {
             topology: &self.topology,
             subtopologies: &self.subtopologies,
             names: &self.names,
@@ -507,10 +534,22 @@ impl Task {
             globals: self.globals.as_deref(),
             outbox: Rc::clone(&self.outbox),
             task_number: self.task_number,
-        });
-        self.graph = graph.map_err(|source| TaskStartError::Link { task, source })?;
+        })?;
         self.order_flushes();
         Ok(())
+    }
+
+    /// Goes back to the last commit as [`reset`](Self::reset) does, but leaves the processors, which
+    /// must not be used any more.
+    pub fn rewind(&mut self) {
+        self.stores.discard();
+        self.context.discard_closed();
+        self.queues.clear();
+        self.context.set_stream_time(self.queues.stream_time());
+        self.consumed.fill(false);
+        self.commit_needed = false;
+        self.context.forget_commit_request();
+        self.context.schedules().borrow_mut().clear();
     }
 
     /// Ends the processors, all of them; failures are logged.
@@ -564,20 +603,23 @@ fn stores_to_open(
                 }
                 Logging::SourceTopic(topic) => (None, on(topic.clone())),
             };
-            StoreToOpen { spec: std::sync::Arc::clone(spec), changelog, restored_from }
+            StoreToOpen { spec: Arc::clone(spec), changelog, restored_from }
         })
         .collect()
 }
 
+/// Links the processors; their suppliers are user code.
+fn link(task: LinkTask<'_>) -> Result<LinkedGraph, TaskStartError> {
+    let id = task.context.task();
+    let linked = catch_panic(|| task.topology.link(task));
+    let linked = linked.map_err(|message| TaskStartError::Panic { task: id, message })?;
+    linked.map_err(|source| TaskStartError::Link { task: id, source })
+}
+
 /// Runs user code: a panic becomes an error with its place.
 fn guard(context: &TaskContext, run: impl FnOnce() -> Pushed) -> Pushed {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(Box::new(TaskError::Panic {
-            node: context.take_panicked(),
-            origin: context.origin(),
-            message: text.unwrap_or_else(|| "(no text)".to_owned()),
-        }))
+    catch_panic(run).unwrap_or_else(|message| {
+        let (node, origin) = (context.take_panicked(), context.origin());
+        Err(Box::new(TaskError::Panic { node, origin, message }))
     })
 }

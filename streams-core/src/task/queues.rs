@@ -193,6 +193,16 @@ impl PartitionQueues {
         self.queues.get(slot).map_or(0, Queue::len)
     }
 
+    /// Bytes of the records of a partition that wait while another has none; 0 where none waits.
+    pub(super) fn waiting_bytes(&self, slot: usize) -> usize {
+        if self.by_time.is_empty() || self.by_time.len() == self.queues.len() {
+            return 0;
+        }
+        let Some(queue) = self.queues.get(slot) else { return 0 };
+        let batches = queue.batches.iter().enumerate();
+        batches.map(|(at, one)| one.bytes_from(if at == 0 { queue.cursor } else { 0 })).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_time.is_empty()
     }

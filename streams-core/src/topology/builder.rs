@@ -9,158 +9,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
+use super::error::{TopologyError, TopologyErrors};
 use super::global::{self, GlobalStoreNodes, GlobalStoreParts};
 use super::graph;
 use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
 use crate::config::Optimization;
-use crate::names::{NameError, NodeName, StoreName, TopicName};
+use crate::names::{NodeName, StoreName, TopicName};
 use crate::processor::{
     ConnectedStores, LinkError, NodeSupplier, Processor, ProcessorNode, ProcessorTemplate, Sink,
     SinkDestination, SinkTemplate, Source, SourceTemplate,
 };
 use crate::store::{Logging, StoreSpec};
-
-/// A fault of a topology.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TopologyError {
-    /// A name breaks Kafka's rule.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// Two nodes have one name.
-    #[error("there are two nodes \"{0}\"; give one of them another name")]
-    DuplicateNode(NodeName),
-    /// Two stores have one name.
-    #[error("there are two stores \"{0}\"; give one of them another name")]
-    DuplicateStore(StoreName),
-    /// A processor wants a store that nobody added.
-    #[error(
-        "processor \"{node}\" wants store \"{store}\", which was not added; add it with its builder"
-    )]
-    UnknownStore {
-        /// The processor.
-        node: NodeName,
-        /// The store.
-        store: StoreName,
-    },
-    /// Two sources read one topic, but not the same set of topics.
-    #[error(
-        "topic \"{topic}\" is read by \"{first}\" and by \"{second}\"; read it once and use that stream twice"
-    )]
-    TopicReadTwice {
-        /// The topic.
-        topic: TopicName,
-        /// One source.
-        first: NodeName,
-        /// The other.
-        second: NodeName,
-    },
-    /// A source without topics.
-    #[error("source \"{0}\" names no topic; name at least one")]
-    NoTopics(NodeName),
-    /// A processor or sink without parents.
-    #[error("node \"{0}\" has no parent; name at least one")]
-    NoParent(NodeName),
-    /// A parent is a node of another builder.
-    #[error("node \"{0}\" has a parent from another builder; build one topology with one builder")]
-    ForeignNode(NodeName),
-    /// A node of another builder was used.
-    #[error("a node of another builder was given to {0}; build one topology with one builder")]
-    ForeignHandle(String),
-    /// A sink was named as a parent.
-    #[error(
-        "\"{parent}\", a parent of \"{node}\", is a sink, which forwards nothing; name its own parent"
-    )]
-    ParentIsSink {
-        /// The node.
-        node: NodeName,
-        /// The sink.
-        parent: NodeName,
-    },
-    /// A node takes other types than its parent forwards.
-    #[error(
-        "node \"{node}\" takes {taken}, but its parent \"{parent}\" forwards {given}; put a processor between them that converts"
-    )]
-    EdgeType {
-        /// The node.
-        node: NodeName,
-        /// What it takes.
-        taken: &'static str,
-        /// Its parent.
-        parent: NodeName,
-        /// What that forwards.
-        given: &'static str,
-    },
-    /// A store was connected to a source or a sink.
-    #[error(
-        "store \"{store}\" is connected to \"{node}\", which is no processor; connect it to the processors that use it"
-    )]
-    StoreOutsideProcessor {
-        /// The store.
-        store: StoreName,
-        /// The source or sink.
-        node: NodeName,
-    },
-    /// A node that reads no topic was to be co-partitioned.
-    #[error("node \"{0}\" is to be co-partitioned, but is no source; name sources")]
-    NotASource(NodeName),
-    /// Records cannot pass through a repartition topic.
-    #[error(
-        "no {missing} of the topology names the repartition topic \"{topic}\"; let a sink write it and a source read it"
-    )]
-    OpenRepartitionTopic {
-        /// The topic.
-        topic: TopicName,
-        /// `source` or `sink`.
-        missing: &'static str,
-    },
-    /// Two sources of the same topics disagree where to begin.
-    #[error("topic \"{0}\" has two different offset resets; choose one")]
-    OffsetReset(TopicName),
-    /// Two streams of one topic disagree on nulls that their types do not have.
-    #[error(
-        "topic \"{topic}\" is read by \"{first}\" and by \"{second}\", one of which skips nulls and the other fails on them; choose one"
-    )]
-    TopicNulls {
-        /// The topic.
-        topic: TopicName,
-        /// One source.
-        first: NodeName,
-        /// The other.
-        second: NodeName,
-    },
-    /// Topics that must have equally many partitions were asked to have different ones.
-    #[error(
-        "the repartition topics {0:?} must have equally many partitions; give them the same number, or none"
-    )]
-    PartitionCounts(Vec<TopicName>),
-    /// Two streams of one topic have different types.
-    #[error(
-        "topic \"{0}\" is read as two different types; read it once and map what one of the streams needs"
-    )]
-    TopicTypes(TopicName),
-    /// Windows that cannot be.
-    #[error("node \"{node}\" has {problem}")]
-    Windows {
-        /// The node of the aggregation.
-        node: NodeName,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
-}
-
-/// All faults of a topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopologyErrors(pub Vec<TopologyError>);
-
-impl fmt::Display for TopologyErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the topology has {} fault(s):", self.0.len())?;
-        self.0.iter().try_for_each(|error| write!(f, "\n  - {error}"))
-    }
-}
-
-impl std::error::Error for TopologyErrors {}
 
 /// A node that forwards records of key `K` and value `V`. Copy it to give a node several children.
 pub struct NodeHandle<K, V> {
@@ -361,6 +220,36 @@ impl TopologyBuilder {
             topic: topic.into(),
             processor: (name.into(), ProcessorTemplate::new(ProcessorNode::new(supplier))),
         });
+    }
+
+    /// Adds a store that is restored from a topic which somebody else writes: the topic is its
+    /// changelog, and Millstream writes none (KIP-813). `supplier` makes the processor that keeps
+    /// the store up to date with what comes; it should put each record as it is, because a restored
+    /// store has the records as they are. Other processors read the store by
+    /// [`connect`](Self::connect). The topic is read from its beginning. Kafka's
+    /// `addReadOnlyStateStore`.
+    pub fn read_only_store<K, V, P>(
+        &mut self,
+        store: impl Into<Arc<dyn StoreSpec>>,
+        (source_name, topic, source): (impl Into<NodeName>, impl Into<TopicName>, Source<K, V>),
+        (name, supplier): (
+            impl Into<NodeName>,
+            impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
+        ),
+    ) -> NodeHandle<P::OutKey, P::OutValue>
+    where
+        K: Clone + 'static,
+        V: Clone + 'static,
+        P: Processor<K, V>,
+    {
+        let (store, topic) = (store.into(), topic.into());
+        let store = store.with_logging(Logging::SourceTopic(topic.clone()));
+        let (reset, template) = (Some(OffsetReset::Earliest), SourceTemplate::new(source));
+        let source = self.add_source(source_name.into(), vec![topic], reset, template);
+        let template = ProcessorTemplate::new(ProcessorNode::new(supplier));
+        let id = self.add_processor(name.into(), vec![source], template);
+        self.store(store, [id]);
+        NodeHandle { id, forwards: PhantomData }
     }
 
     /// Adds a global store of erased types.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{RepartitionCount, Topology};
 use crate::names::{ApplicationId, StoreName, TopicName};
-use crate::store::Logging;
+use crate::store::{Logging, StoreKind};
 
 /// What an internal topic is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +27,28 @@ pub struct InternalTopic {
     defaults: BTreeMap<String, String>,
     /// Those of the operator.
     given: BTreeMap<String, String>,
-    /// How long its store keeps a row, for one that expires.
-    retention: Option<Duration>,
+    kept: Kept,
 }
+
+/// How long records have to be kept at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// The last one of each key, for ever.
+    Last,
+    /// As long as a store keeps its windows.
+    Windows(Duration),
+    /// Also those before the last one of their key, as long as a store keeps its versions.
+    Versions(Duration),
+}
+
+/// What clocks may differ by, added to how long versions are kept.
+const VERSIONS_LAG_EXTRA: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl InternalTopic {
     /// Its settings, under Kafka's names: `general` ones (`topic.*`) go over the defaults, those of
     /// the operator over both. The changelog of a store that expires keeps records for
-    /// `additional_retention` longer than the store, unless the operator sets `retention.ms`.
+    /// `additional_retention` longer than the store, unless the operator sets `retention.ms`; that
+    /// of a versioned store a day longer, unless it sets `min.compaction.lag.ms`.
     #[must_use]
     pub fn settings(
         &self,
@@ -44,18 +58,23 @@ impl InternalTopic {
         let mut settings = self.defaults.clone();
         settings.extend(general.clone());
         settings.extend(self.given.clone());
-        if let Some(retention) = self.retention
-            && !self.given.contains_key(RETENTION)
+        let least = match self.kept {
+            Kept::Last => None,
+            Kept::Windows(kept) => Some((RETENTION, kept.saturating_add(additional_retention))),
+            Kept::Versions(kept) => Some((LAG, kept.saturating_add(VERSIONS_LAG_EXTRA))),
+        };
+        if let Some((setting, least)) = least
+            && !self.given.contains_key(setting)
         {
-            let kept = retention.saturating_add(additional_retention).as_millis();
-            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
-            settings.insert(RETENTION.to_owned(), kept.to_string());
+            let least = i64::try_from(least.as_millis()).unwrap_or(i64::MAX);
+            settings.insert(setting.to_owned(), least.to_string());
         }
         settings
     }
 }
 
 const RETENTION: &str = "retention.ms";
+const LAG: &str = "min.compaction.lag.ms";
 
 /// Gives internal topics their names in Kafka.
 #[derive(Debug, Clone)]
@@ -117,17 +136,24 @@ impl Topology {
                     ("segment.bytes", "52428800"),
                 ]),
                 given: BTreeMap::new(),
-                retention: None,
+                kept: Kept::Last,
             });
         let changelogs = self.stores().filter_map(|spec| {
             let Logging::On(given) = spec.logging() else { return None };
-            let retention = spec.retention();
-            let policy = if retention.is_some() { "compact,delete" } else { "compact" };
+            let kept = match (spec.kind(), spec.retention()) {
+                (_, None) => Kept::Last,
+                (StoreKind::Versioned(_), Some(kept)) => Kept::Versions(kept),
+                (_, Some(kept)) => Kept::Windows(kept),
+            };
+            let policy = match kept {
+                Kept::Windows(_) => "compact,delete",
+                Kept::Last | Kept::Versions(_) => "compact",
+            };
             let defaults =
                 settings(&[("cleanup.policy", policy), ("message.timestamp.type", "CreateTime")]);
             let (name, given) = (names.changelog(spec.name()), given.clone());
             let kind = InternalTopicKind::Changelog(spec.name().clone());
-            Some(InternalTopic { name, kind, defaults, given, retention })
+            Some(InternalTopic { name, kind, defaults, given, kept })
         });
         repartition.chain(changelogs).collect()
     }

@@ -3,6 +3,7 @@
 mod builder;
 mod copartition;
 mod describe;
+mod error;
 mod global;
 mod graph;
 mod internal_topics;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use self::builder::BuilderId;
-pub use self::builder::{NodeHandle, TopologyBuilder, TopologyError, TopologyErrors};
+pub use self::builder::{NodeHandle, TopologyBuilder};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
 pub use self::describe::TopologyDescription;
+pub use self::error::{TopologyError, TopologyErrors};
 pub use self::global::{GlobalStore, GlobalStoreParts};
 pub use self::graph::Subtopology;
 pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};

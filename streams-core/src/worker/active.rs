@@ -8,9 +8,12 @@ use crate::task::{Durability, OffsetToCommit, Task};
 use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
+use super::failing::Stopped;
 use super::in_step::Marks;
-use super::message::{HeldPhase, HeldState, TaskInput};
+use super::message::{HeldPhase, HeldState, TaskInput, TaskToStart};
 use super::restore::Restoration;
+use super::retry::Troubles;
+use super::starting::Begin;
 
 /// What a task is doing.
 pub(super) enum Phase {
@@ -20,6 +23,8 @@ pub(super) enum Phase {
     Restoring(Vec<Restoration>),
     /// It processes records.
     Running,
+    /// It could not go on.
+    Stopped(Stopped),
 }
 
 /// What becomes of a task once its commit is done.
@@ -73,20 +78,33 @@ pub(super) struct ActiveTask {
     /// What was told of its state last.
     told: Option<HeldState>,
     pub(super) marks: Marks,
+    /// How it was begun, to be begun again.
+    pub(super) begun: TaskToStart,
+    /// Those since its last commit.
+    pub(super) troubles: Troubles,
 }
 
 impl ActiveTask {
-    pub(super) fn new(task: Task, inputs: Vec<(TaskInput, InputId)>) -> Self {
+    pub(super) fn new(task: Task, begun: TaskToStart) -> Self {
         let acknowledged = vec![Acknowledged::default(); task.store_names().len()];
         Self {
             task,
-            inputs,
+            inputs: Vec::new(),
             phase: Phase::Restoring(Vec::new()),
             acknowledged,
             failed_deliveries: Vec::new(),
             afterwards: Afterwards::Stay,
             told: None,
             marks: Marks::default(),
+            begun,
+            troubles: Troubles::default(),
+        }
+    }
+
+    /// Keeps where its inputs are to be read from, before reading stops.
+    pub(super) fn keep_inputs(&mut self) {
+        if !self.inputs.is_empty() {
+            self.begun.inputs = self.inputs.iter().map(|(input, _)| input.clone()).collect();
         }
     }
 
@@ -106,7 +124,7 @@ impl ActiveTask {
     pub(super) fn restorations_mut(&mut self) -> (&mut Task, &mut [Restoration]) {
         let restorations = match &mut self.phase {
             Phase::Standby(restorations) | Phase::Restoring(restorations) => restorations,
-            Phase::Running => return (&mut self.task, &mut []),
+            Phase::Running | Phase::Stopped(_) => return (&mut self.task, &mut []),
         };
         (&mut self.task, restorations)
     }
@@ -115,14 +133,16 @@ impl ActiveTask {
     pub(super) fn news(&mut self) -> Option<HeldState> {
         let reading: &[Restoration] = match &self.phase {
             Phase::Standby(restorations) | Phase::Restoring(restorations) => restorations,
-            Phase::Running => &[],
+            Phase::Running | Phase::Stopped(_) => &[],
         };
         let mut held = HeldState {
             task: self.id(),
             phase: match &self.phase {
                 Phase::Running => HeldPhase::Running,
-                Phase::Restoring(_) => HeldPhase::Restoring,
-                Phase::Standby(_) => HeldPhase::Standby,
+                Phase::Standby(_) | Phase::Stopped(Stopped { begin: Begin::Standby, .. }) => {
+                    HeldPhase::Standby
+                }
+                Phase::Restoring(_) | Phase::Stopped(_) => HeldPhase::Restoring,
             },
             position: 0,
             on_disk: 0,
@@ -153,6 +173,8 @@ impl ActiveTask {
                 }
             }
             (Ok(_), Purpose::Output { .. }) => {}
+            // What a stopped task sent is made again.
+            (Err(_), _) if self.is_stopped() => {}
             (Err(_), _) => self.failed_deliveries.push(delivery),
         }
     }

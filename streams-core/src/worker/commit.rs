@@ -6,8 +6,6 @@
 use std::time::Duration;
 
 use super::message::CommitId;
-use crate::names::TopicPartition;
-use crate::task::OffsetToCommit;
 use crate::time::Timestamp;
 
 /// When a commit is due.
@@ -40,9 +38,7 @@ pub(super) enum InFlight {
     /// Caches are flushed; deliveries are awaited.
     Flushing { tasks: Vec<u32>, began: Timestamp },
     /// The offsets were handed out.
-    Sent { id: CommitId, tasks: Vec<u32>, began: Timestamp, offsets: Vec<OffsetToCommit> },
-    /// The coordinator could not take them; they are sent again.
-    Waiting { until: Timestamp, tasks: Vec<u32>, began: Timestamp, offsets: Vec<OffsetToCommit> },
+    Sent { id: CommitId, tasks: Vec<u32>, began: Timestamp },
 }
 
 /// The commits of a worker, one at a time.
@@ -53,11 +49,21 @@ pub(super) struct Commits {
     next_id: u64,
     last: Timestamp,
     pub(super) is_requested: bool,
+    /// The coordinator could take none; the tasks go on meanwhile.
+    put_off: Option<PutOff>,
+}
+
+/// A commit that could not be made yet.
+#[derive(Debug, Clone, Copy)]
+struct PutOff {
+    since: Timestamp,
+    until: Timestamp,
 }
 
 impl Commits {
     pub(super) const fn new(policy: CommitPolicy) -> Self {
-        Self { policy, in_flight: None, next_id: 0, last: Timestamp::UNKNOWN, is_requested: false }
+        let (last, put_off) = (Timestamp::UNKNOWN, None);
+        Self { policy, in_flight: None, next_id: 0, last, is_requested: false, put_off }
     }
 
     pub(super) const fn next_id(&mut self) -> CommitId {
@@ -71,7 +77,31 @@ impl Commits {
         if !self.last.is_known() || now < self.last {
             self.last = now;
         }
-        self.is_requested || now >= self.last.plus(self.policy.interval)
+        !self.is_put_off(now) && (self.is_requested || now >= self.last.plus(self.policy.interval))
+    }
+
+    /// The coordinator cannot take a commit now. How long that has been so.
+    pub(super) fn put_off(&mut self, now: Timestamp) -> Duration {
+        let since = self.put_off.map_or(now, |before| before.since);
+        self.put_off = Some(PutOff { since, until: now.plus(self.policy.retry_backoff) });
+        self.is_requested = true;
+        now.since(since)
+    }
+
+    /// Whether no commit is tried now, because the last one could not be made.
+    pub(super) fn is_put_off(&self, now: Timestamp) -> bool {
+        // A clock that was set back ends the wait.
+        self.put_off.is_some_and(|put_off| now < put_off.until && put_off.since <= now)
+    }
+
+    /// Whether no commit has been possible since the last one was tried.
+    pub(super) const fn is_held_up(&self) -> bool {
+        self.put_off.is_some()
+    }
+
+    /// A commit was made.
+    pub(super) const fn succeeded(&mut self) {
+        self.put_off = None;
     }
 
     pub(super) const fn began(&mut self, now: Timestamp) {
@@ -79,28 +109,22 @@ impl Commits {
         self.is_requested = false;
     }
 
-    /// These tasks are no longer the worker's: their offsets must not be sent again, under whatever
-    /// right the process has by then.
-    pub(super) fn forget(&mut self, lost: u32, partitions: &[TopicPartition]) {
+    /// This task is no longer the worker's, or has failed: nothing of it is written when the commit
+    /// is answered.
+    pub(super) fn forget(&mut self, lost: u32) {
         let Some(in_flight) = &mut self.in_flight else { return };
-        let (InFlight::Flushing { tasks, .. }
-        | InFlight::Sent { tasks, .. }
-        | InFlight::Waiting { tasks, .. }) = in_flight;
+        let (InFlight::Flushing { tasks, .. } | InFlight::Sent { tasks, .. }) = in_flight;
         tasks.retain(|task| *task != lost);
-        let is_empty = tasks.is_empty();
-        if let InFlight::Waiting { offsets, .. } = in_flight {
-            offsets.retain(|offset| !partitions.contains(&offset.partition));
-        }
-        if is_empty {
+        if tasks.is_empty() {
             self.in_flight = None;
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        match &self.in_flight {
-            Some(InFlight::Waiting { until, .. }) => Some(*until),
-            Some(_) => None,
-            None => self.last.is_known().then(|| self.last.plus(self.policy.interval)),
+        match (&self.in_flight, self.put_off) {
+            (Some(_), _) => None,
+            (None, Some(put_off)) => Some(put_off.until),
+            (None, None) => self.last.is_known().then(|| self.last.plus(self.policy.interval)),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Worker;
 use super::commit::InFlight;
+use super::in_step::store_failed;
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
-use crate::error::{Origin, TaskError};
+use super::retry::Troubles;
 use crate::names::TaskId;
-use crate::task::OffsetToCommit;
 use crate::time::Timestamp;
 
 impl Worker {
@@ -20,12 +20,9 @@ impl Worker {
         }
         match self.commits.in_flight.take() {
             Some(InFlight::Flushing { tasks, began }) if self.undelivered == 0 => {
-                self.hand_out_offsets(tasks, began)?;
+                self.hand_out_offsets(tasks, began, now)?;
                 // Without offsets, the commit is complete already.
                 report.is_busy |= self.commits.in_flight.is_none();
-            }
-            Some(InFlight::Waiting { until, tasks, began, offsets }) if now >= until => {
-                self.send_offsets(tasks, began, offsets);
             }
             other => self.commits.in_flight = other,
         }
@@ -38,51 +35,60 @@ impl Worker {
 
     fn begin_commit(&mut self, now: Timestamp) -> Result<(), WorkerError> {
         self.commits.began(now);
-        let mut tasks = Vec::new();
+        let (mut tasks, mut failed) = (Vec::new(), Vec::new());
         for number in self.order.values() {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
             if !active.is_running() || !active.task.needs_commit() {
                 continue;
             }
-            let flushed = active.task.flush_caches(now);
-            flushed.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
-            tasks.push(*number);
+            match active.task.flush_caches(now) {
+                Ok(()) => tasks.push(*number),
+                Err(source) => failed.push(WorkerError::Task { task: active.task.id(), source }),
+            }
+        }
+        for error in failed {
+            self.settle(Err(error), now);
         }
         if tasks.is_empty() {
             return self.finish_leaving(now);
         }
         self.plane.hurry();
         self.commits.in_flight = Some(InFlight::Flushing { tasks, began: now });
-        self.take_deliveries()
+        self.take_deliveries(now);
+        Ok(())
     }
 
     /// All records are acknowledged: stores without changelog are written, offsets go out.
-    fn hand_out_offsets(&mut self, tasks: Vec<u32>, began: Timestamp) -> Result<(), WorkerError> {
-        let mut offsets = Vec::new();
-        for number in &tasks {
-            let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
+    fn hand_out_offsets(
+        &mut self,
+        mut tasks: Vec<u32>,
+        began: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), WorkerError> {
+        let (mut offsets, mut failed) = (Vec::new(), Vec::new());
+        tasks.retain(|number| {
+            let task = self.tasks.get_mut(*number as usize).and_then(Option::as_mut);
+            let Some(active) = task else { return false };
             let written = active.task.stores_mut().commit_unlogged();
-            written.map_err(|source| WorkerError::Task {
-                task: active.task.id(),
-                source: Box::new(TaskError::Store { node: None, origin: Origin(None), source }),
-            })?;
-            offsets.extend(active.task.offsets());
+            match written {
+                Ok(()) => offsets.extend(active.task.offsets()),
+                Err(source) => failed.push(store_failed(active.id(), source)),
+            }
+            !failed.iter().any(|error| error.task() == Some(active.id()))
+        });
+        for error in failed {
+            self.settle(Err(error), now);
         }
         if offsets.is_empty() {
             return self.finish_commit(&tasks, began, began);
         }
-        self.send_offsets(tasks, began, offsets);
+        let id = self.commits.next_id();
+        self.actions.push_back(Action::Commit { id, tasks: self.names_of(&tasks), offsets });
+        self.commits.in_flight = Some(InFlight::Sent { id, tasks, began });
         Ok(())
     }
 
-    fn send_offsets(&mut self, tasks: Vec<u32>, began: Timestamp, offsets: Vec<OffsetToCommit>) {
-        let id = self.commits.next_id();
-        let names = self.names_of(&tasks);
-        self.actions.push_back(Action::Commit { id, tasks: names, offsets: offsets.clone() });
-        self.commits.in_flight = Some(InFlight::Sent { id, tasks, began, offsets });
-    }
-
-    fn names_of(&self, numbers: &[u32]) -> Vec<TaskId> {
+    pub(super) fn names_of(&self, numbers: &[u32]) -> Vec<TaskId> {
         let tasks = numbers.iter().filter_map(|n| self.tasks.get(*n as usize)?.as_ref());
         tasks.map(super::active::ActiveTask::id).collect()
     }
@@ -94,27 +100,43 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), WorkerError> {
         match self.commits.in_flight.take() {
-            Some(InFlight::Sent { id, tasks, began, offsets }) if id == answered => match result {
-                Ok(()) => self.finish_commit(&tasks, began, now),
+            Some(InFlight::Sent { id, tasks, began }) if id == answered => match result {
+                Ok(()) => {
+                    self.commits.succeeded();
+                    self.finish_commit(&tasks, began, now)
+                }
                 Err(CommitFailure::Fenced) => {
                     let lost = self.names_of(&tasks);
                     self.lose(&lost);
                     Ok(())
                 }
-                Err(CommitFailure::Retriable(why)) => {
-                    tracing::warn!(%why, "offsets are committed again");
-                    let until = now.plus(self.commits.policy.retry_backoff);
-                    self.commits.in_flight =
-                        Some(InFlight::Waiting { until, tasks, began, offsets });
+                Err(failure @ CommitFailure::Retriable(_)) => {
+                    tracing::debug!(%failure, "the tasks go on, and commit later");
+                    self.put_off(&tasks, failure, now);
                     Ok(())
                 }
-                Err(fatal) => Err(WorkerError::Commit(fatal)),
+                Err(fatal) => {
+                    self.fail_together(&tasks, WorkerError::Commit(fatal), now);
+                    Ok(())
+                }
             },
             other => {
                 self.commits.in_flight = other;
                 Ok(())
             }
         }
+    }
+
+    /// The tasks go on, until that has lasted too long.
+    fn put_off(&mut self, tasks: &[u32], failure: CommitFailure, now: Timestamp) {
+        let waited = self.commits.put_off(now);
+        if waited <= self.settings.retries.task_timeout {
+            return;
+        }
+        let source = Box::new(WorkerError::Commit(failure));
+        let Some(task) = self.names_of(tasks).first().copied() else { return };
+        self.commits.succeeded();
+        self.fail_together(tasks, WorkerError::TimedOut { task, waited, source }, now);
     }
 
     /// The offsets are committed: the stores are written, each task's in one batch.
@@ -125,6 +147,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), WorkerError> {
         self.commit_latency = Some(now.since(began));
+        let mut failed = Vec::new();
         for number in tasks {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
             let task = active.id();
@@ -136,11 +159,17 @@ impl Worker {
             // A position behind another writer's changes must not reach the disk: after a kill
             // before the rebuild they would be missed for ever.
             positions.retain(|(store, _)| !interleaved.contains(store));
-            let written = active.task.committed(&positions);
-            written.map_err(|source| WorkerError::Task { task, source })?;
-            if !interleaved.is_empty() {
-                self.rebuild(*number, &interleaved, now)?;
+            if let Err(source) = active.task.committed(&positions) {
+                failed.push(WorkerError::Task { task, source });
+                continue;
             }
+            active.troubles = Troubles::default();
+            if !interleaved.is_empty() {
+                failed.extend(self.rebuild(*number, &interleaved, now).err());
+            }
+        }
+        for error in failed {
+            self.settle(Err(error), now);
         }
         self.finish_leaving(now)
     }

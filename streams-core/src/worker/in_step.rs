@@ -50,6 +50,11 @@ impl Marks {
         self.interval = known.map(|topic| ask_interval(topic.deletions)).min();
     }
 
+    /// The inputs are read again from the last commit.
+    pub(super) fn forget_inputs(&mut self) {
+        self.seen.clear();
+    }
+
     pub(super) fn saw_end(&mut self, slot: usize, offset: i64) {
         if self.seen.len() <= slot {
             self.seen.resize(slot + 1, 0);

@@ -84,6 +84,9 @@ pub enum Command {
         /// Where changelogs end, as far as the brokers told.
         ends: BTreeMap<TopicPartition, i64>,
     },
+    /// Make these failed tasks anew, and go on from their last commit: the answer to
+    /// [`Action::Failed`]. Processors are made by their suppliers again; stores stay open.
+    Replace(Vec<TaskId>),
     /// Commit now, do not wait for the interval.
     CommitNow,
     /// Commit and close all tasks.
@@ -115,8 +118,14 @@ pub enum Action {
     Holds(HeldState),
     /// All tasks are closed after a [`Command::Shutdown`].
     Done,
-    /// The worker cannot go on.
-    Failed(WorkerError),
+    /// These tasks cannot go on. They are stopped, and what they staged is dropped; all others go on.
+    /// [`Command::Replace`] makes them anew.
+    Failed {
+        /// The tasks.
+        tasks: Vec<TaskId>,
+        /// What happened.
+        error: WorkerError,
+    },
     /// A store is being restored, or has been.
     Restored(RestoreProgress),
 }
@@ -177,7 +186,7 @@ pub enum RestorePhase {
     Ended,
 }
 
-/// Why a worker stops.
+/// Why a task cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
@@ -205,6 +214,34 @@ pub enum WorkerError {
     /// Offsets cannot be committed.
     #[error("a commit failed")]
     Commit(#[source] CommitFailure),
+    /// A trouble that should have passed by itself has lasted too long.
+    #[error(
+        "task {task} made no progress for {} ms; look at the brokers, or raise task.timeout.ms",
+        waited.as_millis()
+    )]
+    TimedOut {
+        /// The task.
+        task: TaskId,
+        /// How long it was tried.
+        waited: Duration,
+        /// The trouble.
+        #[source]
+        source: Box<Self>,
+    },
+}
+
+impl WorkerError {
+    /// The task that failed; `None` when it was a commit of several.
+    #[must_use]
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Start(error) => Some(error.task()),
+            Self::Task { task, .. } | Self::Fetch { task, .. } | Self::TimedOut { task, .. } => {
+                Some(*task)
+            }
+            Self::Commit(_) => None,
+        }
+    }
 }
 
 /// What a turn did. Recording it is the shell's business.

@@ -4,13 +4,16 @@
 mod active;
 mod commit;
 mod committing;
+mod failing;
 mod global;
 mod in_step;
 mod message;
 mod restore;
 mod restoring;
+mod retry;
 mod standby;
 mod starting;
+mod whereabouts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -19,15 +22,18 @@ use std::sync::Arc;
 use self::active::{ActiveTask, Afterwards, Phase};
 pub use self::commit::CommitPolicy;
 use self::commit::Commits;
+use self::failing::Unopened;
 pub use self::global::{GlobalAction, GlobalInput, GlobalWorker, SharedGlobals};
 use self::in_step::Asked;
 pub use self::message::{
     Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
     TaskInput, TaskToStart, TurnReport, WorkerError,
 };
+pub use self::retry::RetryPolicy;
+pub use self::whereabouts::{Place, Whereabouts};
 use crate::config::DefaultTimestampExtractor;
-use crate::error::{ProduceError, TaskError};
-use crate::handler::{Handlers, Verdict};
+use crate::error::{Origin, ProduceError, TaskError, catch_panic};
+use crate::handler::{ErrorHandler, Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
 use crate::names::{ApplicationId, TaskId};
 use crate::outbox::Purpose;
@@ -57,6 +63,8 @@ pub struct WorkerSettings {
     pub globals: SharedGlobals,
     /// When to commit.
     pub commit: CommitPolicy,
+    /// When a task that was stopped is tried again.
+    pub retries: RetryPolicy,
     /// Waiting for partitions without data (`max.task.idle.ms`).
     pub idle: TaskIdle,
     /// How often results that wait for the clock are looked for.
@@ -78,6 +86,9 @@ impl std::fmt::Debug for WorkerSettings {
 
 /// Records that one task processes before the next has its turn.
 const SLICE_RECORDS: usize = 256;
+/// Bytes of one partition that a task takes in while it waits for another: records may be large, and
+/// what a task holds is beside the client's own bound.
+const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// The tasks of one thread.
 pub struct Worker {
@@ -90,6 +101,7 @@ pub struct Worker {
     tasks: Vec<Option<ActiveTask>>,
     /// Numbers in the order of the tasks' names.
     order: BTreeMap<TaskId, u32>,
+    unopened: BTreeMap<TaskId, Unopened>,
     commits: Commits,
     actions: VecDeque<Action>,
     undelivered: usize,
@@ -101,14 +113,27 @@ pub struct Worker {
     /// Stores emptied since the last turn.
     stores_rebuilt: u64,
     dropped: DropCounts,
+    place: Arc<Whereabouts>,
+    pace: Pace,
     life: Life,
+}
+
+/// Whether records are processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// They are.
+    #[default]
+    Going,
+    /// Nothing is processed, punctuated or restored: Kafka's pause (KIP-834). What was done before is
+    /// still committed.
+    Paused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Working,
     ShuttingDown,
-    /// After a failure, or a complete shutdown: nothing is done any more.
+    /// After a complete shutdown: nothing is done any more.
     Ended,
 }
 
@@ -130,6 +155,7 @@ impl Worker {
             globals: None,
             tasks: Vec::new(),
             order: BTreeMap::new(),
+            unopened: BTreeMap::new(),
             actions: VecDeque::new(),
             undelivered: 0,
             commit_latency: None,
@@ -137,8 +163,20 @@ impl Worker {
             ends: Asked::default(),
             stores_rebuilt: 0,
             dropped: DropCounts::default(),
+            place: Arc::default(),
+            pace: Pace::Going,
             life: Life::Working,
         }
+    }
+
+    /// Says from now on where the worker is. Call it before the worker has tasks.
+    pub fn watch(&mut self, place: &Arc<Whereabouts>) {
+        self.place = Arc::clone(place);
+    }
+
+    /// Lets the worker pause, or go on.
+    pub const fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// Tells the worker something.
@@ -146,38 +184,27 @@ impl Worker {
         if self.life == Life::Ended {
             return;
         }
-        let result = match command {
+        match command {
             Command::Start(tasks) => self.start_tasks(tasks, now),
             Command::StandBy(tasks) => self.stand_by(tasks, now),
-            Command::Demote(tasks) => {
-                self.after_commit(&tasks, Afterwards::StandBy);
-                Ok(())
+            Command::Demote(tasks) => self.after_commit(&tasks, Afterwards::StandBy),
+            Command::Release(tasks) => self.release(&tasks),
+            Command::Lose(tasks) => self.lose(&tasks),
+            Command::Committed(id, result) => {
+                let result = self.commit_answered(id, result, now);
+                self.settle(result, now);
             }
-            Command::Release(tasks) => {
-                self.release(&tasks);
-                Ok(())
-            }
-            Command::Lose(tasks) => {
-                self.lose(&tasks);
-                Ok(())
-            }
-            Command::Committed(id, result) => self.commit_answered(id, result, now),
-            Command::Ends { at, ends } => {
-                self.ends_found(at, &ends);
-                Ok(())
-            }
-            Command::CommitNow => {
-                self.commits.is_requested = true;
-                Ok(())
-            }
+            Command::Ends { at, ends } => self.ends_found(at, &ends),
+            Command::Replace(tasks) => self.replace(&tasks, now),
+            Command::CommitNow => self.commits.is_requested = true,
             Command::Shutdown => {
                 self.life = Life::ShuttingDown;
-                let all: Vec<TaskId> = self.order.keys().copied().collect();
+                let all = self.order.keys().chain(self.unopened.keys());
+                let all: Vec<TaskId> = all.copied().collect();
                 self.release(&all);
-                Ok(())
+                self.end_if_done();
             }
-        };
-        self.fail_on(result);
+        }
     }
 
     /// What the worker wants next.
@@ -204,8 +231,26 @@ impl Worker {
         if self.life == Life::Ended {
             return report;
         }
-        let result = self.try_turn(now, &mut report);
-        self.fail_on(result);
+        self.take_deliveries(now);
+        let waits = self.restart_due(now);
+        let is_going = self.pace == Pace::Going;
+        if is_going {
+            let result = self.step_restorations(now, &mut report);
+            self.settle(result, now);
+        }
+        if is_going && !waits && self.commits.in_flight.is_none() {
+            let worked = self.work(now, &mut report);
+            // The tasks behind the one that failed have not had their turn.
+            report.is_busy |= worked.is_err();
+            self.settle(worked, now);
+        }
+        let result = self.step_commit(now, &mut report);
+        self.settle(result, now);
+        if is_going {
+            let result = self.step_standbys(now, &mut report);
+            self.settle(result, now);
+        }
+        self.settle_states(now);
         report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report.dropped = self.dropped();
         report
@@ -219,24 +264,27 @@ impl Worker {
             // Until it is over, punctuations wait too.
             return commit;
         }
-        let punctuations = self.running().filter_map(Task::next_wall_clock_punctuation);
-        punctuations.chain(commit).min()
+        let going = self.running().filter(|_| self.pace == Pace::Going);
+        let punctuations = going.filter_map(Task::next_wall_clock_punctuation);
+        punctuations.chain(commit).chain(self.next_restart()).min()
     }
 
-    fn try_turn(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
-        self.take_deliveries()?;
-        self.step_restorations(now, report)?;
-        if self.commits.in_flight.is_none() {
-            self.fill_queues(now)?;
-            self.process(now, report)?;
-            self.punctuate(now, report)?;
-            let staged: usize = self.running().map(|task| task.stores().staged_bytes()).sum();
-            self.commits.is_requested |= staged > self.commits.policy.worker_staged_bytes_max;
+    /// Fetches, processes and punctuates.
+    fn work(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+        if self.commits.is_held_up() && self.is_full() {
+            return Ok(());
         }
-        self.step_commit(now, report)?;
-        self.step_standbys(now, report)?;
-        self.settle_states(now);
+        self.fill_queues(now)?;
+        self.process(now, report)?;
+        self.punctuate(now, report)?;
+        self.commits.is_requested |= self.is_full();
         Ok(())
+    }
+
+    /// Whether so much is staged that a commit has to come first.
+    fn is_full(&self) -> bool {
+        let staged: usize = self.running().map(|task| task.stores().staged_bytes()).sum();
+        staged > self.commits.policy.worker_staged_bytes_max
     }
 
     fn active(&self) -> impl Iterator<Item = &ActiveTask> {
@@ -244,7 +292,7 @@ impl Worker {
     }
 
     /// All deliveries that arrived; those that failed are shown to the production handler.
-    fn take_deliveries(&mut self) -> Result<(), WorkerError> {
+    fn take_deliveries(&mut self, now: Timestamp) {
         let tasks = &mut self.tasks;
         let mut any_failed = false;
         self.undelivered = self.plane.deliveries(&mut |delivery| {
@@ -254,10 +302,13 @@ impl Worker {
                 active.delivered(delivery);
             }
         });
-        if any_failed { self.judge_failed_deliveries() } else { Ok(()) }
+        if any_failed {
+            self.judge_failed_deliveries(now);
+        }
     }
 
-    fn judge_failed_deliveries(&mut self) -> Result<(), WorkerError> {
+    fn judge_failed_deliveries(&mut self, now: Timestamp) {
+        let (production, mut failed) = (&self.settings.handlers.production, Vec::new());
         for active in self.tasks.iter_mut().flatten() {
             for delivery in std::mem::take(&mut active.failed_deliveries) {
                 let Err(source) = delivery.outcome else { continue };
@@ -265,17 +316,27 @@ impl Worker {
                 // large stands alone. Here the handler is not asked: leaving out the others would
                 // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
+                let is_output = matches!(delivery.purpose, Purpose::Output { .. });
+                let may_skip = is_output && is_certain && !source.is_passing();
                 let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
                 let error = TaskError::Production { topic, from: None, source };
-                let is_output = matches!(delivery.purpose, Purpose::Output { .. });
-                let may_skip = is_output && is_certain;
-                if !may_skip || self.settings.handlers.production.verdict(&error) == Verdict::Fail {
-                    return Err(WorkerError::Task { task: active.id(), source: Box::new(error) });
+                match may_skip.then(|| judge(&**production, &error)) {
+                    Some(Ok(Verdict::Skip)) => self.dropped.add(DropReason::ProductionFailed),
+                    Some(Err(panic)) => {
+                        failed.push(WorkerError::Task { task: active.id(), source: panic });
+                        break;
+                    }
+                    Some(Ok(Verdict::Fail)) | None => {
+                        let source = Box::new(error);
+                        failed.push(WorkerError::Task { task: active.id(), source });
+                        break;
+                    }
                 }
-                self.dropped.add(DropReason::ProductionFailed);
             }
         }
-        Ok(())
+        for error in failed {
+            self.settle(Err(error), now);
+        }
     }
 
     /// Fetches for every input that has room.
@@ -296,12 +357,16 @@ impl Worker {
             let mut any = 0;
             for number in self.order.values() {
                 let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
-                if !active.is_running() {
+                let staged = active.task.stores().staged_bytes();
+                let is_full = staged > self.commits.policy.staged_bytes_max;
+                if !active.is_running() || (is_full && self.commits.is_held_up()) {
                     continue;
                 }
                 let id = active.id();
                 let slice = left.min(SLICE_RECORDS);
+                self.place.enter(id);
                 let done = active.task.process_up_to(slice, now);
+                self.place.leave();
                 let done = done.map_err(|source| WorkerError::Task { task: id, source })?;
                 report.processed += done.records as u64;
                 report.punctuations += done.punctuations as u64;
@@ -318,7 +383,7 @@ impl Worker {
                 return Ok(());
             }
             report.is_busy = true;
-            if left == 0 || self.commits.is_requested {
+            if left == 0 || (self.commits.is_requested && !self.commits.is_put_off(now)) {
                 return Ok(());
             }
         }
@@ -326,7 +391,9 @@ impl Worker {
 
     fn punctuate(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
         for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
+            self.place.enter(active.id());
             let calls = active.task.punctuate_wall_clock(now);
+            self.place.leave();
             let calls =
                 calls.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
             report.punctuations += calls as u64;
@@ -341,17 +408,15 @@ impl Worker {
         dropped
     }
 
-    fn fail_on(&mut self, result: Result<(), WorkerError>) {
-        let Err(error) = result else { return };
-        self.life = Life::Ended;
-        let all: Vec<TaskId> = self.order.keys().copied().collect();
-        self.lose(&all);
-        self.actions.push_back(Action::Failed(error));
-    }
-
     fn is_restoring(&self) -> bool {
         self.active().any(|active| matches!(active.phase, Phase::Restoring(_)))
     }
+}
+
+/// Asks the production handler, which is user code.
+fn judge(handler: &dyn ErrorHandler, error: &TaskError) -> Result<Verdict, Box<TaskError>> {
+    catch_panic(|| handler.verdict(error))
+        .map_err(|message| Box::new(TaskError::Panic { node: None, origin: Origin(None), message }))
 }
 
 /// Fetches for an input of a task until it gives records or has nothing more: it wakes the worker
@@ -367,6 +432,9 @@ fn fill(
         return Ok(());
     };
     let input = *input;
+    if buffered > 0 && active.task.waiting_bytes(slot) > WAITING_BYTES_MAX {
+        return Ok(());
+    }
     loop {
         match plane.fetch(input, room - buffered) {
             Fetched::Nothing => break,

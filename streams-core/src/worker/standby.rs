@@ -29,18 +29,13 @@ impl Worker {
     }
 
     /// Opens standbys. What the worker has already stays as it is.
-    pub(super) fn stand_by(
-        &mut self,
-        tasks: Vec<TaskToStart>,
-        now: Timestamp,
-    ) -> Result<(), WorkerError> {
-        self.take_deliveries()?;
+    pub(super) fn stand_by(&mut self, tasks: Vec<TaskToStart>, now: Timestamp) {
+        self.take_deliveries(now);
         for to_start in tasks {
             if !self.order.contains_key(&to_start.task) {
-                self.open_task(to_start, Begin::Standby, now)?;
+                self.open_or_fail((to_start, Begin::Standby), now);
             }
         }
-        Ok(())
     }
 
     /// A standby becomes active: it reads what is left of its changelogs, then runs.
@@ -55,10 +50,12 @@ impl Worker {
         if !wanted.eq(active.task.partitions()) {
             // The topics have other partitions by now: the task is another one.
             self.lose(&[to_start.task]);
-            return self.open_task(to_start, Begin::Active, now);
+            self.open_or_fail((to_start, Begin::Active), now);
+            return Ok(());
         }
         active.afterwards = Afterwards::Stay;
         active.settle_standby();
+        active.begun.inputs.clone_from(&to_start.inputs);
         let Phase::Standby(mut restorations) =
             std::mem::replace(&mut active.phase, Phase::Restoring(Vec::new()))
         else {
@@ -90,6 +87,12 @@ impl Worker {
         if active.is_standby() {
             return Ok(());
         }
+        if let Phase::Stopped(stopped) = &mut active.phase {
+            stopped.begin = Begin::Standby;
+            self.actions.extend(active.news().map(Action::Holds));
+            self.actions.push_back(Action::Demoted(active.id()));
+            return Ok(());
+        }
         active.task.set_now(now);
         if active.is_running() {
             // A failure is logged; the task goes all the same.
@@ -97,13 +100,15 @@ impl Worker {
         } else {
             active.settle_standby();
         }
-        let inputs: Vec<TaskInput> = active.inputs.iter().map(|(input, _)| input.clone()).collect();
+        active.keep_inputs();
+        let inputs = active.begun.inputs.clone();
         active.stop_reading(&mut *self.plane);
-        active.task.reset().map_err(WorkerError::Start)?;
-        active.stand_by(&inputs, &mut *self.plane, now)?;
+        active.phase = Phase::Standby(Vec::new());
+        active.task.rewind();
         self.actions.extend(active.news().map(Action::Holds));
         self.actions.push_back(Action::Demoted(active.id()));
-        Ok(())
+        active.task.reset().map_err(WorkerError::Start)?;
+        active.stand_by(&inputs, &mut *self.plane, now)
     }
 
     /// Each standby reads its share. They have turns of their own, so that no task that runs or is

@@ -1,6 +1,8 @@
 //! Tasks come to a worker and leave it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::active::{ActiveTask, Afterwards, Phase};
 use super::in_step::store_failed;
@@ -20,20 +22,26 @@ pub(super) enum Begin {
 }
 
 impl Worker {
-    pub(super) fn start_tasks(
-        &mut self,
-        tasks: Vec<TaskToStart>,
-        now: Timestamp,
-    ) -> Result<(), WorkerError> {
-        self.take_deliveries()?;
+    pub(super) fn start_tasks(&mut self, tasks: Vec<TaskToStart>, now: Timestamp) {
+        self.take_deliveries(now);
         for to_start in tasks {
             match self.order.get(&to_start.task).copied() {
-                Some(number) if self.is_standby(number) => self.promote(number, to_start, now)?,
-                Some(_) => {}
-                None => self.open_task(to_start, Begin::Active, now)?,
+                Some(number) if self.is_standby(number) => {
+                    let promoted = self.promote(number, to_start, now);
+                    self.settle(promoted, now);
+                }
+                Some(number) => self.restart_as(number, to_start, now),
+                None => self.open_or_fail((to_start, Begin::Active), now),
             }
         }
-        Ok(())
+    }
+
+    /// Opens a task, or remembers that it could not be opened.
+    pub(super) fn open_or_fail(&mut self, (to_start, begin): (TaskToStart, Begin), now: Timestamp) {
+        match self.open_task(to_start.clone(), begin, now) {
+            Ok(()) => drop(self.unopened.remove(&to_start.task)),
+            Err(error) => self.not_opened((to_start, begin), error),
+        }
     }
 
     pub(super) fn open_task(
@@ -43,9 +51,10 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), WorkerError> {
         let number = self.free_number();
-        let task = self.make_task(&to_start, number)?;
-        self.order.insert(task.id(), number);
-        let mut active = ActiveTask::new(task, Vec::new());
+        let mut task = self.make_task(&to_start, number)?;
+        task.watch(Arc::clone(&self.place));
+        let begun = TaskToStart { changelog_ends: BTreeMap::new(), ..to_start.clone() };
+        let mut active = ActiveTask::new(task, begun);
         let emptied = active.admit(&to_start, now);
         let emptied = emptied.map_err(|source| store_failed(to_start.task, source))?;
         self.stores_rebuilt += emptied.len() as u64;
@@ -57,6 +66,7 @@ impl Worker {
             }
             Begin::Standby => active.stand_by(&to_start.inputs, &mut *self.plane, now)?,
         }
+        self.order.insert(active.id(), number);
         if let Some(slot) = self.tasks.get_mut(number as usize) {
             *slot = Some(active);
         }
@@ -105,7 +115,7 @@ impl Worker {
         task.map_err(WorkerError::Start)
     }
 
-    fn begin_restorations(
+    pub(super) fn begin_restorations(
         &mut self,
         active: &mut ActiveTask,
         to_start: &TaskToStart,
@@ -131,6 +141,9 @@ impl Worker {
     }
 
     pub(super) fn after_commit(&mut self, tasks: &[TaskId], afterwards: Afterwards) {
+        for task in tasks {
+            self.leave_unopened(*task, afterwards);
+        }
         for number in tasks.iter().filter_map(|task| self.order.get(task)) {
             if let Some(Some(active)) = self.tasks.get_mut(*number as usize) {
                 active.afterwards = afterwards;
@@ -142,16 +155,18 @@ impl Worker {
     /// Closes tasks without a commit.
     pub(super) fn lose(&mut self, tasks: &[TaskId]) {
         for task in tasks {
+            self.leave_unopened(*task, Afterwards::Close);
             let Some(number) = self.order.remove(task) else { continue };
             let Some(mut active) = self.tasks.get_mut(number as usize).and_then(Option::take)
             else {
                 continue;
             };
-            self.commits.forget(number, active.task.partitions());
+            self.commits.forget(number);
             active.settle_standby();
             active.stop_reading(&mut *self.plane);
             active.task.stores_mut().discard();
             self.dropped.merge(&active.task.dropped());
+            self.place.forget(*task);
             self.actions.extend(active.news().map(Action::Holds));
             self.actions.push_back(Action::Closed(*task));
         }
@@ -169,13 +184,16 @@ impl Worker {
             all.filter(|(_, number)| waits(*number)).collect()
         };
         for (_, number) in of(self, Afterwards::StandBy) {
-            self.demote(number, now)?;
+            let demoted = self.demote(number, now);
+            self.settle(demoted, now);
         }
         let mut closing = Vec::new();
         for (task, number) in of(self, Afterwards::Close) {
             if let Some(Some(active)) = self.tasks.get_mut(number as usize) {
-                // A failure is logged; the task goes all the same.
-                let _ = active.task.close();
+                if !active.is_stopped() {
+                    // A failure is logged; the task goes all the same.
+                    let _ = active.task.close();
+                }
                 closing.push(task);
             }
         }
@@ -184,7 +202,7 @@ impl Worker {
     }
 
     pub(super) fn end_if_done(&mut self) {
-        if self.life == Life::ShuttingDown && self.order.is_empty() {
+        if self.life == Life::ShuttingDown && self.order.is_empty() && self.unopened.is_empty() {
             self.life = Life::Ended;
             self.actions.push_back(Action::Done);
         }

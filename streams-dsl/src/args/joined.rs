@@ -1,10 +1,13 @@
 //! How a stream is repartitioned before a join.
 
 use std::fmt;
-use std::sync::Arc;
+use std::time::Duration;
 
 use streams_core::names::NodeName;
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+use streams_core::serde::DefaultSerde;
+
+use super::Serdes;
+use super::serdes::by_serdes;
 
 /// How the records of a stream are written to a repartition topic before a join with a table, where
 /// one is needed, and the name of the join. Answers to Kafka's `Joined`.
@@ -19,19 +22,13 @@ use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 /// ```
 pub struct Joined<K, V> {
     pub(crate) name: Option<NodeName>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) grace: Option<Duration>,
 }
 
 impl<K, V> Joined<K, V> {
-    /// The default serdes of the types, and a generated name.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        Self { name: None, serdes, grace: None }
     }
 
     /// The default serdes, and this name.
@@ -43,39 +40,66 @@ impl<K, V> Joined<K, V> {
         Self::new().with_name(name)
     }
 
-    /// These serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// These serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        Self { name: None, key, value }
-    }
-
     /// The join's node has this name, and the repartition topic is
     /// `<application id>-<name>-repartition`.
     #[must_use]
     pub fn with_name(self, name: impl Into<NodeName>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
+
+    /// A record of the stream waits until a record that is later by `grace` has come, so that the
+    /// table can catch up; it is then joined with the row as it was at its own time. A record that
+    /// comes after that is joined at once. The table must be
+    /// [versioned](crate::Materialized::versioned), with a history of at least `grace`. Answers to
+    /// Kafka's `withGracePeriod` (KIP-923).
+    ///
+    /// The store of those that wait is called `<name>-Buffer`, after the join's node; its changelog
+    /// is `<application id>-<name>-Buffer-changelog`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{Consumed, Joined, KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let history = Materialized::named("prices").versioned(Duration::from_secs(60));
+    /// let prices = builder.table_with::<String, i64>("prices", Consumed::new(), history);
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let joined = Joined::new().with_grace_period(Duration::from_millis(10));
+    /// orders.join_table_with(prices, |amount, price| amount * price, joined).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut orders = driver.input::<String, i64>("orders");
+    /// let at = Timestamp::from_millis;
+    /// orders.pipe_at("pear", 2, at(20))?;
+    /// driver.input::<String, i64>("prices").pipe_at("pear", 5, at(15))?;
+    /// assert!(driver.output::<String, i64>("totals").is_empty());
+    /// orders.pipe_at("plum", 1, at(30))?;
+    /// assert_eq!(driver.output::<String, i64>("totals").read_values()?, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_grace_period(self, grace: Duration) -> Self {
+        Self { grace: Some(grace), ..self }
+    }
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for Joined<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// The default serdes of the types, and a generated name.
+    Joined
 }
 
 impl<K, V> Clone for Joined<K, V> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), key: Arc::clone(&self.key), value: Arc::clone(&self.value) }
+        Self { name: self.name.clone(), serdes: self.serdes.clone(), grace: self.grace }
     }
 }
 
 impl<K, V> fmt::Debug for Joined<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Joined").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Joined")
+            .field("name", &self.name)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
     }
 }

@@ -1,16 +1,16 @@
 //! The store behind a table.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use streams_core::names::{NodeName, StoreName};
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
-use streams_state::{StoreBuilder, Stores, TimestampedWindowStore};
+use streams_state::{Cached, StoreBuilder, Stores, TimestampedWindowStore};
 
-use super::Named;
+use super::serdes::by_serdes;
+use super::{Named, Placement, Serdes};
 use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsOf};
 
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
@@ -22,12 +22,18 @@ pub struct Materialized<K, V> {
     pub(crate) node: Option<NodeName>,
     pub(crate) store: Option<StoreName>,
     pub(crate) index: StoreIndex,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
-    medium: Medium,
+    pub(crate) serdes: Serdes<K, V>,
+    placement: Placement,
     caching: Caching,
-    changelog: Changelog,
     retention: Option<Duration>,
+    versions: Option<Versions>,
+}
+
+/// The versions that a store keeps of each row.
+#[derive(Debug, Clone, Copy)]
+struct Versions {
+    history: Duration,
+    segment_interval: Option<Duration>,
 }
 
 /// Whether naming the node alone takes the index that Kafka's `count(Materialized)` takes.
@@ -40,32 +46,23 @@ pub(crate) enum StoreIndex {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Medium {
-    Disk,
-    Memory,
-}
-
-#[derive(Debug, Clone, Copy)]
 enum Caching {
     On,
     Off,
 }
 
-#[derive(Debug, Clone)]
-enum Changelog {
-    Off,
-    On(BTreeMap<String, String>),
-}
-
 impl<K, V> Materialized<K, V> {
-    /// A store without a name of its own, and the default serdes of its types.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        Self {
+            node: None,
+            store: None,
+            index: StoreIndex::Extra,
+            serdes,
+            placement: Placement::new(),
+            caching: Caching::On,
+            retention: None,
+            versions: None,
+        }
     }
 
     /// A store of this name, under which it can be queried, with the default serdes of its types.
@@ -75,27 +72,6 @@ impl<K, V> Materialized<K, V> {
         V: DefaultSerde,
     {
         Self::new().with_store_name(store)
-    }
-
-    /// A store with these serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// A store with these serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        Self {
-            node: None,
-            store: None,
-            index: StoreIndex::Extra,
-            key,
-            value,
-            medium: Medium::Disk,
-            caching: Caching::On,
-            changelog: Changelog::On(BTreeMap::new()),
-            retention: None,
-        }
     }
 
     /// The store has this name.
@@ -113,7 +89,7 @@ impl<K, V> Materialized<K, V> {
     /// The store is kept in memory, and rebuilt from its changelog after each start.
     #[must_use]
     pub fn in_memory(self) -> Self {
-        Self { medium: Medium::Memory, ..self }
+        Self { placement: self.placement.in_memory(), ..self }
     }
 
     /// Each update goes on at once, and is written to the changelog at once.
@@ -125,7 +101,7 @@ impl<K, V> Materialized<K, V> {
     /// No changelog: what the store holds is lost with its disk.
     #[must_use]
     pub fn without_changelog(self) -> Self {
-        Self { changelog: Changelog::Off, ..self }
+        Self { placement: self.placement.without_changelog(), ..self }
     }
 
     /// Settings of the changelog topic, over the defaults.
@@ -134,8 +110,7 @@ impl<K, V> Materialized<K, V> {
         self,
         settings: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { changelog: Changelog::On(settings.collect()), ..self }
+        Self { placement: self.placement.with_changelog_settings(settings), ..self }
     }
 
     /// How long windows and sessions are kept: a window from its start, a session from its end. Less
@@ -146,14 +121,65 @@ impl<K, V> Materialized<K, V> {
         Self { retention: Some(retention), ..self }
     }
 
+    /// Keeps the former versions of each row, until `history` has passed since they were replaced
+    /// (KIP-889). A table is then ordered by time: an update that is older than the row does not
+    /// replace it, and joins and aggregations of the table leave it out (KIP-914); one older than
+    /// the history is dropped and counted. A stream is joined with the row as it was at the time of
+    /// the record. The store has no record cache. Without effect on windows.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{Consumed, KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let history = Materialized::named("prices").versioned(Duration::from_secs(60 * 60));
+    /// let prices = builder.table_with::<String, i64>("prices", Consumed::new(), history);
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// orders.join_table(prices, |amount, price| amount * price).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis;
+    /// driver.input::<String, i64>("prices").pipe_at("pear", 5, at(10))?;
+    /// driver.input::<String, i64>("prices").pipe_at("pear", 7, at(20))?;
+    /// driver.input::<String, i64>("orders").pipe_at("pear", 2, at(19))?;
+    /// let totals = driver.output::<String, i64>("totals").read_values()?;
+    /// assert_eq!(totals, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn versioned(self, history: Duration) -> Self {
+        let versions = Versions { history, segment_interval: None };
+        Self { versions: Some(versions), ..self }
+    }
+
+    /// As [`versioned`](Self::versioned), with the time that one segment of the history covers; see
+    /// [`StoreBuilder::with_segment_interval`].
+    #[must_use]
+    pub fn versioned_in_segments(self, history: Duration, interval: Duration) -> Self {
+        let versions = Versions { history, segment_interval: Some(interval) };
+        Self { versions: Some(versions), ..self }
+    }
+
+    pub(crate) const fn is_versioned(&self) -> bool {
+        self.versions.is_some()
+    }
+
     /// The store as declared to the topology.
     pub(crate) fn key_value_store(&self, name: StoreName) -> Arc<dyn StoreSpec>
     where
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
-        self.declared(Stores::timestamped_key_value_with(name, key, value), self.caching)
+        let Serdes { key, value } = self.serdes.clone();
+        let Some(Versions { history, segment_interval }) = self.versions else {
+            return self.cached(Stores::timestamped_key_value_with(name, key, value));
+        };
+        let store = Stores::versioned_key_value_with(name, history, key, value);
+        self.declared(match segment_interval {
+            Some(interval) => store.with_segment_interval(interval),
+            None => store,
+        })
     }
 
     /// The store of a windowed aggregation as declared to the topology.
@@ -171,7 +197,7 @@ impl<K, V> Materialized<K, V> {
             EmitStrategy::OnWindowUpdate => RowOrder::KeyFirst,
             EmitStrategy::OnWindowClose => RowOrder::TimeFirst,
         };
-        self.declared(self.windows(name, windows).ordered(order), self.caching)
+        self.cached(self.windows(name, windows).ordered(order))
     }
 
     /// The store of an aggregation over sliding windows as declared to the topology.
@@ -199,7 +225,7 @@ impl<K, V> Materialized<K, V> {
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let Serdes { key, value } = self.serdes.clone();
         self.indexed(Stores::session_with(name, self.kept(windows), key, value), emit)
     }
 
@@ -212,7 +238,7 @@ impl<K, V> Materialized<K, V> {
         K: 'static,
         V: 'static,
     {
-        let (key, value) = (Arc::clone(&self.key), Arc::clone(&self.value));
+        let Serdes { key, value } = self.serdes.clone();
         let sizes = (from_millis(windows.size_ms()), self.kept(windows));
         Stores::timestamped_window_with(name, sizes, key, value)
     }
@@ -228,28 +254,22 @@ impl<K, V> Materialized<K, V> {
 
     /// A store that is asked for windows by key, and by time when they are given out at their close.
     /// As in Kafka, it has no record cache then.
-    fn indexed<S>(&self, store: StoreBuilder<S>, emit: EmitStrategy) -> Arc<dyn StoreSpec> {
+    fn indexed<S: Cached>(&self, store: StoreBuilder<S>, emit: EmitStrategy) -> Arc<dyn StoreSpec> {
         match emit {
-            EmitStrategy::OnWindowUpdate => self.declared(store, self.caching),
-            EmitStrategy::OnWindowClose => {
-                self.declared(store.ordered(RowOrder::TimeFirstIndexed), Caching::Off)
-            }
+            EmitStrategy::OnWindowUpdate => self.cached(store),
+            EmitStrategy::OnWindowClose => self.declared(store.ordered(RowOrder::TimeFirstIndexed)),
         }
     }
 
-    fn declared<S>(&self, store: StoreBuilder<S>, caching: Caching) -> Arc<dyn StoreSpec> {
-        let store = match self.medium {
-            Medium::Disk => store,
-            Medium::Memory => store.in_memory(),
-        };
-        let store = match caching {
+    fn cached<S: Cached>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
+        self.declared(match self.caching {
             Caching::On => store.cached(),
             Caching::Off => store,
-        };
-        match &self.changelog {
-            Changelog::Off => store.without_changelog().build(),
-            Changelog::On(settings) => store.with_changelog_settings(settings.clone()).build(),
-        }
+        })
+    }
+
+    fn declared<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
+        self.placement.place(store).build()
     }
 }
 
@@ -257,10 +277,9 @@ fn from_millis(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for Materialized<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// A store without a name of its own, and the default serdes of its types.
+    Materialized
 }
 
 impl<K: DefaultSerde, V: DefaultSerde> From<Named> for Materialized<K, V> {
@@ -275,12 +294,11 @@ impl<K, V> Clone for Materialized<K, V> {
             node: self.node.clone(),
             store: self.store.clone(),
             index: self.index,
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
-            medium: self.medium,
+            serdes: self.serdes.clone(),
+            placement: self.placement.clone(),
             caching: self.caching,
-            changelog: self.changelog.clone(),
             retention: self.retention,
+            versions: self.versions,
         }
     }
 }
@@ -290,10 +308,10 @@ impl<K, V> fmt::Debug for Materialized<K, V> {
         f.debug_struct("Materialized")
             .field("node", &self.node)
             .field("store", &self.store)
-            .field("medium", &self.medium)
+            .field("placement", &self.placement)
             .field("caching", &self.caching)
-            .field("changelog", &self.changelog)
             .field("retention", &self.retention)
+            .field("versions", &self.versions)
             .finish_non_exhaustive()
     }
 }

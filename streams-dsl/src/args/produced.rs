@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use streams_core::names::{NodeName, TopicName};
 use streams_core::processor::{Partitions, StreamPartitioner};
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+
+use super::Serdes;
+use super::serdes::by_serdes;
 
 /// How a sink writes to its topic. Answers to Kafka's `Produced`; the serdes belong to the topic.
 pub struct Produced<K, V> {
@@ -65,30 +67,12 @@ impl<K, V> fmt::Debug for Produced<K, V> {
 /// How a sink writes to topics that are computed from each record, all with the same serdes.
 pub struct DynamicProduced<K, V> {
     pub(crate) produced: Produced<K, V>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
 }
 
 impl<K, V> DynamicProduced<K, V> {
-    /// The default serdes of the types, a generated name, and Kafka's default partitioner.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
-    }
-
-    /// These serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// These serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        Self { produced: Produced::new(), key, value }
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        Self { produced: Produced::new(), serdes }
     }
 
     /// The sink's node has this name.
@@ -107,19 +91,14 @@ impl<K, V> DynamicProduced<K, V> {
     }
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for DynamicProduced<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// The default serdes of the types, a generated name, and Kafka's default partitioner.
+    DynamicProduced
 }
 
 impl<K, V> Clone for DynamicProduced<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            produced: self.produced.clone(),
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
-        }
+        Self { produced: self.produced.clone(), serdes: self.serdes.clone() }
     }
 }
 

@@ -5,28 +5,24 @@ use std::sync::Arc;
 
 use streams_core::names::{NodeName, TopicName};
 use streams_core::processor::{Partitions, StreamPartitioner};
-use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
+use streams_core::serde::DefaultSerde;
 use streams_core::topology::RepartitionCount;
+
+use super::Serdes;
+use super::serdes::by_serdes;
 
 /// The topic through which a stream is repartitioned. Answers to Kafka's `Repartitioned`.
 pub struct Repartitioned<K, V> {
     pub(crate) name: Option<NodeName>,
     pub(crate) partitions: RepartitionCount,
     pub(crate) partitioner: Option<Arc<StreamPartitioner<K, V>>>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
 }
 
 impl<K, V> Repartitioned<K, V> {
-    /// The default serdes of the types, a generated name, as many partitions as the topics that
-    /// feed it, and Kafka's default partitioner.
-    #[must_use]
-    pub fn new() -> Self
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        Self::with_shared_serdes(K::serde(), V::serde())
+    const fn of(serdes: Serdes<K, V>) -> Self {
+        let partitions = RepartitionCount::Derived;
+        Self { name: None, partitions, partitioner: None, serdes }
     }
 
     /// The default serdes, and this name.
@@ -36,18 +32,6 @@ impl<K, V> Repartitioned<K, V> {
         V: DefaultSerde,
     {
         Self::new().with_name(name)
-    }
-
-    /// These serdes.
-    pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>) -> Self {
-        Self::with_shared_serdes(Arc::new(key), Arc::new(value))
-    }
-
-    /// These serdes, which others use too.
-    #[must_use]
-    pub fn with_shared_serdes(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        let partitions = RepartitionCount::Derived;
-        Self { name: None, partitions, partitioner: None, key, value }
     }
 
     /// The topic is `<application id>-<name>-repartition`.
@@ -72,10 +56,10 @@ impl<K, V> Repartitioned<K, V> {
     }
 }
 
-impl<K: DefaultSerde, V: DefaultSerde> Default for Repartitioned<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
+by_serdes! {
+    /// The default serdes of the types, a generated name, as many partitions as the topics that
+    /// feed it, and Kafka's default partitioner.
+    Repartitioned
 }
 
 impl<K, V> Clone for Repartitioned<K, V> {
@@ -84,8 +68,7 @@ impl<K, V> Clone for Repartitioned<K, V> {
             name: self.name.clone(),
             partitions: self.partitions,
             partitioner: self.partitioner.clone(),
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
+            serdes: self.serdes.clone(),
         }
     }
 }

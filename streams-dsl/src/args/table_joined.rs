@@ -6,6 +6,8 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, TopicName};
 use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 
+use super::Serdes;
+
 /// Chooses the partition of a key: topic, key, number of partitions.
 // DIFFERENCE(one-partition): in Kafka it may give several, which fails on the first record.
 pub(crate) type KeyPartitioner<K> = dyn Fn(&TopicName, &K, i32) -> Option<i32> + Send + Sync;
@@ -26,10 +28,8 @@ pub(crate) type KeyPartitioner<K> = dyn Fn(&TopicName, &K, i32) -> Option<i32> +
 // DIFFERENCE(foreign-key-serdes): in Kafka the serdes come from upstream.
 pub struct TableJoined<K, V, KO, VO> {
     pub(crate) name: Option<NodeName>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
-    pub(crate) foreign_key: SharedSerde<KO>,
-    pub(crate) foreign_value: SharedSerde<VO>,
+    pub(crate) own: Serdes<K, V>,
+    pub(crate) foreign: Serdes<KO, VO>,
     pub(crate) partitioner: Option<Arc<KeyPartitioner<K>>>,
     pub(crate) foreign_partitioner: Option<Arc<KeyPartitioner<KO>>>,
 }
@@ -75,16 +75,9 @@ impl<K, V, KO, VO> TableJoined<K, V, KO, VO> {
         (key, value): (SharedSerde<K>, SharedSerde<V>),
         (foreign_key, foreign_value): (SharedSerde<KO>, SharedSerde<VO>),
     ) -> Self {
-        let (partitioner, foreign_partitioner) = (None, None);
-        Self {
-            name: None,
-            key,
-            value,
-            foreign_key,
-            foreign_value,
-            partitioner,
-            foreign_partitioner,
-        }
+        let own = Serdes { key, value };
+        let foreign = Serdes { key: foreign_key, value: foreign_value };
+        Self { name: None, own, foreign, partitioner: None, foreign_partitioner: None }
     }
 
     /// The names of the join's nodes, topics and store begin with this one.
@@ -130,10 +123,8 @@ impl<K, V, KO, VO> Clone for TableJoined<K, V, KO, VO> {
     fn clone(&self) -> Self {
         Self {
             name: self.name.clone(),
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
-            foreign_key: Arc::clone(&self.foreign_key),
-            foreign_value: Arc::clone(&self.foreign_value),
+            own: self.own.clone(),
+            foreign: self.foreign.clone(),
             partitioner: self.partitioner.clone(),
             foreign_partitioner: self.foreign_partitioner.clone(),
         }

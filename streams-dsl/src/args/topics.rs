@@ -1,19 +1,19 @@
 //! Several topics with records of the same types.
 
 use std::fmt;
-use std::sync::Arc;
 
 use streams_core::names::TopicName;
 use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::topology::Topic;
+
+use super::Serdes;
 
 /// The topics of a stream: one or several, whose keys and values are written alike.
 ///
 /// A name, a list of names, or a [`Topic`] can be given in its place.
 pub struct Topics<K, V> {
     pub(crate) names: Vec<TopicName>,
-    pub(crate) key: SharedSerde<K>,
-    pub(crate) value: SharedSerde<V>,
+    pub(crate) serdes: Serdes<K, V>,
 }
 
 impl<K, V> Topics<K, V> {
@@ -32,17 +32,14 @@ impl<K, V> Topics<K, V> {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect(), key, value }
+        let serdes = Serdes { key, value };
+        Self { names: names.into_iter().map(Into::into).collect(), serdes }
     }
 }
 
 impl<K, V> Clone for Topics<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            names: self.names.clone(),
-            key: Arc::clone(&self.key),
-            value: Arc::clone(&self.value),
-        }
+        Self { names: self.names.clone(), serdes: self.serdes.clone() }
     }
 }
 
@@ -54,8 +51,7 @@ impl<K, V> fmt::Debug for Topics<K, V> {
 
 impl<K, V> From<&Topic<K, V>> for Topics<K, V> {
     fn from(topic: &Topic<K, V>) -> Self {
-        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
-        Self { names: vec![topic.name().clone()], key, value }
+        Self { names: vec![topic.name().clone()], serdes: topic.into() }
     }
 }
 

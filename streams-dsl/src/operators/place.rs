@@ -6,7 +6,8 @@ use streams_core::error::{ProcessorError, Pushed, StoreError, TaskError};
 use streams_core::metrics::DropReason;
 use streams_core::names::NodeName;
 use streams_core::processor::{NodeLinks, TaskContext};
-use streams_core::record::Record;
+use streams_core::record::{Headers, Record};
+use streams_core::time::Timestamp;
 
 /// A node's name and task.
 pub(super) struct Place {
@@ -45,6 +46,24 @@ impl Place {
     /// The same, where work is left to do for the record.
     pub(super) fn count_dropped(&self, reason: DropReason) {
         self.task.drop_record(reason);
+    }
+
+    /// The task.
+    pub(super) fn task(&self) -> Rc<TaskContext> {
+        Rc::clone(&self.task)
+    }
+
+    /// Runs what writes stores for a record of this time and these headers.
+    pub(super) fn seen_as<R>(
+        &self,
+        timestamp: Timestamp,
+        headers: &Headers,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        let saved = self.task.turn_to(timestamp, headers);
+        let result = work();
+        self.task.restore(saved);
+        result
     }
 
     /// Runs what reads and writes stores: they see the time and headers of this record.

@@ -12,6 +12,7 @@ use streams_core::processor::{
 use streams_core::serde::SharedSerde;
 
 use super::{filter, pass_through};
+use crate::args::Serdes;
 use crate::null::OrNull;
 use crate::plan::Channel;
 
@@ -32,8 +33,30 @@ where
         all: pass_through::template::<K, V>(),
         keyed: filter::template(|key: &K, _: &V| Ok(key.as_plain().is_some())),
         source: source(&key, &value),
+        serdes: Arc::new(Serdes { key: Arc::clone(&key), value: Arc::clone(&value) }),
         sink: Arc::new(move |topic| sink(topic, &key, &value, partitioner.clone())),
     }
+}
+
+/// The same way for records of narrower types, which `narrow` makes serdes for: they fit into what
+/// goes in, and come out as they are.
+pub(crate) fn narrowed<WK, WV, K, V>(
+    wider: &Channel,
+    narrow: impl FnOnce(&Serdes<WK, WV>) -> Serdes<K, V>,
+) -> Option<Channel>
+where
+    WK: 'static,
+    WV: 'static,
+    K: Clone + 'static,
+    V: Clone + 'static,
+{
+    let serdes = narrow(wider.serdes.downcast_ref::<Serdes<WK, WV>>()?);
+    Some(Channel {
+        types: TypeId::of::<(K, V)>(),
+        source: source(&serdes.key, &serdes.value),
+        serdes: Arc::new(serdes),
+        ..wider.clone()
+    })
 }
 
 /// The source behind a repartition topic.

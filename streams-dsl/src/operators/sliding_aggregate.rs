@@ -5,41 +5,19 @@
 //! window that is closed already is left out, and counted for each record; a fold that gives
 //! nothing deletes the window's row. Kafka's `KStreamSlidingWindowAggregate`.
 
-use std::marker::PhantomData;
-use std::sync::Arc;
-
 use streams_core::error::Pushed;
 use streams_core::metrics::DropReason;
-use streams_core::processor::{Edge, FlushCache, NodeLinks, ProcessorTemplate, Push, TaskContext};
+use streams_core::processor::TaskContext;
 use streams_core::record::{Headers, Record};
 use streams_core::time::Timestamp;
 use streams_core::window::Windowed;
-use streams_state::{OldValues, Timestamped};
+use streams_state::Timestamped;
 
-use super::Place;
-use super::stream_aggregate::Fold;
+use super::fold::Fold;
 use super::table_output::Row;
-use super::window_aggregate::{Windowing, windowed_node};
-use super::window_close::Closing;
-use super::window_output::{Forwards, WindowOutput, window};
-use crate::change::Change;
-use crate::null::OrNull;
+use super::window_node::{State, TakeIn, TakenIn};
+use super::window_output::{Forwards, Rows, window};
 use crate::window::SlidingWindows;
-
-struct SlidingAggregate<K, N, A, F> {
-    state: State<K, N, A, F>,
-    place: Place,
-}
-
-struct State<K, N, A, F> {
-    windows: SlidingWindows,
-    fold: Arc<F>,
-    output: WindowOutput<K, A>,
-    closing: Closing,
-    /// The greatest time of a record; not kept over restarts, as in Kafka.
-    stream_time: i64,
-    value: PhantomData<fn(N)>,
-}
 
 /// What the windows around a record tell of its neighbours.
 struct Around<A> {
@@ -72,14 +50,14 @@ impl<A> Around<A> {
     }
 }
 
-impl<K, N, A, F> State<K, N, A, F>
+impl<K, N, A, F> TakeIn<K, N> for State<SlidingWindows, F, Rows<K, A>, N>
 where
     K: Clone + 'static,
     N: Clone + 'static,
     A: Clone + 'static,
     F: Fold<K, N, A>,
 {
-    fn add(&mut self, record: &Record<K, N>, task: &TaskContext) -> Pushed {
+    fn take_in(&mut self, record: Record<K, N>, task: &TaskContext) -> TakenIn {
         let SlidingWindows { difference_ms, grace_ms } = self.windows;
         let time = record.timestamp.millis();
         self.stream_time = self.stream_time.max(time);
@@ -90,16 +68,24 @@ where
         }
         if time < difference_ms {
             // As in Kafka, no window is given out here.
-            return self.add_early(record, close, task);
+            return self.add_early(&record, close, task);
         }
-        self.add_usual(record, close, task)?;
+        self.add_usual(&record, close, task)?;
         if self.output.forwards == Forwards::AtClose {
             self.give_out(close, &record.headers, task)?;
         }
         Ok(())
     }
+}
 
-    fn add_usual(&mut self, record: &Record<K, N>, close: i64, task: &TaskContext) -> Pushed {
+impl<K, N, A, F> State<SlidingWindows, F, Rows<K, A>, N>
+where
+    K: Clone + 'static,
+    N: Clone + 'static,
+    A: Clone + 'static,
+    F: Fold<K, N, A>,
+{
+    fn add_usual(&mut self, record: &Record<K, N>, close: i64, task: &TaskContext) -> TakenIn {
         let failed = |error| task.store_failure(error);
         let (difference, time) = (self.windows.difference_ms, record.timestamp.millis());
         let from = time.saturating_sub(difference.saturating_mul(2)).max(0);
@@ -139,7 +125,7 @@ where
         record: &Record<K, N>,
         mut around: Around<A>,
         (close, task): (i64, &TaskContext),
-    ) -> Pushed {
+    ) -> TakenIn {
         let (difference, time) = (self.windows.difference_ms, record.timestamp.millis());
         if let Some(previous) = around.previous {
             let start = previous.saturating_add(1);
@@ -156,14 +142,14 @@ where
             self.update(record, start, left, (close, task))?;
         }
         match around.behind(time) {
-            Some(right) => self.put_behind(record, right, task),
+            Some(right) => Ok(self.put_behind(record, right, task)?),
             None => Ok(()),
         }
     }
 
     /// Adds a record that is nearer to time 0 than the time difference: all such records are in one
     /// window that starts at 0.
-    fn add_early(&mut self, record: &Record<K, N>, close: i64, task: &TaskContext) -> Pushed {
+    fn add_early(&mut self, record: &Record<K, N>, close: i64, task: &TaskContext) -> TakenIn {
         let failed = |error| task.store_failure(error);
         let time = record.timestamp.millis();
         let starts = ..=Timestamp::from_millis(time.saturating_add(1));
@@ -202,7 +188,7 @@ where
         start: i64,
         stored: Option<Timestamped<A>>,
         (close, task): (i64, &TaskContext),
-    ) -> Pushed {
+    ) -> TakenIn {
         let end = start.saturating_add(self.windows.difference_ms);
         if end < close {
             task.drop_record(DropReason::Late);
@@ -213,8 +199,8 @@ where
             None => (None, record.timestamp),
         };
         let value = record.value.clone();
-        let (new, old) = self.fold.fold(&record.key, value, before, self.output.old_values);
-        self.put(record, (start, end), Row { new, old, timestamp }, task)
+        let (new, old) = self.fold.fold(&record.key, value, before, self.output.old_values)?;
+        Ok(self.put(record, (start, end), Row { new, old, timestamp }, task)?)
     }
 
     /// Makes the window behind the record, which does not hold it.
@@ -255,67 +241,4 @@ where
         self.closing.given_out(close);
         Ok(())
     }
-}
-
-impl<S, V, K, N, A, F> Push<S, V> for SlidingAggregate<K, N, A, F>
-where
-    S: OrNull<K>,
-    V: OrNull<N>,
-    K: Clone + 'static,
-    N: Clone + 'static,
-    A: Clone + 'static,
-    F: Fold<K, N, A>,
-{
-    #[inline]
-    fn push(&mut self, record: Record<S, V>) -> Pushed {
-        let Self { state, place } = self;
-        let Record { key, value, timestamp, headers } = record;
-        let Some(key) = key.into_plain() else { return place.drop_record(DropReason::NullKey) };
-        let Some(value) = value.into_plain() else {
-            return place.drop_record(DropReason::NullValue);
-        };
-        let record = Record { key, value, timestamp, headers };
-        place.with_record(record, |record, task| state.add(&record, task))
-    }
-}
-
-impl<K, N, A, F> FlushCache for SlidingAggregate<K, N, A, F>
-where
-    K: Clone + 'static,
-    A: Clone + 'static,
-{
-    fn flush_cache(&mut self) -> Pushed {
-        self.state.output.flush()
-    }
-}
-
-/// Folds a stream of keys `S` and values `V`, plain `K` and `N`, into a table of windows of `A`.
-pub(crate) fn template<S, V, K, N, A, F>(
-    fold: Arc<F>,
-    windowing: &Windowing<SlidingWindows>,
-    old_values: OldValues,
-) -> ProcessorTemplate
-where
-    S: OrNull<K>,
-    V: OrNull<N>,
-    K: Clone + 'static,
-    N: Clone + 'static,
-    A: Clone + 'static,
-    F: Fold<K, N, A>,
-{
-    let Windowing { windows, emit, store } = windowing.clone();
-    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<Windowed<K>, Change<A>>| {
-        let output = WindowOutput::of(links, &store, (old_values, emit), out)?;
-        let forwards = output.forwards;
-        let state = State {
-            windows,
-            fold: Arc::clone(&fold),
-            output,
-            closing: Closing::of(links, &store),
-            stream_time: -1,
-            value: PhantomData::<fn(N)>,
-        };
-        let node = SlidingAggregate { state, place: Place::of(links) };
-        Ok(windowed_node::<S, V, _>(links, (&store, forwards), node))
-    })
 }

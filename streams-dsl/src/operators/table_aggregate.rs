@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::names::StoreName;
 use streams_core::processor::{Edge, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
@@ -20,16 +20,19 @@ use crate::null::OrNull;
 pub(crate) const AGGREGATE_PREFIX: &str = "KTABLE-AGGREGATE-";
 pub(crate) const REDUCE_PREFIX: &str = "KTABLE-REDUCE-";
 
+/// The new aggregate and its time, or what the user's function failed with.
+type Adjusted<A> = Result<(Option<A>, Timestamp), ProcessorError>;
+
 /// How an aggregate takes a change in.
 pub(crate) trait Adjust<K, V, A>: Send + Sync + 'static {
-    /// The new aggregate, and its time.
+    /// The aggregate with the change.
     fn adjust(
         &self,
         key: &K,
         change: Change<V>,
         stored: Option<Timestamped<A>>,
         timestamp: Timestamp,
-    ) -> (Option<A>, Timestamp);
+    ) -> Adjusted<A>;
 }
 
 /// Starts from `initial`. `I` is the aggregate as the functions see it: `A`, or `Option<A>`.
@@ -51,8 +54,8 @@ where
     A: 'static,
     I: OrNull<A>,
     G: Fn() -> I + Send + Sync + 'static,
-    F: Fn(&K, V, I) -> I + Send + Sync + 'static,
-    H: Fn(&K, V, I) -> I + Send + Sync + 'static,
+    F: Fn(&K, V, I) -> Result<I, ProcessorError> + Send + Sync + 'static,
+    H: Fn(&K, V, I) -> Result<I, ProcessorError> + Send + Sync + 'static,
 {
     fn adjust(
         &self,
@@ -60,22 +63,22 @@ where
         change: Change<V>,
         stored: Option<Timestamped<A>>,
         timestamp: Timestamp,
-    ) -> (Option<A>, Timestamp) {
+    ) -> Adjusted<A> {
         let stored_at = stored.as_ref().map(|row| row.timestamp.max(timestamp));
         let mut at = timestamp;
         let mut aggregate = stored.map(|row| row.value);
-        if let Some(old) = change.old {
-            aggregate = aggregate.and_then(|before| {
-                at = stored_at.unwrap_or(timestamp);
-                (self.subtract)(key, old, I::from_plain(before)).into_plain()
-            });
+        if let Some(old) = change.old
+            && let Some(before) = aggregate.take()
+        {
+            at = stored_at.unwrap_or(timestamp);
+            aggregate = (self.subtract)(key, old, I::from_plain(before))?.into_plain();
         }
         if let Some(new) = change.new {
             at = stored_at.unwrap_or(timestamp);
             let before = aggregate.map_or_else(&self.initial, I::from_plain);
-            aggregate = (self.add)(key, new, before).into_plain();
+            aggregate = (self.add)(key, new, before)?.into_plain();
         }
-        (aggregate, at)
+        Ok((aggregate, at))
     }
 }
 
@@ -97,8 +100,8 @@ where
     V: 'static,
     R: OrNull<V>,
     S: OrNull<V>,
-    F: Fn(V, V) -> R + Send + Sync + 'static,
-    H: Fn(V, V) -> S + Send + Sync + 'static,
+    F: Fn(V, V) -> Result<R, ProcessorError> + Send + Sync + 'static,
+    H: Fn(V, V) -> Result<S, ProcessorError> + Send + Sync + 'static,
 {
     fn adjust(
         &self,
@@ -106,26 +109,26 @@ where
         change: Change<V>,
         stored: Option<Timestamped<V>>,
         timestamp: Timestamp,
-    ) -> (Option<V>, Timestamp) {
+    ) -> Adjusted<V> {
         let stored_at = stored.as_ref().map_or(timestamp, |row| row.timestamp.max(timestamp));
         let mut at = timestamp;
         let mut aggregate = stored.map(|row| row.value);
-        if let Some(old) = change.old {
-            aggregate = aggregate.and_then(|before| {
-                at = stored_at;
-                (self.subtract)(before, old).into_plain()
-            });
+        if let Some(old) = change.old
+            && let Some(before) = aggregate.take()
+        {
+            at = stored_at;
+            aggregate = (self.subtract)(before, old)?.into_plain();
         }
         if let Some(new) = change.new {
             aggregate = match aggregate {
                 None => Some(new),
                 Some(before) => {
                     at = stored_at;
-                    (self.add)(before, new).into_plain()
+                    (self.add)(before, new)?.into_plain()
                 }
             };
         }
-        (aggregate, at)
+        Ok((aggregate, at))
     }
 }
 
@@ -148,12 +151,17 @@ where
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
             let sends_old = output.sends_old();
+            let mut failed = None;
             let row = output.update(&key, |stored| {
                 let old = stored.as_ref().filter(|_| sends_old).map(|row| row.value.clone());
-                let (new, timestamp) = adjust.adjust(&key, change, stored, timestamp);
+                let adjusted = adjust.adjust(&key, change, stored, timestamp);
+                let (new, timestamp) = adjusted.map_err(|error| failed = Some(error)).ok()?;
                 Some(Row { new, old, timestamp })
             });
             let row = row.map_err(|error| task.store_failure(error))?;
+            if let Some(error) = failed {
+                return place.fail(error);
+            }
             output.forward(key, row, headers)
         })
     }

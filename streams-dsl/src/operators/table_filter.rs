@@ -1,4 +1,5 @@
 //! Keeps the rows of a table for which a predicate holds; a row for which it no longer does is
+//! deleted, and one of a versioned table at each change, as there may be older versions to be
 //! deleted. Time and headers stay. Kafka's `KTableFilter`.
 
 use std::sync::Arc;
@@ -6,18 +7,20 @@ use std::sync::Arc;
 use streams_core::error::{Pushed, StoreError};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
+use streams_core::time::Timestamp;
 use streams_state::{OldValues, Timestamped};
 
 use super::Place;
 use super::table_output::{Row, Stored, TableOutput, stored_node};
 use crate::change::Change;
-use crate::plan::TableSettings;
+use crate::plan::{Input, TableSettings};
 use crate::view::{LookUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-FILTER-";
 
 struct StoredFilter<K, V, F> {
     holds: Arc<F>,
+    input: Input,
     output: TableOutput<K, V>,
     place: Place,
 }
@@ -29,14 +32,14 @@ where
     F: Fn(&K, &V) -> bool,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
-        let Self { holds, output, place } = self;
+        let Self { holds, input, output, place } = self;
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
             let new = change.new.filter(|value| holds(&key, value));
             let row = if output.sends_old() {
                 output.update(&key, |stored| {
                     let old = stored.map(|row| row.value);
-                    let is_news = new.is_some() || old.is_some();
+                    let is_news = *input == Input::Versioned || new.is_some() || old.is_some();
                     is_news.then_some(Row { new, old, timestamp })
                 })
             } else {
@@ -66,6 +69,7 @@ where
 /// goes on even for a row that never was.
 struct PassingFilter<K, V, F> {
     holds: Arc<F>,
+    input: Input,
     old_values: OldValues,
     out: Edge<K, Change<V>>,
 }
@@ -78,21 +82,29 @@ where
 {
     #[inline]
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
-        let Record { key, value: Change { new, old }, timestamp, headers } = record;
+        let Record { key, value: Change { new, old, age }, timestamp, headers } = record;
         let new = new.filter(|value| (self.holds)(&key, value));
         let old = match self.old_values {
             OldValues::Send => old.filter(|value| (self.holds)(&key, value)),
             OldValues::Omit => None,
         };
-        if self.old_values == OldValues::Send && new.is_none() && old.is_none() {
+        if self.old_values == OldValues::Send
+            && self.input == Input::Plain
+            && new.is_none()
+            && old.is_none()
+        {
             return Ok(());
         }
-        self.out.push(Record { key, value: Change { new, old }, timestamp, headers })
+        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
     }
 }
 
 /// Keeps the rows for which `holds` does.
-pub(crate) fn template<K, V, F>(holds: Arc<F>, settings: &TableSettings) -> ProcessorTemplate
+pub(crate) fn template<K, V, F>(
+    holds: Arc<F>,
+    input: Input,
+    settings: &TableSettings,
+) -> ProcessorTemplate
 where
     K: Clone + 'static,
     V: Clone + 'static,
@@ -102,11 +114,11 @@ where
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<V>>| {
         let holds = Arc::clone(&holds);
         let Some(store) = &store else {
-            return Ok(NodeCell::owned(PassingFilter { holds, old_values, out }));
+            return Ok(NodeCell::owned(PassingFilter { holds, input, old_values, out }));
         };
         let output = TableOutput::of(links, store, old_values, out)?;
         let place = Place::of(links);
-        Ok(stored_node(links, StoredFilter { holds, output, place }))
+        Ok(stored_node(links, StoredFilter { holds, input, output, place }))
     })
 }
 
@@ -119,6 +131,15 @@ struct FilteredRows<K, V, F> {
 impl<K, V, F: Fn(&K, &V) -> bool> LookUp<K, V> for FilteredRows<K, V, F> {
     fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
         let row = self.rows.look_up(key)?;
+        Ok(row.filter(|row| (self.holds)(key, &row.value)))
+    }
+
+    fn look_up_as_of(
+        &self,
+        key: &K,
+        timestamp: Timestamp,
+    ) -> Result<Option<Timestamped<V>>, StoreError> {
+        let row = self.rows.look_up_as_of(key, timestamp)?;
         Ok(row.filter(|row| (self.holds)(key, &row.value)))
     }
 }

@@ -1,17 +1,19 @@
 //! Joins the changes of one table with the rows of another, key by key. The result's time is the
-//! later of the two rows'; headers are the change's. A joiner that gives nothing deletes the row.
-//! Kafka's `KTableKTable{Inner,Left,Right,Outer}Join`, which differ in what has to be there.
+//! later of the two rows'; headers are the change's. A joiner that gives nothing deletes the row. A
+//! late change of a versioned table is dropped and counted. Kafka's
+//! `KTableKTable{Inner,Left,Right,Outer}Join`, which differ in what has to be there.
 
 use std::sync::Arc;
 
 use streams_core::error::{Pushed, StoreError};
+use streams_core::metrics::DropReason;
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
 use streams_state::{OldValues, Timestamped};
 
 use super::Place;
 use crate::change::Change;
-use crate::plan::TableSettings;
+use crate::plan::{Input, TableSettings};
 use crate::view::{LookUp, TableView, View};
 
 pub(crate) const THIS_PREFIX: &str = "KTABLE-JOINTHIS-";
@@ -56,6 +58,7 @@ impl<K, A, B, R, F> JoinValues<K, A, B, R> for F where
 
 struct TableJoin<K, B, R, F> {
     needs: Needs,
+    input: Input,
     others: View<K, B>,
     joiner: Arc<F>,
     old_values: OldValues,
@@ -70,7 +73,10 @@ where
     F: Fn(&K, Option<&A>, Option<&B>) -> Option<R>,
 {
     fn push(&mut self, record: Record<K, Change<A>>) -> Pushed {
-        let Record { key, value: Change { new, old }, timestamp, headers } = record;
+        let Record { key, value: Change { new, old, age }, timestamp, headers } = record;
+        if self.input.leaves_out(age) {
+            return self.place.drop_record(DropReason::OutOfOrder);
+        }
         let other = self.others.look_up(&key);
         let other = other.map_err(|error| self.place.store_failure(error))?;
         // Nothing to tell: the row has no partner that it needs, or nothing was there before.
@@ -89,13 +95,13 @@ where
         };
         let new = join(new.as_ref());
         let old = if self.old_values == OldValues::Send { join(old.as_ref()) } else { None };
-        self.out.push(Record { key, value: Change { new, old }, timestamp, headers })
+        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
     }
 }
 
 /// Joins the changes of a table of `A` with the rows of one of `B`.
 pub(crate) fn template<K, A, B, R, F>(
-    needs: Needs,
+    (needs, input): (Needs, Input),
     others: &TableView<K, B>,
     joiner: Arc<F>,
     settings: &TableSettings,
@@ -111,7 +117,7 @@ where
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<R>>| {
         let (others, joiner) = (others.link(links)?, Arc::clone(&joiner));
         let place = Place::of(links);
-        let node = TableJoin { needs, others, joiner, old_values, out, place };
+        let node = TableJoin { needs, input, others, joiner, old_values, out, place };
         Ok(NodeCell::<K, Change<A>>::owned(node))
     })
 }

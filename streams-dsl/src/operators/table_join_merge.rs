@@ -22,7 +22,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Push<K, Change<V>> for StoredMerge<
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Self { output, place } = self;
         place.with_record(record, |record, task| {
-            let Record { key, value: Change { new, old }, timestamp, headers } = record;
+            let Record { key, value: Change { new, old, .. }, timestamp, headers } = record;
             // The value before is the joined one, not the stored one, as in Kafka.
             let row = output.put(&key, Row { new, old, timestamp });
             let row = row.map_err(|error| task.store_failure(error))?;

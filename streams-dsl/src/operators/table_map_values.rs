@@ -6,6 +6,7 @@ use std::sync::Arc;
 use streams_core::error::{Pushed, StoreError};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
+use streams_core::time::Timestamp;
 use streams_state::{OldValues, Timestamped};
 
 use super::Place;
@@ -77,12 +78,13 @@ where
     #[inline]
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key, value: change, timestamp, headers } = record;
-        let new = change.new.and_then(|value| (self.f)(&key, value));
+        let Change { new, old, age } = change;
+        let new = new.and_then(|value| (self.f)(&key, value));
         let old = match self.old_values {
-            OldValues::Send => change.old.and_then(|value| (self.f)(&key, value)),
+            OldValues::Send => old.and_then(|value| (self.f)(&key, value)),
             OldValues::Omit => None,
         };
-        self.out.push(Record { key, value: Change { new, old }, timestamp, headers })
+        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
     }
 }
 
@@ -112,12 +114,26 @@ struct MappedRows<K, V, F> {
     rows: View<K, V>,
 }
 
+fn mapped<K, V, N>(
+    f: &impl Fn(&K, V) -> Option<N>,
+    key: &K,
+    row: Option<Timestamped<V>>,
+) -> Option<Timestamped<N>> {
+    let Timestamped { value, timestamp } = row?;
+    f(key, value).map(|value| Timestamped { value, timestamp })
+}
+
 impl<K, V, N, F: Fn(&K, V) -> Option<N>> LookUp<K, N> for MappedRows<K, V, F> {
     fn look_up(&self, key: &K) -> Result<Option<Timestamped<N>>, StoreError> {
-        let Some(Timestamped { value, timestamp }) = self.rows.look_up(key)? else {
-            return Ok(None);
-        };
-        Ok((self.f)(key, value).map(|value| Timestamped { value, timestamp }))
+        Ok(mapped(&*self.f, key, self.rows.look_up(key)?))
+    }
+
+    fn look_up_as_of(
+        &self,
+        key: &K,
+        timestamp: Timestamp,
+    ) -> Result<Option<Timestamped<N>>, StoreError> {
+        Ok(mapped(&*self.f, key, self.rows.look_up_as_of(key, timestamp)?))
     }
 }
 

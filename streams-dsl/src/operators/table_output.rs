@@ -9,13 +9,15 @@ use streams_core::names::StoreName;
 use streams_core::processor::{Edge, FlushCache, LinkError, NodeCell, NodeLinks, Push};
 use streams_core::record::{Headers, Record};
 use streams_core::time::Timestamp;
-use streams_state::{Flushed, OldValues, Timestamped, TimestampedKeyValueStore, Update};
+use streams_state::{Flushed, OldValues, PutVersion, Timestamped, Update, VersionedKeyValueStore};
 
-use crate::change::Change;
+use crate::change::{Age, Change};
+use crate::view::TableStore;
 
 /// The store of a table, and the way to its readers.
 pub(super) struct TableOutput<K, V> {
-    store: TimestampedKeyValueStore<K, V>,
+    store: TableStore<K, V>,
+    name: StoreName,
     out: Edge<K, Change<V>>,
     old_values: OldValues,
     forwards: Forwards,
@@ -43,10 +45,13 @@ impl<K: Clone + 'static, V: Clone + 'static> TableOutput<K, V> {
         old_values: OldValues,
         out: Edge<K, Change<V>>,
     ) -> Result<Self, LinkError> {
-        let store: TimestampedKeyValueStore<K, V> = links.store(store)?;
-        let forwards =
-            if store.own_flushes(old_values) { Forwards::FromCache } else { Forwards::AtOnce };
-        Ok(Self { store, out, old_values, forwards })
+        let name = store.clone();
+        let store = TableStore::of(links, store)?;
+        let forwards = match &store {
+            TableStore::Timestamped(store) if store.own_flushes(old_values) => Forwards::FromCache,
+            TableStore::Timestamped(_) | TableStore::Versioned(_) => Forwards::AtOnce,
+        };
+        Ok(Self { store, name, out, old_values, forwards })
     }
 
     /// Whether changes carry the value before.
@@ -61,49 +66,101 @@ impl<K: Clone + 'static, V: Clone + 'static> TableOutput<K, V> {
         &self,
         key: &K,
         with: impl FnOnce(Option<Timestamped<V>>) -> Option<Row<V>>,
-    ) -> Result<Option<Row<V>>, StoreError> {
-        self.store.update(key, |stored| {
+    ) -> Result<Option<Written<V>>, StoreError> {
+        let store = match &self.store {
+            TableStore::Timestamped(store) => store,
+            TableStore::Versioned(store) => {
+                let row = with(store.get(key)?);
+                return row.map_or(Ok(None), |row| put_version(store, key, row));
+            }
+        };
+        store.update(key, |stored| {
             let Some(row) = with(stored) else { return (Update::Keep, None) };
             let at_once = self.forwards == Forwards::AtOnce && !self.out.is_empty();
             match (row.new, at_once) {
-                (None, true) => (Update::Delete, Some(Row { new: None, ..row })),
+                (None, true) => (Update::Delete, Some(Written::latest(Row { new: None, ..row }))),
                 (None, false) => (Update::Delete, None),
                 (Some(new), false) => (Update::Put(new, row.timestamp), None),
                 (Some(new), true) => {
                     let update = Update::Put(new.clone(), row.timestamp);
-                    (update, Some(Row { new: Some(new), ..row }))
+                    (update, Some(Written::latest(Row { new: Some(new), ..row })))
                 }
             }
         })
     }
 
     /// Writes a row without a look at what was there.
-    pub(super) fn put(&self, key: &K, row: Row<V>) -> Result<Option<Row<V>>, StoreError> {
-        self.store.put_row(key, row.new.as_ref(), row.timestamp)?;
-        Ok((self.forwards == Forwards::AtOnce).then_some(row))
+    pub(super) fn put(&self, key: &K, row: Row<V>) -> Result<Option<Written<V>>, StoreError> {
+        let store = match &self.store {
+            TableStore::Timestamped(store) => store,
+            TableStore::Versioned(store) => return put_version(store, key, row),
+        };
+        store.put_row(key, row.new.as_ref(), row.timestamp)?;
+        Ok((self.forwards == Forwards::AtOnce).then(|| Written::latest(row)))
     }
 
     /// Forwards what [`update`](Self::update) or [`put`](Self::put) gave, then what the cache
     /// evicted.
     #[inline]
-    pub(super) fn forward(&mut self, key: K, row: Option<Row<V>>, headers: Headers) -> Pushed {
-        if let Some(Row { new, old, timestamp }) = row {
+    pub(super) fn forward(
+        &mut self,
+        key: K,
+        written: Option<Written<V>>,
+        headers: Headers,
+    ) -> Pushed {
+        if let Some(Written { row: Row { new, old, timestamp }, age }) = written {
             let old = old.filter(|_| self.old_values == OldValues::Send);
-            self.out.push(Record { key, value: Change { new, old }, timestamp, headers })?;
+            self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })?;
         }
-        let out = &mut self.out;
-        self.store.forward_evicted(&mut |flushed| out.push(written_out(flushed)))
+        let Self { store, out, .. } = self;
+        match store {
+            TableStore::Timestamped(store) => {
+                store.forward_evicted(&mut |flushed| out.push(written_out(flushed)))
+            }
+            TableStore::Versioned(_) => Ok(()),
+        }
     }
 
     fn flush(&mut self) -> Pushed {
-        let out = &mut self.out;
-        self.store.flush_cache(&mut |flushed| out.push(written_out(flushed)))
+        let Self { store, out, .. } = self;
+        match store {
+            TableStore::Timestamped(store) => {
+                store.flush_cache(&mut |flushed| out.push(written_out(flushed)))
+            }
+            TableStore::Versioned(_) => Ok(()),
+        }
     }
+}
+
+/// A row that was written, to be forwarded.
+pub(super) struct Written<V> {
+    row: Row<V>,
+    age: Age,
+}
+
+impl<V> Written<V> {
+    const fn latest(row: Row<V>) -> Self {
+        Self { row, age: Age::Latest }
+    }
+}
+
+/// Nothing is forwarded of a row that is too old for its store.
+fn put_version<K: 'static, V: 'static>(
+    store: &VersionedKeyValueStore<K, V>,
+    key: &K,
+    row: Row<V>,
+) -> Result<Option<Written<V>>, StoreError> {
+    let age = match store.put_row(key, row.new.as_ref(), row.timestamp)? {
+        PutVersion::Latest => Age::Latest,
+        PutVersion::Until(_) => Age::Late,
+        PutVersion::Expired => return Ok(None),
+    };
+    Ok(Some(Written { row, age }))
 }
 
 fn written_out<K, V>(flushed: Flushed<K, V>) -> Record<K, Change<V>> {
     let Flushed { key, new, old, timestamp, headers } = flushed;
-    Record { key, value: Change { new, old }, timestamp, headers }
+    Record { key, value: Change::latest(new, old), timestamp, headers }
 }
 
 /// A node that ends in a table's store.
@@ -138,7 +195,7 @@ pub(super) fn stored_node<K: 'static, V: 'static, N: Stored + Push<K, V>>(
     if node.output().forwards == Forwards::AtOnce {
         return NodeCell::owned(node);
     }
-    let store = node.output().store.name().clone();
+    let store = node.output().name.clone();
     let node = Rc::new(RefCell::new(Flushing(node)));
     links.on_flush(&store, &node);
     NodeCell::shared(&node)

@@ -1,6 +1,7 @@
 //! Gives the rows of a table another key and value, to be aggregated by that key. A change within
 //! one new key goes on as one record; else the old value goes first, to be subtracted, then the new
-//! one, to be added. A row that gets no key is left out. Kafka's `KTableRepartitionMap`.
+//! one, to be added. A row that gets no key is left out, and so is a late one of a versioned table.
+//! Kafka's `KTableRepartitionMap`.
 
 use std::any::TypeId;
 use std::marker::PhantomData;
@@ -14,12 +15,13 @@ use streams_core::serde::SharedSerde;
 use super::repartition;
 use crate::change::{Change, ChangeSerde};
 use crate::null::OrNull;
-use crate::plan::TableChannel;
+use crate::plan::{Input, TableChannel};
 
 pub(crate) const PREFIX: &str = "KTABLE-SELECT-";
 
 struct Select<K2, V2, S, F> {
     select: Arc<F>,
+    input: Input,
     out: Edge<K2, Change<V2>>,
     selected: PhantomData<fn() -> S>,
 }
@@ -33,13 +35,17 @@ where
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key, value: change, timestamp, headers } = record;
+        // An aggregate is of the latest rows.
+        if self.input.leaves_out(change.age) {
+            return Ok(());
+        }
         let select = |value: Option<V>| {
             let (key, value) = (self.select)(&key, value?);
             Some((key.into_plain()?, value))
         };
         let (new, old) = (select(change.new), select(change.old));
         let mut send = |key, new, old| {
-            let (value, headers) = (Change { new, old }, headers.clone());
+            let (value, headers) = (Change::latest(new, old), headers.clone());
             self.out.push(Record { key, value, timestamp, headers })
         };
         match (new, old) {
@@ -59,6 +65,7 @@ where
 /// Gives each row the key and value that `select` does.
 pub(crate) fn template<K, V, K2, V2, S>(
     select: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+    input: Input,
 ) -> ProcessorTemplate
 where
     K: Clone + 'static,
@@ -70,7 +77,7 @@ where
     let select = Arc::new(select);
     ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K2, Change<V2>>| {
         let (select, selected) = (Arc::clone(&select), PhantomData::<fn() -> S>);
-        Ok(NodeCell::<K, Change<V>>::owned(Select { select, out, selected }))
+        Ok(NodeCell::<K, Change<V>>::owned(Select { select, input, out, selected }))
     })
 }
 

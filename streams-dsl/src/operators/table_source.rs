@@ -83,7 +83,7 @@ where
         let Some(key) = key.into_plain() else {
             return self.place.drop_record(DropReason::NullKey);
         };
-        let value = Change { new: value.into_plain(), old: None };
+        let value = Change::latest(value.into_plain(), None);
         self.out.push(Record { key, value, timestamp, headers })
     }
 }

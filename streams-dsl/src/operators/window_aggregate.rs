@@ -5,47 +5,20 @@
 //! each record; a fold that gives nothing deletes the window's row. Kafka's
 //! `KStreamWindowAggregate`.
 
-use std::cell::RefCell;
-use std::marker::PhantomData;
-use std::rc::Rc;
-use std::sync::Arc;
-
 use streams_core::error::Pushed;
 use streams_core::metrics::DropReason;
-use streams_core::names::StoreName;
-use streams_core::processor::{
-    Edge, FlushCache, NodeCell, NodeLinks, ProcessorTemplate, Push, TaskContext,
-};
+use streams_core::processor::TaskContext;
 use streams_core::record::{Headers, Record};
 use streams_core::time::Timestamp;
 use streams_core::window::Windowed;
-use streams_state::OldValues;
 
-use super::Place;
-use super::stream_aggregate::Fold;
+use super::fold::Fold;
 use super::table_output::Row;
-use super::window_close::Closing;
-use super::window_output::{Forwards, WindowOutput, window};
-use crate::change::Change;
-use crate::null::OrNull;
-use crate::window::{EmitStrategy, StartsOf};
+use super::window_node::{State, TakeIn, TakenIn};
+use super::window_output::{Forwards, Rows, window};
+use crate::window::StartsOf;
 
-struct WindowAggregate<K, V, A, W, F> {
-    state: State<K, V, A, W, F>,
-    place: Place,
-}
-
-struct State<K, V, A, W, F> {
-    windows: W,
-    fold: Arc<F>,
-    output: WindowOutput<K, A>,
-    closing: Closing,
-    /// The greatest time of a record; not kept over restarts, as in Kafka.
-    stream_time: i64,
-    value: PhantomData<fn(V)>,
-}
-
-impl<K, V, A, W, F> State<K, V, A, W, F>
+impl<K, V, A, W, F> TakeIn<K, V> for State<W, F, Rows<K, A>, V>
 where
     K: Clone + 'static,
     V: Clone + 'static,
@@ -53,7 +26,7 @@ where
     W: StartsOf,
     F: Fold<K, V, A>,
 {
-    fn add(&mut self, record: Record<K, V>, task: &TaskContext) -> Pushed {
+    fn take_in(&mut self, record: Record<K, V>, task: &TaskContext) -> TakenIn {
         let Record { key, value, timestamp, headers } = record;
         let time = timestamp.millis();
         self.stream_time = self.stream_time.max(time);
@@ -70,15 +43,20 @@ where
             let value = if starts.peek().is_some() { value.clone() } else { value.take() };
             let Some(value) = value else { break };
             let (fold, old_values) = (&self.fold, self.output.old_values);
+            let mut failed = None;
             let row = self.output.update(&key, Timestamp::from_millis(start), |stored| {
                 let (before, timestamp) = match stored {
                     Some(row) => (Some(row.value), row.timestamp.max(timestamp)),
                     None => (None, timestamp),
                 };
-                let (new, old) = fold.fold(&key, value, before, old_values);
-                Row { new, old, timestamp }
+                let folded = fold.fold(&key, value, before, old_values);
+                let (new, old) = folded.map_err(|error| failed = Some(error)).ok()?;
+                Some(Row { new, old, timestamp })
             });
             let row = row.map_err(|error| task.store_failure(error))?;
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
             let key = Windowed::new(key.clone(), window(start, end));
             self.output.forward(key, row, headers.clone())?;
         }
@@ -87,7 +65,14 @@ where
         }
         Ok(())
     }
+}
 
+impl<K, V, A, W, F> State<W, F, Rows<K, A>, V>
+where
+    K: Clone + 'static,
+    A: Clone + 'static,
+    W: StartsOf,
+{
     /// Forwards the windows that are closed by now.
     fn give_out(&mut self, close: i64, headers: &Headers, task: &TaskContext) -> Pushed {
         let size = self.windows.size_ms();
@@ -108,93 +93,4 @@ where
         self.closing.given_out(close);
         Ok(())
     }
-}
-
-impl<S, K, V, A, W, F> Push<S, V> for WindowAggregate<K, V, A, W, F>
-where
-    S: OrNull<K>,
-    K: Clone + 'static,
-    V: Clone + 'static,
-    A: Clone + 'static,
-    W: StartsOf,
-    F: Fold<K, V, A>,
-{
-    #[inline]
-    fn push(&mut self, record: Record<S, V>) -> Pushed {
-        let Record { key, value, timestamp, headers } = record;
-        let Some(key) = key.into_plain() else {
-            return self.place.drop_record(DropReason::NullKey);
-        };
-        let record = Record { key, value, timestamp, headers };
-        let Self { state, place } = self;
-        place.with_record(record, |record, task| state.add(record, task))
-    }
-}
-
-impl<K, V, A, W, F> FlushCache for WindowAggregate<K, V, A, W, F>
-where
-    K: Clone + 'static,
-    A: Clone + 'static,
-{
-    fn flush_cache(&mut self) -> Pushed {
-        self.state.output.flush()
-    }
-}
-
-/// What a windowed aggregation does: which windows, when its results leave, and its store.
-#[derive(Debug, Clone)]
-pub(crate) struct Windowing<W> {
-    pub(crate) windows: W,
-    pub(crate) emit: EmitStrategy,
-    pub(crate) store: StoreName,
-}
-
-/// Folds a stream of keys `S`, plain `K`, and values `V` into a table of windows of `A`.
-pub(crate) fn template<S, K, V, A, W, F>(
-    fold: Arc<F>,
-    windowing: &Windowing<W>,
-    old_values: OldValues,
-) -> ProcessorTemplate
-where
-    S: OrNull<K>,
-    K: Clone + 'static,
-    V: Clone + 'static,
-    A: Clone + 'static,
-    W: StartsOf,
-    F: Fold<K, V, A>,
-{
-    let Windowing { windows, emit, store } = windowing.clone();
-    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<Windowed<K>, Change<A>>| {
-        let output = WindowOutput::of(links, &store, (old_values, emit), out)?;
-        let forwards = output.forwards;
-        let state = State {
-            windows,
-            fold: Arc::clone(&fold),
-            output,
-            closing: Closing::of(links, &store),
-            stream_time: -1,
-            value: PhantomData::<fn(V)>,
-        };
-        let node = WindowAggregate { state, place: Place::of(links) };
-        Ok(windowed_node::<S, V, _>(links, (&store, forwards), node))
-    })
-}
-
-/// The cell of a node that ends in a store of windows.
-pub(super) fn windowed_node<S, V, N>(
-    links: &mut NodeLinks<'_>,
-    (store, forwards): (&StoreName, Forwards),
-    node: N,
-) -> NodeCell<S, V>
-where
-    S: 'static,
-    V: 'static,
-    N: Push<S, V> + FlushCache + 'static,
-{
-    if forwards != Forwards::FromCache {
-        return NodeCell::owned(node);
-    }
-    let node = Rc::new(RefCell::new(node));
-    links.on_flush(store, &node);
-    NodeCell::shared(&node)
 }

@@ -1,7 +1,7 @@
 //! What operators that end in a store of windows share: writing a window and forwarding its change,
 //! at once, when the record cache writes it out, or when the window closes.
 
-use streams_core::error::{Pushed, StoreError};
+use streams_core::error::{Pushed, StoreError, TaskError};
 use streams_core::names::StoreName;
 use streams_core::processor::{Edge, LinkError, NodeLinks, Push};
 use streams_core::record::{Headers, Record};
@@ -32,41 +32,78 @@ impl Forwards {
     }
 }
 
+/// A store of windows, as the node that owns it uses it.
+pub(crate) trait OwnedWindows<K, A>: Clone + 'static {
+    /// Takes over what the store's cache writes out, and says whether there is one.
+    fn own(&self, old_values: OldValues) -> bool;
+
+    /// Forwards what the cache evicted.
+    fn evicted_to(&self, out: &mut Edge<Windowed<K>, Change<A>>) -> Pushed;
+
+    /// Writes out the cache and forwards what it held.
+    fn flush_to(&self, out: &mut Edge<Windowed<K>, Change<A>>) -> Pushed;
+}
+
 /// A windowed table's store and the way to the children of its node.
-pub(super) struct WindowOutput<K, V> {
-    pub(super) store: TimestampedWindowStore<K, V>,
-    out: Edge<Windowed<K>, Change<V>>,
+pub(crate) struct WindowOutput<St, K, A> {
+    pub(super) store: St,
+    pub(super) out: Edge<Windowed<K>, Change<A>>,
     pub(super) old_values: OldValues,
     pub(super) forwards: Forwards,
 }
 
-impl<K: Clone + 'static, V: Clone + 'static> WindowOutput<K, V> {
+impl<St: OwnedWindows<K, A>, K, A> WindowOutput<St, K, A> {
     pub(super) fn of(
         links: &NodeLinks<'_>,
         store: &StoreName,
         (old_values, emit): (OldValues, EmitStrategy),
-        out: Edge<Windowed<K>, Change<V>>,
+        out: Edge<Windowed<K>, Change<A>>,
     ) -> Result<Self, LinkError> {
-        let store: TimestampedWindowStore<K, V> = links.store(store)?;
-        let forwards = Forwards::of(emit, || store.own_flushes(old_values));
+        let store: St = links.store(store)?;
+        let forwards = Forwards::of(emit, || store.own(old_values));
         Ok(Self { store, out, old_values, forwards })
     }
 
-    /// Reads the window of a key and writes what `with` makes of it. Says what is to be forwarded
-    /// at once.
+    pub(super) fn flush(&mut self) -> Pushed {
+        self.store.flush_to(&mut self.out)
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> OwnedWindows<K, V> for TimestampedWindowStore<K, V> {
+    fn own(&self, old_values: OldValues) -> bool {
+        self.own_flushes(old_values)
+    }
+
+    #[inline]
+    fn evicted_to(&self, out: &mut Edge<Windowed<K>, Change<V>>) -> Pushed {
+        self.forward_evicted(&mut |flushed| out.push(written_out(flushed)))
+    }
+
+    fn flush_to(&self, out: &mut Edge<Windowed<K>, Change<V>>) -> Pushed {
+        self.flush_cache(&mut |flushed| out.push(written_out(flushed)))
+    }
+}
+
+/// The output of what is kept in windows of a fixed size.
+pub(super) type Rows<K, V> = WindowOutput<TimestampedWindowStore<K, V>, K, V>;
+
+impl<K: Clone + 'static, V: Clone + 'static> Rows<K, V> {
+    /// Reads the window of a key and writes what `with` makes of it; `None` keeps it. Says what is
+    /// to be forwarded at once.
     #[inline]
     pub(super) fn update(
         &self,
         key: &K,
         start: Timestamp,
-        with: impl FnOnce(Option<Timestamped<V>>) -> Row<V>,
+        with: impl FnOnce(Option<Timestamped<V>>) -> Option<Row<V>>,
     ) -> Result<Option<Row<V>>, StoreError> {
         let at_once = self.forwards == Forwards::AtOnce && !self.out.is_empty();
-        self.store.update(key, start, |stored| {
-            let Row { new, old, timestamp } = with(stored);
+        let row = self.store.update(key, start, |stored| {
+            let Row { new, old, timestamp } = with(stored)?;
             let row = at_once.then(|| Row { new: new.clone(), old, timestamp });
-            (new.map(|value| Timestamped { value, timestamp }), row)
-        })
+            Some((new.map(|value| Timestamped { value, timestamp }), row))
+        });
+        row.map(Option::flatten)
     }
 
     /// Writes a window without a look at what was there. Says what is to be forwarded at once.
@@ -97,10 +134,9 @@ impl<K: Clone + 'static, V: Clone + 'static> WindowOutput<K, V> {
     ) -> Pushed {
         if let Some(Row { new, old, timestamp }) = row {
             let old = old.filter(|_| self.old_values == OldValues::Send);
-            self.out.push(Record { key, value: Change { new, old }, timestamp, headers })?;
+            self.out.push(Record { key, value: Change::latest(new, old), timestamp, headers })?;
         }
-        let out = &mut self.out;
-        self.store.forward_evicted(&mut |flushed| out.push(written_out(flushed)))
+        self.store.evicted_to(&mut self.out)
     }
 
     /// Forwards the windows that start between these times, with the headers of the record that
@@ -109,20 +145,15 @@ impl<K: Clone + 'static, V: Clone + 'static> WindowOutput<K, V> {
         &mut self,
         (first, last): (i64, i64),
         headers: &Headers,
-        failed: impl Fn(StoreError) -> Box<streams_core::error::TaskError>,
+        failed: impl Fn(StoreError) -> Box<TaskError>,
     ) -> Pushed {
         let starts = Timestamp::from_millis(first)..=Timestamp::from_millis(last);
         for entry in self.store.fetch_all(starts).map_err(&failed)? {
             let (key, Timestamped { value, timestamp }) = entry.map_err(&failed)?;
-            let (value, headers) = (Change { new: Some(value), old: None }, headers.clone());
+            let (value, headers) = (Change::latest(Some(value), None), headers.clone());
             self.out.push(Record { key, value, timestamp, headers })?;
         }
         Ok(())
-    }
-
-    pub(super) fn flush(&mut self) -> Pushed {
-        let out = &mut self.out;
-        self.store.flush_cache(&mut |flushed| out.push(written_out(flushed)))
     }
 }
 
@@ -131,7 +162,7 @@ fn written_out<K, V>(
 ) -> Record<Windowed<K>, Change<V>> {
     let Flushed { key, new, old, timestamp, headers } = flushed;
     let timestamp = new.as_ref().map_or(timestamp, |new| new.timestamp);
-    let value = Change { new: new.map(|new| new.value), old: old.map(|old| old.value) };
+    let value = Change::latest(new.map(|new| new.value), old.map(|old| old.value));
     Record { key, value, timestamp, headers }
 }
 

@@ -99,8 +99,9 @@ impl Plan {
         let names = self.names.repartition(&base);
         let shared = self.repartitioned_for_joins.get(&stream).copied();
         // DIFFERENCE(shared-join-topic): in Kafka the serdes of the first join count for all.
-        let fits = |node: &PlanId| shares && self.node(*node).forwards == channel.types;
-        if let Some(shared) = shared.filter(fits) {
+        if let Some(shared) = shared.filter(|_| shares)
+            && self.carries(shared, &channel)
+        {
             return shared;
         }
         let (origin, filter) = (RepartitionOrigin::Operator, KeyFilter::All);

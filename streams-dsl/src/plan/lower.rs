@@ -9,7 +9,8 @@ use streams_core::topology::{GlobalStoreParts, NodeId, RepartitionCount, Topolog
 
 use super::{
     GlobalStore, InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition,
-    RepartitionOrigin, Sinking, StreamSource, TableId, TableJoin, TableRepartition, TableSource,
+    RepartitionOrigin, SelfJoin, Sinking, StreamJoin, StreamSource, TableId, TableJoin,
+    TableRepartition, TableSource,
 };
 
 /// What a plan says, as nodes of a topology.
@@ -72,6 +73,12 @@ impl Writer<'_> {
             }
             NodeKind::Table(table) => Some(self.table(id, parents, *table)),
             NodeKind::TableJoin(join) => Some(self.table_join(id, join)),
+            NodeKind::StreamJoin(join) => Some(self.stream_join(id, join)),
+            NodeKind::SelfJoin(SelfJoin { window, store, template }) => {
+                let window = self.written.get(window).copied().flatten();
+                let (parents, stores) = (window.into_iter().collect(), [store.clone()]);
+                Some(self.processor(id, parents, template.clone(), &stores))
+            }
             NodeKind::Repartition(repartition) => Some(self.repartition(id, parents, repartition)),
             NodeKind::TableRepartition(repartition) => {
                 Some(self.table_repartition(id, parents, repartition))
@@ -85,9 +92,10 @@ impl Writer<'_> {
                 });
                 None
             }
-            NodeKind::Keeper(Keeper { template, store }) => {
+            NodeKind::Keeper(Keeper { template, store, others }) => {
                 self.topology.add_store(Arc::clone(store));
-                let stores = [store.name().clone()];
+                let mut stores = vec![store.name().clone()];
+                stores.extend(others.iter().cloned());
                 Some(self.processor(id, parents, template.clone(), &stores))
             }
             NodeKind::InternalSink(InternalSink { topic, template }) => {
@@ -171,6 +179,23 @@ impl Writer<'_> {
             side.stores.iter().for_each(|store| self.topology.connect(node, store));
         }
         merge
+    }
+
+    fn stream_join(&mut self, id: PlanId, join: &StreamJoin) -> NodeId {
+        let sides = [(&join.this, &join.other), (&join.other, &join.this)];
+        let nodes = sides.map(|(own, other)| {
+            let window = self.written.get(&own.window).copied().flatten();
+            let (name, template) = (own.name.clone(), own.template.clone());
+            let parents: Vec<NodeId> = window.into_iter().collect();
+            let node = self.topology.add_processor(name, parents, template);
+            self.topology.connect(node, &other.store);
+            if let Some(unmatched) = &join.unmatched {
+                self.topology.add_store(Arc::clone(unmatched));
+                self.topology.connect(node, unmatched.name());
+            }
+            node
+        });
+        self.processor(id, nodes.to_vec(), join.merge.clone(), &[])
     }
 
     fn table_repartition(

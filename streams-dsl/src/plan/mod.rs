@@ -10,6 +10,7 @@ mod names;
 mod node;
 mod optimize;
 mod table;
+mod widening;
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +25,13 @@ pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
     Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
-    NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, Sinking, StreamSource,
-    TableChannel, TableJoin, TableRepartition, TableSource,
+    NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, SelfJoin, Sinking, StreamJoin,
+    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource,
 };
 pub(crate) use self::table::{
-    ComputeRows, Demand, MakeTable, Presence, Table, TableId, TableSettings,
+    ComputeRows, Demand, Input, MakeTable, Presence, Table, TableId, TableSettings,
 };
+pub(crate) use self::widening::Widening;
 use crate::global_table::GlobalTableId;
 
 /// The plan of one builder.
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     /// Nodes that change the key, with the repartition nodes below that could become one.
     rekeyed: IndexMap<PlanId, IndexSet<PlanId>>,
     merges: IndexSet<PlanId>,
+    /// As what streams are seen that are not of their nodes' types.
+    widenings: Vec<Widening>,
     faults: Vec<TopologyError>,
 }
 
@@ -77,6 +81,7 @@ impl Plan {
             priorities: 0,
             rekeyed: IndexMap::new(),
             merges: IndexSet::new(),
+            widenings: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -189,6 +194,9 @@ impl Plan {
         }
         if optimizations.contains(&Optimization::MergeRepartitionTopics) {
             optimize::merge_repartition_topics(&mut self);
+        }
+        if optimizations.contains(&Optimization::SingleStoreSelfJoin) {
+            optimize::single_store_self_join(&mut self);
         }
         optimize::drop_null_keys(&mut self);
         let mut topology = lower::lower(self);

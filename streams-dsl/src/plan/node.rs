@@ -1,6 +1,6 @@
 //! The nodes of a plan.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -59,6 +59,9 @@ pub(crate) enum NodeKind {
     /// A processor whose changes are a table.
     Table(TableId),
     TableJoin(TableJoin),
+    StreamJoin(StreamJoin),
+    /// A join of a stream with itself by one store.
+    SelfJoin(SelfJoin),
     Repartition(Repartition),
     TableRepartition(TableRepartition),
     Sink(Sinking),
@@ -102,6 +105,37 @@ pub(crate) struct JoinSide {
     /// Where the rows of the other table are.
     pub(crate) stores: Vec<StoreName>,
     pub(crate) make: Box<MakeTable>,
+}
+
+/// The processors of a join of two streams: one for each, behind that which keeps its records, and
+/// one that puts the results together.
+pub(crate) struct StreamJoin {
+    pub(crate) this: StreamSide,
+    pub(crate) other: StreamSide,
+    pub(crate) merge: ProcessorTemplate,
+    /// The store of records without partner, in a left or outer join.
+    pub(crate) unmatched: Option<Arc<dyn StoreSpec>>,
+    /// Joins by one store, if both streams are of one type.
+    pub(crate) with_itself: Option<ProcessorTemplate>,
+}
+
+/// The processor for the records of one stream of a join.
+pub(crate) struct StreamSide {
+    pub(crate) name: NodeName,
+    /// The node that keeps this stream's records.
+    pub(crate) window: PlanId,
+    /// Where it keeps them.
+    pub(crate) store: StoreName,
+    pub(crate) template: ProcessorTemplate,
+}
+
+/// The processor of a join of a stream with itself.
+pub(crate) struct SelfJoin {
+    /// The node that keeps the records.
+    pub(crate) window: PlanId,
+    /// Where it keeps them.
+    pub(crate) store: StoreName,
+    pub(crate) template: ProcessorTemplate,
 }
 
 /// Whether a node takes records without a key.
@@ -159,6 +193,8 @@ pub(crate) struct Channel {
     pub(crate) keyed: ProcessorTemplate,
     pub(crate) sink: Arc<dyn Fn(&TopicName) -> SinkTemplate>,
     pub(crate) source: SourceTemplate,
+    /// The `Serdes` of the types.
+    pub(crate) serdes: Arc<dyn Any>,
 }
 
 /// Sink and source around the repartition topic of a grouped table.
@@ -189,6 +225,8 @@ pub(crate) struct GlobalStore {
 pub(crate) struct Keeper {
     pub(crate) template: ProcessorTemplate,
     pub(crate) store: Arc<dyn StoreSpec>,
+    /// Others, that were added apart.
+    pub(crate) others: Vec<StoreName>,
 }
 
 pub(crate) struct InternalSink {

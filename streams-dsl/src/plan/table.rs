@@ -3,14 +3,16 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use streams_core::names::StoreName;
 use streams_core::names::TopicName;
 use streams_core::processor::ProcessorTemplate;
-use streams_core::store::{Logging, StoreSpec};
+use streams_core::store::{Logging, StoreKind, StoreSpec};
 use streams_state::OldValues;
 
-use super::Plan;
+use super::{NodeKind, Plan, PlanId};
+use crate::change::Age;
 use crate::view::TableView;
 
 /// A table, by its place in the order of addition.
@@ -41,6 +43,31 @@ pub(crate) enum Demand {
     IfStored,
 }
 
+/// What a node of tables gets as changes (KIP-914).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Each one is the last of its row so far.
+    Plain,
+    /// Those of a versioned table, some of which come late.
+    Versioned,
+}
+
+impl Input {
+    /// Whether an operator that needs the latest rows leaves a change out.
+    pub(crate) fn leaves_out(self, age: Age) -> bool {
+        self == Self::Versioned && age == Age::Late
+    }
+}
+
+/// Whether a table keeps the versions of its rows. Answers to Kafka's `isOutputVersioned`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    Kept,
+    NotKept,
+    /// If those that it is computed from do.
+    Inherited,
+}
+
 pub(crate) type MakeTable = dyn Fn(&TableSettings) -> ProcessorTemplate;
 
 /// What the processor of a table has to know of the rest of the program.
@@ -64,6 +91,7 @@ pub(crate) struct Table {
     /// An `Arc<ComputeRows<K, V>>` of the table's types, where rows can be computed.
     rows: Option<Box<dyn Any>>,
     store: Option<Arc<dyn StoreSpec>>,
+    versions: Versions,
     old_values: OldValues,
     make: Box<MakeTable>,
 }
@@ -76,7 +104,18 @@ impl Table {
         make: impl Fn(&TableSettings) -> ProcessorTemplate + 'static,
     ) -> Self {
         let (joins, rows) = (None, None);
-        Self { presence, joins, rows, store, old_values: OldValues::Omit, make: Box::new(make) }
+        let kind = store.as_ref().map(|store| store.kind());
+        let versions = match kind {
+            Some(StoreKind::Versioned(_)) => Versions::Kept,
+            _ => Versions::NotKept,
+        };
+        let (old_values, make) = (OldValues::Omit, Box::new(make));
+        Self { presence, joins, rows, store, versions, old_values, make }
+    }
+
+    /// The same table, as versioned as the one that it is computed from.
+    pub(crate) fn inheriting_versions(self) -> Self {
+        Self { versions: Versions::Inherited, ..self }
     }
 
     /// The same table, whose changes carry old values from the start.
@@ -144,6 +183,34 @@ impl Plan {
 
     pub(super) fn table_mut(&mut self, id: TableId) -> &mut Table {
         &mut self.tables[id.0]
+    }
+
+    /// What the nodes below this one get.
+    pub(crate) fn input_from(&self, node: PlanId) -> Input {
+        if self.keeps_versions(node) { Input::Versioned } else { Input::Plain }
+    }
+
+    fn keeps_versions(&self, id: PlanId) -> bool {
+        let node = self.node(id);
+        let table = match &node.kind {
+            NodeKind::Table(table) => Some(*table),
+            NodeKind::TableSource(source) => Some(source.table),
+            NodeKind::TableJoin(join) => Some(join.table),
+            NodeKind::Root => return false,
+            _ => None,
+        };
+        match table.map_or(Versions::Inherited, |table| self.table(table).versions) {
+            Versions::Kept => true,
+            Versions::NotKept => false,
+            Versions::Inherited => node.parents.iter().all(|parent| self.keeps_versions(*parent)),
+        }
+    }
+
+    /// How long the store of a table keeps versions, if it does.
+    pub(crate) fn history_of(&self, store: &StoreName) -> Option<Duration> {
+        let mut specs = self.tables.iter().filter_map(Table::store);
+        let spec = specs.find(|spec| spec.name() == store)?;
+        spec.retention().filter(|_| matches!(spec.kind(), StoreKind::Versioned(_)))
     }
 
     /// Makes a table send the value before with each change, and says whether it does.

@@ -51,10 +51,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Dropped;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, None)
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
     }
 
     /// As [`join_global`](Self::join_global), with a name.
@@ -74,10 +71,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Dropped;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), Some(named.0))
     }
 
     /// As [`join_global`](Self::join_global), by a joiner that sees the record's key too.
@@ -96,10 +90,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Dropped;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, None)
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
     }
 
     /// As [`join_global_with_key`](Self::join_global_with_key), with a name.
@@ -119,10 +110,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Dropped;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), Some(named.0))
     }
 
     /// As [`join_global`](Self::join_global), but every record with a value has a result: without a
@@ -158,10 +146,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Kept;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, None)
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
     }
 
     /// As [`left_join_global`](Self::left_join_global), with a name.
@@ -181,10 +166,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Kept;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), Some(named.0))
     }
 
     /// As [`left_join_global`](Self::left_join_global), by a joiner that sees the record's key too.
@@ -203,10 +185,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Kept;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, None)
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
     }
 
     /// As [`left_join_global_with_key`](Self::left_join_global_with_key), with a name.
@@ -226,16 +205,13 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
-        let row_key = MappedKey::new(selector);
-        let unmatched = Unmatched::Kept;
-        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
-        self.joined_with_global(table, joining, Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), Some(named.0))
     }
 
     fn joined_with_global<NV, GK, W, R, F, S, J>(
         self,
-        table: GlobalKTable<'b, GK, W>,
-        joining: Joining<GK, W, MappedKey<F, S>, J>,
+        (table, selector): (GlobalKTable<'b, GK, W>, F),
+        (unmatched, joiner): (Unmatched, J),
         name: Option<NodeName>,
     ) -> KStream<'b, K, R>
     where
@@ -248,12 +224,14 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         F: Fn(&K, &V) -> S + Send + Sync + 'static,
         J: Fn(&K, &NV, Option<&W>) -> Option<R> + Send + Sync + 'static,
     {
+        let row_key = MappedKey::new(selector);
+        let joining = Joining { rows: table.view(), row_key, unmatched, joiner };
         let mut plan = self.builder.plan();
         let name = plan.names.node_or(name, stream_join::LEFT_PREFIX);
         if !table.is_of(self.builder) {
             plan.fault(TopologyError::ForeignNode(name.clone()));
         }
-        let null_keys = match joining.unmatched {
+        let null_keys = match unmatched {
             Unmatched::Dropped => NullKeys::Dropped,
             Unmatched::Kept => NullKeys::Joined,
         };

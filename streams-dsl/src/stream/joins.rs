@@ -1,16 +1,22 @@
 //! Joins of a stream with a table.
 
 use std::any::TypeId;
+use std::sync::Arc;
+use std::time::Duration;
 
+use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::TopologyError;
 
 use super::KStream;
-use crate::args::Joined;
+use crate::args::{Joined, Serdes};
 use crate::null::{OrNull, nullable_serde};
+use crate::operators::join_buffer::Holding;
 use crate::operators::repartition;
 use crate::operators::stream_join::{self, Joining, OwnKey, Unmatched};
-use crate::plan::{Effect, LogicalNode, NodeKind, NullKeys, Partitioning, Processing};
+use crate::plan::{
+    Effect, Input, Keeper, LogicalNode, NodeKind, NullKeys, Partitioning, Plan, PlanId, Processing,
+};
 use crate::table::KTable;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
@@ -216,11 +222,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KO: Clone + 'static,
         R: Clone + 'static,
     {
-        let Joined { name, key, value } = joined;
+        let Joined { name, serdes: Serdes { key, value }, grace } = joined;
         let mut plan = self.builder.plan();
         let mut parent = self.node;
         if plan.node(parent).partitioning == Partitioning::Stale {
-            let channel = repartition::channel::<K, V, NK>(nullable_serde(key), value, None);
+            let channel = repartition::channel::<K, V, NK>(
+                nullable_serde(Arc::clone(&key)),
+                Arc::clone(&value),
+                None,
+            );
             parent = plan.repartitioned_for_join(parent, name.as_ref(), channel);
         }
         let (prefix, null_keys) = match unmatched {
@@ -235,12 +245,46 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let rows = plan.view::<NK, W>(table);
         let stores = rows.stores.clone();
         let joining = Joining { rows, row_key: OwnKey, unmatched, joiner };
-        let template = stream_join::template::<K, V, NV, NK, W, KO, R, _, _>(joining);
-        let kind = NodeKind::Processor(Processing { template, stores });
+        let kind = if let Some(grace) = grace {
+            check_grace(&mut plan, (&name, grace), &stores, table_node);
+            let holding = Holding {
+                store: format!("{name}-Buffer").into(),
+                grace_ms: i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
+                topic: name.as_str().into(),
+                key,
+                value,
+            };
+            let store = holding.store();
+            let template =
+                stream_join::template_with_grace::<K, V, NV, NK, W, KO, R, _>(joining, holding);
+            NodeKind::Keeper(Keeper { template, store, others: stores })
+        } else {
+            let template = stream_join::template::<K, V, NV, NK, W, KO, R, _, _>(joining);
+            NodeKind::Processor(Processing { template, stores })
+        };
         let node = LogicalNode::new(name, kind, TypeId::of::<(KO, R)>());
         let node = node.effect(Effect::None).null_keys(null_keys).joined_with(table_node);
         let node = plan.add(parent, node);
         plan.copartition(vec![node]);
         KStream::new(self.builder, node)
+    }
+}
+
+/// A join waits only for a table that still knows then what it was.
+fn check_grace(
+    plan: &mut Plan,
+    (join, grace): (&NodeName, Duration),
+    stores: &[StoreName],
+    table: PlanId,
+) {
+    let is_versioned = plan.input_from(table) == Input::Versioned;
+    for store in stores {
+        let problem = match plan.history_of(store).filter(|_| is_versioned) {
+            None => "is not versioned",
+            Some(history) if history < grace => "has a shorter history",
+            Some(_) => continue,
+        };
+        let (node, store) = (join.clone(), store.clone());
+        plan.fault(TopologyError::JoinGrace { node, grace, store, problem });
     }
 }

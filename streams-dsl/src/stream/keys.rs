@@ -6,7 +6,7 @@ use std::sync::Arc;
 use streams_core::serde::DefaultSerde;
 
 use super::KStream;
-use crate::args::{Grouped, Materialized, Repartitioned};
+use crate::args::{Grouped, Materialized, Repartitioned, Serdes};
 use crate::change::Change;
 use crate::grouped_stream::KGroupedStream;
 use crate::null::{OrNull, nullable_serde};
@@ -47,13 +47,13 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     where
         K: OrNull<N>,
     {
-        let Repartitioned { name, partitions, partitioner, key, value } = repartitioned;
+        let Repartitioned { name, partitions, partitioner, serdes } = repartitioned;
         let mut plan = self.builder.plan();
         let base = name.unwrap_or_else(|| plan.names.node(repartition::PREFIX));
         let names = plan.names.repartition(base.as_str());
         let node = plan.insert_repartition(Repartition {
             names,
-            channel: repartition::channel::<K, V, N>(key, value, partitioner),
+            channel: repartition::channel::<K, V, N>(serdes.key, serdes.value, partitioner),
             origin: RepartitionOrigin::Program(partitions),
             filter: KeyFilter::All,
         });
@@ -93,8 +93,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let store = materialized.key_value_store(store);
         let mut parent = self.node;
         if plan.node(parent).partitioning == Partitioning::Stale {
-            let key = nullable_serde::<K, NK>(Arc::clone(&materialized.key));
-            let value = nullable_serde::<V, NV>(Arc::clone(&materialized.value));
+            let key = nullable_serde::<K, NK>(Arc::clone(&materialized.serdes.key));
+            let value = nullable_serde::<V, NV>(Arc::clone(&materialized.serdes.value));
             let names = plan.names.repartition(name.as_str());
             let node = plan.insert_repartition(Repartition {
                 names,
@@ -148,7 +148,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         K: OrNull<NK>,
         NK: Clone + 'static,
     {
-        let Grouped { name, key, value } = grouped;
+        let Grouped { name, serdes: Serdes { key, value } } = grouped;
         let channel = repartition::channel::<K, V, NK>(nullable_serde(key), value, None);
         let grouping = self.builder.plan().group_stream(self.node, name, channel);
         KGroupedStream::new(self.builder, grouping)

@@ -66,6 +66,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.mapped(None, move |key, value| f(key, value).map_err(Into::into))
     }
 
+    /// As [`try_map`](Self::try_map), with a name.
+    pub fn try_map_with<K2, V2, E>(
+        self,
+        f: impl Fn(K, V) -> Result<(K2, V2), E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.mapped(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
+    }
+
     fn mapped<K2, V2>(
         self,
         name: Option<NodeName>,
@@ -139,6 +153,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.values_mapped(None, move |_, value| f(value).map_err(Into::into))
     }
 
+    /// As [`try_map_values`](Self::try_map_values), with a name.
+    pub fn try_map_values_with<V2, E>(
+        self,
+        f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_mapped(Some(named.0), move |_, value| f(value).map_err(Into::into))
+    }
+
     fn values_mapped<V2: Clone + 'static>(
         self,
         name: Option<NodeName>,
@@ -189,6 +216,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         E: Into<ProcessorError>,
     {
         self.flat_mapped(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    /// As [`try_flat_map`](Self::try_flat_map), with a name.
+    pub fn try_flat_map_with<K2, V2, I, E>(
+        self,
+        f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V2>
+    where
+        K2: Clone + 'static,
+        V2: Clone + 'static,
+        I: IntoIterator<Item = (K2, V2)> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.flat_mapped(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
     }
 
     fn flat_mapped<K2, V2, I>(
@@ -269,6 +311,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.values_flat_mapped(None, move |_, value| f(value).map_err(Into::into))
     }
 
+    /// As [`try_flat_map_values`](Self::try_flat_map_values), with a name.
+    pub fn try_flat_map_values_with<V2, I, E>(
+        self,
+        f: impl Fn(V) -> Result<I, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+        E: Into<ProcessorError>,
+    {
+        self.values_flat_mapped(Some(named.0), move |_, value| f(value).map_err(Into::into))
+    }
+
     fn values_flat_mapped<V2, I>(
         self,
         name: Option<NodeName>,
@@ -322,6 +378,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
     ) -> KStream<'b, K2, V> {
         self.rekeyed(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    /// As [`try_select_key`](Self::try_select_key), with a name.
+    pub fn try_select_key_with<K2: Clone + 'static, E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, V> {
+        self.rekeyed(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
     }
 
     pub(super) fn rekeyed<K2: Clone + 'static>(

@@ -4,6 +4,8 @@ mod global_joins;
 mod joins;
 mod keys;
 mod maps;
+mod window_join_nodes;
+mod window_joins;
 
 use std::any::TypeId;
 use std::fmt;
@@ -20,11 +22,14 @@ use streams_core::processor::{
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{Topic, TopologyError};
 
-use crate::args::{DynamicProduced, Named, Printed, Produced};
+use crate::args::{DynamicProduced, Named, Printed, Produced, Serdes};
 use crate::branched::BranchedKStream;
 use crate::builder::StreamsBuilder;
-use crate::operators::{filter, for_each, pass_through, peek, print};
-use crate::plan::{Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processing, Sinking};
+use crate::null::plain_serde;
+use crate::operators::{filter, for_each, pass_through, peek, print, repartition};
+use crate::plan::{
+    Channel, Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processing, Sinking, Widening,
+};
 
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
@@ -99,11 +104,30 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// The same stream, seen as one whose keys may be null: what it takes to merge it with such a
     /// stream. Adds no node.
     pub fn with_nullable_keys(self) -> KStream<'b, Option<K>, V> {
-        KStream::new(self.builder, self.node)
+        self.widened(|channel| {
+            repartition::narrowed(channel, |serdes: &Serdes<Option<K>, V>| Serdes {
+                key: plain_serde(&serdes.key),
+                value: Arc::clone(&serdes.value),
+            })
+        })
     }
 
     /// The same stream, seen as one whose values may be null. Adds no node.
     pub fn with_nullable_values(self) -> KStream<'b, K, Option<V>> {
+        self.widened(|channel| {
+            repartition::narrowed(channel, |serdes: &Serdes<K, Option<V>>| Serdes {
+                key: Arc::clone(&serdes.key),
+                value: plain_serde(&serdes.value),
+            })
+        })
+    }
+
+    fn widened<K2: 'static, V2: 'static>(
+        self,
+        narrow: fn(&Channel) -> Option<Channel>,
+    ) -> KStream<'b, K2, V2> {
+        let (wider, narrower) = (TypeId::of::<(K2, V2)>(), TypeId::of::<(K, V)>());
+        self.builder.plan().widen(Widening { wider, narrower, narrow });
         KStream::new(self.builder, self.node)
     }
 
@@ -172,16 +196,31 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.filtered(None, move |key, value| predicate(key, value).map_err(Into::into))
     }
 
+    /// As [`try_filter`](Self::try_filter), with a name.
+    pub fn try_filter_with<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.filtered(Some(named.0), move |key, value| predicate(key, value).map_err(Into::into))
+    }
+
     /// As [`filter_not`](Self::filter_not), by a predicate that may fail; see
     /// [`try_filter`](Self::try_filter).
     pub fn try_filter_not<E: Into<ProcessorError>>(
         self,
         predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
     ) -> Self {
-        self.filtered(None, move |key, value| match predicate(key, value) {
-            Ok(holds) => Ok(!holds),
-            Err(error) => Err(error.into()),
-        })
+        self.try_filter(move |key, value| predicate(key, value).map(|holds| !holds))
+    }
+
+    /// As [`try_filter_not`](Self::try_filter_not), with a name.
+    pub fn try_filter_not_with<E: Into<ProcessorError>>(
+        self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.try_filter_with(move |key, value| predicate(key, value).map(|holds| !holds), named)
     }
 
     fn filtered(
@@ -231,6 +270,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
     ) {
         self.each_handed(None, move |key, value| f(key, value).map_err(Into::into));
+    }
+
+    /// As [`try_for_each`](Self::try_for_each), with a name.
+    pub fn try_for_each_with<E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
+        named: Named,
+    ) {
+        self.each_handed(Some(named.0), move |key, value| f(key, value).map_err(Into::into));
     }
 
     fn each_handed(
@@ -371,7 +419,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`to`](Self::to), with a name or a partitioner.
     pub fn to_with(self, topic: impl Into<Topic<K, V>>, produced: Produced<K, V>) {
         let topic = topic.into();
-        let (key, value) = (Arc::clone(topic.key_serde()), Arc::clone(topic.value_serde()));
+        let Serdes { key, value } = Serdes::from(&topic);
         let destination = SinkDestination::Topic(topic.name().clone());
         let Produced { name, partitioner } = produced;
         self.sent(name, Sink { destination, key, value, partitioner });
@@ -407,7 +455,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         topic: impl Fn(&K, &V, &RecordContext) -> TopicName + Send + Sync + 'static,
         produced: DynamicProduced<K, V>,
     ) {
-        let DynamicProduced { produced: Produced { name, partitioner }, key, value } = produced;
+        let DynamicProduced { produced, serdes: Serdes { key, value } } = produced;
+        let Produced { name, partitioner } = produced;
         let destination = SinkDestination::Dynamic(Arc::new(topic));
         self.sent(name, Sink { destination, key, value, partitioner });
     }

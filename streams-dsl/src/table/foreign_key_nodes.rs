@@ -142,15 +142,15 @@ where
     /// What the hash of a row is computed with.
     fn row(&self) -> (SharedSerde<V>, PseudoTopic) {
         let topic = PseudoTopic::new(&self.names.subscription_topic, &self.names.store, "vh");
-        (Arc::clone(&self.joined.value), topic)
+        (Arc::clone(&self.joined.own.value), topic)
     }
 
     fn foreign_key(&self) -> (SharedSerde<KO>, Arc<PseudoTopic>) {
-        (Arc::clone(&self.joined.foreign_key), Arc::clone(&self.foreign_key_topic))
+        (Arc::clone(&self.joined.foreign.key), Arc::clone(&self.foreign_key_topic))
     }
 
     fn primary_key(&self) -> (SharedSerde<K>, Arc<PseudoTopic>) {
-        (Arc::clone(&self.joined.key), Arc::clone(&self.primary_key_topic))
+        (Arc::clone(&self.joined.own.key), Arc::clone(&self.primary_key_topic))
     }
 
     pub(super) fn join<N, F, J>(
@@ -166,7 +166,8 @@ where
     {
         let Functions { extract, foreign, joiner } = functions;
         let (foreign_key, value) = (self.foreign_key(), self.row());
-        let sending = Sending { extract, foreign, foreign_key, value };
+        let input = plan.input_from(self.this.0);
+        let sending = Sending { extract, foreign, foreign_key, value, input };
         let template = foreign_key::send::<K, V, KO, F>(sending);
         let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
         let types = TypeId::of::<(Option<KO>, Subscription<K>)>();
@@ -197,7 +198,8 @@ where
         let store = Stores::timestamped_key_value_with(names.store.clone(), key, value);
         let store = store.with_logged_headers().build();
         let template = foreign_key::receive::<K, KO>(&names.store);
-        let kind = NodeKind::Keeper(Keeper { template, store: Arc::clone(&store) });
+        let kind =
+            NodeKind::Keeper(Keeper { template, store: Arc::clone(&store), others: Vec::new() });
         let types = TypeId::of::<(CombinedKey<KO, K>, Subscription<K>)>();
         let receive = plan.add(source, LogicalNode::new(names.receive.clone(), kind, types));
         let rows = plan.view::<KO, VO>(self.other.1);
@@ -207,15 +209,17 @@ where
         let types = TypeId::of::<(K, Response<VO>)>();
         let node = LogicalNode::new(names.subscription_join.clone(), kind, types);
         let subscription_join = plan.add(receive, node);
-        let template = foreign_key::foreign_join::<K, KO, VO>(&names.store, self.foreign_key());
-        let kind = NodeKind::Keeper(Keeper { template, store });
+        let input = plan.input_from(self.other.0);
+        let foreign_key = self.foreign_key();
+        let template = foreign_key::foreign_join::<K, KO, VO>(&names.store, foreign_key, input);
+        let kind = NodeKind::Keeper(Keeper { template, store, others: Vec::new() });
         let node = LogicalNode::new(names.foreign_join.clone(), kind, types);
         [subscription_join, plan.add(self.other.0, node)]
     }
 
     fn subscriptions(&self) -> Exchange {
         let key: SharedSerde<Option<KO>> =
-            Arc::new(OptionSerde::new(Arc::clone(&self.joined.foreign_key)));
+            Arc::new(OptionSerde::new(Arc::clone(&self.joined.foreign.key)));
         let (primary_key, topic) = self.primary_key();
         let value: SharedSerde<Subscription<K>> =
             Arc::new(SubscriptionSerde::new(primary_key, topic));
@@ -236,9 +240,9 @@ where
     }
 
     fn responses(&self) -> Exchange {
-        let key = Arc::clone(&self.joined.key);
+        let key = Arc::clone(&self.joined.own.key);
         let value: SharedSerde<Response<VO>> =
-            Arc::new(ResponseSerde::new(Arc::clone(&self.joined.foreign_value)));
+            Arc::new(ResponseSerde::new(Arc::clone(&self.joined.foreign.value)));
         let back = |_: &TopicName, _: &K, response: &Response<VO>, _: i32| {
             response.primary_partition.map_or(Partitions::Default, Partitions::One)
         };

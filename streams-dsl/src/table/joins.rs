@@ -12,7 +12,7 @@ use crate::null::OrNull;
 use crate::operators::table_join::{self, JoinValues, Need, Needs};
 use crate::operators::table_join_merge;
 use crate::plan::{
-    Demand, JoinSide, LogicalNode, MakeTable, NodeKind, Plan, Presence, Table, TableJoin,
+    Demand, Input, JoinSide, LogicalNode, MakeTable, NodeKind, Plan, Presence, Table, TableJoin,
 };
 use crate::view::TableView;
 
@@ -310,17 +310,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let table = table.joining([this_table, other_table]).with_rows(rows);
         let table = plan.add_table(table);
         let [this_node, other_node] = sides.map(|(node, _)| node);
+        let inputs = [this_node, other_node].map(|node| plan.input_from(node));
         let this = JoinSide {
             name: this_name,
             changes: this_node,
             stores: of_other.stores.clone(),
-            make: join.this_side::<K, V, W, N>(of_other),
+            make: join.this_side::<K, V, W, N>(of_other, inputs[0]),
         };
         let other = JoinSide {
             name: other_name,
             changes: other_node,
             stores: of_this.stores.clone(),
-            make: join.other_side::<K, V, W, N>(of_this),
+            make: join.other_side::<K, V, W, N>(of_this, inputs[1]),
         };
         let kind = NodeKind::TableJoin(TableJoin { this, other, table });
         let node = LogicalNode::new(merge, kind, TypeId::of::<(K, Change<N>)>());
@@ -356,7 +357,7 @@ impl<F> Join<F> {
     }
 
     /// The processor of this table's changes.
-    fn this_side<K, V, W, N>(&self, others: TableView<K, W>) -> Box<MakeTable>
+    fn this_side<K, V, W, N>(&self, others: TableView<K, W>, input: Input) -> Box<MakeTable>
     where
         K: Clone + 'static,
         V: 'static,
@@ -367,12 +368,12 @@ impl<F> Join<F> {
         let Self { needs, joiner } = self.clone();
         Box::new(move |settings| {
             let joiner = Arc::clone(&joiner);
-            table_join::template::<K, V, W, N, _>(needs, &others, joiner, settings)
+            table_join::template::<K, V, W, N, _>((needs, input), &others, joiner, settings)
         })
     }
 
     /// The processor of the other table's changes.
-    fn other_side<K, V, W, N>(&self, others: TableView<K, V>) -> Box<MakeTable>
+    fn other_side<K, V, W, N>(&self, others: TableView<K, V>, input: Input) -> Box<MakeTable>
     where
         K: Clone + 'static,
         V: 'static,
@@ -385,7 +386,7 @@ impl<F> Join<F> {
             Arc::new(move |key: &K, other: Option<&W>, this: Option<&V>| joiner(key, this, other));
         Box::new(move |settings| {
             let (needs, joiner) = (needs.reversed(), Arc::clone(&reversed));
-            table_join::template::<K, W, V, N, _>(needs, &others, joiner, settings)
+            table_join::template::<K, W, V, N, _>((needs, input), &others, joiner, settings)
         })
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 
-use crate::args::{Derived, Grouped, Named};
+use crate::args::{Derived, Grouped, Named, Serdes};
 use crate::builder::StreamsBuilder;
 use crate::change::Change;
 use crate::grouped_table::KGroupedTable;
@@ -96,8 +96,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> Self {
         let holds = Arc::new(predicate);
         let (parent, of_rows) = (self.table, Arc::clone(&holds));
+        let input = self.builder.plan().input_from(self.node);
         let make: Box<MakeTable> =
-            Box::new(move |settings| table_filter::template(Arc::clone(&holds), settings));
+            Box::new(move |settings| table_filter::template(Arc::clone(&holds), input, settings));
         let rows = move |plan: &mut Plan| {
             let rows = plan.view::<K, V>(parent);
             table_filter::rows(Arc::clone(&of_rows), rows)
@@ -188,6 +189,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> KTable<'b, K, N> {
         let Derived { node, store } = derived;
         let mut plan = self.builder.plan();
+        let is_given = store.is_some();
         // Kafka takes an index also for a store without a name, which it then does not make.
         let spec = store.and_then(|store| {
             let name = plan.names.store_or(store.store.clone(), prefix);
@@ -198,6 +200,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let name: NodeName = plan.names.node_or(node, prefix);
         let Derivation { make, rows } = derivation;
         let mut table = Table::new(presence, spec, make).with_rows(rows);
+        // As in Kafka, serdes alone make a table that is not versioned.
+        if !is_given {
+            table = table.inheriting_versions();
+        }
         if wants_old == WantsOld::IfStored && plan.send_old_values(self.table, Demand::IfStored) {
             table = table.sending_old_values();
         }
@@ -300,10 +306,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         K2: Clone + PartialEq + 'static,
         V2: Clone + 'static,
     {
-        let Grouped { name, key, value } = grouped;
+        let Grouped { name, serdes: Serdes { key, value } } = grouped;
         let mut plan = self.builder.plan();
         let node = plan.names.node_or(name.clone(), table_select::PREFIX);
-        let template = table_select::template::<K, V, K2, V2, S>(selector);
+        let input = plan.input_from(self.node);
+        let template = table_select::template::<K, V, K2, V2, S>(selector, input);
         let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
         let forwards = TypeId::of::<(K2, Change<V2>)>();
         let node = plan.add(self.node, LogicalNode::new(node, kind, forwards));

@@ -1,5 +1,6 @@
 //! Windows: which ones a record falls into, and how long they are kept.
 
+mod join;
 mod session;
 mod sliding;
 mod time;
@@ -7,6 +8,7 @@ mod unlimited;
 
 use std::time::Duration;
 
+pub use self::join::JoinWindows;
 pub use self::session::SessionWindows;
 pub use self::sliding::SlidingWindows;
 pub use self::time::TimeWindows;

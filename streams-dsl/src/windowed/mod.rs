@@ -1,13 +1,14 @@
 //! Grouped streams in windows.
 
-mod fixed;
+mod aggregates;
 mod session;
-mod sliding;
+mod takes;
 
 use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::processor::ProcessorTemplate;
 use streams_core::serde::DefaultSerde;
@@ -16,12 +17,14 @@ use streams_core::topology::TopologyError;
 use streams_core::window::Windowed;
 use streams_state::OldValues;
 
+use self::takes::Takes;
 use crate::args::{Materialized, StoreIndex};
 use crate::builder::StreamsBuilder;
 use crate::change::Change;
 use crate::null::OrNull;
-use crate::operators::stream_aggregate::AGGREGATE_PREFIX;
-use crate::operators::window_aggregate::Windowing as OperatorWindowing;
+use crate::operators::fold::{Aggregation, Reduction};
+use crate::operators::stream_aggregate::{AGGREGATE_PREFIX, REDUCE_PREFIX};
+use crate::operators::window_node::Windowing as OperatorWindowing;
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
 use crate::window::{ClosingWindows, EmitStrategy, Windowing};
@@ -105,12 +108,6 @@ type MakeTemplate<F, W> = fn(Arc<F>, &OperatorWindowing<W>, OldValues) -> Proces
 /// A store as a topology declares it.
 type Declared = Arc<dyn StoreSpec>;
 
-/// What a windowed aggregation is made of, besides its function.
-struct Parts<K, A> {
-    prefix: &'static str,
-    materialized: Materialized<K, A>,
-}
-
 impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>
 where
     K: Clone + 'static,
@@ -118,7 +115,7 @@ where
 {
     fn aggregated<A: Clone + 'static, F: 'static>(
         self,
-        Parts { prefix, materialized }: Parts<K, A>,
+        (prefix, materialized): (&'static str, Materialized<K, A>),
         store_of: impl FnOnce(&Materialized<K, A>, StoreName, &W, EmitStrategy) -> Declared,
         (fold, template): (F, MakeTemplate<F, W>),
     ) -> KTable<'b, Windowed<K>, A> {
@@ -153,27 +150,15 @@ where
     }
 }
 
-/// Windows whose counts take null values; sealed.
-pub trait Counted: Windowing {
-    /// The count, with this store.
-    fn counted<'b, K, V, S>(
-        stream: WindowedKStream<'b, K, V, Self, S>,
-        materialized: Materialized<K, i64>,
-    ) -> KTable<'b, Windowed<K>, i64>
-    where
-        K: Clone + 'static,
-        V: Clone + 'static,
-        S: OrNull<K> + Clone;
-}
-
 impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>
 where
     K: Clone + 'static,
     V: Clone + 'static,
     S: OrNull<K> + Clone,
-    W: Counted,
+    W: Windowing,
 {
-    /// How many records each key has had in each window, those with a null value too.
+    /// How many records each key has had in each window; those with a null value too, except in
+    /// sliding windows. For these, name `N` where `V = Option<N>`, as in `count::<String>()`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -198,25 +183,91 @@ where
     /// assert_eq!(of(60_000)?.map(|count| count.value), Some(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn count(self) -> KTable<'b, Windowed<K>, i64>
+    pub fn count<T>(self) -> KTable<'b, Windowed<K>, i64>
     where
+        W: Takes<V, T, Taken = T>,
         K: DefaultSerde,
     {
-        W::counted(self, Materialized::new())
+        self.counted(Materialized::new())
     }
 
     /// As [`count`](Self::count), with a store or a name.
     ///
     /// Without a store name, Kafka's numbering of what follows differs by one from that of
-    /// `count()`; a [`Named`](crate::Named) alone keeps it.
-    pub fn count_with(
+    /// `count()`, except in sliding windows; a [`Named`](crate::Named) alone keeps it.
+    pub fn count_with<T>(
         self,
         materialized: impl Into<Materialized<K, i64>>,
-    ) -> KTable<'b, Windowed<K>, i64> {
+    ) -> KTable<'b, Windowed<K>, i64>
+    where
+        W: Takes<V, T, Taken = T>,
+    {
         let materialized = materialized.into();
-        if materialized.store.is_none() && materialized.index == StoreIndex::Extra {
+        let is_extra = W::COUNT_TAKES_INDEX && materialized.index == StoreIndex::Extra;
+        if is_extra && materialized.store.is_none() {
             self.builder.plan().names.store(AGGREGATE_PREFIX);
         }
-        W::counted(self, materialized)
+        self.counted(materialized)
+    }
+
+    fn counted<T>(self, materialized: Materialized<K, i64>) -> KTable<'b, Windowed<K>, i64>
+    where
+        W: Takes<V, T, Taken = T>,
+    {
+        let count = Aggregation::new(|| 0_i64, |_: &K, _: T, count| Ok(count + 1));
+        let stored = (AGGREGATE_PREFIX, materialized);
+        W::folded(self, stored, count.merging(|_: &K, one, other| Ok(one + other)))
+    }
+
+    /// The values of each key and window, put together two by two: the aggregate so far and the next
+    /// value, which may be null where the stream's type has null, except in sliding windows. The
+    /// first value is the first aggregate; the aggregates of sessions that become one are put
+    /// together alike. A function that gives `None` deletes it.
+    pub fn reduce<N, R>(
+        self,
+        reducer: impl Fn(N, W::Taken) -> R + Send + Sync + 'static,
+    ) -> KTable<'b, Windowed<K>, N>
+    where
+        W: Takes<V, N>,
+        R: OrNull<N>,
+        K: DefaultSerde,
+        N: DefaultSerde + Clone,
+    {
+        self.reduce_with(reducer, Materialized::new())
+    }
+
+    /// As [`reduce`](Self::reduce), with a store or a name.
+    pub fn reduce_with<N, R>(
+        self,
+        reducer: impl Fn(N, W::Taken) -> R + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, N>>,
+    ) -> KTable<'b, Windowed<K>, N>
+    where
+        W: Takes<V, N>,
+        R: OrNull<N>,
+        N: Clone + 'static,
+    {
+        let reducer =
+            move |before, value| -> Result<R, ProcessorError> { Ok(reducer(before, value)) };
+        self.try_reduce(reducer, materialized)
+    }
+
+    /// As [`reduce_with`](Self::reduce_with), by a function that may fail; the processing handler
+    /// says what becomes of the record, and the aggregate of the window stays as it was. Windows
+    /// that took the record before the failure keep it, as in Kafka.
+    pub fn try_reduce<N, R, E>(
+        self,
+        reducer: impl Fn(N, W::Taken) -> Result<R, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, N>>,
+    ) -> KTable<'b, Windowed<K>, N>
+    where
+        W: Takes<V, N>,
+        R: OrNull<N>,
+        N: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let reduce = move |before, value| reducer(before, value).map_err(Into::into);
+        let stored = (REDUCE_PREFIX, materialized.into());
+        W::folded(self, stored, Reduction::new(reduce))
     }
 }

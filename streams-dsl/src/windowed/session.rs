@@ -1,15 +1,14 @@
 //! Aggregations in sessions.
 
+use streams_core::error::ProcessorError;
 use streams_core::serde::DefaultSerde;
 use streams_core::window::Windowed;
 
-use super::{Counted, Parts, WindowedKStream};
+use super::{Takes, WindowedKStream};
 use crate::args::Materialized;
 use crate::null::OrNull;
-use crate::operators::session_aggregate::{
-    self, SessionAggregation, SessionFold, SessionReduction,
-};
-use crate::operators::stream_aggregate::{AGGREGATE_PREFIX, REDUCE_PREFIX};
+use crate::operators::fold::Aggregation;
+use crate::operators::stream_aggregate::AGGREGATE_PREFIX;
 use crate::table::KTable;
 use crate::window::SessionWindows;
 
@@ -19,38 +18,6 @@ where
     V: Clone + 'static,
     S: OrNull<K> + Clone,
 {
-    /// The values of each key and session, put together two by two: the aggregate so far and the
-    /// next value, which may be null where the stream's type has null. The first value is the first
-    /// aggregate; the aggregates of sessions that become one are put together alike. A function that
-    /// gives `None` deletes it.
-    pub fn reduce<N, R>(
-        self,
-        reducer: impl Fn(N, V) -> R + Send + Sync + 'static,
-    ) -> KTable<'b, Windowed<K>, N>
-    where
-        V: OrNull<N>,
-        R: OrNull<N>,
-        K: DefaultSerde,
-        N: DefaultSerde + Clone,
-    {
-        self.reduce_with(reducer, Materialized::new())
-    }
-
-    /// As [`reduce`](Self::reduce), with a store or a name.
-    pub fn reduce_with<N, R>(
-        self,
-        reducer: impl Fn(N, V) -> R + Send + Sync + 'static,
-        materialized: impl Into<Materialized<K, N>>,
-    ) -> KTable<'b, Windowed<K>, N>
-    where
-        V: OrNull<N>,
-        R: OrNull<N>,
-        N: Clone + 'static,
-    {
-        let parts = Parts { prefix: REDUCE_PREFIX, materialized: materialized.into() };
-        self.folded(parts, SessionReduction::new(reducer))
-    }
-
     /// The values of each key and session, taken into an aggregate one by one. It starts from what
     /// `initial` gives; `merger` makes one aggregate of two when sessions become one. An aggregate
     /// `Option<A>` may be null, which deletes it.
@@ -110,33 +77,31 @@ where
         I: OrNull<A>,
         A: Clone + 'static,
     {
-        let parts = Parts { prefix: AGGREGATE_PREFIX, materialized: materialized.into() };
-        self.folded(parts, SessionAggregation::new(initial, aggregator, merger))
+        let aggregator = move |key: &K, value, before| -> Result<I, ProcessorError> {
+            Ok(aggregator(key, value, before))
+        };
+        let merger = move |key: &K, one, other| Ok(merger(key, one, other));
+        self.try_aggregate(initial, aggregator, merger, materialized)
     }
 
-    fn folded<A, F>(self, parts: Parts<K, A>, fold: F) -> KTable<'b, Windowed<K>, A>
+    /// As [`aggregate_with`](Self::aggregate_with), by functions that may fail; the processing
+    /// handler says what becomes of the record, and the sessions stay as they were.
+    pub fn try_aggregate<A, I, E>(
+        self,
+        initial: impl Fn() -> I + Send + Sync + 'static,
+        aggregator: impl Fn(&K, V, I) -> Result<I, E> + Send + Sync + 'static,
+        merger: impl Fn(&K, I, I) -> Result<I, E> + Send + Sync + 'static,
+        materialized: impl Into<Materialized<K, A>>,
+    ) -> KTable<'b, Windowed<K>, A>
     where
+        I: OrNull<A>,
         A: Clone + 'static,
-        F: SessionFold<K, V, A>,
+        E: Into<ProcessorError>,
     {
-        let template = session_aggregate::template::<S, K, V, A, F>;
-        self.aggregated(parts, Materialized::session_store, (fold, template))
-    }
-}
-
-impl Counted for SessionWindows {
-    fn counted<'b, K, V, S>(
-        stream: WindowedKStream<'b, K, V, Self, S>,
-        materialized: Materialized<K, i64>,
-    ) -> KTable<'b, Windowed<K>, i64>
-    where
-        K: Clone + 'static,
-        V: Clone + 'static,
-        S: OrNull<K> + Clone,
-    {
-        let count = |_: &K, _: V, count: i64| count + 1;
-        let sum = |_: &K, one: i64, other: i64| one + other;
-        let parts = Parts { prefix: AGGREGATE_PREFIX, materialized };
-        stream.folded(parts, SessionAggregation::new(|| 0_i64, count, sum))
+        let add = move |key: &K, value, before| aggregator(key, value, before).map_err(Into::into);
+        let merge = move |key: &K, one, other| merger(key, one, other).map_err(Into::into);
+        let stored = (AGGREGATE_PREFIX, materialized.into());
+        let fold = Aggregation::new(initial, add).merging(merge);
+        <SessionWindows as Takes<V, V>>::folded(self, stored, fold)
     }
 }

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall fail")]
 
 mod arguments;
+mod fallible;
 mod faults;
 mod joins;
 mod names;
 mod processors;
+mod stream_joins;
 mod streams;
 mod tables;
+mod versioned;
 mod windows;
 
 use streams_core::record::{Headers, Record};

@@ -177,3 +177,97 @@ fn optimised_topologies_share_topics() {
         app-KTABLE-AGGREGATE-STATE-STORE-0000000021-changelog"#]]
     .assert_eq(&topics.join("\n"));
 }
+
+/// What `each` puts below one change of the key, three times, when repartitions are merged.
+fn merged(each: impl Fn(KStream<'_, String, String>, u8)) -> String {
+    let builder = StreamsBuilder::new();
+    {
+        let texts: KStream<'_, String, String> = builder.stream("in");
+        let rekeyed = texts.select_key(|_, value| value.clone());
+        for place in 0..3 {
+            each(rekeyed.filter(|_, value| !value.is_empty()), place);
+        }
+    }
+    let topology = builder.build_with([Optimization::MergeRepartitionTopics]).unwrap();
+    drop(streams_test::TopologyTestDriver::new(&topology).unwrap());
+    topology.describe().to_string()
+}
+
+#[test]
+fn what_a_stream_is_seen_as_is_nothing_to_the_optimiser() {
+    let plain = merged(|texts, _| {
+        texts.group_by_key().count().to_stream().to("counts");
+    });
+    assert_eq!(plain.matches("-repartition)").count(), 1, "{plain}");
+    let one_wider = merged(|texts, place| match place {
+        0 => texts.group_by_key().count().to_stream().to("counts"),
+        1 => {
+            let wider = texts.with_nullable_values();
+            wider.group_by_key().count::<String>().to_stream().to("counts");
+        }
+        _ => {
+            let wider = texts.with_nullable_keys().with_nullable_values();
+            wider.group_by_key::<String>().count::<String>().to_stream().to("counts");
+        }
+    });
+    assert_eq!(one_wider, plain);
+    let all_wider = merged(|texts, place| {
+        let wider = texts.with_nullable_values().with_nullable_keys();
+        let wider = wider.filter(move |_, _| place < 9);
+        wider.group_by_key::<String>().count::<String>().to_stream().to("counts");
+    });
+    let with_filter = merged(|texts, place| {
+        let texts = texts.filter(move |_, _| place < 9);
+        texts.group_by_key().count().to_stream().to("counts");
+    });
+    assert_eq!(all_wider, with_filter);
+}
+
+#[test]
+fn a_merged_repartition_carries_what_is_seen_as_nullable_below() {
+    let builder = StreamsBuilder::new();
+    let texts: KStream<'_, String, String> = builder.stream("in");
+    let wider = texts.select_key(|_, value| value.clone()).with_nullable_values();
+    let wider = wider.with_nullable_keys();
+    wider.group_by_key::<String>().count::<String>().to_stream().to("out");
+    wider.group_by_key::<String>().count::<String>().to_stream().to("again");
+    let topology = builder.build_with([Optimization::MergeRepartitionTopics]).unwrap();
+    let driver = crate::drive(&topology, &["a x 1", "b x 2", "c y 3"]);
+    for topic in ["out", "again"] {
+        assert_eq!(crate::written::<i64>(&driver, topic), "x=1@1 x=2@2 y=1@3");
+    }
+}
+
+#[test]
+fn joins_share_a_topic_whatever_the_stream_is_seen_as() {
+    let described = |wider_first: bool| {
+        let builder = StreamsBuilder::new();
+        {
+            let texts: KStream<'_, String, String> = builder.stream("in");
+            let rekeyed = texts.select_key(|_, value| value.clone());
+            let table: KTable<'_, String, String> = builder.table("rows");
+            let plain = || rekeyed.join_table(table, |_: &String, row| row.clone()).to("plain");
+            let wider = || {
+                let joiner = |_: &String, row: &String| row.clone();
+                rekeyed.with_nullable_values().join_table(table, joiner).to("wider");
+            };
+            if wider_first {
+                wider();
+                plain();
+            } else {
+                plain();
+                wider();
+            }
+        }
+        let topology = builder.build().unwrap();
+        let driver = crate::drive(&topology, &["rows: x row 1", "a x 2"]);
+        for topic in ["plain", "wider"] {
+            assert_eq!(crate::written::<String>(&driver, topic), "x=row@2");
+        }
+        topology.describe().to_string()
+    };
+    for wider_first in [false, true] {
+        let text = described(wider_first);
+        assert_eq!(text.matches("-repartition)").count(), 1, "{text}");
+    }
+}

@@ -11,6 +11,7 @@ use super::KafkaStreams;
 use super::shared::{Listeners, Shared};
 use super::start::Parts;
 use super::state::State;
+use super::uncaught::UncaughtErrorHandler;
 
 /// Makes a [`KafkaStreams`].
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl KafkaStreamsBuilder {
         Self { topology, config, handlers, listeners: Listeners::default() }
     }
 
-    /// Called with the new and the old state, on the thread that changes it; it must not block.
+    /// Called with the new and the old state, on the thread that changes it; it must not block. A
+    /// panic in it is logged.
     #[must_use]
     pub fn on_state_change(
         mut self,
@@ -37,7 +39,8 @@ impl KafkaStreamsBuilder {
         self
     }
 
-    /// Called when the restoration of a store begins, about each 100,000 records, and at its end.
+    /// Called when the restoration of a store begins, about each 100,000 records, and at its end. A
+    /// panic in it is logged.
     #[must_use]
     pub fn on_restore(
         mut self,
@@ -65,6 +68,33 @@ impl KafkaStreamsBuilder {
     #[must_use]
     pub fn production_handler(mut self, handler: impl ErrorHandler) -> Self {
         self.handlers.production = Arc::new(handler);
+        self
+    }
+
+    /// Decides what becomes of errors that would end the application: Kafka's
+    /// `setUncaughtExceptionHandler`. Without one, the client is shut down.
+    ///
+    /// ```
+    /// use streams_dsl::StreamsBuilder;
+    /// use streams_core::config::StreamsConfig;
+    /// use streams_kafka::{KafkaStreams, State, UncaughtErrorResponse};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").to("out");
+    /// let config = StreamsConfig::builder().application_id("copy");
+    /// let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(builder.build()?, config)
+    ///     .uncaught_error_handler(|error: &_| {
+    ///         eprintln!("{error}");
+    ///         UncaughtErrorResponse::Replace
+    ///     })
+    ///     .build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn uncaught_error_handler(mut self, handler: impl UncaughtErrorHandler) -> Self {
+        self.listeners.uncaught = Arc::new(handler);
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use streams_core::metrics::DropCounts;
 use streams_core::names::{TaskId, TopicPartition};
+use streams_core::time::Timestamp;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
 
 use super::state::State;
@@ -30,13 +31,21 @@ pub struct WorkerMetrics {
     pub dropped: DropCounts,
     /// `records-lag` of each input partition, by task, as far as it is known.
     pub lags: BTreeMap<TaskId, Vec<(TopicPartition, i64)>>,
+    /// When the lags were looked at.
+    lags_at: Option<Timestamp>,
 }
 
+/// How old lags may be: they change with every record.
+const LAGS_INTERVAL: Duration = Duration::from_millis(500);
+
 impl WorkerMetrics {
-    pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker) {
+    pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker, now: Timestamp) {
         self.count(report);
-        if report.commit_latency.is_some() {
-            // Lags change with every record; once a commit is often enough to tell.
+        // Tasks that were lost meanwhile are no longer among them. A clock that was set back is no
+        // reason to wait.
+        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LAGS_INTERVAL;
+        if !self.lags_at.is_some_and(is_fresh) {
+            self.lags_at = Some(now);
             self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod metrics;
 pub(crate) mod shared;
 mod start;
 mod state;
+pub(crate) mod uncaught;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
 use streams_core::topology::Topology;
+use streams_core::worker::Pace;
 use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
-use self::shared::Shared;
+use self::shared::{Ending, Shared};
 pub use self::state::State;
+pub use self::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
 use crate::error::StreamsError;
 
 /// A topology at work on Kafka: Kafka's `KafkaStreams`.
@@ -53,6 +56,13 @@ pub enum WaitError {
     TimedOut {
         /// The state that it is in.
         state: State,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// It has closed, but not in order: workers did not close their tasks in time and were dropped.
+    /// What they did since their last commit is done again.
+    #[error("the application did not close in order within {} ms; what was not committed is done again", waited.as_millis())]
+    Abandoned {
         /// How long it was waited for.
         waited: Duration,
     },
@@ -113,6 +123,41 @@ impl KafkaStreams {
         self.shared.metrics()
     }
 
+    /// Processes, punctuates and restores nothing from now on, within about 100 ms, until
+    /// [`resume`](Self::resume): Kafka's `pause` (KIP-834). The process stays in the group with its
+    /// tasks, and what was done before is still committed. May be called before
+    /// [`start`](Self::start). The others of the application go on.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").to("out");
+    /// let config = StreamsConfig::builder().application_id("copy");
+    /// let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(builder.build()?, config);
+    /// streams.pause();
+    /// assert!(streams.is_paused());
+    /// streams.resume();
+    /// assert!(!streams.is_paused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self) {
+        self.shared.set_pace(Pace::Paused);
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.shared.set_pace(Pace::Going);
+    }
+
+    /// Whether it was paused and not resumed since.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.pace() == Pace::Paused
+    }
+
     /// Waits until it is in this state.
     ///
     /// # Errors
@@ -130,23 +175,33 @@ impl KafkaStreams {
     /// Commits, closes the stores and leaves the group. May be called again, and by several threads.
     /// An application that was not started cannot be started any more.
     ///
+    /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
+    /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
+    /// group is left without them. That takes some seconds more at most.
+    ///
     /// # Errors
-    /// [`WaitError::TimedOut`] when that takes longer than `timeout`; it goes on nevertheless.
+    /// [`WaitError::Abandoned`] when workers were dropped, and [`WaitError::TimedOut`] when the group
+    /// was not left in time even so; that goes on behind.
     pub fn close(&self, timeout: Duration) -> Result<(), WaitError> {
         self.shared.become_state(State::PendingShutdown);
+        self.shared.close_within(timeout);
         if !self.ask_to_close() {
             self.shared.become_state(State::NotRunning);
             return Ok(());
         }
-        if self.shared.wait(State::is_final, timeout).is_none() {
-            return Err(WaitError::TimedOut { state: self.state(), waited: timeout });
+        let patience = timeout.saturating_add(LEAVE_MAX);
+        if self.shared.wait(State::is_final, patience).is_none() {
+            return Err(WaitError::TimedOut { state: self.state(), waited: patience });
         }
         let ended = self.running().take();
         if let Some(app) = ended {
             // A panic in it was reported when it happened.
             let _ = app.thread.join();
         }
-        Ok(())
+        match self.shared.ending() {
+            Ending::InOrder => Ok(()),
+            Ending::Abandoned => Err(WaitError::Abandoned { waited: timeout }),
+        }
     }
 
     /// Whether there is anybody to ask.
@@ -161,6 +216,8 @@ impl KafkaStreams {
     }
 }
 
+/// How long leaving the group may take after the deadline.
+const LEAVE_MAX: Duration = Duration::from_secs(8);
 /// Long enough for a commit on a slow cluster; a drop must end.
 const DROP_CLOSE_MAX: Duration = Duration::from_secs(30);
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use streams_core::error::catch_panic;
 use streams_core::names::TopicPartition;
-use streams_core::worker::{RestoreProgress, TurnReport, Worker};
+use streams_core::time::Timestamp;
+use streams_core::worker::{Pace, RestoreProgress, TurnReport, Worker};
 
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
+use super::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
 use crate::clock;
 use crate::error::StreamsError;
 
@@ -19,10 +22,18 @@ pub(crate) type StateListener = dyn Fn(State, State) + Send + Sync;
 pub(crate) type RestoreListener = dyn Fn(&RestoreProgress) + Send + Sync;
 
 /// The user's listeners.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Listeners {
     pub(crate) state: Vec<Arc<StateListener>>,
     pub(crate) restore: Vec<Arc<RestoreListener>>,
+    pub(crate) uncaught: Arc<dyn UncaughtErrorHandler>,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let uncaught = Arc::new(ShutDownOnError);
+        Self { state: Vec::new(), restore: Vec::new(), uncaught }
+    }
 }
 
 impl fmt::Debug for Listeners {
@@ -38,6 +49,19 @@ struct Inner {
     workers: BTreeMap<usize, WorkerMetrics>,
     global: Option<WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
+    /// When the last `close` stops waiting for workers.
+    close_by: Option<Instant>,
+    ending: Ending,
+    pace: Pace,
+}
+
+/// How the workers ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They closed their tasks, or do so still.
+    InOrder,
+    /// Some were dropped: what they did since their last commit is done again.
+    Abandoned,
 }
 
 /// Shared by all threads of an application.
@@ -56,6 +80,9 @@ impl Shared {
             workers: BTreeMap::new(),
             global: None,
             restoring: BTreeMap::new(),
+            close_by: None,
+            ending: Ending::InOrder,
+            pace: Pace::Going,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
     }
@@ -83,7 +110,9 @@ impl Shared {
         };
         tracing::info!("state {before} -> {next}");
         self.changed.notify_all();
-        self.listeners.state.iter().for_each(|listener| listener(next, before));
+        for listener in &self.listeners.state {
+            guard("a state listener", || listener(next, before));
+        }
         true
     }
 
@@ -100,9 +129,49 @@ impl Shared {
 
     /// The first error is kept.
     pub(crate) fn fail(&self, error: StreamsError) {
+        self.note(error);
+        self.become_state(State::PendingError);
+    }
+
+    /// Tells an error, and keeps the first one.
+    pub(crate) fn note(&self, error: StreamsError) {
         tracing::error!("{}", error.chain());
         self.lock().error.get_or_insert_with(|| Arc::new(error));
-        self.become_state(State::PendingError);
+    }
+
+    /// What the user wants to become of an error. A panic says nothing.
+    pub(crate) fn respond(&self, error: &StreamsError) -> UncaughtErrorResponse {
+        let handler = &self.listeners.uncaught;
+        guard("the handler of uncaught errors", || handler.response(error))
+            .unwrap_or(UncaughtErrorResponse::ShutDownClient)
+    }
+
+    /// Whoever closes waits so long for the workers; the earliest time counts.
+    pub(crate) fn close_within(&self, timeout: Duration) {
+        let by = clock::monotonic().checked_add(timeout);
+        let mut inner = self.lock();
+        inner.close_by = inner.close_by.into_iter().chain(by).min();
+    }
+
+    pub(crate) fn close_by(&self) -> Option<Instant> {
+        self.lock().close_by
+    }
+
+    pub(crate) fn set_pace(&self, pace: Pace) {
+        self.lock().pace = pace;
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.lock().pace
+    }
+
+    /// Workers were dropped.
+    pub(crate) fn abandoned(&self) {
+        self.lock().ending = Ending::Abandoned;
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.lock().ending
     }
 
     /// Waits until the state is one that `wanted` takes.
@@ -120,11 +189,14 @@ impl Shared {
         Some(inner.state)
     }
 
-    pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker) {
-        if did_nothing(report) {
-            return;
-        }
-        self.lock().workers.entry(number).or_default().add(report, worker);
+    pub(crate) fn record(
+        &self,
+        number: usize,
+        report: &TurnReport,
+        worker: &Worker,
+        now: Timestamp,
+    ) {
+        self.lock().workers.entry(number).or_default().add(report, worker, now);
     }
 
     /// What the thread of the global stores did.
@@ -137,7 +209,9 @@ impl Shared {
     pub(crate) fn tell_restore(&self, progress: &RestoreProgress) {
         let key = (progress.partition.clone(), progress.store.to_string());
         self.lock().restoring.insert(key, progress.clone());
-        self.listeners.restore.iter().for_each(|listener| listener(progress));
+        for listener in &self.listeners.restore {
+            guard("a restore listener", || listener(progress));
+        }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
@@ -153,6 +227,11 @@ impl Shared {
 
 fn did_nothing(report: &TurnReport) -> bool {
     *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() })
+}
+
+/// Runs code of the user's that has no say in what goes on: a panic of it is told, and no more.
+fn guard<T>(what: &str, run: impl FnOnce() -> T) -> Option<T> {
+    catch_panic(run).map_err(|message| tracing::error!(message, "{what} panicked")).ok()
 }
 
 /// Whether all tasks of the process run.

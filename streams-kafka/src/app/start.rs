@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
+use streams_core::error::catch_panic;
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
-use streams_core::worker::{CommitPolicy, SharedGlobals, WorkerSettings};
+use streams_core::worker::{CommitPolicy, RetryPolicy, SharedGlobals, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -24,7 +25,7 @@ use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::{self, GlobalThread};
 use crate::group::{self, GroupParts, Input};
-use crate::worker_thread::{self, WorkerHandle};
+use crate::worker_thread::{self, WorkerParts};
 
 /// What an application is made from.
 #[derive(Debug)]
@@ -57,9 +58,16 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend, budget);
     let channel = group::inputs();
-    let workers = start_workers(&settings, config, &clients, &channel.0, shared)?;
-    let (handles, threads): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
-    let global = global_thread::start(&settings, config, (&clients, &channel.0, shared))?;
+    let worker_parts = WorkerParts {
+        settings: settings.clone(),
+        clients: Arc::clone(&clients),
+        group: channel.0.clone(),
+        shared: Arc::clone(shared),
+    };
+    let workers = (0..config.processing().num_stream_threads.max(1) as usize)
+        .map(|number| worker_thread::spawn(number, worker_parts.clone()))
+        .collect::<Result<_, _>>()?;
+    let global = global_thread::start(worker_parts.clone(), config)?;
     let (global, globals_filled) = global.unzip();
     let closing = Arc::new(Notify::new());
     let group = GroupParts {
@@ -69,39 +77,18 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         topology: parts.topology.clone(),
         names: settings.names.clone(),
         clients,
-        workers: handles,
+        workers,
+        worker_parts,
         shared: Arc::clone(shared),
         process: *backend.directory().process_id().as_bytes(),
         backend,
         offset_reset: config.membership().offset_reset,
         purge_interval: config.internal_topics().repartition_purge_interval,
+        cleanup_delay: config.state().cleanup_delay,
     };
     shared.become_state(State::Rebalancing);
-    let threads = Threads { workers: threads, global };
-    let thread = start_group(config, group, channel, threads, Arc::clone(shared))?;
+    let thread = start_group(config, group, channel, global)?;
     Ok(RunningApp { closing, thread })
-}
-
-fn start_workers(
-    settings: &WorkerSettings,
-    config: &StreamsConfig,
-    clients: &Arc<Clients>,
-    inputs: &Sender<Input>,
-    shared: &Arc<Shared>,
-) -> Result<Vec<(WorkerHandle, JoinHandle<()>)>, StreamsError> {
-    let count = config.processing().num_stream_threads.max(1);
-    (0..count as usize)
-        .map(|number| {
-            let (clients, shared) = (Arc::clone(clients), Arc::clone(shared));
-            worker_thread::spawn(number, settings.clone(), clients, inputs.clone(), shared)
-        })
-        .collect()
-}
-
-/// The threads beside the group's.
-struct Threads {
-    workers: Vec<JoinHandle<()>>,
-    global: Option<GlobalThread>,
 }
 
 /// The group thread; when it ends, so does the application.
@@ -109,23 +96,24 @@ fn start_group(
     config: &StreamsConfig,
     group: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
-    threads: Threads,
-    shared: Arc<Shared>,
+    global: Option<GlobalThread>,
 ) -> Result<JoinHandle<()>, StreamsError> {
     let name = format!("{}-group", config.application_id());
+    let shared = Arc::clone(&group.shared);
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        if let Err(error) = group::run(group, channel) {
+        let ran = catch_panic(|| group::run(group, channel));
+        let ran = ran.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
+        if let Err(error) = ran {
             shared.fail(error);
         }
-        for worker in threads.workers {
-            if worker.join().is_err() {
-                tracing::error!("a worker thread panicked outside of user code");
-            }
-        }
         // Tasks read the global stores to their end.
-        drop(threads.global);
+        drop(global);
         let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
-        shared.become_state(State::PendingShutdown);
+        shared.become_state(if end == State::Error {
+            State::PendingError
+        } else {
+            State::PendingShutdown
+        });
         shared.become_state(end);
     });
     thread.map_err(|error| StreamsError::Thread(error.to_string()))
@@ -165,6 +153,7 @@ fn worker_settings(
         backend,
         globals: SharedGlobals::default(),
         commit: commit_policy(processing.commit_interval, budget, workers),
+        retries: RetryPolicy { task_timeout: processing.task_timeout, ..RetryPolicy::default() },
         idle: processing.max_task_idle,
         emit_intervals: EmitIntervals {
             windows: config.topology().windowed_emit_interval,

@@ -87,6 +87,21 @@ impl Code {
     pub(crate) const TOPIC_ALREADY_EXISTS: Self = Self(36);
     pub(crate) const POLICY_VIOLATION: Self = Self(44);
 
+    /// Whether a record that came back with this code may be taken the next time: Kafka's retriable
+    /// exceptions, and librdkafka's codes for brokers that are away or slow. It says nothing against
+    /// the record.
+    pub(crate) const fn is_passing_for_producer(self) -> bool {
+        matches!(
+            self.0,
+            // Of librdkafka: the way to the broker, time-outs, a full queue, purged records.
+            -195 | -193 | -192 | -187 | -185 | -184 | -182 | -180 | -166 | -164 | -153 | -152 | -151
+                // Damaged on its way; the leader, a broker, the network or replicas away.
+                | 2 | 5..=9 | 13..=16 | 19 | 20
+                // Storage, epochs that changed with a leader, throttling.
+                | 56 | 74 | 75 | 78 | 89
+        )
+    }
+
     /// The name in Kafka's protocol, `TOPIC_ALREADY_EXISTS`, or librdkafka's.
     pub(crate) fn name(self) -> String {
         // SAFETY: takes any number; the text is static or belongs to this thread, and is copied
@@ -195,6 +210,19 @@ pub(super) unsafe fn text(pointer: *const c_char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_says_nothing_against_a_record_is_passing() {
+        let passing = ["_MSG_TIMED_OUT", "_ALL_BROKERS_DOWN", "_QUEUE_FULL", "NOT_ENOUGH_REPLICAS"];
+        let all = (-200..130).map(Code).filter(|code| code.is_passing_for_producer());
+        let all: Vec<String> = all.map(Code::name).collect();
+        for name in passing {
+            assert!(all.iter().any(|one| one == name), "{name} is not in {all:?}");
+        }
+        for code in [Code::MESSAGE_TOO_LARGE, Code::TOPIC_AUTHORIZATION_FAILED, Code(-150)] {
+            assert!(!code.is_passing_for_producer(), "{code}");
+        }
+    }
 
     #[test]
     fn codes_are_named_known_or_not() {

@@ -129,6 +129,9 @@ impl Group {
     /// A new assignment is in force.
     pub(super) fn adopt(&mut self, assigned: Assigned) {
         self.token = Some(assigned.token);
+        if self.life != super::Life::Member {
+            return;
+        }
         let (active, standby) = (assigned.active.len(), assigned.standby.len());
         tracing::info!(active, standby, "assignment adopted");
         self.roster.adopt(&assigned.active, &assigned.standby);

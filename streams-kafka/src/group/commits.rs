@@ -57,7 +57,7 @@ impl Group {
         }
         let result = result.map_err(|error| match error {
             OffsetsError::Fenced => CommitFailure::Fenced,
-            OffsetsError::StaleToken | OffsetsError::TimedOut => {
+            OffsetsError::StaleToken | OffsetsError::Rebalancing | OffsetsError::TimedOut => {
                 CommitFailure::Retriable(error.to_string())
             }
             other => CommitFailure::Fatal(other.to_string()),

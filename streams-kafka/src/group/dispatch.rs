@@ -9,7 +9,6 @@ use streams_core::worker::{Action as WorkerAction, Command};
 
 use super::{Group, Input, KEEP_STATES_INTERVAL, LookUp};
 use crate::clock;
-use crate::error::StreamsError;
 use crate::worker_thread::Told;
 
 impl Group {
@@ -43,12 +42,7 @@ impl Group {
         self.roster.lose_all();
     }
 
-    pub(super) fn on_worker(
-        &mut self,
-        worker: usize,
-        losses: u64,
-        action: WorkerAction,
-    ) -> Result<(), StreamsError> {
+    pub(super) fn on_worker(&mut self, worker: usize, losses: u64, action: WorkerAction) {
         match action {
             WorkerAction::Commit { id, offsets, .. } => self.commit(worker, losses, id, offsets),
             WorkerAction::FindEnds(changelogs) => self.find_ends(worker, changelogs),
@@ -58,15 +52,12 @@ impl Group {
             WorkerAction::Holds(held) => self.roster.holds(held),
             WorkerAction::Done => {
                 self.workers_done.insert(worker);
-                if self.workers_done.len() == self.parts.workers.len() {
-                    let now = self.now();
-                    self.membership.leave(now);
-                }
+                self.leave_if_done();
             }
-            WorkerAction::Failed(error) => return Err(StreamsError::Worker(error)),
+            // Its thread asks the user first.
+            WorkerAction::Failed { .. } => {}
             WorkerAction::Restored(progress) => self.parts.shared.tell_restore(&progress),
         }
-        Ok(())
     }
 
     /// What lies before the ends was written before they were asked for.

@@ -1,52 +1,151 @@
-//! The way out of the group after an error.
+//! What the group thread does when something fails, and the way out of the group.
 
-use streams_core::membership::{Action, MemberEvent};
-use tokio::sync::mpsc::Receiver;
+use std::time::Duration;
 
-use super::{Group, Input, Life};
+use streams_core::membership::{Moment, Order};
+use streams_core::names::TaskId;
+
+use super::{Group, Life};
+use crate::app::uncaught::UncaughtErrorResponse;
 use crate::error::StreamsError;
+use crate::worker_thread::{self, WorkerHandle};
+
+/// How long the tasks that have not failed may take to commit and close.
+const FAILED_CLOSE_MAX: Duration = Duration::from_secs(30);
 
 impl Group {
-    /// Tells the error and leaves, so that others get the tasks at once and need not wait for the
-    /// session to end. The workers stop without a commit: what they did since the last one is done
-    /// again.
-    pub(super) async fn fail(&mut self, error: StreamsError, receiver: &mut Receiver<Input>) {
-        let is_member = !matches!(error, StreamsError::Group(_));
-        self.parts.shared.fail(error);
-        self.parts.workers.clear();
-        if is_member {
-            self.leave_after_failure(receiver).await;
+    /// A worker has stopped these tasks, and the user has said what shall become of it.
+    pub(super) fn tasks_failed(
+        &mut self,
+        tasks: &[TaskId],
+        error: StreamsError,
+        response: UncaughtErrorResponse,
+    ) {
+        tasks.iter().for_each(|task| self.roster.stopped(*task));
+        if response != UncaughtErrorResponse::Replace {
+            self.fail(error, response);
         }
     }
 
-    async fn leave_after_failure(&mut self, receiver: &mut Receiver<Input>) {
-        self.membership.leave(self.now());
-        while self.life != Life::Over {
-            while let Some(action) = self.membership.poll(self.now()) {
-                if self.act_leaving(action).is_err() {
-                    return;
+    /// A worker thread has ended. The others run on while another takes its place, if the user wants
+    /// that.
+    pub(super) fn worker_ended(&mut self, worker: usize, error: StreamsError) {
+        if self.life == Life::Leaving {
+            return;
+        }
+        let response = self.parts.shared.respond(&error);
+        self.workers_done.insert(worker);
+        if response != UncaughtErrorResponse::Replace || self.life != Life::Member {
+            return self.fail(error, response);
+        }
+        match worker_thread::spawn(worker, self.parts.worker_parts.clone()) {
+            Ok(handle) => {
+                tracing::error!("{}; another worker takes its place", error.chain());
+                self.workers_done.remove(&worker);
+                if let Some(slot) = self.parts.workers.get_mut(worker) {
+                    *slot = handle;
                 }
+                self.roster.worker_gone(worker);
             }
-            let until = self.next_deadline();
-            tokio::select! {
-                input = receiver.recv() => match input {
-                    Some(input @ Input::Net(..)) => drop(self.handle(input)),
-                    Some(_) => {}
-                    None => return,
-                },
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
+            Err(error) => self.fail(error, UncaughtErrorResponse::ShutDownClient),
         }
     }
 
-    /// Only the way out counts: an assignment that comes now is not taken.
-    fn act_leaving(&mut self, action: Action) -> Result<(), StreamsError> {
-        match action {
-            Action::Event(event @ (MemberEvent::Left | MemberEvent::Failed(_))) => {
-                self.on_member_event(event)
+    /// Something failed, and the application, or this part of it, shall end.
+    pub(super) fn fail(&mut self, error: StreamsError, response: UncaughtErrorResponse) {
+        let may_speak = !matches!(error, StreamsError::Group(_));
+        let wants_all = response == UncaughtErrorResponse::ShutDownApplication;
+        if wants_all && may_speak && self.life == Life::Member && self.order == Order::GoOn {
+            return self.order_all_down(error);
+        }
+        self.parts.shared.fail(error);
+        match self.life {
+            Life::Member | Life::Parting(_) | Life::Outside if may_speak => {
+                let by = self.now().after(FAILED_CLOSE_MAX);
+                self.begin_close(Some(by));
             }
-            Action::Event(_) => Ok(()),
-            action => self.act(action),
+            Life::Closing if may_speak => self.leave_if_done(),
+            _ => self.abandon(),
+        }
+        if !may_speak {
+            self.life = Life::Over;
+        }
+    }
+
+    /// Tells all members with the next assignment to close; this one closes with them.
+    fn order_all_down(&mut self, error: StreamsError) {
+        self.parts.shared.note(error);
+        tracing::error!("all processes of the application are asked to close");
+        self.order = Order::ShutDown;
+        self.subscribe();
+        let now = self.now();
+        // Without an assignment by then, it closes alone.
+        self.ordered_down_by = Some(now.after(self.parts.config.rebalance_timeout));
+        self.membership.rejoin(now);
+    }
+
+    /// The assignment says that all shall close.
+    pub(super) fn ordered_down(&mut self) {
+        self.ordered_down_by = None;
+        if self.life == Life::Member {
+            // Told on, should another rebalance overtake this one.
+            self.order = Order::ShutDown;
+            self.subscribe();
+            self.fail(StreamsError::ShutdownRequested, UncaughtErrorResponse::ShutDownClient);
+        }
+    }
+
+    /// Commits and closes all tasks, then leaves; by this time at the latest.
+    pub(super) fn begin_close(&mut self, by: Option<Moment>) {
+        self.close_by = self.close_by.into_iter().chain(by).min();
+        match self.life {
+            Life::Member | Life::Parting(_) | Life::Outside => {
+                self.life = Life::Closing;
+                self.roster.shut_down();
+                self.follow_roster();
+                self.leave_if_done();
+            }
+            Life::Closing | Life::Leaving | Life::Over => {}
+        }
+    }
+
+    pub(super) fn leave_if_done(&mut self) {
+        if self.life == Life::Closing && self.workers_done.len() >= self.parts.workers.len() {
+            self.leave();
+        }
+    }
+
+    /// Does not wait for the workers any more: what they have not committed is done again by others.
+    pub(super) fn abandon(&mut self) {
+        if matches!(self.life, Life::Leaving | Life::Over) {
+            self.life = Life::Over;
+            return;
+        }
+        let late = (0..self.parts.workers.len()).filter(|at| !self.workers_done.contains(at));
+        let late: Vec<usize> = late.map(|at| at + 1).collect();
+        tracing::warn!(?late, "workers are dropped; their commits are refused");
+        self.parts.shared.abandoned();
+        self.losses += 1;
+        self.token = None;
+        self.commits.clear();
+        self.parts.workers.iter_mut().for_each(WorkerHandle::dismiss);
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        self.life = if self.is_out { Life::Over } else { Life::Leaving };
+        let now = self.now();
+        self.membership.leave(now);
+    }
+
+    /// What is due now on the way out.
+    pub(super) fn follow_deadlines(&mut self) {
+        let now = self.now();
+        if self.close_by.take_if(|by| *by <= now).is_some() && self.life == Life::Closing {
+            self.abandon();
+        }
+        if self.ordered_down_by.is_some_and(|by| by <= now) {
+            self.ordered_down();
         }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Receiver;
 
-use super::{Group, Input, TOPICS_RETRY};
+use super::{Group, Input, Life, TOPICS_RETRY};
+use crate::app::uncaught::UncaughtErrorResponse;
+use crate::error::StreamsError;
 
 impl Group {
     /// Waits until the global stores are filled, if there are any. Whether that is so; else the
@@ -21,23 +23,41 @@ impl Group {
                 pending::<()>().await;
             }
         });
-        let failed = loop {
+        loop {
             tokio::select! {
                 () = &mut filled => return true,
-                () = closing.notified() => break None,
+                () = closing.notified() => return false,
                 input = receiver.recv() => match input {
-                    Some(Input::Failed(error)) => break Some(error),
+                    Some(Input::GlobalEnded(error)) => {
+                        // As in Kafka, whoever starts is told, and no handler.
+                        self.parts.shared.fail(error);
+                        return false;
+                    }
+                    Some(Input::WorkerEnded(worker, error)) => self.worker_ended(worker, error),
                     Some(_) => {}
-                    None => break None,
+                    None => return false,
                 },
                 () = tokio::time::sleep(TOPICS_RETRY) => self.parts.clients.poll(),
             }
-        };
-        if let Some(error) = failed {
-            self.parts.shared.fail(error);
+            if self.life != Life::Member {
+                return false;
+            }
         }
-        // The workers end without their handles.
-        self.parts.workers.clear();
-        false
+    }
+
+    /// The global stores are not kept up to date any more. Their thread cannot be replaced: as in
+    /// Kafka, the process ends at least.
+    pub(super) fn global_ended(&mut self, error: StreamsError) {
+        if self.life == Life::Leaving {
+            return;
+        }
+        let response = match self.parts.shared.respond(&error) {
+            UncaughtErrorResponse::Replace => {
+                tracing::warn!("the thread of the global stores cannot be replaced");
+                UncaughtErrorResponse::ShutDownClient
+            }
+            response => response,
+        };
+        self.fail(error, response);
     }
 }

@@ -4,6 +4,7 @@
 //! DIFFERENCE(one-member): the process is one member; in Kafka each stream thread is one.
 
 mod assignment;
+mod cleanup;
 mod commits;
 mod complaints;
 mod connection;
@@ -12,6 +13,7 @@ mod failing;
 mod globals;
 mod offsets;
 mod purge;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use streams_core::membership::{
     Action, CallId, CommitToken, ConnectionId, Generation, MemberData, MemberEvent, MemberId,
-    Membership, MembershipConfig, Moment,
+    Membership, MembershipConfig, Moment, Order,
 };
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::{Held, Progress, Role, Roster, Round};
@@ -32,22 +34,28 @@ use streams_state::RocksBackend;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use self::cleanup::Cleanup;
 use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use self::purge::Purge;
-use crate::app::shared::{Running, Shared};
+use crate::app::shared::{Ending, Running, Shared};
+use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::Filled;
 use crate::topics::TopicsError;
-use crate::worker_thread::WorkerHandle;
+use crate::worker_thread::{WorkerHandle, WorkerParts};
 
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
 /// How long missing topics and absent brokers are waited for before the application gives up.
 pub(crate) const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
 pub(crate) const TOPICS_RETRY: Duration = Duration::from_secs(1);
+/// How long workers may take to end that have closed their tasks.
+const WORKERS_END_MAX: Duration = Duration::from_secs(30);
+/// How long those may take that were dropped.
+const DROPPED_WORKERS_END_MAX: Duration = Duration::from_secs(2);
 /// How often it is kept on disk, for the next start, how far states are.
 const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -64,8 +72,16 @@ pub(crate) enum Input {
     EndsFound(usize, Command),
     /// A request to delete processed records is over.
     Purged,
+    /// A worker has stopped tasks, and this is what shall become of it.
+    TasksFailed {
+        tasks: Vec<TaskId>,
+        error: StreamsError,
+        response: UncaughtErrorResponse,
+    },
     /// A worker thread has ended.
-    Failed(StreamsError),
+    WorkerEnded(usize, StreamsError),
+    /// The thread of the global stores has ended.
+    GlobalEnded(StreamsError),
 }
 
 /// Tasks that are to be given to workers, and have to be looked up.
@@ -92,6 +108,8 @@ pub(crate) struct GroupParts {
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
     pub(crate) workers: Vec<WorkerHandle>,
+    /// What a worker is made from that takes another's place.
+    pub(crate) worker_parts: WorkerParts,
     /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
     pub(crate) closing: Arc<Notify>,
     /// Told when the global stores are filled; none without any.
@@ -101,13 +119,22 @@ pub(crate) struct GroupParts {
     pub(crate) process: [u8; 16],
     pub(crate) offset_reset: OffsetReset,
     pub(crate) purge_interval: Duration,
+    /// How long the state of a task that has gone is kept.
+    pub(crate) cleanup_delay: Duration,
 }
 
 /// Whether the process is in the group to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Member,
+    /// A worker is late: the others commit, until this time at most, then the member leaves.
+    Parting(Moment),
+    /// The member has left, or is leaving, until the late worker is back.
+    Outside,
+    /// All tasks are being committed and closed.
     Closing,
+    /// Nothing counts any more but the way out of the group.
+    Leaving,
     Over,
 }
 
@@ -128,13 +155,22 @@ pub(crate) struct Group {
     keep_states_at: Option<Moment>,
     commits: BTreeMap<CallId, commits::Commit>,
     purge: Purge,
+    cleanup: Cleanup,
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
     /// What is tried again, and when.
     retries: Vec<(Moment, Retry)>,
     life: Life,
+    /// Whether the member that was has left.
+    is_out: bool,
     workers_done: BTreeSet<usize>,
+    /// When workers that are not done with closing are dropped.
+    close_by: Option<Moment>,
+    /// What all members of the application are asked to do.
+    order: Order,
+    /// When the process closes alone that has asked all others to.
+    ordered_down_by: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -149,7 +185,8 @@ pub(crate) fn inputs() -> (Sender<Input>, Receiver<Input>) {
     channel(INPUTS_MAX)
 }
 
-/// Runs the group thread until it has left the group; what fails is told as it happens.
+/// Runs the group thread until it has left the group and the workers have ended, but for those that
+/// were dropped; what fails is told as it happens.
 pub(crate) fn run(
     parts: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
@@ -157,8 +194,15 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let (inputs, receiver) = channel;
-    runtime.block_on(Group::new(parts, inputs).run(receiver));
+    let shared = Arc::clone(&parts.shared);
+    let workers = runtime.block_on(Group::new(parts, inputs).run(receiver));
     runtime.shutdown_timeout(Duration::from_secs(1));
+    let patience = match shared.ending() {
+        Ending::InOrder => WORKERS_END_MAX,
+        Ending::Abandoned => DROPPED_WORKERS_END_MAX,
+    };
+    let until = clock::monotonic() + patience;
+    workers.into_iter().for_each(|worker| worker.join(until));
     Ok(())
 }
 
@@ -182,31 +226,43 @@ impl Group {
             keep_states_at: None,
             commits: BTreeMap::new(),
             purge: Purge::new(repartition_topics(&parts), parts.purge_interval),
+            cleanup: Cleanup::new(parts.cleanup_delay),
             fetching: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
             retries: Vec::new(),
             life: Life::Member,
+            is_out: false,
             workers_done: BTreeSet::new(),
+            close_by: None,
+            order: Order::GoOn,
+            ordered_down_by: None,
             parts,
         }
     }
 
     fn now(&self) -> Moment {
-        let since = clock::monotonic().saturating_duration_since(self.started);
+        self.moment_of(clock::monotonic())
+    }
+
+    fn moment_of(&self, instant: Instant) -> Moment {
+        let since = instant.saturating_duration_since(self.started);
         Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    async fn run(mut self, mut receiver: Receiver<Input>) {
+    /// The workers that have ended, or do so now.
+    async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<WorkerHandle> {
         if !self.wait_for_globals(&mut receiver).await {
-            return;
+            return std::mem::take(&mut self.parts.workers);
         }
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
-        if let Err(error) = self.work(&mut receiver).await {
-            self.fail(error, &mut receiver).await;
+        while let Err(error) = self.work(&mut receiver).await {
+            let response = self.parts.shared.respond(&error);
+            self.fail(error, response);
         }
         self.keep_states();
+        std::mem::take(&mut self.parts.workers)
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
@@ -218,12 +274,12 @@ impl Group {
             }
             self.retry_if_due();
             self.purge_if_due();
+            self.clean_up_if_due();
             self.tell_states();
             self.parts.shared.tell_state(self.running());
             self.parts.clients.poll();
-            if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::is_stuck) {
-                return Err(StreamsError::WorkerStuck(stuck + 1));
-            }
+            self.watch_workers()?;
+            self.follow_deadlines();
             if self.life == Life::Over {
                 break;
             }
@@ -236,7 +292,10 @@ impl Group {
                     }
                     None => break,
                 },
-                () = closing.notified() => self.begin_close(),
+                () = closing.notified() => {
+                    let by = self.parts.shared.close_by().map(|by| self.moment_of(by));
+                    self.begin_close(by);
+                }
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -245,7 +304,8 @@ impl Group {
 
     fn next_deadline(&self) -> Instant {
         let retries = self.retries.iter().map(|(at, _)| *at);
-        let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at).min();
+        let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at);
+        let next = next.chain(self.close_by).chain(self.ordered_down_by).min();
         let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
         clock::monotonic() + wait.min(Duration::from_secs(1))
     }
@@ -258,7 +318,8 @@ impl Group {
             .collect();
         let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
-        let data = self.held.with(MemberData { process, workers, ..MemberData::default() });
+        let order = self.order;
+        let data = self.held.with(MemberData { process, workers, order, ..MemberData::default() });
         let now = self.now();
         self.membership.subscribe(topics, data, now);
     }
@@ -280,7 +341,13 @@ impl Group {
         match event {
             MemberEvent::MemberIdGiven(member) => self.remember(Some(&member)),
             MemberEvent::TasksWanted(wanted) => self.prepare_topics(wanted.generation),
-            MemberEvent::Assigned(assigned) => self.adopt(assigned),
+            MemberEvent::Assigned(assigned) => {
+                let order = assigned.order;
+                self.adopt(assigned);
+                if order == Order::ShutDown {
+                    self.ordered_down();
+                }
+            }
             MemberEvent::Lost { reason } => {
                 tracing::warn!(%reason, "all tasks are lost; joining again");
                 self.lose_all();
@@ -294,7 +361,10 @@ impl Group {
             }
             MemberEvent::Left => {
                 self.remember(None);
-                self.life = Life::Over;
+                self.is_out = true;
+                if self.life != Life::Outside {
+                    self.life = Life::Over;
+                }
             }
             MemberEvent::Failed(fault) => return Err(StreamsError::Group(fault)),
         }
@@ -325,14 +395,19 @@ impl Group {
                 self.connections.closed(id);
                 self.membership.on_disconnected(id, &reason, now);
             }
-            Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action)?,
+            Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action),
             Input::TopicsPrepared(generation, result) => {
                 self.topics_prepared(generation, result)?
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Purged => self.purge.answered(now),
-            Input::Failed(error) => return Err(error),
+            Input::TasksFailed { .. } if self.life == Life::Leaving => {}
+            Input::TasksFailed { tasks, error, response } => {
+                self.tasks_failed(&tasks, error, response);
+            }
+            Input::WorkerEnded(worker, error) => self.worker_ended(worker, error),
+            Input::GlobalEnded(error) => self.global_ended(error),
         }
         Ok(())
     }
@@ -352,13 +427,6 @@ impl Group {
             Running::Yes
         } else {
             Running::No
-        }
-    }
-
-    fn begin_close(&mut self) {
-        if self.life == Life::Member {
-            self.life = Life::Closing;
-            self.roster.shut_down();
         }
     }
 }

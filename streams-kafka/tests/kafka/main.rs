@@ -12,9 +12,11 @@
 mod support;
 
 mod crashes;
+mod failures;
 mod faults;
 mod globals;
 mod joins;
+mod model;
 mod outages;
 mod running;
 mod shapes;

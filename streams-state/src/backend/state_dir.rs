@@ -8,6 +8,7 @@
 //! 0_3/rocksdb/                     the database of task 0_3
 //! 0_3/rocksdb.corrupt-1/           a damaged one, set aside
 //! global/rocksdb/                  the database of the global stores
+//! .removed-.../                    what was a task's, about to be removed
 //! ```
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ const PROCESS: &str = "kafka-streams-process-metadata";
 const MEMBER: &str = ".member";
 const POSITIONS: &str = ".positions";
 const GLOBAL: &str = "global";
+const REMOVED: &str = ".removed-";
 /// Bytes of a small file that are read at most.
 const SMALL_FILE_BYTES_MAX: u64 = 64 << 10;
 
@@ -163,6 +165,39 @@ impl StateDirectory {
         refuse_link(&path)?;
         private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
         Ok(path)
+    }
+
+    /// Takes the directory of a task out of use at once, to be removed by
+    /// [`remove_set_aside`](Self::remove_set_aside). Nobody may have the task open.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn set_task_aside(&self, task: TaskId) -> Result<(), StoreError> {
+        let path = self.path.join(task.to_string());
+        refuse_link(&path)?;
+        let aside = self.path.join(format!("{REMOVED}{}", Uuid::new_v4()));
+        match std::fs::rename(&path, &aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(not_written(&path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what was set aside, also by an earlier process. May take long.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove_set_aside(&self) -> Result<(), StoreError> {
+        let failed = |error| not_written(&self.path, &error);
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let is_aside = entry.file_name().to_str().is_some_and(|one| one.starts_with(REMOVED));
+            if is_aside && entry.file_type().map_err(failed)?.is_dir() {
+                std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// The tasks that have a directory, in their order. Other names are left alone.

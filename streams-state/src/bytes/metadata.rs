@@ -30,6 +30,7 @@ const fn kind_code(kind: StoreKind) -> u8 {
         StoreKind::Window(segments) => 0x10 + order_code(segments.order),
         StoreKind::TimestampedWindow(segments) => 0x20 + order_code(segments.order),
         StoreKind::Session(segments) => 0x30 + order_code(segments.order),
+        StoreKind::Versioned(segments) => 0x40 + order_code(segments.order),
         _ => 0,
     }
 }
@@ -46,7 +47,8 @@ const fn segments(kind: StoreKind) -> Option<Segments> {
     match kind {
         StoreKind::Window(segments)
         | StoreKind::TimestampedWindow(segments)
-        | StoreKind::Session(segments) => Some(segments),
+        | StoreKind::Session(segments)
+        | StoreKind::Versioned(segments) => Some(segments),
         _ => None,
     }
 }

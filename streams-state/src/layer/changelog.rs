@@ -23,6 +23,23 @@ pub(crate) enum LoggedHeaders {
     OfRecord,
 }
 
+/// Whether the records of a changelog have times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoggedTimes {
+    /// Those of the rows, or of the record being processed.
+    OfRecord,
+    /// The producer gives them.
+    OfProducer,
+}
+
+/// What the records of a changelog are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogFormat {
+    pub(crate) rows: RowFormat,
+    pub(crate) headers: LoggedHeaders,
+    pub(crate) times: LoggedTimes,
+}
+
 /// Bytes that a timestamp takes at the start of a row.
 pub(crate) const TIMESTAMP_BYTES: usize = size_of::<i64>();
 
@@ -38,8 +55,7 @@ pub(crate) struct Changelog {
     topic: TopicId,
     partition: i32,
     purpose: Purpose,
-    rows: RowFormat,
-    headers: LoggedHeaders,
+    format: LogFormat,
 }
 
 impl Changelog {
@@ -47,9 +63,9 @@ impl Changelog {
         outbox: SharedOutbox,
         (topic, partition): (TopicId, i32),
         purpose: Purpose,
-        (rows, headers): (RowFormat, LoggedHeaders),
+        format: LogFormat,
     ) -> Self {
-        Self { outbox, topic, partition, purpose, rows, headers }
+        Self { outbox, topic, partition, purpose, format }
     }
 
     /// Sends one change. The changelog of a timestamped store has the row's timestamp as the
@@ -60,7 +76,7 @@ impl Changelog {
         row: Option<&[u8]>,
         context: &TaskContext,
     ) -> Result<(), ProduceError> {
-        let split = match self.rows {
+        let split = match self.format.rows {
             RowFormat::Plain => None,
             RowFormat::Timestamped => row.and_then(split_timestamp),
         };
@@ -68,7 +84,18 @@ impl Changelog {
             Some((timestamp, value)) => (timestamp, Some(value)),
             None => (context.timestamp(), row),
         };
-        let headers = match self.headers {
+        self.send_at(key, value, timestamp, context)
+    }
+
+    /// Sends a value with a time of its own.
+    pub(crate) fn send_at(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timestamp: Timestamp,
+        context: &TaskContext,
+    ) -> Result<(), ProduceError> {
+        let headers = match self.format.headers {
             LoggedHeaders::None => Headers::new(),
             LoggedHeaders::OfRecord => context.headers(),
         };
@@ -77,7 +104,10 @@ impl Changelog {
             destination: Destination::Partition(self.partition),
             key: Some(key),
             value,
-            timestamp: Some(timestamp),
+            timestamp: match self.format.times {
+                LoggedTimes::OfRecord => Some(timestamp),
+                LoggedTimes::OfProducer => None,
+            },
             headers: &headers,
             purpose: self.purpose,
         })

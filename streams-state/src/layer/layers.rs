@@ -11,10 +11,12 @@ use streams_core::metrics::DropReason;
 use streams_core::names::StoreName;
 use streams_core::processor::TaskContext;
 use streams_core::store::RowOrder;
+use streams_core::time::Timestamp;
 
 use super::cache::NodeHint;
 use super::changelog::Changelog;
-use super::{CacheLayer, Retention, Rows};
+use super::{CacheLayer, Expiry, Retention, Rows, Versions};
+use crate::builder::{Duplicates, Medium};
 use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::row_key::RowKeys;
 use crate::staging::{SlotHint, Staged, StagedError, Version};
@@ -25,8 +27,11 @@ pub(crate) struct LayerParts {
     pub(crate) context: Rc<TaskContext>,
     pub(crate) cache: Option<CacheLayer>,
     pub(crate) changelog: Option<Changelog>,
-    /// For a store that expires.
+    /// For a store of windows, which expires.
     pub(crate) retention: Option<Retention>,
+    pub(crate) duplicates: Duplicates,
+    /// For a versioned store, the history of which expires.
+    pub(crate) versions: Option<Versions>,
     pub(crate) staged: Staged,
 }
 
@@ -49,6 +54,8 @@ pub(crate) struct Layers {
     parts: LayerParts,
     hasher: RandomState,
     buffer: Cell<Vec<u8>>,
+    /// The number of the row written last, in a store that keeps duplicates.
+    sequence: Cell<i32>,
 }
 
 impl std::fmt::Debug for Layers {
@@ -59,7 +66,12 @@ impl std::fmt::Debug for Layers {
 
 impl Layers {
     pub(crate) fn new(parts: LayerParts) -> Self {
-        Self { parts, hasher: RandomState::default(), buffer: Cell::default() }
+        Self {
+            parts,
+            hasher: RandomState::default(),
+            buffer: Cell::default(),
+            sequence: Cell::new(0),
+        }
     }
 
     pub(crate) const fn name(&self) -> &StoreName {
@@ -76,6 +88,19 @@ impl Layers {
 
     pub(crate) const fn retention(&self) -> Option<&Retention> {
         self.parts.retention.as_ref()
+    }
+
+    pub(crate) const fn kept_versions(&self) -> Option<&Versions> {
+        self.parts.versions.as_ref()
+    }
+
+    /// The segments of a store that expires.
+    pub(crate) const fn expiry(&self) -> Option<&Expiry> {
+        match (&self.parts.retention, &self.parts.versions) {
+            (Some(retention), _) => Some(&retention.expiry),
+            (None, Some(versions)) => Some(&versions.expiry),
+            (None, None) => None,
+        }
     }
 
     pub(crate) const fn staged(&self) -> &Staged {
@@ -98,6 +123,19 @@ impl Layers {
                 StoreError::Io { store, action, source }
             }
         }
+    }
+
+    /// The number of the row written last; 0 in a store without duplicates.
+    pub(crate) fn last_sequence(&self) -> i64 {
+        self.sequence.get().into()
+    }
+
+    /// The number of the row to be written next; 0 in a store without duplicates.
+    pub(crate) fn next_sequence(&self) -> i64 {
+        if self.parts.duplicates == Duplicates::Keep {
+            self.sequence.set(self.sequence.get().wrapping_add(1) & i32::MAX);
+        }
+        self.last_sequence()
     }
 
     /// Shows `read` the value of a key. `read` must not come back to the store.
@@ -170,7 +208,13 @@ impl Layers {
         };
         let row = retention.keys.read_row(key);
         let mut buffer = self.buffer.take();
-        let staged = match row.filter(|row| retention.takes(*row)) {
+        // Among duplicates a deletion has nothing to delete. As in Kafka, a store in memory sees
+        // its time all the same.
+        let is_void = value.is_none() && self.parts.duplicates == Duplicates::Keep;
+        let staged = match row
+            .filter(|row| is_void && retention.medium() == Medium::Disk || retention.takes(*row))
+        {
+            Some(_) if is_void => Ok(()),
             None => {
                 context.drop_record(DropReason::Expired);
                 Ok(())
@@ -190,7 +234,8 @@ impl Layers {
         logged
     }
 
-    fn stage(
+    /// Writes a row below cache and changelog.
+    pub(super) fn stage(
         &self,
         hash: u64,
         key: &[u8],
@@ -207,6 +252,18 @@ impl Layers {
         sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
     }
 
+    /// Sends a change of another time than the record's that is being processed.
+    pub(super) fn log_at(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timestamp: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(changelog) = &self.parts.changelog else { return Ok(()) };
+        let sent = changelog.send_at(key, value, timestamp, &self.parts.context);
+        sent.map_err(|source| StoreError::Changelog { store: self.parts.name.clone(), source })
+    }
+
     /// The rows of a range as they are now.
     pub(crate) fn rows(self: &Rc<Self>, range: KeyRange, direction: Direction) -> Rows {
         Rows::new(Rc::clone(self), range, direction)
@@ -219,15 +276,16 @@ impl Layers {
 
     /// Learns which segments the byte store has.
     pub(crate) fn find_segments(&self) -> Result<(), StoreError> {
-        let Some(retention) = &self.parts.retention else { return Ok(()) };
+        let Some(expiry) = self.expiry() else { return Ok(()) };
         let mut from = Bound::Unbounded;
         loop {
             let (range, mut chunk) = (KeyRange::new(from, Bound::Unbounded), Chunk::default());
             let scanned = self.parts.staged.scan(&range, Direction::Forward, &mut chunk);
             scanned.map_err(|error| self.failed(error))?;
             let first = chunk.peek().and_then(|(key, _)| RowKeys::segment_in(key));
-            let Some(segment) = first else { return Ok(()) };
-            retention.found(segment);
+            // What never expires lies behind all segments, under a negative number.
+            let Some(segment) = first.filter(|segment| *segment >= 0) else { return Ok(()) };
+            expiry.found(segment);
             let Some(next) = segment.checked_add(1) else { return Ok(()) };
             from = Bound::Included(RowKeys::segment_start(next).into());
         }
@@ -273,8 +331,8 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.discard();
-        if let Some(retention) = &self.parts.retention {
-            retention.discard();
+        if let Some(expiry) = self.expiry() {
+            expiry.discard();
         }
     }
 
@@ -284,8 +342,8 @@ impl Layers {
             cache.clear();
         }
         self.parts.staged.emptied();
-        if let Some(retention) = &self.parts.retention {
-            retention.emptied();
+        if let Some(expiry) = self.expiry() {
+            expiry.emptied();
         }
     }
 

@@ -4,13 +4,20 @@
 pub(crate) mod cache;
 mod cached;
 pub(crate) mod changelog;
+pub(crate) mod expiry;
 mod layers;
+mod reach;
 pub(crate) mod retention;
 mod rows;
+mod version_row;
+mod versions;
 mod windowed;
 
 pub(crate) use self::cached::{CacheLayer, Outgoing, Owner};
+pub(crate) use self::expiry::Expiry;
 pub(crate) use self::layers::{LayerParts, Layers};
+pub(crate) use self::reach::{Access, Reach};
 pub(crate) use self::retention::{Floor, Retention};
 pub(crate) use self::rows::Rows;
+pub(crate) use self::versions::Versions;
 pub(crate) use self::windowed::{KeySpan, Selection, WindowedRows};

@@ -310,6 +310,9 @@ impl TaskStores for Nothing {
     fn handle(&self, _: &StoreName) -> Option<Box<dyn std::any::Any>> {
         None
     }
+    fn read_only_handle(&self, _: &StoreName) -> Option<Box<dyn std::any::Any>> {
+        None
+    }
     fn position(&self, _: usize) -> Option<i64> {
         None
     }

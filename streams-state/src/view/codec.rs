@@ -2,21 +2,20 @@
 
 use std::cell::Cell;
 use std::ops::{Bound, RangeBounds};
-use std::rc::Rc;
 
 use streams_core::error::{Part, StoreError};
 use streams_core::names::TopicName;
 use streams_core::serde::{Payload, SerdeError, SharedSerde};
 
 use crate::bytes::{Direction, KeyRange};
-use crate::layer::{Layers, Rows};
+use crate::layer::{Reach, Rows};
 
 /// The bytes of the ends of a range of keys.
 pub(crate) type KeyBounds = (Bound<Box<[u8]>>, Bound<Box<[u8]>>);
 
 /// The layers of a store and the serdes of its view.
 pub(crate) struct Codec<K, V> {
-    pub(crate) layers: Rc<Layers>,
+    pub(crate) layers: Reach,
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     /// The changelog topic, which serdes get as their topic.
@@ -27,7 +26,7 @@ pub(crate) struct Codec<K, V> {
 
 impl<K: 'static, V: 'static> Codec<K, V> {
     pub(crate) fn new(
-        layers: Rc<Layers>,
+        layers: Reach,
         topic: TopicName,
         key: SharedSerde<K>,
         value: SharedSerde<V>,
@@ -66,6 +65,23 @@ impl<K: 'static, V: 'static> Codec<K, V> {
         result
     }
 
+    /// Appends the bytes of a value.
+    pub(crate) fn encode_value(&self, value: &V, out: &mut Vec<u8>) -> Result<Payload, StoreError> {
+        let encoded = self.value.encode(&self.topic, value, out);
+        encoded.map_err(|source| self.failed("write", Part::Value, source))
+    }
+
+    /// A buffer to be kept across user code; give it back when it is done with.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        let mut buffer = self.row_buffer.take();
+        buffer.clear();
+        buffer
+    }
+
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        self.row_buffer.set(buffer);
+    }
+
     /// Shows `with` a row: `head`, then the value's bytes; or `None` when the value's serde gives
     /// null.
     pub(crate) fn with_row<R>(
@@ -77,11 +93,10 @@ impl<K: 'static, V: 'static> Codec<K, V> {
         let mut row = self.row_buffer.take();
         row.clear();
         row.extend_from_slice(head);
-        let result = match self.value.encode(&self.topic, value, &mut row) {
-            Ok(Payload::Bytes) => with(Some(&row)),
-            Ok(Payload::Null) => with(None),
-            Err(source) => Err(self.failed("write", Part::Value, source)),
-        };
+        let result = self.encode_value(value, &mut row).and_then(|payload| match payload {
+            Payload::Bytes => with(Some(&row)),
+            Payload::Null => with(None),
+        });
         self.row_buffer.set(row);
         result
     }

@@ -2,20 +2,32 @@
 
 mod codec;
 mod key_value;
+mod list;
 mod owner;
 mod session;
 mod timestamped;
 mod timestamped_serde;
+mod versioned;
 mod window;
 mod windowed;
 
 pub(crate) use self::codec::Codec;
 pub use self::key_value::{Entries, KeyValueStore};
+pub use self::list::{ListEntries, ListStore};
 pub use self::session::SessionStore;
 pub use self::timestamped::{
     Flushed, OldValues, Timestamped, TimestampedEntries, TimestampedKeyValueStore, Update,
 };
 pub(crate) use self::timestamped_serde::TimestampedSerde;
-pub use self::window::{TimestampedWindowStore, WindowStore};
+pub use self::versioned::{PutVersion, VersionedKeyValueStore};
+pub use self::window::{EncodedRow, TimestampedWindowStore, WindowStore};
 pub(crate) use self::windowed::WindowedCodec;
 pub use self::windowed::{WindowEntries, WindowedEntries};
+
+/// Views whose stores can have a record cache. A cache would hold the versions of a key back.
+pub trait Cached {}
+
+impl<K, V> Cached for KeyValueStore<K, V> {}
+impl<K, V> Cached for TimestampedKeyValueStore<K, V> {}
+impl<K, V> Cached for WindowStore<K, V> {}
+impl<K, V> Cached for SessionStore<K, V> {}

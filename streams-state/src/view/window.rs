@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use streams_core::error::{Pushed, StoreError};
 use streams_core::names::StoreName;
+use streams_core::serde::Payload;
 use streams_core::time::Timestamp;
 use streams_core::window::Windowed;
 
@@ -12,9 +13,6 @@ use super::windowed::{WindowedCodec, millis, selection};
 use super::{Flushed, OldValues, Timestamped, WindowEntries, WindowedEntries};
 use crate::bytes::Direction;
 use crate::layer::{KeySpan, Owner};
-
-/// The sequence number of the only row of a key and window.
-const ONLY: i64 = 0;
 
 /// A store of keys and windows, named by their starts, and values, for processors. Answers to
 /// Kafka's `WindowStore`.
@@ -57,13 +55,14 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         self.0.codec.layers.name()
     }
 
-    /// The value of a key in the window that starts at `start`.
+    /// The value of a key in the window that starts at `start`. Among duplicates it finds only the
+    /// row that was written last to the store; use [`fetch`](Self::fetch).
     ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K, start: Timestamp) -> Result<Option<V>, StoreError> {
         let layers = &self.0.codec.layers;
-        self.0.with_row_key(key, (start, ONLY), |row| {
+        self.0.with_row_key(key, (start, layers.last_sequence()), |row| {
             layers.read_with(row, |value| self.0.decode(value))?.0
         })
     }
@@ -75,7 +74,7 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, value: &V, start: Timestamp) -> Result<(), StoreError> {
         let layers = &self.0.codec.layers;
-        self.0.with_row_key(key, (start, ONLY), |row| {
+        self.0.with_row_key(key, (start, layers.next_sequence()), |row| {
             self.0.codec.with_row(&[], value, |value| layers.put(row, value))
         })
     }
@@ -86,7 +85,7 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     /// As for [`put`](Self::put).
     pub fn delete(&self, key: &K, start: Timestamp) -> Result<(), StoreError> {
         let layers = &self.0.codec.layers;
-        self.0.with_row_key(key, (start, ONLY), |row| layers.put(row, None))
+        self.0.with_row_key(key, (start, layers.next_sequence()), |row| layers.put(row, None))
     }
 
     fn of_key(
@@ -196,6 +195,15 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 }
 
+/// The bytes of a row that is still to be written; see [`WindowStore::encode`].
+#[derive(Debug)]
+pub struct EncodedRow {
+    /// The key, then the value.
+    bytes: Vec<u8>,
+    value_at: usize,
+    payload: Payload,
+}
+
 /// For the node that owns a store: the operators of the DSL.
 impl<K: 'static, V: 'static> WindowStore<K, V> {
     /// From now on a node forwards what the cache writes out; see
@@ -206,9 +214,39 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         cache.inspect(|cache| cache.set_owner(Owner::of(old_values))).is_some()
     }
 
+    /// Encodes the row that [`put`](Self::put) would write, so that key and value can be handed on
+    /// before it is written by [`put_encoded`](Self::put_encoded).
+    ///
+    /// # Errors
+    /// When key or value cannot be encoded.
+    pub fn encode(&self, key: &K, value: &V, start: Timestamp) -> Result<EncodedRow, StoreError> {
+        let codec = &self.0.codec;
+        let mut bytes = codec.take_buffer();
+        self.0.with_row_key(key, (start, codec.layers.next_sequence()), |row| {
+            bytes.extend_from_slice(row);
+            Ok(())
+        })?;
+        let value_at = bytes.len();
+        let payload = codec.encode_value(value, &mut bytes)?;
+        Ok(EncodedRow { bytes, value_at, payload })
+    }
+
+    /// Writes a row of [`encode`](Self::encode).
+    ///
+    /// # Errors
+    /// When the changelog does not take the change.
+    pub fn put_encoded(&self, row: EncodedRow) -> Result<(), StoreError> {
+        let EncodedRow { bytes, value_at, payload } = row;
+        let codec = &self.0.codec;
+        let (key, value) = bytes.split_at(value_at);
+        let put = codec.layers.put(key, (payload == Payload::Bytes).then_some(value));
+        codec.give_back(bytes);
+        put
+    }
+
     /// Reads the value of a key in the window that starts at `start`, and writes what `with` makes
-    /// of it, with one encoding of the key and one look-up; `None` deletes it. `with` may use any
-    /// store, this one too.
+    /// of it, with one encoding of the key and one look-up. A value of `None` deletes it; when `with`
+    /// gives nothing at all, it stays as it is. `with` may use any store, this one too.
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -216,19 +254,19 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         &self,
         key: &K,
         start: Timestamp,
-        with: impl FnOnce(Option<V>) -> (Option<V>, R),
-    ) -> Result<R, StoreError> {
+        with: impl FnOnce(Option<V>) -> Option<(Option<V>, R)>,
+    ) -> Result<Option<R>, StoreError> {
         let layers = &self.0.codec.layers;
-        self.0.with_row_key(key, (start, ONLY), |row| {
+        self.0.with_row_key(key, (start, layers.last_sequence()), |row| {
             let (old, hint) = layers.read_with(row, |value| self.0.decode(value))?;
-            let (new, result) = with(old?);
+            let Some((new, result)) = with(old?) else { return Ok(None) };
             match new {
                 None => layers.put_at(row, None, hint)?,
                 Some(new) => {
                     self.0.codec.with_row(&[], &new, |new| layers.put_at(row, new, hint))?;
                 }
             }
-            Ok(result)
+            Ok(Some(result))
         })
     }
 

@@ -13,7 +13,7 @@ use streams_core::window::{Window, Windowed};
 
 use super::{Codec, Flushed, owner};
 use crate::bytes::Direction;
-use crate::layer::{Floor, KeySpan, Layers, Outgoing, Selection, WindowedRows};
+use crate::layer::{Floor, KeySpan, Outgoing, Reach, Selection, WindowedRows};
 use crate::row_key::{RowKey, RowKeys, WindowForm};
 
 /// The layers of a store, its serdes, and the layout of its keys.
@@ -34,7 +34,7 @@ impl<K, V> std::fmt::Debug for WindowedCodec<K, V> {
 impl<K: 'static, V: 'static> WindowedCodec<K, V> {
     /// `None` for the layers of a store that does not expire.
     pub(crate) fn new(
-        layers: Rc<Layers>,
+        layers: Reach,
         topic: TopicName,
         (key, value): (SharedSerde<K>, SharedSerde<V>),
         size_ms: i64,

@@ -30,7 +30,7 @@ struct Filling {
 
 impl GlobalStores for GlobalTask {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
-        self.0.borrow().task.stores().handle(store)
+        self.0.borrow().task.stores().read_only_handle(store)
     }
 }
 

@@ -5,12 +5,15 @@
 //! Nothing is kept when the last handle is gone.
 
 mod broker;
+mod dice;
 mod error;
+mod faults;
 mod log;
 mod outbox;
 mod plane;
 mod record;
 mod topic;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -26,14 +29,18 @@ use streams_core::store::{ChangelogTopic, Deletions};
 use streams_core::time::Timestamp;
 
 use self::broker::Groups;
-pub use self::broker::ModelConnection;
+pub use self::broker::{AcceptedCommit, ModelConnection};
+pub use self::dice::Dice;
 pub use self::error::ModelError;
+pub use self::faults::FaultRates;
+use self::faults::Network;
 use self::log::PartitionLog;
 pub use self::log::Tombstones;
 pub use self::outbox::ModelOutbox;
 pub use self::plane::ModelPlane;
 pub use self::record::{ModelBatch, ModelRecord, NewRecord, TimeFrom, WriterId};
 use self::topic::Topic;
+use self::wire::Lane;
 
 /// Whether a topic that does not exist comes into being when a record is sent to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +68,8 @@ struct State {
     topics: BTreeMap<TopicName, Topic>,
     offsets: BTreeMap<ApplicationId, BTreeMap<TopicPartition, CommittedOffset>>,
     groups: Groups,
+    network: Network,
+    lanes: BTreeMap<WriterId, Lane>,
     auto_create: AutoCreate,
     now: Option<Timestamp>,
     next_sequence: u64,
@@ -321,6 +330,13 @@ impl KafkaModel {
         self.state().offsets.get(group)?.get(partition).cloned()
     }
 
+    /// Whether the partition's leader answers a fetch now.
+    fn may_fetch(&self, partition: &TopicPartition) -> bool {
+        let mut state = self.state();
+        let now = state.groups.now();
+        state.network.has_leader(partition.partition, now) && !state.network.fails_fetch()
+    }
+
     /// Where a reader starts that has no offset, the policy being to go this far back in time.
     fn offset_by(&self, partition: &TopicPartition, back: Duration) -> Option<i64> {
         let back = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
@@ -370,25 +386,29 @@ impl State {
         self.create(topic.clone(), partitions, BTreeMap::new()).map_err(|_| unknown())
     }
 
+    /// Whether the record can be appended.
+    fn check(&self, partition: &TopicPartition, record: &NewRecord) -> Result<(), ProduceError> {
+        let TopicPartition { topic: name, partition } = partition;
+        let topic = self.topics.get(name);
+        let topic = topic.ok_or_else(|| ProduceError::UnknownTopic { topic: name.clone() })?;
+        topic.check(record)?;
+        if topic.partition(*partition).is_some() {
+            return Ok(());
+        }
+        let (topic, partitions) = (name.clone(), topic.partition_count());
+        Err(ProduceError::NoSuchPartition { topic, partition: *partition, partitions })
+    }
+
     fn append(
         &mut self,
         partition: &TopicPartition,
         record: NewRecord,
     ) -> Result<i64, ProduceError> {
+        self.check(partition, &record)?;
         let now = self.now();
         let sequence = self.next_sequence + 1;
-        let topic = self.topics.get_mut(&partition.topic);
-        let topic =
-            topic.ok_or_else(|| ProduceError::UnknownTopic { topic: partition.topic.clone() })?;
-        topic.check(&record)?;
-        let partitions = topic.partition_count();
-        let log = topic.partition_mut(partition.partition).ok_or_else(|| {
-            ProduceError::NoSuchPartition {
-                topic: partition.topic.clone(),
-                partition: partition.partition,
-                partitions,
-            }
-        })?;
+        let unknown = || ProduceError::UnknownTopic { topic: partition.topic.clone() };
+        let log = self.log_mut(partition).ok_or_else(unknown)?;
         let place = (partition.partition, log.end(), sequence);
         let offset = log.append(record.placed(place, now));
         self.next_sequence = sequence;

@@ -18,14 +18,16 @@ struct KnownTopic {
     next: i32,
 }
 
-/// A producer of the model. Every record is acknowledged at once; what became of it is kept until
-/// [`deliveries`](Self::deliveries) is called.
+/// A producer of the model. Every record is acknowledged at once, unless [calls may
+/// fail](KafkaModel::set_faults); what became of it is kept until [`deliveries`](Self::deliveries)
+/// is called.
 #[derive(Debug)]
 pub struct ModelOutbox {
     model: KafkaModel,
     writer: WriterId,
     topics: Vec<KnownTopic>,
     deliveries: VecDeque<Delivery>,
+    on_their_way: usize,
 }
 
 impl ModelOutbox {
@@ -33,7 +35,7 @@ impl ModelOutbox {
     #[must_use]
     pub fn new(model: &KafkaModel) -> Self {
         let (model, writer) = (model.clone(), model.new_writer());
-        Self { model, writer, topics: Vec::new(), deliveries: VecDeque::new() }
+        Self { model, writer, topics: Vec::new(), deliveries: VecDeque::new(), on_their_way: 0 }
     }
 
     /// The number that its records bear.
@@ -44,7 +46,14 @@ impl ModelOutbox {
 
     /// What became of the records sent since the last call, in the order of sending.
     pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> + use<> {
-        std::mem::take(&mut self.deliveries).into_iter()
+        let (late, on_their_way) = self.model.state().delivered(self.writer);
+        self.on_their_way = on_their_way;
+        std::mem::take(&mut self.deliveries).into_iter().chain(late)
+    }
+
+    /// How many records were on their way when [`deliveries`](Self::deliveries) was called last.
+    pub(super) const fn on_their_way(&self) -> usize {
+        self.on_their_way
     }
 
     fn known(&mut self, topic: TopicId) -> Result<&mut KnownTopic, ProduceError> {
@@ -101,9 +110,21 @@ impl Outbox for ModelOutbox {
             headers: record.headers.clone(),
             writer: self.writer,
         };
-        let offset = self.model.append(&partition, new)?;
         let (purpose, topic) = (record.purpose, record.topic);
+        let mut state = self.model.state();
+        state.ensure(&partition.topic)?;
+        if state.network.is_faulty() {
+            state.check(&partition, &new)?;
+            return state.dispatch(partition, new, (purpose, topic));
+        }
+        let offset = state.append(&partition, new)?;
         self.deliveries.push_back(Delivery { purpose, topic, outcome: Ok(offset) });
         Ok(())
+    }
+}
+
+impl Drop for ModelOutbox {
+    fn drop(&mut self) {
+        self.model.state().abandon(self.writer);
     }
 }

@@ -75,6 +75,11 @@ impl Input {
     }
 
     fn fetch(&mut self, model: &KafkaModel, max: usize) -> Result<Fetched, FetchError> {
+        if !model.may_fetch(&self.partition) {
+            let (partition, message) =
+                (self.partition.clone(), "no answer from its leader".to_owned());
+            return Err(FetchError::Other { partition, message });
+        }
         let position = self.position(model)?;
         let Some(records) = model.read(&self.partition, position, max) else {
             return Err(FetchError::Missing(self.partition.clone()));
@@ -139,6 +144,6 @@ impl DataPlane for ModelPlane {
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
         let deliveries = self.outbox.borrow_mut().deliveries();
         deliveries.for_each(each);
-        0
+        self.outbox.borrow().on_their_way()
     }
 }

@@ -6,5 +6,6 @@ mod contexts;
 mod extractors;
 mod faults;
 mod one_task;
+mod stores;
 mod support;
 mod task_per_partition;

@@ -20,8 +20,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, SharedGlobals, TaskInput, TaskToStart, Worker,
-    WorkerSettings,
+    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
+    TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
 use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
@@ -155,6 +155,7 @@ impl Machine {
             backend: Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20))),
             globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
+            retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),
             emit_intervals: EmitIntervals::NONE,
             cache_bytes: 0,
@@ -238,7 +239,7 @@ impl Machine {
                     let ends = changelogs.into_iter().filter_map(end).collect();
                     worker.handle(Command::Ends { at: time, ends }, time);
                 }
-                Action::Failed(error) => panic!("{error:?}"),
+                Action::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
             }
         }

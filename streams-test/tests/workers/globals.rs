@@ -23,7 +23,8 @@ use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitPolicy, GlobalAction, GlobalInput, GlobalWorker, RestorePhase,
-    RestoreProgress, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerError, WorkerSettings,
+    RestoreProgress, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerError,
+    WorkerSettings,
 };
 use streams_state::{
     KeyValueStore, MemoryBackend, MemoryBudget, RocksBackend, StateDirectory, Stores,
@@ -147,6 +148,7 @@ fn settings(backend: Arc<dyn StateBackend>) -> WorkerSettings {
         backend,
         globals: SharedGlobals::default(),
         commit: CommitPolicy::default(),
+        retries: RetryPolicy::default(),
         idle: TaskIdle::Disabled,
         emit_intervals: EmitIntervals::NONE,
         cache_bytes: 0,
@@ -225,8 +227,9 @@ fn tasks(settings: &WorkerSettings, kafka: &KafkaModel) -> Worker {
 fn work(worker: &mut Worker) {
     loop {
         let report = worker.turn(NOW);
-        let failed = std::iter::from_fn(|| worker.poll())
-            .find_map(|action| if let Action::Failed(error) = action { Some(error) } else { None });
+        let failed = std::iter::from_fn(|| worker.poll()).find_map(|action| {
+            if let Action::Failed { error, .. } = action { Some(error) } else { None }
+        });
         assert!(failed.is_none(), "{failed:?}");
         if !report.is_busy {
             return;

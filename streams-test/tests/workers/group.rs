@@ -23,7 +23,7 @@ use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitId, CommitPolicy, RestorePhase, RestoreProgress,
-    SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
+    RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{ModelConnection, NewRecord};
@@ -134,6 +134,7 @@ impl World {
             backend: Arc::new(MemoryBackend::new()),
             globals: SharedGlobals::default(),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
+            retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),
             cache_bytes: 0,
             buffered_records: 8,
@@ -437,7 +438,7 @@ impl Process {
                         self.member.leave(now);
                     }
                 }
-                Action::Failed(error) => panic!("{error:?}"),
+                Action::Failed { error, .. } => panic!("{error:?}"),
             }
         }
     }

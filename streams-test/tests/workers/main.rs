@@ -7,6 +7,8 @@
 mod support;
 
 mod disks;
+mod faults;
+mod faulty;
 mod globals;
 mod group;
 mod standbys;
@@ -26,7 +28,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames};
 use streams_core::worker::{
-    Action, Command, CommitPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
+    Action, Command, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker,
+    WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -85,6 +88,7 @@ impl World {
             backend: Arc::new(MemoryBackend::new()),
             globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
+            retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             emit_intervals: EmitIntervals::default(),
             cache_bytes: 0,
@@ -165,7 +169,7 @@ impl World {
                     self.owner.remove(&task);
                     self.free.insert(task);
                 }
-                Action::Failed(error) => panic!("{error:?}"),
+                Action::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
             }
         }

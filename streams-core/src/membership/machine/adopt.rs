@@ -73,6 +73,7 @@ impl Membership {
             active: data.active,
             standby: data.standby,
             revoked: self.tasks.revoking.clone(),
+            order: data.order,
         }));
         self.end_stale_commits();
         if self.tasks.owes_a_rejoin() {

@@ -67,11 +67,12 @@ impl Membership {
         match react(Api::OffsetCommit, code) {
             Reaction::RetryHere => self.delay_commit(code, now),
             Reaction::FindAgain => self.handle_group_error(Api::OffsetCommit, code, now),
-            // It waits for the new assignment, which ends it.
-            Reaction::Rejoin => match self.phase {
-                Phase::Stable(_) => self.join_at(now),
-                _ => self.delay_commit(code, now),
-            },
+            Reaction::Rejoin => {
+                self.end_commit(Err(OffsetsError::Rebalancing));
+                if let Phase::Stable(_) = self.phase {
+                    self.join_at(now);
+                }
+            }
             Reaction::LoseGeneration | Reaction::LoseMember => {
                 self.end_commit(Err(OffsetsError::Fenced));
                 self.handle_group_error(Api::OffsetCommit, code, now);
@@ -99,6 +100,15 @@ impl Membership {
     pub(super) fn end_commits(&mut self, error: &OffsetsError) {
         for commit in self.commits.drain() {
             let result = Err(error.clone());
+            self.tell(MemberEvent::Committed { call: commit.call, result });
+        }
+    }
+
+    /// Ends the commits that were not sent yet: the member is joining.
+    pub(super) fn end_waiting_commits(&mut self) {
+        let sent = self.awaits(Link::Coordinator, |call| call == Call::Commit);
+        for commit in self.commits.split_off(usize::from(sent)) {
+            let result = Err(OffsetsError::Rebalancing);
             self.tell(MemberEvent::Committed { call: commit.call, result });
         }
     }

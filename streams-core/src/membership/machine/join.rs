@@ -52,6 +52,7 @@ impl Membership {
             protocols: vec![JoinProtocol { name: PROTOCOL_NAME.to_owned(), metadata }],
         };
         self.tasks.announced = self.tasks.owned();
+        self.end_waiting_commits();
         self.send(Link::Coordinator, Call::Join, &request, now);
     }
 

@@ -57,12 +57,14 @@ impl Membership {
         let follow_up = assignment.follow_up_needed();
         // A rebalance follows anyhow when the leader, which alone probes, goes.
         let probe = assignment.probing_needed().then_some(self.config.probing_interval);
+        let orders = members.values().flatten().map(|data| data.member.order);
+        let order = orders.max().unwrap_or_default();
         let mut assignments = Vec::new();
         for member in members.keys() {
             let given = assignment.placements.remove(member).unwrap_or_default();
             let (active, standby) = (given.active, given.standby);
             let probe_after = probe.filter(|_| self.member.as_ref() == Some(member));
-            let data = AssignmentData { version, active, standby, follow_up, probe_after };
+            let data = AssignmentData { version, active, standby, follow_up, probe_after, order };
             match encode(data, tasks) {
                 Ok(assignment) => {
                     assignments.push(MemberAssignment { member: member.clone(), assignment });

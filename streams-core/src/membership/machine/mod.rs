@@ -101,6 +101,13 @@ impl Membership {
         }
     }
 
+    /// A member to follow this one, which has left. Its ids are others, so that what is late for the
+    /// one is not taken for the other's.
+    #[must_use]
+    pub fn successor(&self, now: Moment) -> Self {
+        Self { last_id: self.last_id, ..Self::new(self.config.clone(), now) }
+    }
+
     /// Joins the group, or says anew what the member wants and what it is. Other topics than
     /// before begin a rebalance; new data alone travel with the next one.
     pub fn subscribe(&mut self, topics: BTreeSet<TopicName>, data: MemberData, now: Moment) {
@@ -137,12 +144,13 @@ impl Membership {
     }
 
     /// Stores positions under the right that an assignment gave. Between joining and the new
-    /// assignment the commit waits, and comes back with [`OffsetsError::StaleToken`] if a new
-    /// generation begins.
+    /// assignment none are taken, and those that wait come back with [`OffsetsError::Rebalancing`]:
+    /// a join may take as long as the slowest member, and what waits for its commit would stand
+    /// still.
     ///
     /// # Errors
-    /// [`CallRefused`] if the token is of an older assignment, too many calls wait, or the member
-    /// has gone.
+    /// [`CallRefused`] if the token is of an older assignment, the group is rebalancing, too many
+    /// calls wait, or the member has gone.
     pub fn commit(
         &mut self,
         token: &CommitToken,
@@ -154,6 +162,9 @@ impl Membership {
         let adopted = Adopted { member, generation };
         if token.group != self.config.group || self.adopted.as_ref() != Some(&adopted) {
             return Err(CallRefused::StaleToken);
+        }
+        if self.is_rebalancing() {
+            return Err(CallRefused::Rebalancing);
         }
         refuse_if_full(self.commits.len())?;
         let call = CallId(self.fresh_id());
@@ -246,6 +257,10 @@ impl Membership {
 
     fn trouble(&mut self, trouble: Trouble) {
         self.tell(MemberEvent::Troubled(trouble));
+    }
+
+    const fn is_rebalancing(&self) -> bool {
+        matches!(self.phase, Phase::Joining(_) | Phase::Assigning(_) | Phase::Syncing(_))
     }
 
     const fn is_over(&self) -> bool {

@@ -213,6 +213,12 @@ impl<T> CallQueue<T> {
         self.waiting.drain(..).map(|(_, call)| call).collect()
     }
 
+    /// Ends all calls but the first `kept`.
+    pub(super) fn split_off(&mut self, kept: usize) -> Vec<T> {
+        let ended = self.waiting.split_off(kept.min(self.waiting.len()));
+        ended.into_iter().map(|(_, call)| call).collect()
+    }
+
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.waiting.front().map(|(deadline, _)| *deadline)
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use streams_core::error::{ProcessorError, Pushed};
+use streams_core::metrics::DropReason;
 use streams_core::names::{StoreName, TopicName};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
@@ -14,8 +15,10 @@ use super::receive::Subscriptions;
 use super::{PseudoTopic, Response};
 use crate::change::Change;
 use crate::operators::Place;
+use crate::plan::Input;
 
 struct ForeignJoin<K, KO, VO> {
+    input: Input,
     store: Subscriptions<KO, K>,
     foreign_key: SharedSerde<KO>,
     topic: TopicName,
@@ -32,6 +35,9 @@ where
 {
     fn push(&mut self, record: Record<KO, Change<VO>>) -> Pushed {
         let Record { key, value: change, timestamp, headers } = record;
+        if self.input.leaves_out(change.age) {
+            return self.place.drop_record(DropReason::OutOfOrder);
+        }
         self.prefix.clear();
         let written = write_prefix(&self.foreign_key, &self.topic, &key, &mut self.prefix);
         if let Err(error) = written {
@@ -57,6 +63,7 @@ where
 pub(crate) fn template<K, KO, VO>(
     store: &StoreName,
     foreign_key: (SharedSerde<KO>, Arc<PseudoTopic>),
+    input: Input,
 ) -> ProcessorTemplate
 where
     K: Clone + 'static,
@@ -66,6 +73,7 @@ where
     let (store, (foreign_key, topic)) = (store.clone(), foreign_key);
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Response<VO>>| {
         let node = ForeignJoin {
+            input,
             store: links.store::<Subscriptions<KO, K>>(&store)?,
             foreign_key: Arc::clone(&foreign_key),
             topic: topic.of_application(links.context().application_id()),

@@ -17,6 +17,7 @@ use super::{PseudoTopic, RowHash};
 use crate::change::Change;
 use crate::operators::Place;
 use crate::operators::table_join::Need;
+use crate::plan::Input;
 
 /// What sending is made of.
 pub(crate) struct Sending<V, KO, F> {
@@ -27,6 +28,7 @@ pub(crate) struct Sending<V, KO, F> {
     pub(crate) foreign_key: (SharedSerde<KO>, Arc<PseudoTopic>),
     /// For the hash of a left row.
     pub(crate) value: (SharedSerde<V>, PseudoTopic),
+    pub(crate) input: Input,
 }
 
 struct Send<K, V, KO, F> {
@@ -126,6 +128,9 @@ where
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key: primary_key, value: change, timestamp, headers } = record;
+        if self.given.input.leaves_out(change.age) {
+            return self.place.drop_record(DropReason::OutOfOrder);
+        }
         let plan = match self.plan(&primary_key, &change) {
             Ok(plan) => plan,
             Err(error) => return self.place.fail(ProcessorError::from(error)),

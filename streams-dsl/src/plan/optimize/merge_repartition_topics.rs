@@ -9,7 +9,11 @@ use crate::plan::{KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOri
 pub(crate) fn merge_repartition_topics(plan: &mut Plan) {
     hand_on_to_merges(plan);
     for (above, repartitions) in std::mem::take(&mut plan.rekeyed) {
-        let fits = |id: &PlanId| plan.node(*id).forwards == plan.node(above).forwards;
+        let types = plan.node(above).forwards;
+        let fits = |id: &PlanId| {
+            repartition(plan, *id)
+                .is_some_and(|below| plan.narrowed(&below.channel, types).is_some())
+        };
         // DIFFERENCE(typed-merge): a `process` in between may have changed the types without the
         // optimiser's knowledge. Java moves the repartition above it all the same and fails on the
         // first record.
@@ -55,7 +59,10 @@ fn hand_on_to_merges(plan: &mut Plan) {
 
 fn replace(plan: &mut Plan, above: PlanId, first: PlanId, repartitions: &IndexSet<PlanId>) {
     let Some(pattern) = repartition(plan, first) else { return };
-    let (topic, channel) = (pattern.names.topic.clone(), pattern.channel.clone());
+    // Records travel as what is above forwards them, as whatever they are seen below.
+    let types = plan.node(above).forwards;
+    let Some(channel) = plan.narrowed(&pattern.channel, types) else { return };
+    let topic = pattern.names.topic.clone();
     let names = plan.names.repartition(&topic);
     let origin = RepartitionOrigin::Operator;
     let filter = KeyFilter::All;

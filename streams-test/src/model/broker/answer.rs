@@ -25,31 +25,34 @@ use streams_core::membership::wire::{
 };
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
 
-use super::ReplyTo;
+use super::connection::PORT;
 use super::group::Claim;
+use super::{AcceptedCommit, ReplyTo, refuse};
 use crate::model::{CommittedOffset, State};
 
 /// Where the model says that it is.
 const HOST: &str = "model";
-const PORT: i32 = 9092;
+/// The longest text beside an offset that a broker keeps (`offset.metadata.max.bytes`).
+const METADATA_BYTES_MAX: usize = 4096;
 
 /// Works on one request; the answer of a join or sync may come later.
-pub(super) fn answer(state: &mut State, connection: u64, frame: &[u8]) -> Result<(), DecodeError> {
+pub(super) fn answer(
+    state: &mut State,
+    (connection, broker): (u64, i32),
+    frame: &[u8],
+) -> Result<(), DecodeError> {
     let (header, mut body) = decode_request_header(frame)?;
     let to = ReplyTo { connection, version: header.version, correlation: header.correlation };
     let now = state.groups.now;
+    if let Some(error) = not_here(state, header.api, broker) {
+        return refuse::with(state, (to, header.api), &mut body, error);
+    }
     match header.api {
         Api::ApiVersions => state.groups.reply::<ApiVersionsRequest>(to, &versions()),
         Api::Metadata => at_once::<MetadataRequest>(state, to, &mut body, metadata)?,
-        Api::FindCoordinator => at_once::<FindCoordinatorRequest>(state, to, &mut body, |_, _| {
-            FindCoordinatorResponse {
-                error: ErrorCode::None,
-                message: None,
-                node: 0,
-                host: HOST.to_owned(),
-                port: PORT,
-            }
-        })?,
+        Api::FindCoordinator => {
+            at_once::<FindCoordinatorRequest>(state, to, &mut body, coordinator)?;
+        }
         Api::JoinGroup => {
             let request = JoinGroupRequest::decode(&mut body)?;
             state.groups.group(&request.group).join(&request, to, now);
@@ -88,6 +91,29 @@ fn at_once<R: Request>(
     Ok(())
 }
 
+/// Why this broker does not answer for groups now.
+fn not_here(state: &State, api: Api, broker: i32) -> Option<ErrorCode> {
+    let of_any = matches!(api, Api::ApiVersions | Api::Metadata | Api::FindCoordinator);
+    if of_any {
+        None
+    } else if state.network.coordinator() != broker {
+        Some(ErrorCode::NotCoordinator)
+    } else if state.network.loading_until > state.groups.now {
+        Some(ErrorCode::CoordinatorLoadInProgress)
+    } else {
+        None
+    }
+}
+
+fn broker(id: i32) -> Broker {
+    Broker { id, host: HOST.to_owned(), port: i32::from(PORT) + id }
+}
+
+fn coordinator(state: &mut State, _: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let Broker { id: node, host, port } = broker(state.network.coordinator());
+    FindCoordinatorResponse { error: ErrorCode::None, message: None, node, host, port }
+}
+
 fn versions() -> ApiVersionsResponse {
     let range = |api: Api| {
         let versions = api.versions().iter().copied();
@@ -111,7 +137,8 @@ fn metadata(state: &mut State, request: MetadataRequest) -> MetadataResponse {
         let partitions = (0..count).map(partition).collect();
         TopicMetadata { error, name: Some(name.clone()), id, partitions }
     });
-    let brokers = vec![Broker { id: 0, host: HOST.to_owned(), port: PORT }];
+    let up = (0..state.network.brokers()).filter(|id| state.network.is_up(*id));
+    let brokers = up.map(broker).collect();
     MetadataResponse {
         brokers,
         cluster_id: Some(state.cluster_id().to_string()),
@@ -124,19 +151,28 @@ fn application(group: &GroupId) -> ApplicationId {
     group.as_str().into()
 }
 
+/// Partitions that do not exist are refused before the group is asked.
 fn commit(state: &mut State, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let (member, generation) = (&request.member, request.generation);
     let claim = Claim { member, generation, instance: request.instance.as_ref() };
     let now = state.groups.now;
-    let error = state.groups.group(&request.group).may_commit(claim, now);
+    let mut places = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|one| TopicPartition::new(&topic.topic, one.partition))
+    });
+    let any_known = places.any(|place| state.log(&place).is_some());
+    let error = if any_known {
+        state.groups.group(&request.group).may_commit(claim, now)
+    } else {
+        ErrorCode::UnknownTopicOrPartition
+    };
+    if error == ErrorCode::None {
+        keep(state, &request);
+    }
     let application = application(&request.group);
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.into_iter().map(|one| {
             let partition = one.partition;
-            let error = match error {
-                ErrorCode::None => commit_one(state, &application, &topic.topic, one),
-                refused => refused,
-            };
+            let error = commit_one(state, (&application, error), &topic.topic, one);
             PartitionCommitted { partition, error }
         });
         ByTopic { partitions: partitions.collect(), topic: topic.topic }
@@ -144,9 +180,24 @@ fn commit(state: &mut State, request: OffsetCommitRequest) -> OffsetCommitRespon
     OffsetCommitResponse { topics: topics.collect() }
 }
 
+/// Notes who committed what, for those who ask for it.
+fn keep(state: &mut State, request: &OffsetCommitRequest) {
+    let Some(accepted) = &mut state.groups.accepted else { return };
+    let offsets = request.topics.iter().flat_map(|topic| {
+        let of =
+            |one: &PartitionCommit| (TopicPartition::new(&topic.topic, one.partition), one.offset);
+        topic.partitions.iter().map(of)
+    });
+    accepted.push(AcceptedCommit {
+        member: request.member.clone(),
+        generation: request.generation.0,
+        offsets: offsets.collect(),
+    });
+}
+
 fn commit_one(
     state: &mut State,
-    application: &ApplicationId,
+    (application, error): (&ApplicationId, ErrorCode),
     topic: &TopicName,
     one: PartitionCommit,
 ) -> ErrorCode {
@@ -154,8 +205,14 @@ fn commit_one(
     if state.log(&at).is_none() {
         return ErrorCode::UnknownTopicOrPartition;
     }
+    if error != ErrorCode::None {
+        return error;
+    }
     let (offset, leader_epoch) = (one.offset, one.leader_epoch);
     let metadata = one.metadata.unwrap_or_default();
+    if metadata.len() > METADATA_BYTES_MAX {
+        return ErrorCode::OffsetMetadataTooLarge;
+    }
     let offsets = state.offsets.entry(application.clone()).or_default();
     offsets.insert(at, CommittedOffset { offset, leader_epoch, metadata });
     ErrorCode::None

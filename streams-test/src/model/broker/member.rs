@@ -35,37 +35,71 @@ impl Reply {
             members: Vec::new(),
         })
     }
+
+    /// The refusal of a sync.
+    pub(super) const fn sync_refused(error: ErrorCode) -> Self {
+        Self::Sync(SyncGroupResponse { error, assignment: Vec::new() })
+    }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) instance: Option<InstanceId>,
+    /// The protocol type that it joined with.
+    pub(super) kind: String,
     /// What it said for each protocol, in the order of its preference.
     pub(super) protocols: Vec<(String, Vec<u8>)>,
     pub(super) joining: Option<ReplyTo>,
     pub(super) syncing: Option<ReplyTo>,
     pub(super) assignment: Vec<u8>,
-    pub(super) session: Duration,
+    /// It has not seen the end of a rebalance yet, and may be taken out while it waits for one.
+    pub(super) is_new: bool,
+    session: Duration,
     pub(super) rebalance: Duration,
     pub(super) expires: Moment,
+}
+
+fn millis(millis: i32) -> Duration {
+    Duration::from_millis(millis.unsigned_abs().into())
+}
+
+fn protocols(request: &JoinGroupRequest) -> Vec<(String, Vec<u8>)> {
+    request.protocols.iter().map(|one| (one.name.clone(), one.metadata.clone())).collect()
 }
 
 impl Member {
     /// The member as its request to join says.
     pub(super) fn new(request: &JoinGroupRequest, joining: ReplyTo, now: Moment) -> Self {
-        let millis = |millis: i32| Duration::from_millis(millis.unsigned_abs().into());
-        let protocols = request.protocols.iter();
         let session = millis(request.session_timeout_ms);
         Self {
             instance: request.instance.clone(),
-            protocols: protocols.map(|one| (one.name.clone(), one.metadata.clone())).collect(),
+            kind: request.protocol_type.clone(),
+            protocols: protocols(request),
             joining: Some(joining),
             syncing: None,
             assignment: Vec::new(),
+            is_new: false,
             session,
             rebalance: millis(request.rebalance_timeout_ms),
             expires: now.after(session),
         }
+    }
+
+    /// It joins again.
+    pub(super) fn update(&mut self, request: &JoinGroupRequest, to: ReplyTo) {
+        self.protocols = protocols(request);
+        self.session = millis(request.session_timeout_ms);
+        self.rebalance = millis(request.rebalance_timeout_ms);
+        self.joining = Some(to);
+    }
+
+    /// Whether the request says what the member said before.
+    pub(super) fn says(&self, request: &JoinGroupRequest) -> bool {
+        self.protocols == protocols(request)
+    }
+
+    pub(super) fn knows(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|(name, _)| name == protocol)
     }
 
     pub(super) fn metadata(&self, protocol: &str) -> Vec<u8> {
@@ -79,7 +113,7 @@ impl Member {
     }
 
     /// One that waits for the coordinator is not silent.
-    pub(super) const fn waits(&self) -> bool {
-        self.joining.is_some() || self.syncing.is_some()
+    pub(super) const fn is_excused(&self) -> bool {
+        !self.is_new && (self.joining.is_some() || self.syncing.is_some())
     }
 }

@@ -1,20 +1,29 @@
-//! The model as a broker of the classic group protocol: bytes in, bytes out, no socket.
+//! The model as brokers of the classic group protocol: bytes in, bytes out, no socket.
 
 mod answer;
+mod cluster;
+mod connection;
 mod group;
 mod member;
+mod refuse;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use streams_core::membership::wire::{DecodeError, FrameBuffer, Request, Version, encode_response};
-use streams_core::membership::{GroupId, Moment};
+use streams_core::membership::wire::{
+    DecodeError, ErrorCode, FrameBuffer, Request, Version, encode_response,
+};
+use streams_core::membership::{GroupId, MemberId, Moment};
+use streams_core::names::TopicPartition;
 
 use self::answer::answer;
+pub use self::connection::ModelConnection;
 use self::group::Group;
-use super::KafkaModel;
+use super::Dice;
+use super::faults::Fate;
 
 /// Where the answer to a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +33,20 @@ struct ReplyTo {
     correlation: i32,
 }
 
+/// The connection of nobody: answers to requests that came twice.
+const NOBODY: u64 = 0;
+
+/// A commit that the model has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedCommit {
+    /// The member that it was committed for.
+    pub member: MemberId,
+    /// The generation.
+    pub generation: i32,
+    /// What was committed: the next offset to read.
+    pub offsets: Vec<(TopicPartition, i64)>,
+}
+
 /// The groups of the model, and its connections.
 #[derive(Default)]
 pub(super) struct Groups {
@@ -31,21 +54,54 @@ pub(super) struct Groups {
     connections: BTreeMap<u64, Connection>,
     next_connection: u64,
     now: Moment,
+    initial_delay: Duration,
+    /// Requests that come once more.
+    late: Vec<(Moment, Vec<u8>)>,
+    accepted: Option<Vec<AcceptedCommit>>,
+}
+
+/// A request that waits to be worked on.
+struct Waiting {
+    due: Moment,
+    fate: Fate,
+    frame: Vec<u8>,
 }
 
 /// One request at a time is worked on, as brokers do it.
 #[derive(Default)]
 struct Connection {
+    broker: i32,
     input: FrameBuffer,
-    waiting: VecDeque<Vec<u8>>,
-    is_busy: bool,
+    waiting: VecDeque<Waiting>,
+    state: Line,
     output: Vec<u8>,
 }
 
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Line {
+    /// It waits for a request.
+    #[default]
+    Free,
+    /// A request is worked on.
+    Busy,
+    /// A request is worked on, and its answer will be lost with the connection.
+    Failing,
+    Closed,
+}
+
 impl Groups {
+    pub(super) const fn now(&self) -> Moment {
+        self.now
+    }
+
     fn reply<R: Request>(&mut self, to: ReplyTo, response: &R::Response) {
         let Some(connection) = self.connections.get_mut(&to.connection) else { return };
-        connection.is_busy = false;
+        if matches!(connection.state, Line::Failing | Line::Closed) {
+            connection.state = Line::Closed;
+            return;
+        }
+        connection.state = Line::Free;
         // What the model answers always fits a frame.
         if let Ok(bytes) = encode_response::<R>(response, to.version, to.correlation) {
             connection.output.extend(bytes);
@@ -53,7 +109,8 @@ impl Groups {
     }
 
     fn group(&mut self, group: &GroupId) -> &mut Group {
-        self.groups.entry(group.clone()).or_default()
+        let delay = self.initial_delay;
+        self.groups.entry(group.clone()).or_insert_with(|| Group::new(delay))
     }
 
     /// Ends what is over by `now`: sessions, and rebalances that waited long enough.
@@ -72,96 +129,16 @@ impl Groups {
             reply.send(self, to);
         }
     }
-}
 
-/// A connection of one client to the model as to a broker. Dropping it hangs up.
-///
-/// ```
-/// use streams_core::membership::Moment;
-/// use streams_test::KafkaModel;
-///
-/// let kafka = KafkaModel::new();
-/// let mut connection = kafka.connect();
-/// // A driver of `Membership` moves the bytes of its `Send` actions here, and back.
-/// connection.receive(&[], Moment::from_millis(0))?;
-/// assert!(connection.take_output().is_empty());
-/// # Ok::<(), streams_core::membership::wire::DecodeError>(())
-/// ```
-#[derive(Debug)]
-pub struct ModelConnection {
-    model: KafkaModel,
-    number: u64,
-}
-
-impl KafkaModel {
-    /// Connects a client of the group protocol. Any address will do: the model is the only broker,
-    /// and coordinates every group.
-    #[must_use]
-    pub fn connect(&self) -> ModelConnection {
-        let mut state = self.state();
-        state.groups.next_connection += 1;
-        let number = state.groups.next_connection;
-        state.groups.connections.insert(number, Connection::default());
-        ModelConnection { model: self.clone(), number }
-    }
-
-    /// Lets the time of the groups pass: members that were silent for too long are taken out, and
-    /// rebalances that nobody joins any more are ended. This clock never goes back.
-    pub fn advance_groups(&self, now: Moment) {
-        let mut state = self.state();
-        state.groups.advance(now);
-        // What cannot be read was reported to the connection that sent it.
-        let _ = state.work();
-    }
-
-    /// When [`advance_groups`](Self::advance_groups) will have something to do.
-    #[must_use]
-    pub fn group_deadline(&self) -> Option<Moment> {
-        self.state().groups.groups.values().filter_map(Group::deadline).min()
-    }
-
-    /// The ids of a group's members, in order.
-    #[must_use]
-    pub fn group_members(&self, group: &GroupId) -> Vec<String> {
-        let state = self.state();
-        state.groups.groups.get(group).map(Group::member_ids).unwrap_or_default()
-    }
-}
-
-impl ModelConnection {
-    /// Takes bytes of the client, and works on the requests that are whole.
-    ///
-    /// # Errors
-    /// When the bytes are no request of the group protocol; the client should be hung up on.
-    pub fn receive(&mut self, bytes: &[u8], now: Moment) -> Result<(), DecodeError> {
-        let mut state = self.model.state();
-        state.groups.advance(now);
-        if let Some(connection) = state.groups.connections.get_mut(&self.number) {
-            connection.input.push(bytes);
-            while let Some(frame) = connection.input.next_frame()? {
-                connection.waiting.push_back(frame);
-            }
-        }
-        state.work()
-    }
-
-    /// Takes the bytes that the client is to get.
-    #[must_use]
-    pub fn take_output(&mut self) -> Vec<u8> {
-        let mut state = self.model.state();
-        let connection = state.groups.connections.get_mut(&self.number);
-        connection.map(|connection| std::mem::take(&mut connection.output)).unwrap_or_default()
-    }
-}
-
-impl Drop for ModelConnection {
-    fn drop(&mut self) {
-        let mut state = self.model.state();
-        let now = state.groups.now;
-        state.groups.connections.remove(&self.number);
-        for group in state.groups.groups.values_mut() {
-            group.hang_up(self.number, now);
-        }
+    /// A request that can be worked on now.
+    fn next_ready(&mut self) -> Option<(u64, i32, Waiting)> {
+        let now = self.now;
+        self.connections.iter_mut().find_map(|(number, connection)| {
+            let is_free = connection.state == Line::Free;
+            let next = connection.waiting.pop_front_if(|next| is_free && next.due <= now)?;
+            connection.state = Line::Busy;
+            Some((*number, connection.broker, next))
+        })
     }
 }
 
@@ -170,13 +147,50 @@ impl super::State {
     fn work(&mut self) -> Result<(), DecodeError> {
         loop {
             self.groups.send_replies();
-            let ready = self.groups.connections.iter_mut().find_map(|(number, connection)| {
-                let frame = connection.waiting.pop_front_if(|_| !connection.is_busy)?;
-                connection.is_busy = true;
-                Some((*number, frame))
-            });
-            let Some((connection, frame)) = ready else { return Ok(()) };
-            answer(self, connection, &frame)?;
+            let Some((connection, broker, next)) = self.groups.next_ready() else { break };
+            match next.fate {
+                Fate::Answered => answer(self, (connection, broker), &next.frame)?,
+                Fate::LostRequest => self.close(connection),
+                Fate::LostReply => {
+                    if let Some(connection) = self.groups.connections.get_mut(&connection) {
+                        connection.state = Line::Failing;
+                    }
+                    answer(self, (connection, broker), &next.frame)?;
+                }
+                Fate::Repeated => {
+                    let again = self.groups.now.after(self.network.long_delay());
+                    self.groups.late.push((again, next.frame.clone()));
+                    answer(self, (connection, broker), &next.frame)?;
+                }
+                Fate::Refused => refuse::for_now(self, (connection, broker), &next.frame)?,
+            }
+        }
+        self.work_late()
+    }
+
+    fn work_late(&mut self) -> Result<(), DecodeError> {
+        let now = self.groups.now;
+        let late = std::mem::take(&mut self.groups.late);
+        let (due, later): (Vec<_>, Vec<_>) = late.into_iter().partition(|(at, _)| *at <= now);
+        self.groups.late = later;
+        for (_, frame) in due {
+            answer(self, (NOBODY, self.network.coordinator()), &frame)?;
+        }
+        self.groups.send_replies();
+        Ok(())
+    }
+
+    fn close(&mut self, connection: u64) {
+        if let Some(connection) = self.groups.connections.get_mut(&connection) {
+            connection.state = Line::Closed;
+            connection.waiting.clear();
         }
     }
+}
+
+/// An error that passes, as a broker may give it to this request.
+fn passing(dice: &mut Dice) -> ErrorCode {
+    use ErrorCode as E;
+    let codes = [E::CoordinatorLoadInProgress, E::CoordinatorNotAvailable, E::NotCoordinator];
+    codes.get(dice.index(codes.len())).copied().unwrap_or(E::CoordinatorNotAvailable)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assign::{TaskId, TaskInputs, TaskState};
 use crate::membership::{
     CommitToken, GroupFault, MemberData, MemberEvent, MemberId, Membership, MembershipConfig,
-    Moment, OffsetsError, ProcessId, StatePosition, TopicName, TopicPartition,
+    Moment, OffsetsError, Order, ProcessId, StatePosition, TopicName, TopicPartition,
 };
 
 /// Milliseconds that a revoked task takes to close.
@@ -47,6 +47,9 @@ pub(super) struct Node {
     pub(super) standby: BTreeSet<TaskId>,
     /// Which of its state has caught up; the rest has nothing yet.
     pub(super) warm: BTreeSet<TaskId>,
+    /// What it wants all to do, and what it was told to do.
+    pub(super) order: Order,
+    pub(super) orders: Vec<Order>,
 }
 
 impl Node {
@@ -70,6 +73,8 @@ impl Node {
             state: TaskState::Stateless,
             standby: BTreeSet::new(),
             warm: BTreeSet::new(),
+            order: Order::GoOn,
+            orders: Vec::new(),
         }
     }
 
@@ -88,6 +93,7 @@ impl Node {
             workers: 1,
             positions: positions.collect(),
             standby: self.standby.clone(),
+            order: self.order,
             ..MemberData::default()
         };
         let topics: BTreeSet<TopicName> = ["clicks".into(), "orders".into()].into();
@@ -123,6 +129,7 @@ impl Node {
                 let (active, revoked) = (show(&assigned.active), show(&assigned.revoked));
                 self.log.push(format!("{generation}: +[{active}] -[{revoked}]"));
                 self.token = Some(assigned.token);
+                self.orders.push(assigned.order);
                 self.running.extend(&assigned.active);
                 self.standby = assigned.standby;
                 self.closing = None;

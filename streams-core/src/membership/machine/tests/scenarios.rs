@@ -7,7 +7,7 @@ use super::node::{Life, show};
 use super::world::{World, config};
 use crate::membership::wire::{Api, ErrorCode};
 use crate::membership::{
-    CallRefused, CommittedOffset, GroupFault, Moment, OffsetsError, TopicPartition,
+    CallRefused, CommittedOffset, GroupFault, Moment, OffsetsError, Order, TopicPartition,
 };
 
 const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
@@ -227,16 +227,41 @@ fn a_token_of_an_older_assignment_is_refused() {
     let old = world.nodes[0].token.take().unwrap();
     let now = world.now;
     world.nodes[0].member.rejoin(now);
-    // It waits, since the new assignment is not there yet.
-    world.nodes[0].member.commit(&old, offsets(5), now).unwrap();
+    // None is taken, since the new assignment is not there yet.
+    let refused = world.nodes[0].member.commit(&old, offsets(5), now);
+    assert_eq!(refused, Err(CallRefused::Rebalancing));
     world.run_until(1_000, |world| world.nodes[0].token.is_some());
-    assert_eq!(world.nodes[0].commits, [Err(OffsetsError::StaleToken)]);
     let refused = world.nodes[0].member.commit(&old, offsets(5), world.now);
     assert_eq!(refused, Err(CallRefused::StaleToken));
     assert_eq!(stored(&world), None);
     commit(&mut world, 0, 6).unwrap();
     world.run_for(100);
     assert_eq!(stored(&world), Some(6));
+}
+
+#[test]
+fn a_commit_that_waits_comes_back_when_the_group_rebalances() {
+    let mut world = alone();
+    world.faults.push_back((Api::OffsetCommit, ErrorCode::CoordinatorLoadInProgress));
+    commit(&mut world, 0, 5).unwrap();
+    world.run_for(20);
+    let now = world.now;
+    world.nodes[0].member.rejoin(now);
+    world.run_until(1_000, |world| !world.nodes[0].commits.is_empty());
+    assert_eq!(world.nodes[0].commits, [Err(OffsetsError::Rebalancing)]);
+    world.run_for(1_000);
+    assert_eq!(stored(&world), None);
+}
+
+#[test]
+fn an_order_of_one_member_reaches_all() {
+    let mut world = pair();
+    let now = world.now;
+    world.nodes[1].order = Order::ShutDown;
+    world.nodes[1].say(now);
+    world.nodes[1].member.rejoin(now);
+    let is_told = |node: &super::node::Node| node.orders.last() == Some(&Order::ShutDown);
+    world.run_until(10_000, |world| world.nodes.iter().all(is_told));
 }
 
 #[test]

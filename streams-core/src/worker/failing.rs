@@ -1,0 +1,313 @@
+//! A task that cannot go on is stopped alone. What it staged is dropped; the disk is as the last
+//! commit left it, and the stores stay open. Then it is made anew at once, if the trouble is one
+//! that passes or a damaged store, and otherwise when the shell says so.
+
+use super::Worker;
+use super::active::{ActiveTask, Afterwards, Phase};
+use super::message::{Action, TaskToStart, WorkerError};
+use super::retry::Troubles;
+use super::starting::Begin;
+use crate::error::{StoreError, TaskError};
+use crate::names::TaskId;
+use crate::time::Timestamp;
+
+/// Damaged stores that are rebuilt without a commit in between before the shell is asked.
+const REBUILDS_MAX: u32 = 3;
+
+/// When a stopped task goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// When the shell says so.
+    OnDemand,
+    /// From this time on.
+    At(Timestamp),
+}
+
+/// A task that was stopped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stopped {
+    /// As what it goes on.
+    pub(super) begin: Begin,
+    pub(super) resume: Resume,
+}
+
+impl Stopped {
+    fn is_due(self, now: Timestamp) -> bool {
+        matches!(self.resume, Resume::At(at) if at <= now)
+    }
+}
+
+/// A task that could not be opened.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    pub(super) to_start: TaskToStart,
+    pub(super) stopped: Stopped,
+    troubles: Troubles,
+}
+
+/// What is done about a failure.
+enum Remedy {
+    /// It passes by itself: the task goes on from its last commit.
+    Again,
+    /// This store is damaged, and rebuilt from its changelog.
+    Rebuild(usize),
+    /// The shell decides.
+    Ask,
+}
+
+impl Remedy {
+    fn of(active: &ActiveTask, error: &WorkerError) -> Self {
+        let WorkerError::Task { source, .. } = error else { return Self::Ask };
+        if source.is_passing() {
+            return Self::Again;
+        }
+        let TaskError::Store { source: StoreError::Corrupted { store, .. }, .. } = &**source else {
+            return Self::Ask;
+        };
+        let at = active.task.store_names().iter().position(|name| name == store);
+        let can_be_rebuilt = |at: &usize| {
+            active.task.restored_from().get(*at).is_some_and(Option::is_some)
+                && active.troubles.count() <= REBUILDS_MAX
+        };
+        at.filter(can_be_rebuilt).map_or(Self::Ask, Self::Rebuild)
+    }
+}
+
+impl Worker {
+    /// Stops the task that an error names; the others go on.
+    pub(super) fn settle(&mut self, result: Result<(), WorkerError>, now: Timestamp) {
+        let Err(error) = result else { return };
+        let Some(task) = error.task() else { return };
+        let error = match self.order.get(&task).copied() {
+            Some(number) => self.stop(number, error, now),
+            None => Some(error),
+        };
+        self.actions.extend(error.map(|error| Action::Failed { tasks: vec![task], error }));
+    }
+
+    /// Stops tasks that failed together.
+    pub(super) fn fail_together(&mut self, numbers: &[u32], error: WorkerError, now: Timestamp) {
+        let tasks = self.names_of(numbers);
+        for number in numbers {
+            self.put_away(*number);
+            if let Some(Some(active)) = self.tasks.get_mut(*number as usize) {
+                active.troubles.add(&self.settings.retries, now);
+            }
+        }
+        if !tasks.is_empty() {
+            self.actions.push_back(Action::Failed { tasks, error });
+        }
+    }
+
+    /// Stops a task. What the shell is to be asked about, if it is.
+    fn stop(&mut self, number: u32, error: WorkerError, now: Timestamp) -> Option<WorkerError> {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Some(error) };
+        let policy = self.settings.retries;
+        let lasted = active.troubles.add(&policy, now);
+        let (id, until) = (active.id(), now.plus(active.troubles.wait(&policy)));
+        let remedy = Remedy::of(active, &error);
+        self.put_away(number);
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Some(error) };
+        match remedy {
+            Remedy::Again if lasted > policy.task_timeout => {
+                return Some(WorkerError::TimedOut {
+                    task: id,
+                    waited: lasted,
+                    source: error.into(),
+                });
+            }
+            Remedy::Again => {
+                let error = crate::error::chain(&error);
+                tracing::warn!(task = %id, error, "the task goes on from its last commit");
+            }
+            Remedy::Rebuild(store) => {
+                if let Err(failed) = active.task.stores_mut().wipe(store) {
+                    tracing::warn!(task = %id, error = %failed, "a damaged store stays");
+                    return Some(error);
+                }
+                let error = crate::error::chain(&error);
+                tracing::warn!(task = %id, error, "the store is rebuilt from its whole changelog");
+            }
+            Remedy::Ask => return Some(error),
+        }
+        active.resume(Resume::At(until));
+        None
+    }
+
+    /// Ends what a task does, without a commit.
+    fn put_away(&mut self, number: u32) {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return };
+        if active.is_stopped() {
+            return;
+        }
+        self.commits.forget(number);
+        active.put_away(&mut *self.plane);
+        // One that was to leave does so without it.
+        self.commits.is_requested |= active.afterwards != Afterwards::Stay;
+        self.actions.extend(active.news().map(Action::Holds));
+    }
+
+    /// A task could not be opened.
+    pub(super) fn not_opened(
+        &mut self,
+        (to_start, begin): (TaskToStart, Begin),
+        error: WorkerError,
+    ) {
+        let task = to_start.task;
+        let stopped = Stopped { begin, resume: Resume::OnDemand };
+        let troubles = self.unopened.remove(&task).map(|one| one.troubles).unwrap_or_default();
+        self.unopened.insert(task, Unopened { to_start, stopped, troubles });
+        self.actions.push_back(Action::Failed { tasks: vec![task], error });
+    }
+
+    /// A task that could not be opened needs no commit to leave.
+    pub(super) fn leave_unopened(&mut self, task: TaskId, afterwards: Afterwards) {
+        let Some(one) = self.unopened.get_mut(&task) else { return };
+        match afterwards {
+            Afterwards::Stay => {}
+            Afterwards::StandBy => {
+                one.stopped.begin = Begin::Standby;
+                self.actions.push_back(Action::Demoted(task));
+            }
+            Afterwards::Close => {
+                self.unopened.remove(&task);
+                self.actions.push_back(Action::Closed(task));
+            }
+        }
+    }
+
+    /// A stopped standby is to run: it does so once it is made anew.
+    pub(super) fn restart_as(&mut self, number: u32, to_start: TaskToStart, now: Timestamp) {
+        let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return };
+        let Phase::Stopped(stopped) = &mut active.phase else { return };
+        let wanted = to_start.inputs.iter().map(|input| &input.partition);
+        if wanted.eq(active.task.partitions()) {
+            stopped.begin = Begin::Active;
+            active.afterwards = Afterwards::Stay;
+            active.begun.inputs = to_start.inputs;
+        } else {
+            self.lose(&[to_start.task]);
+            self.open_or_fail((to_start, Begin::Active), now);
+        }
+    }
+
+    /// The shell says that these tasks shall go on.
+    pub(super) fn replace(&mut self, tasks: &[TaskId], now: Timestamp) {
+        let policy = self.settings.retries;
+        for task in tasks {
+            if let Some(one) = self.unopened.get_mut(task) {
+                one.troubles.add(&policy, now);
+                one.stopped.resume = Resume::At(now.plus(one.troubles.wait(&policy)));
+            }
+            let number = self.order.get(task).copied();
+            let active = number.and_then(|at| self.tasks.get_mut(at as usize)?.as_mut());
+            if let Some(active) = active.filter(|active| active.is_stopped()) {
+                active.resume(Resume::At(now.plus(active.troubles.wait(&policy))));
+            }
+        }
+    }
+
+    /// Makes anew what was stopped and may go on. Whether the others have to wait for it: as long as
+    /// records are on their way, some of a stopped task may be among them, and would be missed.
+    pub(super) fn restart_due(&mut self, now: Timestamp) -> bool {
+        let due = |one: &&Unopened| one.stopped.is_due(now);
+        let unopened: Vec<TaskId> =
+            self.unopened.values().filter(due).map(|one| one.to_start.task).collect();
+        for task in unopened {
+            let Some(one) = self.unopened.get(&task) else { continue };
+            let (to_start, begin) = (one.to_start.clone(), one.stopped.begin);
+            self.open_or_fail((to_start, begin), now);
+        }
+        let due = |active: &&ActiveTask| active.stopped().is_some_and(|one| one.is_due(now));
+        let due: Vec<u32> = self.active().filter(due).filter_map(|a| self.number_of(a)).collect();
+        if due.is_empty() {
+            return false;
+        }
+        if self.undelivered > 0 || self.commits.in_flight.is_some() {
+            self.plane.hurry();
+            return true;
+        }
+        for number in due {
+            let result = self.restart(number, now);
+            self.settle(result, now);
+        }
+        false
+    }
+
+    fn number_of(&self, active: &ActiveTask) -> Option<u32> {
+        self.order.get(&active.id()).copied()
+    }
+
+    /// Reads what its changelogs hold beyond its stores, and then the inputs from the last commit.
+    fn restart(&mut self, number: u32, now: Timestamp) -> Result<(), WorkerError> {
+        let Some(slot) = self.tasks.get_mut(number as usize) else { return Ok(()) };
+        let Some(mut active) = slot.take() else { return Ok(()) };
+        let began = self.begin_again(&mut active, now);
+        if let Some(slot) = self.tasks.get_mut(number as usize) {
+            *slot = Some(active);
+        }
+        began
+    }
+
+    fn begin_again(&mut self, active: &mut ActiveTask, now: Timestamp) -> Result<(), WorkerError> {
+        let Some(Stopped { begin, .. }) = active.stopped() else { return Ok(()) };
+        active.task.set_now(now);
+        active.task.reset().map_err(WorkerError::Start)?;
+        let to_start = active.begun.clone();
+        match begin {
+            Begin::Active => {
+                self.begin_restorations(active, &to_start, now)?;
+                active.open_inputs(to_start.inputs, &mut *self.plane);
+            }
+            Begin::Standby => active.stand_by(&to_start.inputs, &mut *self.plane, now)?,
+        }
+        tracing::info!(task = %active.id(), "the task was made anew");
+        Ok(())
+    }
+
+    /// When something that was stopped goes on.
+    pub(super) fn next_restart(&self) -> Option<Timestamp> {
+        let stopped = self.active().filter_map(ActiveTask::stopped);
+        let all = stopped.chain(self.unopened.values().map(|one| one.stopped));
+        let times = all.filter_map(|one| match one.resume {
+            Resume::At(at) => Some(at),
+            Resume::OnDemand => None,
+        });
+        times.min()
+    }
+}
+
+impl ActiveTask {
+    pub(super) const fn stopped(&self) -> Option<Stopped> {
+        match self.phase {
+            Phase::Stopped(stopped) => Some(stopped),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn is_stopped(&self) -> bool {
+        matches!(self.phase, Phase::Stopped(_))
+    }
+
+    fn resume(&mut self, at: Resume) {
+        if let Phase::Stopped(stopped) = &mut self.phase {
+            stopped.resume = at;
+        }
+    }
+
+    fn put_away(&mut self, plane: &mut dyn crate::plane::DataPlane) {
+        let begin = if self.is_standby() { Begin::Standby } else { Begin::Active };
+        if self.is_running() {
+            // A failure is logged; what it wrote is dropped.
+            let _ = self.task.close();
+        } else {
+            self.settle_standby();
+        }
+        self.keep_inputs();
+        self.stop_reading(plane);
+        self.task.rewind();
+        self.marks.forget_inputs();
+        self.failed_deliveries.clear();
+        self.phase = Phase::Stopped(Stopped { begin, resume: Resume::OnDemand });
+    }
+}

@@ -1,0 +1,448 @@
+//! Joins of two streams within windows of time.
+
+use streams_core::error::ProcessorError;
+use streams_core::serde::DefaultSerde;
+
+use super::KStream;
+use super::window_join_nodes::JoinParts;
+use crate::args::StreamJoined;
+use crate::null::OrNull;
+use crate::operators::window_join::JoinKind;
+use crate::window::JoinWindows;
+
+impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
+    /// Joins each record with those of another stream that have its key and lie within its window
+    /// of time: a result for each pair. A result has the later of the two times, and the headers of
+    /// the record that came last. A record with a null key or a null value is dropped and counted.
+    ///
+    /// Each stream has a store, which keeps its records for the size of the windows and their grace
+    /// period, with the changelog topic `<application id>-<store>-changelog`; what comes later than
+    /// that finds no partner and is dropped and counted. If the key of a stream was changed, it
+    /// passes through a repartition topic first. Both must have equally many partitions; if they
+    /// have not, the application does not start, and the error says what to do. A stream joined
+    /// with itself has two stores, or one where `topology.optimization` asks for it. For keys that
+    /// may be null name the plain key, as in `join::<String, _, _, _, _>(..)`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// orders.join(payments, |due: &i64, paid: &i64| due - paid, minute).to("open");
+    ///
+    /// let at = Timestamp::from_millis;
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe_at("7", 30, at(1_000))?;
+    /// driver.input::<String, i64>("payments").pipe_at("7", 20, at(5_000))?;
+    /// driver.input::<String, i64>("payments").pipe_at("7", 10, at(100_000))?;
+    /// assert_eq!(driver.output::<String, i64>("open").read_values()?, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NV, &NW) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.join_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`join`](Self::join), with serdes, names or stores.
+    pub fn join_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NV, &NW) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &NK, value: &NV, other: &NW| joiner(value, other);
+        self.join_with_key_with(other, joiner, windows, joined)
+    }
+
+    /// As [`join`](Self::join), by a function that sees the key too.
+    pub fn join_with_key<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NK, &NV, &NW) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.join_with_key_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`join_with_key`](Self::join_with_key), with serdes, names or stores.
+    pub fn join_with_key_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NK, &NV, &NW) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &NK, value: &NV, other: &NW| {
+            Ok::<R, ProcessorError>(joiner(key, value, other))
+        };
+        self.try_join(other, joiner, windows, joined)
+    }
+
+    /// As [`join_with_key_with`](Self::join_with_key_with), by a function that may fail; the
+    /// processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let shares: KStream<'_, String, i64> = builder.stream("shares");
+    /// let counts: KStream<'_, String, i64> = builder.stream("counts");
+    /// let second = JoinWindows::of_time_difference(Duration::from_secs(1));
+    /// let each = |key: &String, all: &i64, count: &i64| {
+    ///     all.checked_div(*count).ok_or_else(|| format!("nobody shares {key}"))
+    /// };
+    /// shares.try_join(counts, each, second, StreamJoined::new()).to("each");
+    ///
+    /// let at = Timestamp::from_millis;
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("shares").pipe_at("cake", 12, at(0))?;
+    /// let mut counts = driver.input::<String, i64>("counts");
+    /// counts.pipe_at("cake", 3, at(0))?;
+    /// assert_eq!(driver.output::<String, i64>("each").read_values()?, [4]);
+    /// assert!(counts.pipe_at("cake", 0, at(0)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join<NK, NV, W, NW, R, E>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NK, &NV, &NW) -> Result<R, E> + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: Option<&NV>, other: Option<&NW>| {
+            let (Some(key), Some(value), Some(other)) = (key.as_plain(), value, other) else {
+                return Ok(None);
+            };
+            joiner(key, value, other).map(Some).map_err(Into::into)
+        };
+        let parts = JoinParts { kind: JoinKind::Inner, windows, joined, joiner };
+        self.joined_with_stream(other, parts)
+    }
+
+    /// As [`join`](Self::join), but each record of this stream has a result: with `None` once, if no
+    /// partner has come when its window and the grace period are over. That is seen when the next
+    /// record of either stream comes, at most once a second, and has the time of the record without
+    /// partner and the headers of the one that came. A record that is older than its window when it
+    /// comes, or has a null key, is joined with `None` at once.
+    ///
+    /// What has no partner yet lies in a third store, with a changelog too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let is_paid = |_: &i64, paid: Option<&i64>| paid.is_some();
+    /// orders.left_join(payments, is_paid, minute).map_values(i64::from).to("paid");
+    ///
+    /// let at = Timestamp::from_millis;
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe_at("7", 30, at(1_000))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
+    /// driver.input::<String, i64>("orders").pipe_at("8", 30, at(100_000))?;
+    /// assert_eq!(driver.output::<String, i64>("paid").read_map()?["7"], 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn left_join<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NV, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.left_join_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`left_join`](Self::left_join), with serdes, names or stores.
+    pub fn left_join_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&NV, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: &NV, other: Option<&NW>| joiner(value, other);
+        self.left_join_with_key_with(other, joiner, windows, joined)
+    }
+
+    /// As [`left_join`](Self::left_join), by a function that sees the key too.
+    pub fn left_join_with_key<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, &NV, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.left_join_with_key_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`left_join_with_key`](Self::left_join_with_key), with serdes, names or stores.
+    pub fn left_join_with_key_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, &NV, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: &NV, other: Option<&NW>| {
+            Ok::<R, ProcessorError>(joiner(key, value, other))
+        };
+        self.try_left_join(other, joiner, windows, joined)
+    }
+
+    /// As [`left_join_with_key_with`](Self::left_join_with_key_with), by a function that may fail; the
+    /// processing handler says what becomes of the record.
+    pub fn try_left_join<NK, NV, W, NW, R, E>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, &NV, Option<&NW>) -> Result<R, E> + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: Option<&NV>, other: Option<&NW>| {
+            let Some(value) = value else { return Ok(None) };
+            joiner(key, value, other).map(Some).map_err(Into::into)
+        };
+        let parts = JoinParts { kind: JoinKind::Left, windows, joined, joiner };
+        self.joined_with_stream::<NK, NV, W, NW, K, R, _>(other, parts)
+    }
+
+    /// As [`left_join`](Self::left_join), for the records of both streams: the joiner gets a value
+    /// of one of them at least.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let difference = |ours: Option<&i64>, theirs: Option<&i64>| {
+    ///     ours.unwrap_or(&0) - theirs.unwrap_or(&0)
+    /// };
+    /// ours.outer_join(theirs, difference, minute).to("differences");
+    ///
+    /// let at = Timestamp::from_millis;
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("theirs").pipe_at("7", 30, at(1_000))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
+    /// driver.input::<String, i64>("ours").pipe_at("8", 20, at(100_000))?;
+    /// driver.input::<String, i64>("theirs").pipe_at("8", 20, at(100_001))?;
+    /// let differences = driver.output::<String, i64>("differences").read_values()?;
+    /// assert_eq!(differences, [-30, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn outer_join<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(Option<&NV>, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.outer_join_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`outer_join`](Self::outer_join), with serdes, names or stores.
+    pub fn outer_join_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(Option<&NV>, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |_: &K, value: Option<&NV>, other: Option<&NW>| joiner(value, other);
+        self.outer_join_with_key_with(other, joiner, windows, joined)
+    }
+
+    /// As [`outer_join`](Self::outer_join), by a function that sees the key too.
+    pub fn outer_join_with_key<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, Option<&NV>, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV> + DefaultSerde,
+        W: OrNull<NW> + DefaultSerde + Clone,
+        NK: DefaultSerde + Clone,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        self.outer_join_with_key_with(other, joiner, windows, StreamJoined::new())
+    }
+
+    /// As [`outer_join_with_key`](Self::outer_join_with_key), with serdes, names or stores.
+    pub fn outer_join_with_key_with<NK, NV, W, NW, R>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, Option<&NV>, Option<&NW>) -> R + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+    {
+        let joiner = move |key: &K, value: Option<&NV>, other: Option<&NW>| {
+            Ok::<R, ProcessorError>(joiner(key, value, other))
+        };
+        self.try_outer_join(other, joiner, windows, joined)
+    }
+
+    /// As [`outer_join_with_key_with`](Self::outer_join_with_key_with), by a function that may fail; the
+    /// processing handler says what becomes of the record.
+    pub fn try_outer_join<NK, NV, W, NW, R, E>(
+        self,
+        other: KStream<'b, K, W>,
+        joiner: impl Fn(&K, Option<&NV>, Option<&NW>) -> Result<R, E> + Send + Sync + 'static,
+        windows: JoinWindows,
+        joined: StreamJoined<NK, V, W>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        W: OrNull<NW> + Clone,
+        NK: Clone + 'static,
+        NV: 'static,
+        NW: 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: Option<&NV>, other: Option<&NW>| {
+            joiner(key, value, other).map(Some).map_err(Into::into)
+        };
+        let parts = JoinParts { kind: JoinKind::Outer, windows, joined, joiner };
+        self.joined_with_stream::<NK, NV, W, NW, K, R, _>(other, parts)
+    }
+}

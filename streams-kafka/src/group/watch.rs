@@ -1,0 +1,80 @@
+//! Workers that do not come back: `max.poll.interval.ms`.
+//!
+//! Heartbeats do not depend on workers, so that the group would never know. A process whose worker
+//! is late commits what the others have, leaves the group, and joins again when the worker is back.
+//!
+//! DIFFERENCE(late-worker): in Kafka the late thread leaves alone, being a member of its own.
+
+use std::time::Duration;
+
+use streams_core::roster::Progress;
+
+use super::{Group, Life};
+use crate::error::StreamsError;
+use crate::worker_thread::WorkerHandle;
+
+/// How long the other workers may take to commit and close.
+const PARTING_MAX: Duration = Duration::from_secs(10);
+
+impl Group {
+    /// Looks after the workers; to be called about once a second.
+    pub(super) fn watch_workers(&mut self) -> Result<(), StreamsError> {
+        match self.life {
+            Life::Member => {
+                if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::has_missed) {
+                    return Err(StreamsError::WorkerStuck(stuck + 1));
+                }
+                self.part_if_late();
+            }
+            Life::Parting(until) => {
+                if self.roster.progress() == Progress::AllRun || until <= self.now() {
+                    self.go_out();
+                }
+            }
+            Life::Outside => self.come_back(),
+            Life::Closing | Life::Leaving | Life::Over => {}
+        }
+        Ok(())
+    }
+
+    /// The first worker that is late, by its number.
+    fn late(&self) -> Option<(usize, &WorkerHandle)> {
+        let limit = self.parts.config.rebalance_timeout;
+        self.parts.workers.iter().enumerate().find(|(_, one)| one.pulse().busy_for() > limit)
+    }
+
+    fn part_if_late(&mut self) {
+        let Some((worker, handle)) = self.late() else { return };
+        let error = StreamsError::WorkerLate {
+            worker: worker + 1,
+            place: handle.pulse().place().read(),
+            interval: self.parts.config.rebalance_timeout,
+        };
+        tracing::error!("{error}");
+        self.life = Life::Parting(self.now().after(PARTING_MAX));
+        self.roster.step_down();
+        self.follow_roster();
+    }
+
+    /// What the late worker has not committed is lost, whatever it asks for later.
+    fn go_out(&mut self) {
+        self.life = Life::Outside;
+        self.lose_all();
+        self.follow_roster();
+        let now = self.now();
+        self.membership.leave(now);
+    }
+
+    /// Joins again once the worker has heard that its tasks are lost.
+    fn come_back(&mut self) {
+        let is_quiet = self.roster.progress() == Progress::AllRun;
+        if !self.is_out || !is_quiet || self.late().is_some() {
+            return;
+        }
+        tracing::info!("the worker is back; joining the group again");
+        self.is_out = false;
+        self.life = Life::Member;
+        self.membership = self.membership.successor(self.now());
+        self.subscribe();
+    }
+}

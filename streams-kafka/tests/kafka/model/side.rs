@@ -1,0 +1,151 @@
+//! A coordinator that is asked: a broker over sockets, or the model.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use streams_core::membership::Moment;
+use streams_core::membership::wire::find_coordinator::FindCoordinatorRequest;
+use streams_core::membership::wire::{
+    ErrorCode, FrameBuffer, Request, decode_response, encode_request,
+};
+use streams_test::KafkaModel;
+use streams_test::model::ModelConnection;
+
+const CLIENT: &str = "model-test";
+/// How long a broker may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How long a broker is given to answer what the model does not answer yet.
+const SILENCE: Duration = Duration::from_millis(40);
+/// How long the topic of offsets may take to come into being.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// One connection to a coordinator.
+pub(super) trait Side {
+    type Line: Line;
+    fn line(&self) -> Self::Line;
+}
+
+/// How an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It is certain to come.
+    ForIt,
+    /// It should not come.
+    ForNone,
+}
+
+/// A connection, on which requests are answered in order.
+pub(super) trait Line {
+    fn send(&mut self, frame: &[u8]);
+
+    /// The next answer.
+    fn answer(&mut self, wait: Wait) -> Option<Vec<u8>>;
+}
+
+/// The request as bytes.
+pub(super) fn encode<R: Request>(request: &R, correlation: i32) -> Vec<u8> {
+    encode_request(request, R::API.best(), correlation, CLIENT).unwrap()
+}
+
+pub(super) fn decode<R: Request>(frame: &[u8], correlation: i32) -> R::Response {
+    decode_response::<R>(frame, R::API.best(), correlation).unwrap()
+}
+
+pub(super) struct OnBroker(String);
+
+impl OnBroker {
+    /// The broker that coordinates a group, once it does.
+    pub(super) fn coordinator(servers: &str, group: &str) -> Self {
+        let server = servers.split(',').next().unwrap();
+        let began = Instant::now();
+        loop {
+            let mut line = SocketLine::connect(server);
+            line.send(&encode(&FindCoordinatorRequest { group: group.into() }, 0));
+            let answer = line.answer(Wait::ForIt).unwrap();
+            let found = decode::<FindCoordinatorRequest>(&answer, 0);
+            if found.error == ErrorCode::None {
+                return Self(format!("{}:{}", found.host, found.port));
+            }
+            assert!(began.elapsed() < READY_MAX, "no coordinator: {}", found.error);
+        }
+    }
+}
+
+impl Side for OnBroker {
+    type Line = SocketLine;
+
+    fn line(&self) -> SocketLine {
+        SocketLine::connect(&self.0)
+    }
+}
+
+pub(super) struct SocketLine {
+    socket: TcpStream,
+    input: FrameBuffer,
+}
+
+impl SocketLine {
+    fn connect(address: &str) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self { socket, input: FrameBuffer::new() }
+    }
+}
+
+impl Line for SocketLine {
+    fn send(&mut self, frame: &[u8]) {
+        self.socket.write_all(frame).unwrap();
+    }
+
+    fn answer(&mut self, wait: Wait) -> Option<Vec<u8>> {
+        let most = if wait == Wait::ForIt { ANSWER_MAX } else { SILENCE };
+        self.socket.set_read_timeout(Some(most)).unwrap();
+        let mut bytes = [0; 4096];
+        loop {
+            if let Some(frame) = self.input.next_frame().unwrap() {
+                return Some(frame);
+            }
+            match self.socket.read(&mut bytes) {
+                Ok(0) => panic!("the broker closed the connection"),
+                Ok(count) => self.input.push(&bytes[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && wait == Wait::ForNone => {
+                    return None;
+                }
+                Err(error) => panic!("no answer from the broker: {error}"),
+            }
+        }
+    }
+}
+
+pub(super) struct InModel(KafkaModel);
+
+impl InModel {
+    pub(super) fn new(kafka: &KafkaModel) -> Self {
+        Self(kafka.clone())
+    }
+}
+
+impl Side for InModel {
+    type Line = ModelLine;
+
+    fn line(&self) -> ModelLine {
+        ModelLine { connection: self.0.connect(), input: FrameBuffer::new() }
+    }
+}
+
+pub(super) struct ModelLine {
+    connection: ModelConnection,
+    input: FrameBuffer,
+}
+
+impl Line for ModelLine {
+    fn send(&mut self, frame: &[u8]) {
+        self.connection.receive(frame, Moment::default()).unwrap();
+    }
+
+    fn answer(&mut self, _: Wait) -> Option<Vec<u8>> {
+        self.input.push(&self.connection.take_output());
+        self.input.next_frame().unwrap()
+    }
+}

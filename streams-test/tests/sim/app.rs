@@ -1,0 +1,185 @@
+//! The application under test: a tally per key, a repartition topic, and a tally of the tallies.
+//!
+//! Every input record is numbered within its key, and the number is found again in all that comes
+//! of it: in both changelogs, in the repartition topic and in the output. So it can be said at any
+//! moment which records have arrived where.
+
+use std::collections::BTreeMap;
+
+use streams_core::error::ProcessorError;
+use streams_core::names::{ApplicationId, SubtopologyId, TaskId, TopicName, TopicPartition};
+use streams_core::processor::{
+    ConnectedStores, Context, LinkError, Nulls, Processor, Sink, SinkDestination, Source,
+    TimestampExtractor,
+};
+use streams_core::record::Record;
+use streams_core::serde::DefaultSerde;
+use streams_core::topology::{RepartitionCount, TopicNames, Topology, TopologyBuilder};
+use streams_state::{KeyValueStore, Stores};
+
+pub(crate) const PARTITIONS: i32 = 3;
+pub(crate) const KEYS: u64 = 12;
+const GROUPS: u64 = 5;
+pub(crate) const INPUT: &str = "in";
+pub(crate) const OUTPUT: &str = "out";
+const BY_GROUP: &str = "by-group-repartition";
+/// The store of each sub-topology.
+pub(crate) const STORES: [&str; 2] = ["first", "second"];
+
+/// How far a key is: the highest number, and how many records were seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    pub(crate) last: u64,
+    pub(crate) seen: u64,
+}
+
+/// The tallies in a value of a store: `key:last:seen` for each key.
+pub(crate) fn tallies(value: &str) -> BTreeMap<String, Tally> {
+    let one = |text: &str| {
+        let mut parts = text.split(':');
+        let key = parts.next()?.to_owned();
+        let (last, seen) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some((key, Tally { last, seen }))
+    };
+    value.split(' ').filter_map(one).collect()
+}
+
+fn written(tallies: &BTreeMap<String, Tally>) -> String {
+    let one = |(key, tally): (&String, &Tally)| format!("{key}:{}:{}", tally.last, tally.seen);
+    tallies.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// The key and number in a value of the repartition topic and of the output.
+pub(crate) fn number(value: &str) -> Option<(String, u64)> {
+    let (key, number) = value.split_once(':')?;
+    Some((key.to_owned(), number.parse().ok()?))
+}
+
+pub(crate) fn key(number: u64) -> String {
+    format!("k{number:02}")
+}
+
+/// The group of a key: its number's remainder.
+fn group(key: &str) -> String {
+    let number: u64 = key.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    format!("g{}", number % GROUPS)
+}
+
+/// Keeps a tally of what it sees, under the record's key, and passes each record on.
+struct Count(KeyValueStore<String, String>);
+
+impl Count {
+    fn of(store: &'static str) -> impl Fn(&ConnectedStores<'_, '_>) -> Result<Self, LinkError> {
+        move |stores| Ok(Self(stores.store(store)?))
+    }
+}
+
+impl Processor<String, String> for Count {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        let (key, number) = number(&record.value).ok_or("a value without number")?;
+        let mut all = tallies(&self.0.get(&record.key)?.unwrap_or_default());
+        let tally = all.entry(key).or_default();
+        *tally = Tally { last: tally.last.max(number), seen: tally.seen + 1 };
+        self.0.put(&record.key, &written(&all))?;
+        cx.forward(record)
+    }
+}
+
+/// Makes the group the key.
+struct Group;
+
+impl Processor<String, String> for Group {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        let group = group(&record.key);
+        cx.forward(record.with_key(group))
+    }
+}
+
+fn source() -> Source<String, String> {
+    Source {
+        key: String::serde(),
+        value: String::serde(),
+        timestamps: TimestampExtractor::FailOnInvalid,
+        nulls: Nulls::Fail,
+    }
+}
+
+fn sink(topic: &str) -> Sink<String, String> {
+    let destination = SinkDestination::Topic(topic.into());
+    Sink { destination, key: String::serde(), value: String::serde(), partitioner: None }
+}
+
+/// The topology, and what its topics are called in Kafka.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) topology: Topology,
+    pub(crate) names: TopicNames,
+    pub(crate) id: ApplicationId,
+}
+
+impl App {
+    pub(crate) fn new() -> Self {
+        let [first, second] = STORES;
+        let mut builder = TopologyBuilder::new();
+        let input = builder.source("input", [INPUT], source());
+        let count = builder.processor("count", &[input], Count::of(first));
+        builder.store(Stores::key_value::<String, String>(first).build(), [count.id()]);
+        let group = builder.processor("group", &[count], |_: &ConnectedStores<'_, '_>| Ok(Group));
+        builder.add_repartition_topic(BY_GROUP.into(), RepartitionCount::Derived);
+        builder.sink("to-group", &[group], sink(BY_GROUP));
+        let again = builder.source("by-group", [BY_GROUP], source());
+        let count = builder.processor("count-again", &[again], Count::of(second));
+        builder.store(Stores::key_value::<String, String>(second).build(), [count.id()]);
+        builder.sink("output", &[count], sink(OUTPUT));
+        let id = ApplicationId::from("app");
+        Self { topology: builder.build().unwrap(), names: TopicNames::new(&id), id }
+    }
+
+    pub(crate) fn repartition(&self) -> TopicName {
+        self.names.in_kafka(&self.topology, &BY_GROUP.into())
+    }
+
+    pub(crate) fn changelog_topic(&self, store: &str) -> TopicName {
+        self.names.changelog(&store.into())
+    }
+
+    /// All topics, to be made before the application starts.
+    pub(crate) fn topics(&self) -> Vec<TopicName> {
+        let changelogs = STORES.map(|store| self.changelog_topic(store));
+        [INPUT.into(), OUTPUT.into(), self.repartition()].into_iter().chain(changelogs).collect()
+    }
+
+    pub(crate) fn tasks() -> impl Iterator<Item = TaskId> {
+        (0..2_u32).flat_map(|part| (0..PARTITIONS).map(move |at| TaskId::new(part, at)))
+    }
+
+    pub(crate) fn input(&self, task: TaskId) -> TopicPartition {
+        let topic =
+            if task.subtopology == SubtopologyId(0) { INPUT.into() } else { self.repartition() };
+        TopicPartition { topic, partition: task.partition }
+    }
+
+    /// The task that reads a partition.
+    pub(crate) fn reader(&self, input: &TopicPartition) -> TaskId {
+        TaskId::new(u32::from(input.topic.as_str() != INPUT), input.partition)
+    }
+
+    pub(crate) fn changelog(&self, task: TaskId) -> TopicPartition {
+        let store = STORES[task.subtopology.0 as usize];
+        TopicPartition { topic: self.changelog_topic(store), partition: task.partition }
+    }
+}

@@ -1,0 +1,160 @@
+//! Deterministic simulation of whole applications: real members, rosters and workers on the model
+//! of Kafka, in virtual time, with everything that happens determined by a seed.
+//!
+//! `MILLSTREAM_SEED=n cargo test --release --workspace --test sim -- --nocapture one_seed` runs one
+//! seed again. `MILLSTREAM_SEEDS` says how many are run, from `MILLSTREAM_FIRST_SEED` on, and
+//! `MILLSTREAM_SECONDS` for how long instead; `scripts/soak --simulation` sets them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod app;
+mod checks;
+mod defects;
+mod disk;
+mod plan;
+mod process;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use self::defects::Defect;
+use self::world::{Failure, Report, run};
+
+/// Seeds that the tests of a change run.
+const SEEDS: u64 = 400;
+/// Each planted defect must be found within so many.
+const SEEDS_TO_FIND: u64 = 2_000;
+const THREADS: usize = 2;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// Runs a seed; a panic is a failure too.
+fn attempt(seed: u64, defect: Option<Defect>) -> Result<Report, Failure> {
+    let ran = catch_unwind(AssertUnwindSafe(|| run(seed, defect)));
+    ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Failure { what: format!("a panic: {text:?}"), trace: Vec::new() })
+    })
+}
+
+fn explain(seed: u64, failure: &Failure) -> String {
+    let trace = failure.trace.join("\n");
+    format!(
+        "{trace}\nseed {seed}: {}\nrun it again: MILLSTREAM_SEED={seed} cargo test --release \
+         --workspace --test sim -- --nocapture one_seed",
+        failure.what
+    )
+}
+
+/// Which seeds are run, and how long at most.
+#[derive(Debug, Clone, Copy)]
+struct Seeds {
+    first: u64,
+    count: u64,
+    until: Option<Instant>,
+}
+
+impl Seeds {
+    fn upto(count: u64) -> Self {
+        Self { first: 0, count, until: None }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a long run ends by the real clock")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    /// As the environment says.
+    fn chosen() -> Self {
+        let until = setting("MILLSTREAM_SECONDS").map(|s| Self::now() + Duration::from_secs(s));
+        let count = if until.is_some() { u64::MAX } else { SEEDS };
+        let count = setting("MILLSTREAM_SEEDS").unwrap_or(count);
+        Self { first: setting("MILLSTREAM_FIRST_SEED").unwrap_or(0), count, until }
+    }
+
+    fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Self::now() >= until)
+    }
+}
+
+/// What became of a number of seeds.
+#[derive(Debug, Default)]
+struct Outcome {
+    report: Report,
+    ran: u64,
+    /// The first that failed.
+    failed: Option<(u64, Failure)>,
+}
+
+/// Runs seeds on all threads until one fails or all are done.
+fn run_all(seeds: Seeds, defect: Option<Defect>) -> Outcome {
+    let (next, sum) = (AtomicU64::new(0), Mutex::new(Outcome::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while sum.lock().unwrap().failed.is_none() && !seeds.is_over() {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= seeds.count {
+                        return;
+                    }
+                    let seed = seeds.first + at;
+                    let ran = attempt(seed, defect);
+                    let mut sum = sum.lock().unwrap();
+                    sum.ran += 1;
+                    match ran {
+                        Ok(report) => sum.report.add(&report),
+                        Err(failure) => sum.failed = Some((seed, failure)),
+                    }
+                }
+            });
+        }
+    });
+    sum.into_inner().unwrap()
+}
+
+/// One seed, as often as one likes: `MILLSTREAM_SEED` says which.
+#[test]
+fn one_seed() {
+    let seed = setting("MILLSTREAM_SEED").unwrap_or(0);
+    match attempt(seed, None) {
+        Ok(report) => println!("seed {seed} held: {report:?}"),
+        Err(failure) => panic!("{}", explain(seed, &failure)),
+    }
+}
+
+#[test]
+fn every_seed_holds() {
+    let seeds = Seeds::chosen();
+    let Outcome { report, ran, failed } = run_all(seeds, None);
+    println!("{ran} seeds from {}: {report:?}", seeds.first);
+    if let Some((seed, failure)) = failed {
+        panic!("{}", explain(seed, &failure));
+    }
+    assert!(report.crashes >= ran && report.zombies > 0 && report.repeated > 0, "{report:?}");
+}
+
+#[test]
+fn planted_defects_are_found() {
+    for defect in Defect::ALL {
+        let Outcome { ran, failed, .. } = run_all(Seeds::upto(SEEDS_TO_FIND), Some(defect));
+        let Some((seed, failure)) = failed else {
+            panic!("{defect:?} was not found within {ran} seeds");
+        };
+        println!("{defect:?} was found by seed {seed}, after {ran}: {}", failure.what);
+    }
+}
+
+#[test]
+fn a_seed_tells_the_whole_run() {
+    for seed in 0..4 {
+        let reports = [(); 2].map(|()| attempt(seed, None).map_err(|failure| failure.what));
+        let [one, other] = reports.map(|report| format!("{report:?}"));
+        assert_eq!(one, other);
+    }
+}

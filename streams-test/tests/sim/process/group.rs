@@ -1,0 +1,309 @@
+//! What the group thread makes of what it hears.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use streams_core::assign::{TaskInputs, TaskState};
+use streams_core::membership::{
+    CallId, CallRefused, CommittedOffset, GroupFault, MemberEvent, Moment, OffsetsError,
+};
+use streams_core::names::{TaskId, TopicPartition};
+use streams_core::plane::StartAt;
+use streams_core::roster::{Role, RosterAction};
+use streams_core::task::OffsetToCommit;
+use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::topology::OffsetReset;
+use streams_core::worker::{Action, Command, CommitFailure, CommitId, TaskInput, TaskToStart};
+
+use super::{Commit, Input, Life, LookUp, Process, Question, Told};
+use crate::app::{App, INPUT};
+use crate::defects::Defect;
+
+type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
+
+impl Process {
+    pub(super) fn subscribe(&mut self, now: Moment) {
+        let topics = [INPUT.into(), self.app.repartition()].into();
+        self.member.subscribe(topics, self.held.with(self.data.clone()), now);
+    }
+
+    pub(super) fn tell_states(&mut self, now: Moment) {
+        if let Some(held) = self.roster.news() {
+            self.disk.keep_positions(&held.on_disk);
+            self.held = held;
+            if self.life == Life::Up {
+                self.subscribe(now);
+            }
+        }
+    }
+
+    fn tell(&mut self, worker: usize, command: Command) {
+        let losses = self.losses;
+        if let Some(thread) = self.threads.get_mut(worker) {
+            thread.inbox.push_back(Told { losses, command });
+        }
+    }
+
+    pub(super) fn follow_roster(&mut self, now: Moment) {
+        while let Some(action) = self.roster.poll() {
+            match action {
+                RosterAction::Prepare { round, tasks } => {
+                    self.ask(Question::LookUp(LookUp { round, tasks }), now);
+                }
+                RosterAction::Tell { worker, command } => {
+                    if let Command::Release(tasks) | Command::Demote(tasks) = &command
+                        && self.is(Defect::ReleasedBeforeCommit)
+                    {
+                        let tasks: BTreeSet<TaskId> = tasks.iter().copied().collect();
+                        self.member.release(&tasks, now);
+                    }
+                    self.tell(worker, command);
+                }
+                RosterAction::Release(task) => {
+                    self.tell_states(now);
+                    self.member.release(&[task].into(), now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn handle(&mut self, input: Input, now: Moment) {
+        match input {
+            Input::TopicsPrepared(generation) => {
+                let tasks = App::tasks().map(|task| {
+                    let end = self.kafka.offsets(&self.app.changelog(task)).map(|(_, end)| end);
+                    let partitions = vec![self.app.input(task)];
+                    (task, TaskInputs { partitions, state: TaskState::Logged { end } })
+                });
+                // A rebalance may have overtaken it.
+                let _ = self.member.provide_tasks(generation, &tasks.collect(), now);
+            }
+            Input::LookedUp(look_up, ends) => self.fetch_offsets(look_up, ends, now),
+            Input::EndsFound(worker, ends) => self.tell(worker, ends),
+            Input::Worker(worker, losses, action) if self.life == Life::Up => {
+                self.on_worker((worker, losses), action, now);
+            }
+            Input::Worker(..) => {}
+        }
+    }
+
+    /// Where the changelogs of tasks that are to run end.
+    pub(super) fn ends(&mut self, look_up: &LookUp) -> BTreeMap<TopicPartition, i64> {
+        let mut ends = BTreeMap::new();
+        for (task, role) in &look_up.tasks {
+            let changelog = self.app.changelog(*task);
+            let Some((_, end)) = self.kafka.offsets(&changelog) else { continue };
+            let first = *self.first_ends.entry(changelog.clone()).or_insert(end);
+            let held = self.roster_position(*task);
+            if *role == Role::Active {
+                let end = match self.defect {
+                    Some(Defect::EndsAskedOnce) => first,
+                    Some(Defect::PromotedAsItIs) => held.unwrap_or(end),
+                    _ => end,
+                };
+                ends.insert(changelog, end);
+            }
+        }
+        ends
+    }
+
+    /// How far the process' state of a task that it keeps warm is.
+    fn roster_position(&self, task: TaskId) -> Option<i64> {
+        use streams_core::membership::StatePosition::UpTo;
+        let position =
+            self.held.positions.get(&task).filter(|_| self.held.standby.contains(&task))?;
+        if let UpTo(at) = position { Some(*at) } else { None }
+    }
+
+    fn fetch_offsets(&mut self, look_up: LookUp, ends: BTreeMap<TopicPartition, i64>, now: Moment) {
+        let partitions = look_up.tasks.keys().map(|task| self.app.input(*task)).collect();
+        if let Ok(call) = self.member.fetch_offsets(partitions, now) {
+            self.fetching.insert(call, (look_up, ends));
+        }
+    }
+
+    fn on_offsets(&mut self, call: CallId, result: Result<Offsets, OffsetsError>, now: Moment) {
+        let Some((look_up, ends)) = self.fetching.remove(&call) else { return };
+        let offsets = match result {
+            Ok(offsets) => offsets,
+            Err(OffsetsError::Gone) => return,
+            Err(error @ OffsetsError::Refused { .. }) => {
+                self.fault = Some(format!("offsets cannot be read: {error}"));
+                return;
+            }
+            Err(_) => return self.fetch_offsets(look_up, ends, now),
+        };
+        let tasks = look_up.tasks.keys().map(|task| {
+            let inputs = vec![self.start_of(*task, &offsets)];
+            let topic = self.app.changelog(*task).topic;
+            let changelogs = self.kafka.changelog_topic(&topic).map(|known| (topic, known));
+            TaskToStart {
+                task: *task,
+                inputs,
+                changelog_ends: ends.clone(),
+                changelogs: changelogs.into_iter().collect(),
+            }
+        });
+        self.roster.prepared(look_up.round, tasks.collect());
+    }
+
+    fn start_of(&self, task: TaskId, offsets: &Offsets) -> TaskInput {
+        let (partition, reset) = (self.app.input(task), OffsetReset::Earliest);
+        let stored = offsets.get(&partition).and_then(Option::as_ref);
+        let committed = stored.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default();
+        let mut offset = stored.map(|at| at.offset);
+        if self.is(Defect::NoRewind) {
+            offset = offset.max(self.handed_out.get(&partition).copied());
+        }
+        let start = offset.map_or(StartAt::Reset(reset), StartAt::Offset);
+        TaskInput { partition, start, committed, reset }
+    }
+
+    pub(super) fn on_member(&mut self, event: MemberEvent, now: Moment) {
+        match event {
+            MemberEvent::MemberIdGiven(member) => {
+                self.said.push(format!("is {member}"));
+                self.disk.remember(Some(member));
+            }
+            MemberEvent::TasksWanted(wanted) => self.ask(Question::Topics(wanted.generation), now),
+            MemberEvent::Assigned(assigned) => {
+                self.said.push(format!(
+                    "adopts generation {}: {:?}, warm {:?}",
+                    assigned.token.generation().0,
+                    names(&assigned.active),
+                    names(&assigned.standby)
+                ));
+                self.token = Some(assigned.token);
+                self.roster.adopt(&assigned.active, &assigned.standby);
+            }
+            MemberEvent::Lost { reason } => {
+                self.said.push(format!("loses all: {reason}"));
+                self.heard_of_loss = true;
+                if self.is(Defect::LostTasksRunOn) {
+                    return;
+                }
+                self.losses += 1;
+                self.token = None;
+                self.roster.lose_all();
+            }
+            MemberEvent::Committed { call, result } => self.committed(call, result),
+            MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result, now),
+            MemberEvent::Left => self.leave_behind("left"),
+            MemberEvent::Failed(GroupFault::InstanceFenced { .. }) => self.leave_behind("fenced"),
+            MemberEvent::Failed(fault) => self.fault = Some(format!("the group failed: {fault}")),
+            MemberEvent::Troubled(_) => {}
+        }
+    }
+
+    fn leave_behind(&mut self, how: &str) {
+        self.said.push(how.to_owned());
+        self.disk.remember(None);
+        self.life = Life::Over;
+    }
+
+    pub(super) fn on_way_out(&mut self, event: &MemberEvent) {
+        if matches!(event, MemberEvent::Left | MemberEvent::Failed(_)) {
+            self.leave_behind("left after a failure");
+        }
+    }
+
+    fn on_worker(&mut self, (worker, losses): (usize, u64), action: Action, now: Moment) {
+        match action {
+            Action::Commit { id, offsets, .. } => self.commit((worker, losses), id, offsets, now),
+            Action::FindEnds(changelogs) => self.ask(Question::Ends(worker, changelogs), now),
+            Action::Running(task) => {
+                self.said.push(format!("runs {task}"));
+                self.roster.running(task);
+            }
+            Action::Closed(task) => self.roster.closed(task),
+            Action::Demoted(task) => self.roster.demoted(task),
+            Action::Holds(held) => self.roster.holds(held),
+            Action::Restored(_) => {}
+            Action::Done => {
+                self.workers_done += 1;
+                if self.workers_done == self.threads.len() {
+                    self.member.leave(now);
+                }
+            }
+            Action::Failed { error, .. } => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                self.said.push(format!("fails: {error}: {cause:?}"));
+                self.threads.clear();
+                self.life = Life::Failed;
+                self.member.leave(now);
+            }
+        }
+    }
+
+    /// A request from before the tasks were lost is refused, whatever the group says by now.
+    fn commit(
+        &mut self,
+        (worker, losses): (usize, u64),
+        id: CommitId,
+        offsets: Vec<OffsetToCommit>,
+        now: Moment,
+    ) {
+        let processed = offsets.iter().map(|at| (at.partition.clone(), at.offset)).collect();
+        self.handed_out.extend(Vec::clone(&processed));
+        if self.is(Defect::PurgedBeforeCommit) {
+            self.purge.extend(processed.clone());
+        }
+        let is_old = losses != self.losses && !self.is(Defect::NewestTokenAtCommit);
+        let Some(token) = self.token.as_ref().filter(|_| !is_old) else {
+            return self.answer(worker, id, Err(CommitFailure::Fenced));
+        };
+        let offsets = offsets.into_iter().map(|offset| {
+            let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
+            (partition, CommittedOffset { offset, leader_epoch, metadata })
+        });
+        match self.member.commit(token, offsets.collect(), now) {
+            Ok(call) => {
+                self.commits.insert(call, Commit { worker, id, processed });
+            }
+            Err(CallRefused::Gone) => {
+                self.answer(worker, id, Err(CommitFailure::Fatal("the member is gone".to_owned())));
+            }
+            Err(refused) => {
+                let why = CommitFailure::Retriable(refused.to_string());
+                self.answer(worker, id, Err(why));
+            }
+        }
+    }
+
+    fn committed(&mut self, call: CallId, result: Result<(), OffsetsError>) {
+        let Some(Commit { worker, id, processed }) = self.commits.remove(&call) else { return };
+        if result.is_ok() {
+            self.purge.extend(processed);
+        }
+        let fenced_again = self.is(Defect::NewestTokenAtCommit);
+        let result = result.map_err(|error| match error {
+            OffsetsError::Fenced if fenced_again => CommitFailure::Retriable(error.to_string()),
+            OffsetsError::Fenced => CommitFailure::Fenced,
+            OffsetsError::StaleToken | OffsetsError::Rebalancing | OffsetsError::TimedOut => {
+                CommitFailure::Retriable(error.to_string())
+            }
+            other => CommitFailure::Fatal(other.to_string()),
+        });
+        self.answer(worker, id, result);
+    }
+
+    fn answer(&mut self, worker: usize, id: CommitId, result: Result<(), CommitFailure>) {
+        self.tell(worker, Command::Committed(id, result));
+    }
+
+    /// Deletes processed records of the repartition topic.
+    pub(super) fn purge_sometimes(&mut self) {
+        if self.purge.is_empty() || !self.dice.one_in(20) {
+            return;
+        }
+        let repartition = self.app.repartition();
+        for (partition, offset) in std::mem::take(&mut self.purge) {
+            if partition.topic == repartition {
+                self.kafka.delete_before(&partition, offset).unwrap();
+            }
+        }
+    }
+}
+
+fn names(tasks: &BTreeSet<TaskId>) -> String {
+    tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

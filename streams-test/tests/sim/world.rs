@@ -1,0 +1,345 @@
+//! A run: processes, brokers, disks, and what happens to them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use streams_core::membership::Moment;
+use streams_core::murmur2::partition_for_key;
+use streams_core::names::TopicPartition;
+use streams_core::time::Timestamp;
+use streams_test::KafkaModel;
+use streams_test::model::{Dice, NewRecord};
+
+use super::app::{App, INPUT, KEYS, PARTITIONS, key};
+use super::checks::{Checks, Verdict};
+use super::defects::Defect;
+use super::disk::Disk;
+use super::plan::{Disks, Plan, Weather};
+use super::process::{Life, Process, Setting};
+
+/// Virtual milliseconds from one look to the next.
+const TICK_MS: u64 = 20;
+const SLOTS: usize = 4;
+/// All must be processed and committed so soon after the last disturbance.
+const SETTLE_MAX_MS: u64 = 180_000;
+/// Lines of the trace that are kept.
+const TRACE_MAX: usize = 60;
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    pub(crate) ticks: u64,
+    pub(crate) crashes: u64,
+    pub(crate) zombies: u64,
+    pub(crate) records: u64,
+    pub(crate) repeated: u64,
+    pub(crate) tainted: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.ticks += other.ticks;
+        self.crashes += other.crashes;
+        self.zombies += other.zombies;
+        self.records += other.records;
+        self.repeated += other.repeated;
+        self.tainted += other.tainted;
+    }
+}
+
+/// Why a run failed, and what happened before.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) what: String,
+    pub(crate) trace: Vec<String>,
+}
+
+pub(crate) struct World {
+    setting: Setting,
+    dice: Dice,
+    checks: Checks,
+    processes: Vec<Process>,
+    disks: Vec<Disk>,
+    started: u64,
+    now: u64,
+    stopped: Option<u16>,
+    trace: VecDeque<String>,
+    report: Report,
+}
+
+/// Runs a seed to its end.
+pub(crate) fn run(seed: u64, defect: Option<Defect>) -> Result<Report, Failure> {
+    let mut world = World::new(seed, defect);
+    match world.live() {
+        Ok(()) => Ok(world.finished()),
+        Err(what) => Err(Failure { what, trace: world.trace.into() }),
+    }
+}
+
+impl World {
+    fn new(seed: u64, defect: Option<Defect>) -> Self {
+        let mut dice = Dice::new(seed);
+        let plan = Plan::new(&mut dice);
+        let (app, kafka) = (App::new(), KafkaModel::new());
+        kafka.set_brokers(plan.brokers);
+        kafka.set_initial_rebalance_delay(plan.initial_delay);
+        kafka.set_faults(dice.roll(), plan.rates);
+        kafka.keep_commits();
+        for topic in app.topics() {
+            kafka.create_topic(topic, PARTITIONS, BTreeMap::new()).unwrap();
+        }
+        let mut world = Self {
+            checks: Checks::new(&app, &kafka),
+            setting: Setting { app, kafka, plan, defect },
+            dice,
+            processes: Vec::new(),
+            disks: (0..SLOTS).map(|_| Disk::new(defect)).collect(),
+            started: 0,
+            now: 1_000,
+            stopped: None,
+            trace: VecDeque::new(),
+            report: Report::default(),
+        };
+        let plan = world.setting.plan.clone();
+        world.note(format!("{plan:?}"));
+        world
+    }
+
+    fn note(&mut self, what: String) {
+        if self.trace.len() >= TRACE_MAX {
+            // The plan stays.
+            self.trace.remove(1);
+        }
+        self.trace.push_back(format!("{:>7} ms  {what}", self.now));
+    }
+
+    fn live(&mut self) -> Verdict {
+        self.start_process();
+        for _ in 0..self.setting.plan.steps {
+            self.happen()?;
+            let wait = self.dice.below(800);
+            self.pass(wait)?;
+        }
+        self.calm_down()?;
+        let end = self.now + SETTLE_MAX_MS;
+        while !(self.checks.is_drained() && self.is_settled()) {
+            if self.now > end {
+                return Err(self.standstill());
+            }
+            self.pass(200)?;
+        }
+        self.shut_down()
+    }
+
+    /// Everything works from now on.
+    fn calm_down(&mut self) -> Verdict {
+        self.note("all is well from now on".to_owned());
+        self.setting.kafka.end_faults();
+        for process in &mut self.processes {
+            process.paused_until = 0;
+            process.threads.iter_mut().for_each(|thread| thread.stalled_until = 0);
+        }
+        self.start_process();
+        // The restoration of what a crash left behind, and one more round of records.
+        self.pass(1_000)?;
+        (0..KEYS).for_each(|number| self.send(number));
+        Ok(())
+    }
+
+    /// All that runs commits and closes; then disks, logs and outputs are compared.
+    fn shut_down(&mut self) -> Verdict {
+        self.note("all processes close".to_owned());
+        self.processes.iter_mut().for_each(Process::close);
+        let end = self.now + SETTLE_MAX_MS;
+        while !self.processes.is_empty() {
+            if self.now > end {
+                return Err("not all processes closed".to_owned());
+            }
+            self.pass(200)?;
+        }
+        for disk in &self.disks {
+            self.checks.disk(disk)?;
+        }
+        self.checks.end(&self.disks, self.setting.plan.weather)
+    }
+
+    fn finished(mut self) -> Report {
+        let copies = self.checks.copies.values();
+        self.report.repeated = copies.map(|copies| copies - 1).sum();
+        self.report.tainted = self.checks.tainted.len() as u64;
+        self.report
+    }
+
+    fn is_settled(&self) -> bool {
+        let running: usize = self.processes.iter().map(|process| process.running().len()).sum();
+        running == App::tasks().count() && self.processes.iter().all(|one| one.life == Life::Up)
+    }
+
+    fn standstill(&self) -> String {
+        let running = self.processes.iter().map(|process| (process.number, process.running()));
+        let running: Vec<_> = running.collect();
+        let drained = self.checks.is_drained();
+        format!("no progress: drained {drained}, running {running:?}")
+    }
+
+    fn start_process(&mut self) {
+        let free = (0..SLOTS).find(|slot| self.processes.iter().all(|one| one.slot != *slot));
+        let Some(slot) = free else { return };
+        self.started += 1;
+        let (number, now) = (self.started, self.now);
+        self.note(format!("process {number} starts on machine {slot}"));
+        let process = Process::start(&self.setting, (number, slot), &self.disks[slot], now);
+        self.processes.push(process);
+    }
+
+    /// The process is gone at once; its disk stays as it is.
+    fn crash(&mut self, at: usize) -> Verdict {
+        let process = self.processes.remove(at);
+        self.note(format!("process {} crashes", process.number));
+        self.report.crashes += 1;
+        let disk = self.disks[process.slot].clone();
+        drop(process);
+        self.checks.disk(&disk)?;
+        if self.setting.plan.disks == Disks::Lost || self.dice.one_in(8) {
+            disk.wipe();
+        }
+        Ok(())
+    }
+
+    /// One random event.
+    fn happen(&mut self) -> Verdict {
+        let up = self.processes.len();
+        let wild = self.setting.plan.weather == Weather::Wild;
+        let rough = self.setting.plan.weather != Weather::Calm;
+        match self.dice.below(24) {
+            0..10 => {
+                for _ in 0..self.dice.below(12) {
+                    let number = self.dice.below(KEYS);
+                    self.send(number);
+                }
+            }
+            10..13 => self.start_process(),
+            13 | 14 if rough && up > 0 => {
+                let at = self.dice.index(up);
+                self.crash(at)?;
+            }
+            15 if up > 1 => {
+                let at = self.dice.index(up);
+                let number = self.processes[at].number;
+                self.note(format!("process {number} is told to close"));
+                self.processes[at].close();
+            }
+            16 | 17 if wild && up > 0 => {
+                let (at, millis) = (self.dice.index(up), 2_000 + self.dice.below(18_000));
+                let number = self.processes[at].number;
+                self.note(format!("process {number} is paused for {millis} ms"));
+                self.processes[at].paused_until = self.now + millis;
+            }
+            18 if rough && up > 0 => {
+                let (at, millis) = (self.dice.index(up), self.dice.below(9_000));
+                let process = &mut self.processes[at];
+                let thread = self.dice.index(process.threads.len());
+                if let Some(thread) = process.threads.get_mut(thread) {
+                    thread.stalled_until = self.now + millis;
+                }
+            }
+            19 if rough => {
+                self.note("the coordinator moves".to_owned());
+                let loading = std::time::Duration::from_millis(self.dice.below(1_500));
+                self.setting.kafka.move_coordinator(loading);
+            }
+            20 if rough => self.toggle_broker(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn toggle_broker(&mut self) {
+        if let Some(broker) = self.stopped.take() {
+            self.note(format!("broker {broker} is back"));
+            return self.setting.kafka.start_broker(broker);
+        }
+        let broker = u16::try_from(self.dice.below(self.setting.plan.brokers.into())).unwrap();
+        self.note(format!("broker {broker} is gone"));
+        let leaderless = std::time::Duration::from_millis(self.dice.below(3_000));
+        self.setting.kafka.stop_broker(broker, leaderless);
+        self.stopped = Some(broker);
+    }
+
+    fn send(&mut self, number: u64) {
+        let key = key(number);
+        let number = self.checks.sent.get(&key).copied().unwrap_or(0) + 1;
+        let partition = TopicPartition::new(INPUT, partition_for_key(key.as_bytes(), PARTITIONS));
+        let record = NewRecord {
+            key: Some(Bytes::from(key.clone())),
+            value: Some(Bytes::from(format!("{key}:{number}"))),
+            timestamp: Some(Timestamp::from_millis(self.now.cast_signed())),
+            ..NewRecord::default()
+        };
+        self.setting.kafka.append(&partition, record).unwrap();
+        self.checks.sent(partition, &key, number);
+        self.report.records += 1;
+    }
+
+    /// Lets `millis` pass.
+    fn pass(&mut self, millis: u64) -> Verdict {
+        let end = self.now + millis;
+        while self.now < end {
+            self.tick()?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Verdict {
+        self.now += TICK_MS;
+        self.report.ticks += 1;
+        self.setting.kafka.advance_groups(Moment::from_millis(self.now));
+        self.checks.records()?;
+        self.checks.commits(&self.processes)?;
+        self.see_who_is_out();
+        let first = self.dice.index(self.processes.len());
+        for step in 0..self.processes.len() {
+            let at = (first + step) % self.processes.len();
+            self.let_work(at)?;
+        }
+        self.checks.owners(&self.processes, self.now)?;
+        for process in self.processes.extract_if(.., |one| one.life == Life::Over) {
+            self.checks.disk(&self.disks[process.slot])?;
+        }
+        Ok(())
+    }
+
+    fn let_work(&mut self, at: usize) -> Verdict {
+        let now = self.now;
+        let process = &mut self.processes[at];
+        if process.paused_until > now {
+            return Ok(());
+        }
+        process.work(now);
+        if std::mem::take(&mut process.heard_of_loss) {
+            self.checks.hears_of_loss(process, now);
+        }
+        if let Some(fault) = process.fault.take() {
+            return Err(fault);
+        }
+        let (number, said) = (process.number, std::mem::take(&mut process.said));
+        said.into_iter().for_each(|line| self.note(format!("process {number} {line}")));
+        self.checks.commits(&self.processes)
+    }
+
+    /// Processes whose members the coordinator has taken out do not know it yet.
+    fn see_who_is_out(&mut self) {
+        let members = self.setting.kafka.group_members(&"app".into());
+        for process in &self.processes {
+            let Some(member) = process.member.member_id() else { continue };
+            if members.iter().any(|one| one == member.as_str()) {
+                self.checks.taken_back(process);
+                continue;
+            }
+            if process.paused_until > self.now && !process.running().is_empty() {
+                self.report.zombies += 1;
+            }
+            self.checks.is_out(process);
+        }
+    }
+}

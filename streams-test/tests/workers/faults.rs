@@ -1,0 +1,482 @@
+//! Tasks that fail in a worker: each alone, while the others go on.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use streams_core::config::DefaultTimestampExtractor;
+use streams_core::error::{ProcessorError, ProduceError, TaskError};
+use streams_core::handler::{Handlers, LogAndSkip};
+use streams_core::names::{ApplicationId, TaskId, TopicPartition};
+use streams_core::plane::StartAt;
+use streams_core::processor::{ConnectedStores, Context, EmitIntervals, LinkError, Processor};
+use streams_core::record::Record;
+use streams_core::task::TaskIdle;
+use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::time::Timestamp;
+use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::worker::{
+    Action, Command, CommitFailure, CommitPolicy, Pace, RetryPolicy, SharedGlobals, TaskInput,
+    TaskToStart, Worker, WorkerError, WorkerSettings,
+};
+use streams_state::{KeyValueStore, MemoryBackend};
+use streams_test::model::{CommittedOffset, NewRecord};
+use streams_test::{KafkaModel, ModelPlane};
+
+use super::faulty::{Backend, Brokers, Fuses, Plane, blows};
+use super::support;
+
+/// Counts keys; panics as its fuses say.
+struct Count {
+    store: KeyValueStore<String, i64>,
+    fuses: Arc<Fuses>,
+}
+
+impl Processor<String, String> for Count {
+    type OutKey = String;
+    type OutValue = i64;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<(), ProcessorError> {
+        let count = self.store.get(&record.key)?.unwrap_or(0) + 1;
+        self.store.put(&record.key, &count)?;
+        assert!(record.value != "panic" || !blows(&self.fuses.panics), "a panic");
+        cx.forward(record.with_value(count))
+    }
+}
+
+fn topology(fuses: &Arc<Fuses>) -> Topology {
+    let mut builder = TopologyBuilder::new();
+    let source = builder.source("source", ["in"], support::source::<String, String>());
+    let fuses = Arc::clone(fuses);
+    let count = builder.processor("count", &[source], move |stores: &ConnectedStores<'_, '_>| {
+        fuses.made.fetch_add(1, Ordering::Relaxed);
+        let store = stores.store("counts")?;
+        Ok::<_, LinkError>(Count { store, fuses: Arc::clone(&fuses) })
+    });
+    builder.store(streams_state::Stores::key_value::<String, i64>("counts").build(), [count.id()]);
+    builder.sink("sink", &[count], support::sink("out"));
+    builder.build().unwrap()
+}
+
+/// One worker with a task for each of two partitions.
+struct Bench {
+    kafka: KafkaModel,
+    application: ApplicationId,
+    fuses: Arc<Fuses>,
+    brokers: Rc<Brokers>,
+    worker: Worker,
+    now: Timestamp,
+    /// What the coordinator says to commits.
+    refuses: Option<CommitFailure>,
+    failed: Vec<(Vec<TaskId>, WorkerError)>,
+    closed: Vec<TaskId>,
+}
+
+const FIRST: TaskId = TaskId::new(0, 0);
+const SECOND: TaskId = TaskId::new(0, 1);
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(set: impl FnOnce(&mut WorkerSettings)) -> Self {
+        let kafka = KafkaModel::new();
+        for topic in ["in", "out", "app-counts-changelog"] {
+            kafka.create_topic(topic, 2, BTreeMap::new()).unwrap();
+        }
+        let (fuses, brokers) = (Arc::new(Fuses::default()), Rc::new(Brokers::default()));
+        let application: ApplicationId = "app".into();
+        let mut settings = WorkerSettings {
+            topology: topology(&fuses),
+            application_id: application.clone(),
+            names: TopicNames::new(&application),
+            handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
+            backend: Arc::new(Backend(MemoryBackend::new(), Arc::clone(&fuses))),
+            globals: SharedGlobals::default(),
+            commit: CommitPolicy::default(),
+            retries: RetryPolicy::default(),
+            idle: TaskIdle::UpTo(Duration::ZERO),
+            emit_intervals: EmitIntervals::NONE,
+            cache_bytes: 0,
+            buffered_records: 100,
+            turn_records: 100,
+        };
+        set(&mut settings);
+        let plane = Plane(ModelPlane::new(&kafka), Rc::clone(&brokers));
+        let mut bench = Self {
+            worker: Worker::new(settings, Box::new(plane)),
+            kafka,
+            application,
+            fuses,
+            brokers,
+            now: Timestamp::from_millis(1_000_000),
+            refuses: None,
+            failed: Vec::new(),
+            closed: Vec::new(),
+        };
+        let tasks = [FIRST, SECOND].map(|task| bench.to_start(task)).into();
+        bench.tell(Command::Start(tasks));
+        bench
+    }
+
+    fn to_start(&self, task: TaskId) -> TaskToStart {
+        let partition = TopicPartition::new("in", task.partition);
+        let committed = self.kafka.committed_offset(&self.application, &partition);
+        let input = TaskInput {
+            partition,
+            start: committed
+                .as_ref()
+                .map_or(StartAt::Reset(OffsetReset::Earliest), |at| StartAt::Offset(at.offset)),
+            committed: committed.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default(),
+            reset: OffsetReset::Earliest,
+        };
+        TaskToStart {
+            task,
+            inputs: vec![input],
+            changelog_ends: BTreeMap::new(),
+            changelogs: BTreeMap::new(),
+        }
+    }
+
+    fn tell(&mut self, command: Command) {
+        self.worker.handle(command, self.now);
+        self.settle();
+    }
+
+    /// Turns until nothing is to be done now.
+    fn settle(&mut self) {
+        loop {
+            let is_busy = self.worker.turn(self.now).is_busy;
+            let mut any = false;
+            while let Some(action) = self.worker.poll() {
+                any = true;
+                self.hear(action);
+            }
+            if !is_busy && !any {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, action: Action) {
+        match action {
+            Action::Commit { id, offsets, .. } => {
+                let answer = self.refuses.clone().map_or(Ok(()), Err);
+                if answer.is_ok() {
+                    let offsets = offsets.into_iter().map(|at| {
+                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
+                        let metadata = at.metadata;
+                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
+                    });
+                    self.kafka.commit_offsets(&self.application, offsets).unwrap();
+                }
+                self.worker.handle(Command::Committed(id, answer), self.now);
+            }
+            Action::Failed { tasks, error } => self.failed.push((tasks, error)),
+            Action::Closed(task) => self.closed.push(task),
+            _ => {}
+        }
+    }
+
+    fn send(&self, partition: i32, key: &str, value: &str) {
+        let record = NewRecord {
+            key: Some(Bytes::from(key.to_owned())),
+            value: Some(Bytes::from(value.to_owned())),
+            timestamp: Some(self.now),
+            ..NewRecord::default()
+        };
+        self.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
+    }
+
+    /// Lets time pass, in steps.
+    fn wait(&mut self, millis: i64) {
+        for _ in 0..millis / 50 {
+            self.now = Timestamp::from_millis(self.now.millis() + 50);
+            self.settle();
+        }
+    }
+
+    fn committed(&self, partition: i32) -> Option<i64> {
+        let partition = TopicPartition::new("in", partition);
+        Some(self.kafka.committed_offset(&self.application, &partition)?.offset)
+    }
+
+    fn count(&self, task: TaskId, key: &str) -> Option<i64> {
+        let handle = self.worker.task(task)?.stores().handle(&"counts".into())?;
+        let store = handle.downcast::<KeyValueStore<String, i64>>().unwrap();
+        store.get(&key.to_owned()).unwrap()
+    }
+
+    fn runs(&self, task: TaskId) -> bool {
+        self.worker.running().any(|running| running.id() == task)
+    }
+
+    fn time_out(&self, times: u32) {
+        let (code, message) = ("_MSG_TIMED_OUT".to_owned(), "timed out".to_owned());
+        *self.brokers.error.borrow_mut() = Some(ProduceError::Unavailable { code, message });
+        self.brokers.lost.set(times);
+    }
+
+    /// One record of the first task is committed, and one that panics waits.
+    fn with_a_panic() -> Self {
+        let mut bench = Self::new();
+        bench.send(0, "a", "x");
+        bench.settle();
+        bench.tell(Command::CommitNow);
+        assert_eq!(bench.committed(0), Some(1));
+        bench.fuses.panics.store(1, Ordering::Relaxed);
+        bench.send(0, "a", "panic");
+        bench.settle();
+        bench
+    }
+}
+
+#[test]
+fn a_task_that_fails_stops_alone_and_does_not_commit() {
+    let mut bench = Bench::with_a_panic();
+    let (tasks, error) = &bench.failed[0];
+    assert_eq!(*tasks, [FIRST]);
+    let text = streams_core::error::chain(error);
+    assert!(text.contains("panicked") && text.contains("offset 1"), "{text}");
+    assert!(!bench.runs(FIRST) && bench.runs(SECOND));
+    bench.send(1, "b", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.count(SECOND, "b"), Some(1), "the other goes on");
+    assert_eq!((bench.committed(0), bench.committed(1)), (Some(1), Some(1)));
+    bench.send(1, "b", "x");
+    bench.settle();
+    bench.tell(Command::Shutdown);
+    assert_eq!(bench.closed, [FIRST, SECOND]);
+    assert_eq!((bench.committed(0), bench.committed(1)), (Some(1), Some(2)));
+}
+
+#[test]
+fn a_task_that_is_replaced_goes_on_from_its_last_commit() {
+    let mut bench = Bench::with_a_panic();
+    let made = bench.fuses.made.load(Ordering::Relaxed);
+    bench.tell(Command::Replace(vec![FIRST]));
+    assert!(!bench.runs(FIRST), "it waits a little");
+    bench.wait(200);
+    assert!(bench.runs(FIRST));
+    assert_eq!(bench.fuses.made.load(Ordering::Relaxed), made + 1, "its processors are new");
+    // As after a crash, the change that reached the changelog before the panic counts.
+    assert_eq!(bench.count(FIRST, "a"), Some(3));
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.committed(0), Some(2));
+    assert_eq!(bench.failed.len(), 1);
+}
+
+#[test]
+fn a_task_that_fails_again_and_again_waits_longer_each_time() {
+    let mut bench = Bench::with_a_panic();
+    bench.fuses.panics.store(1_000, Ordering::Relaxed);
+    for _ in 0..400 {
+        let failed = bench.failed.len();
+        bench.wait(50);
+        if bench.failed.len() > failed || failed == 1 {
+            bench.tell(Command::Replace(vec![FIRST]));
+        }
+    }
+    assert!(bench.failed.len() < 12, "{} times in 20 s", bench.failed.len());
+}
+
+#[test]
+fn a_failed_task_that_is_taken_away_closes_without_a_commit() {
+    let mut bench = Bench::with_a_panic();
+    bench.tell(Command::Release(vec![FIRST]));
+    assert_eq!(bench.closed, [FIRST]);
+    assert_eq!(bench.committed(0), Some(1));
+}
+
+#[test]
+fn a_failed_task_becomes_a_standby_and_runs_again() {
+    let mut bench = Bench::with_a_panic();
+    bench.tell(Command::Demote(vec![FIRST]));
+    bench.tell(Command::Start(vec![bench.to_start(FIRST)]));
+    bench.tell(Command::Replace(vec![FIRST]));
+    bench.wait(200);
+    assert!(bench.runs(FIRST));
+    assert_eq!(bench.count(FIRST, "a"), Some(3));
+}
+
+#[test]
+fn a_record_that_timed_out_is_not_shown_to_a_handler_that_leaves_it_out() {
+    let mut bench = Bench::with(|settings| settings.handlers.production = Arc::new(LogAndSkip));
+    bench.time_out(1);
+    bench.send(0, "a", "x");
+    bench.settle();
+    assert_eq!(bench.worker.turn(bench.now).dropped.total(), 0);
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.committed(0), None, "it was not written");
+    bench.wait(200);
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.committed(0), Some(1));
+    assert!(bench.failed.is_empty());
+}
+
+#[test]
+fn time_outs_that_last_become_a_failure() {
+    let mut bench = Bench::new();
+    bench.time_out(u32::MAX);
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.wait(290_000);
+    assert!(bench.failed.is_empty());
+    bench.wait(30_000);
+    let (tasks, error) = &bench.failed[0];
+    assert_eq!(*tasks, [FIRST]);
+    let text = streams_core::error::chain(error);
+    assert!(text.contains("task.timeout.ms") && text.contains("_MSG_TIMED_OUT"), "{text}");
+    assert_eq!(bench.committed(0), None);
+}
+
+#[test]
+fn a_damaged_store_is_rebuilt_and_its_task_goes_on() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.fuses.damaged.store(1, Ordering::Relaxed);
+    bench.tell(Command::CommitNow);
+    bench.wait(200);
+    assert!(bench.failed.is_empty(), "{:?}", bench.failed);
+    assert!(bench.runs(FIRST));
+    // The offsets were committed before the store was found damaged.
+    assert_eq!(bench.count(FIRST, "a"), Some(2));
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    assert_eq!((bench.count(FIRST, "a"), bench.committed(0)), (Some(3), Some(3)));
+}
+
+#[test]
+fn a_store_that_is_damaged_each_time_is_a_failure() {
+    let mut bench = Bench::new();
+    bench.fuses.damaged.store(u32::MAX, Ordering::Relaxed);
+    for _ in 0..20 {
+        bench.send(0, "a", "x");
+        bench.settle();
+        bench.tell(Command::CommitNow);
+        bench.wait(1_000);
+    }
+    let (_, error) = &bench.failed[0];
+    let WorkerError::Task { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(**source, TaskError::Store { .. }), "{source}");
+}
+
+#[test]
+fn records_flow_on_while_a_commit_has_to_wait() {
+    let mut bench = Bench::new();
+    bench.refuses = Some(CommitFailure::Retriable("the group is rebalancing".to_owned()));
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    for _ in 0..20 {
+        bench.send(0, "a", "x");
+        bench.wait(50);
+    }
+    assert_eq!(bench.count(FIRST, "a"), Some(21));
+    assert_eq!(bench.committed(0), None);
+    bench.refuses = None;
+    bench.wait(200);
+    assert_eq!(bench.committed(0), Some(21));
+    assert!(bench.failed.is_empty());
+}
+
+#[test]
+fn what_is_staged_while_a_commit_has_to_wait_is_bounded() {
+    let mut bench = Bench::with(|settings| {
+        settings.commit.staged_bytes_max = 2_000;
+        settings.turn_records = 10;
+    });
+    bench.refuses = Some(CommitFailure::Retriable("the group is rebalancing".to_owned()));
+    (0..1_000).for_each(|key| bench.send(0, &format!("key-{key}"), "x"));
+    bench.wait(10_000);
+    let staged = bench.worker.task(FIRST).unwrap().stores().staged_bytes();
+    assert!((2_000..6_000).contains(&staged), "{staged}");
+    bench.refuses = None;
+    bench.wait(10_000);
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.committed(0), Some(1_000));
+}
+
+#[test]
+fn what_is_paused_does_nothing_and_commits_what_was_done() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.worker.set_pace(Pace::Paused);
+    bench.send(0, "a", "x");
+    bench.wait(100);
+    bench.tell(Command::CommitNow);
+    assert_eq!((bench.count(FIRST, "a"), bench.committed(0)), (Some(1), Some(1)));
+    bench.worker.set_pace(Pace::Going);
+    bench.settle();
+    assert_eq!(bench.count(FIRST, "a"), Some(2));
+}
+
+#[test]
+fn what_waits_for_another_partition_is_bounded_in_bytes() {
+    let mut bench = Bench::with(|settings| {
+        settings.topology = support::two_inputs();
+        settings.buffered_records = 1_000;
+        settings.idle = TaskIdle::UpTo(Duration::from_hours(1));
+    });
+    let inputs = ["left", "right"].map(|topic| {
+        bench.kafka.create_topic(topic, 3, BTreeMap::new()).unwrap();
+        let partition = TopicPartition::new(topic, 2);
+        let start = StartAt::Offset(0);
+        let (committed, reset) = (CommitMetadata::default(), OffsetReset::Earliest);
+        TaskInput { partition, start, committed, reset }
+    });
+    let task = TaskId::new(0, 2);
+    let to_start = TaskToStart {
+        task,
+        inputs: inputs.into(),
+        changelog_ends: BTreeMap::new(),
+        changelogs: BTreeMap::new(),
+    };
+    bench.tell(Command::Start(vec![to_start]));
+    for _ in 0..100 {
+        let value = Some(Bytes::from(vec![b'x'; 1 << 20]));
+        let record = NewRecord { value, timestamp: Some(bench.now), ..NewRecord::default() };
+        let record = NewRecord { key: Some(Bytes::from_static(b"k")), ..record };
+        bench.kafka.append(&TopicPartition::new("left", 2), record).unwrap();
+        bench.wait(50);
+    }
+    let waiting = bench.worker.task(task).unwrap().waiting_bytes(0);
+    assert!((4 << 20..7 << 20).contains(&waiting), "{waiting}");
+}
+
+#[test]
+fn a_commit_that_is_impossible_for_too_long_is_a_failure() {
+    let mut bench = Bench::new();
+    bench.refuses = Some(CommitFailure::Retriable("no coordinator".to_owned()));
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    bench.wait(301_000);
+    let text = bench.failed.first().map(|(_, error)| streams_core::error::chain(error)).unwrap();
+    assert!(text.contains("task.timeout.ms") && text.contains("no coordinator"), "{text}");
+}
+
+#[test]
+fn a_commit_that_is_refused_for_good_fails_its_tasks_alone() {
+    let mut bench = Bench::new();
+    bench.refuses = Some(CommitFailure::Fatal("GROUP_AUTHORIZATION_FAILED".to_owned()));
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.failed[0].0, [FIRST]);
+    assert!(bench.runs(SECOND));
+}
