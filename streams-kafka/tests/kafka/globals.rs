@@ -1,11 +1,12 @@
 //! Global tables on real Kafka.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use streams_core::topology::Topology;
 use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
-use streams_kafka::State;
+use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse};
 
 use crate::support::app::SOON;
 use crate::support::broker::Broker;
@@ -152,4 +153,26 @@ fn a_record_that_cannot_be_read_stops_the_application_and_names_its_place() {
     app.await_running();
     assert_eq!(app.streams.metrics().dropped_records_total(), 1);
     app.close();
+}
+
+#[test]
+fn a_global_table_that_fails_later_ends_the_process_after_the_handler_was_asked() {
+    let place = Place::new("global-fails", 2);
+    place.cluster.create(&cities(&place), CITY_PARTITIONS);
+    place.cluster.write(&cities(&place), &[city(0, "Norway")]);
+    let (tell, asked) = channel();
+    let config = place.config(&place.state("state")).build().unwrap();
+    let streams = KafkaStreams::builder(visits(&place), config)
+        .uncaught_error_handler(move |error: &StreamsError| {
+            tell.send(error.chain()).unwrap();
+            UncaughtErrorResponse::Replace
+        })
+        .build();
+    streams.start().unwrap();
+    streams.wait_for(State::Running, SOON).unwrap();
+    let bad = Given { value: Some(vec![0xff]), ..city(1, "") };
+    place.cluster.write(&cities(&place), &[bad]);
+    assert!(asked.recv_timeout(SOON).unwrap().contains("global"));
+    streams.wait_for(State::Error, SOON).unwrap();
+    assert!(matches!(&*streams.error().unwrap(), StreamsError::Global(_)));
 }
