@@ -20,7 +20,7 @@ use streams_core::roster::{Held, Role, Roster, Round};
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
 use streams_core::worker::{
-    Action, Command, CommitId, CommitPolicy, RetryPolicy, Worker, WorkerSettings,
+    Action, Command, CommitId, CommitPolicy, RetryPolicy, SharedGlobals, Worker, WorkerSettings,
 };
 use streams_test::model::{Dice, ModelConnection, WriterId};
 use streams_test::{KafkaModel, ModelPlane};
@@ -274,6 +274,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         emit_intervals: EmitIntervals::NONE,
         backend: Arc::new(disk.clone()),
         retries: RetryPolicy::default(),
+        globals: SharedGlobals::default(),
         commit: CommitPolicy { interval: plan.commit_interval, ..CommitPolicy::default() },
         idle: TaskIdle::UpTo(Duration::ZERO),
         cache_bytes: 0,
