@@ -9,8 +9,8 @@ mod row_bytes;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-pub(crate) use self::budget::OverlayBudget;
 use self::budget::OverlayShare;
+pub(crate) use self::budget::{BudgetSpent, BufferShare, OverlayBudget};
 pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};

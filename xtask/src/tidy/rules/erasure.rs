@@ -4,10 +4,11 @@ use super::super::finding::Finding;
 use super::super::tree::Tree;
 
 /// The files that link tasks and stores; the last one reads what a panic carries.
-const PLACES: [&str; 7] = [
+const PLACES: [&str; 8] = [
     "streams-core/src/processor/link.rs",
     "streams-core/src/store.rs",
     "streams-dsl/src/plan/table.rs",
+    "streams-state/src/buffer/spec.rs",
     "streams-state/src/builder.rs",
     "streams-state/src/task.rs",
     "streams-test/src/driver/global.rs",
