@@ -46,8 +46,9 @@ pub use streams_core::topology::Topic;
 pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
-    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed,
-    Produced, Repartitioned, StreamJoined, TableJoined, Topics,
+    Branched, BufferConfig, Consumed, Derived, DynamicProduced, EagerBufferConfig, EmitEarly,
+    Grouped, Joined, Materialized, Named, Printed, Produced, Repartitioned, ShutDown, StreamJoined,
+    StrictBufferConfig, Suppressed, TableJoined, Topics, WhenFull,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;

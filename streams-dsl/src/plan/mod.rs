@@ -33,6 +33,7 @@ pub(crate) use self::table::{
 };
 pub(crate) use self::widening::Widening;
 use crate::global_table::GlobalTableId;
+use crate::window::KeyWindows;
 
 /// The plan of one builder.
 pub(crate) struct Plan {
@@ -181,6 +182,17 @@ impl Plan {
             return Some(start);
         }
         self.node(start).parents.iter().find_map(|parent| self.find_above(*parent, fits))
+    }
+
+    /// The windows that the keys of a node lie in: those of the nearest nodes above that put them
+    /// there, on every path. `None` where a path has none.
+    pub(crate) fn key_windows(&self, id: PlanId) -> Option<KeyWindows> {
+        let node = self.node(id);
+        if node.windows.is_some() {
+            return node.windows;
+        }
+        let above = node.parents.iter().map(|parent| self.key_windows(*parent));
+        above.reduce(|one, other| Some(one?.and(other?))).flatten()
     }
 
     /// The topology, after the rules that were asked for and those that always hold.

@@ -9,6 +9,7 @@ mod names;
 mod processors;
 mod stream_joins;
 mod streams;
+mod suppress;
 mod tables;
 mod versioned;
 mod windows;
