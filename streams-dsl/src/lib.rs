@@ -30,6 +30,7 @@ mod args;
 mod branched;
 mod builder;
 mod change;
+mod cogrouped;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
@@ -52,6 +53,7 @@ pub use self::args::{
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;
+pub use self::cogrouped::{CogroupedKStream, WindowedCogroupedKStream};
 pub use self::global_table::GlobalKTable;
 pub use self::grouped_stream::KGroupedStream;
 pub use self::grouped_table::KGroupedTable;

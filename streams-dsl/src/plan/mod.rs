@@ -21,12 +21,12 @@ use streams_core::names::{NodeName, StoreName};
 use streams_core::topology::{Topology, TopologyError, TopologyErrors};
 
 use self::grouping::Grouping;
-pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
+pub(crate) use self::grouping::{CogroupId, StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
     Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
     NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, SelfJoin, Sinking, StreamJoin,
-    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource,
+    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource, TableWriter,
 };
 pub(crate) use self::table::{
     ComputeRows, Demand, Input, MakeTable, Presence, Table, TableId, TableSettings,
@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     tables: Vec<Table>,
     grouped_streams: Vec<Grouping<Channel>>,
     grouped_tables: Vec<Grouping<TableChannel>>,
+    /// The repartition nodes of streams that are aggregated together.
+    cogroups: Vec<BTreeMap<StreamGrouping, PlanId>>,
     /// Nodes whose sources must have equally many partitions.
     copartitioned: Vec<Vec<PlanId>>,
     /// The stores of global tables.
@@ -76,6 +78,7 @@ impl Plan {
             tables: Vec::new(),
             grouped_streams: Vec::new(),
             grouped_tables: Vec::new(),
+            cogroups: Vec::new(),
             copartitioned: Vec::new(),
             global_stores: Vec::new(),
             repartitioned_for_joins: BTreeMap::new(),

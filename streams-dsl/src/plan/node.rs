@@ -61,6 +61,8 @@ pub(crate) enum NodeKind {
     Processor(Processing),
     /// A processor whose changes are a table.
     Table(TableId),
+    /// A processor that writes rows of a table whose changes come together in another node.
+    TableWriter(TableWriter),
     TableJoin(TableJoin),
     StreamJoin(StreamJoin),
     /// A join of a stream with itself by one store.
@@ -80,6 +82,12 @@ pub(crate) struct StreamSource {
     pub(crate) reset: Option<OffsetReset>,
     pub(crate) nulls: Nulls,
     pub(crate) template: SourceTemplate,
+}
+
+/// One of several processors that write the rows of a table.
+pub(crate) struct TableWriter {
+    pub(crate) table: TableId,
+    pub(crate) make: Box<MakeTable>,
 }
 
 /// A source and the processor that makes a table of it.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall fail")]
 
 mod arguments;
+mod cogroup;
 mod fallible;
 mod faults;
 mod joins;
