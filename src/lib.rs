@@ -50,11 +50,13 @@ pub use streams_core::topology::{
 };
 pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
-    Branched, BranchedKStream, Branches, ClosingWindows, Consumed, Derived, DynamicProduced,
-    EmitStrategy, FixedWindows, GlobalKTable, Grouped, JoinWindows, Joined, KGroupedStream,
-    KGroupedTable, KStream, KTable, Materialized, Named, OrNull, Printed, Produced, Repartitioned,
-    SessionWindows, SlidingWindows, StreamJoined, StreamsBuilder, TableJoined, TimeWindows, Topics,
-    UnlimitedWindows, Window, Windowed, WindowedKStream, Windowing,
+    Branched, BranchedKStream, Branches, BufferConfig, ClosingWindows, CogroupedKStream, Consumed,
+    Derived, DynamicProduced, EagerBufferConfig, EmitEarly, EmitStrategy, FixedWindows,
+    GlobalKTable, Grouped, JoinWindows, Joined, KGroupedStream, KGroupedTable, KStream, KTable,
+    Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows, ShutDown,
+    SlidingWindows, StreamJoined, StreamsBuilder, StrictBufferConfig, Suppressed, TableJoined,
+    TimeWindows, Topics, UnlimitedWindows, WhenFull, Window, Windowed, WindowedCogroupedKStream,
+    WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
     KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError, TopicsError,

@@ -8,16 +8,17 @@ use millstream::{
 };
 use serde_json::Value as Json;
 
+use crate::cogroups::{self, Cogrouped};
 use crate::node::Node;
 use crate::value::{Kind, Value};
-use crate::windows::{self, WindowedStream};
+use crate::windows::{self, WindowedStream, Windows};
 use crate::{Failure, stream, table, text};
 
 pub(crate) type Stream<'b> = KStream<'b, Option<String>, Option<Value>>;
 pub(crate) type GroupedStream<'b> = KGroupedStream<'b, String, Option<Value>, Option<String>>;
 
 /// What a node gives to those built on it, with the type of its values.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Handle<'b> {
     Stream(Stream<'b>, Kind),
     Table(KTable<'b, String, Value>, Kind),
@@ -26,6 +27,8 @@ pub(crate) enum Handle<'b> {
     Grouped(GroupedStream<'b>, Kind),
     GroupedTable(KGroupedTable<'b, String, Value>, Kind),
     InWindows(WindowedStream<'b>, Kind),
+    Cogrouped(Cogrouped<'b>, Kind),
+    CogroupedInWindows(Cogrouped<'b>, Windows, Kind),
     WindowedTable(KTable<'b, Windowed<String>, Value>, Kind),
     WindowedCount(KTable<'b, Windowed<String>, i64>),
     WithWindows(KStream<'b, Windowed<String>, Option<Value>>, Kind),
@@ -40,7 +43,7 @@ pub(crate) struct Building<'b> {
 
 impl<'b> Building<'b> {
     pub(crate) fn handle(&self, id: &str) -> Result<Handle<'b>, Failure> {
-        let handle = self.handles.get(id).copied();
+        let handle = self.handles.get(id).cloned();
         handle.ok_or_else(|| format!("there is no node {id}").into())
     }
 
@@ -71,6 +74,10 @@ impl<'b> Building<'b> {
                 Handle::Table(on, kind) => table::node(self, node, on, kind)?,
                 Handle::Count(on) => table::node(self, node, on, Kind::Long)?,
                 Handle::GroupedTable(on, kind) => table::grouped(node, on, kind)?,
+                Handle::Cogrouped(on, kind) => cogroups::node(self, node, on, kind)?,
+                Handle::CogroupedInWindows(on, windows, kind) => {
+                    cogroups::in_windows(node, on, windows, kind)
+                }
                 Handle::InWindows(on, kind) => windows::aggregated(node, on, kind)?,
                 Handle::WindowedTable(on, kind) => windows::table(node, on, kind)?,
                 Handle::WindowedCount(on) => windows::table(node, on, Kind::Long)?,

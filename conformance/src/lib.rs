@@ -2,6 +2,7 @@
 //! written as the reference writes it.
 
 mod build;
+mod cogroups;
 mod functions;
 mod joins;
 mod node;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream::serde::{DefaultSerde, SharedSerde};
-use millstream::{Grouped, KTable, Materialized, Named};
+use millstream::{Grouped, KTable, Materialized, Named, Windowed};
 use serde_json::Value as Json;
 
 use crate::build::Handle;
@@ -79,6 +79,7 @@ impl<'j> Node<'j> {
 pub(crate) trait CaseValue: Clone + Into<Value> + 'static {
     fn serde(kind: Kind) -> SharedSerde<Self>;
     fn handle(table: KTable<'_, String, Self>, kind: Kind) -> Handle<'_>;
+    fn windowed(table: KTable<'_, Windowed<String>, Self>, kind: Kind) -> Handle<'_>;
 }
 
 impl CaseValue for Value {
@@ -88,6 +89,10 @@ impl CaseValue for Value {
 
     fn handle(table: KTable<'_, String, Self>, kind: Kind) -> Handle<'_> {
         Handle::Table(table, kind)
+    }
+
+    fn windowed(table: KTable<'_, Windowed<String>, Self>, kind: Kind) -> Handle<'_> {
+        Handle::WindowedTable(table, kind)
     }
 }
 
@@ -99,5 +104,9 @@ impl CaseValue for i64 {
 
     fn handle(table: KTable<'_, String, Self>, _: Kind) -> Handle<'_> {
         Handle::Count(table)
+    }
+
+    fn windowed(table: KTable<'_, Windowed<String>, Self>, _: Kind) -> Handle<'_> {
+        Handle::WindowedCount(table)
     }
 }

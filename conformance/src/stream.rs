@@ -4,6 +4,7 @@ use millstream::{DynamicProduced, Produced, Repartitioned, Stores, Topic};
 
 use crate::Failure;
 use crate::build::{Building, GroupedStream, Handle, Stream};
+use crate::cogroups;
 use crate::functions::{self, aggregate_kind, holds, split, value_kind};
 use crate::joins;
 use crate::node::Node;
@@ -187,6 +188,7 @@ pub(crate) fn grouped<'b>(
             Handle::Table(on.aggregate_with::<Value, Value, _>(|| None, add, stored), result)
         }
         "window" | "sliding" | "session" => windows::of(node, on, kind),
+        "cogroup" => cogroups::of(node, on),
         _ => return node.unsupported(),
     })
 }

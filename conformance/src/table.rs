@@ -1,6 +1,6 @@
 //! Operators on tables and grouped tables.
 
-use millstream::{Derived, KGroupedTable, KTable};
+use millstream::{BufferConfig, Derived, KGroupedTable, KTable, Suppressed};
 
 use crate::Failure;
 use crate::build::{Building, Handle};
@@ -54,6 +54,24 @@ pub(crate) fn node<'b, V: CaseValue>(
         "fk_join" | "fk_left_join" => {
             let other = building.handle(&node.text("other"))?;
             return joins::by_foreign_key(node, on, kind, other);
+        }
+        "suppress_until_time_limit" => {
+            let limit = node.millis("limit").unwrap_or_default();
+            let serdes = (crate::text::serde(), V::serde(kind));
+            let records =
+                node.0["max_records"].as_u64().and_then(|most| usize::try_from(most).ok());
+            let waiting = match records {
+                Some(most) => {
+                    let buffer = BufferConfig::max_records(most);
+                    Suppressed::until_time_limit_with(limit, buffer, serdes)
+                }
+                None => {
+                    let buffer = BufferConfig::unbounded();
+                    Suppressed::until_time_limit_with(limit, buffer, serdes)
+                }
+            };
+            let waiting = node.with("name", waiting, |waiting, name| waiting.with_name(name));
+            V::handle(on.suppress(waiting), kind)
         }
         _ => return node.unsupported(),
     })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream::{
-    EmitStrategy, KStream, KTable, SessionWindows, SlidingWindows, TimeWindows, Windowed,
-    WindowedKStream,
+    BufferConfig, EmitStrategy, KStream, KTable, SessionWindows, SlidingWindows, Suppressed,
+    TimeWindows, Windowed, WindowedKStream,
 };
 
 use crate::Failure;
@@ -25,26 +25,38 @@ pub(crate) enum WindowedStream<'b> {
 }
 
 /// The windows of a node.
+#[derive(Clone, Copy)]
+pub(crate) enum Windows {
+    Time(TimeWindows),
+    Sliding(SlidingWindows),
+    Session(SessionWindows),
+}
+
+impl Windows {
+    pub(crate) fn of(node: Node<'_>) -> Self {
+        let millis = |field| node.millis(field).unwrap_or(Duration::ZERO);
+        let grace = millis("grace");
+        match node.text("op").as_str() {
+            "window" => {
+                let windows = TimeWindows::of_size(millis("size")).with_grace(grace);
+                let advance = node.millis("advance");
+                Self::Time(advance.map_or(windows, |advance| windows.advance_by(advance)))
+            }
+            "sliding" => {
+                let windows = SlidingWindows::of_time_difference(millis("difference"));
+                Self::Sliding(windows.with_grace(grace))
+            }
+            _ => Self::Session(SessionWindows::of_inactivity_gap(millis("gap")).with_grace(grace)),
+        }
+    }
+}
+
+/// A grouped stream in the windows of a node.
 pub(crate) fn of<'b>(node: Node<'_>, on: GroupedStream<'b>, kind: Kind) -> Handle<'b> {
-    let millis = |field| node.millis(field).unwrap_or(Duration::ZERO);
-    let grace = millis("grace");
-    let stream = match node.text("op").as_str() {
-        "window" => {
-            let windows = TimeWindows::of_size(millis("size")).with_grace(grace);
-            let windows = match node.millis("advance") {
-                Some(advance) => windows.advance_by(advance),
-                None => windows,
-            };
-            WindowedStream::Time(on.windowed_by(windows))
-        }
-        "sliding" => {
-            let windows = SlidingWindows::of_time_difference(millis("difference"));
-            WindowedStream::Sliding(on.windowed_by(windows.with_grace(grace)))
-        }
-        _ => {
-            let windows = SessionWindows::of_inactivity_gap(millis("gap"));
-            WindowedStream::Session(on.windowed_by(windows.with_grace(grace)))
-        }
+    let stream = match Windows::of(node) {
+        Windows::Time(windows) => WindowedStream::Time(on.windowed_by(windows)),
+        Windows::Sliding(windows) => WindowedStream::Sliding(on.windowed_by(windows)),
+        Windows::Session(windows) => WindowedStream::Session(on.windowed_by(windows)),
     };
     Handle::InWindows(stream, kind)
 }
@@ -131,6 +143,12 @@ pub(crate) fn table<'b, V: CaseValue>(
                 None => on.to_stream_as(),
             };
             Ok(Handle::WithWindows(stream, kind))
+        }
+        "suppress_until_window_closes" => {
+            let serdes = (crate::text::serde(), V::serde(kind));
+            let closed = Suppressed::until_window_closes_with(BufferConfig::unbounded(), serdes);
+            let closed = node.with("name", closed, |closed, name| closed.with_name(name));
+            Ok(V::windowed(on.suppress(closed), kind))
         }
         _ => node.unsupported(),
     }

@@ -280,6 +280,39 @@ pub fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// A buffer of `suppress` is full, and may not emit early. The source of a
+/// [`TaskError::Processing`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BufferFull {
+    /// It holds more than it was configured to.
+    #[error(
+        "buffer \"{buffer}\" holds {records} of at most {records_max} updates and {bytes} of at most {bytes_max} bytes; raise its bounds, or let it emit early when full"
+    )]
+    Bounds {
+        /// The buffer.
+        buffer: StoreName,
+        /// How many updates wait.
+        records: usize,
+        /// How many may.
+        records_max: usize,
+        /// Their bytes, as Kafka counts them.
+        bytes: usize,
+        /// How many bytes may wait.
+        bytes_max: usize,
+    },
+    /// There is no memory for more.
+    #[error(
+        "buffer \"{buffer}\" has no memory left: all buffers of the process may take {bytes_max} bytes; give the process more memory, bound the buffer, or let it emit early when full"
+    )]
+    Memory {
+        /// The buffer.
+        buffer: StoreName,
+        /// What all buffers of the process may take.
+        bytes_max: usize,
+    },
+}
+
 /// A failure of a state store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -324,6 +357,18 @@ pub enum StoreError {
         /// Why not.
         #[source]
         source: ProduceError,
+    },
+    /// A record of the changelog cannot be read, so that the store cannot be rebuilt.
+    #[error(
+        "store \"{store}\" cannot be rebuilt: the record at offset {offset} of its changelog {problem}; is it the changelog of this application?"
+    )]
+    ChangelogRecord {
+        /// The store.
+        store: StoreName,
+        /// The record's offset.
+        offset: i64,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// An iterator was used after the commit that followed its creation.
     #[error(

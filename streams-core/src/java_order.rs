@@ -1,4 +1,12 @@
 //! The orders of Java's collections, where Kafka Streams' results depend on them.
+//!
+//! ```
+//! use streams_core::java_order::HashSetOrder;
+//!
+//! let mut keys = vec![b"q".to_vec(), b"b".to_vec(), b"a".to_vec()];
+//! HashSetOrder::default().sort(&mut keys, Vec::as_slice);
+//! assert_eq!(keys, [b"q".to_vec(), b"a".to_vec(), b"b".to_vec()]);
+//! ```
 
 use std::cmp::Ordering;
 
@@ -14,6 +22,30 @@ fn java_hash(text: &str) -> u32 {
 pub(crate) fn hash_set_order<T: AsRef<str>>(items: Vec<T>) -> Vec<T> {
     let capacity = capacity_for(items.len());
     in_buckets(items, capacity)
+}
+
+/// The order of a `java.util.HashSet` of bytes, as Kafka compares them, that is filled and emptied
+/// again and again: it keeps the room that it once had.
+#[derive(Debug, Default)]
+pub struct HashSetOrder {
+    items_max: usize,
+}
+
+impl HashSetOrder {
+    /// Puts what the set was filled with, in this order and each once, into the order in which it
+    /// gives it back.
+    pub fn sort<T>(&mut self, items: &mut [T], bytes_of: impl Fn(&T) -> &[u8]) {
+        self.items_max = self.items_max.max(items.len());
+        let last = capacity_for(self.items_max) - 1;
+        items.sort_by_cached_key(|item| bucket(java_hash_of_bytes(bytes_of(item)), last));
+    }
+}
+
+/// The hash of bytes in Java, which are signed there.
+fn java_hash_of_bytes(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(1_u32, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(byte.cast_signed()).cast_unsigned())
+    })
 }
 
 fn in_buckets<T: AsRef<str>>(mut items: Vec<T>, capacity: u32) -> Vec<T> {

@@ -10,7 +10,7 @@ pub mod assign;
 pub mod config;
 pub mod error;
 pub mod handler;
-mod java_order;
+pub mod java_order;
 mod java_tree_set;
 pub mod membership;
 pub mod metrics;

@@ -35,6 +35,8 @@ pub enum StoreKind {
     Session(Segments),
     /// Key and time to value: the versions of a key (KIP-889).
     Versioned(Segments),
+    /// Updates that wait, by time; in memory.
+    TimeOrderedBuffer,
 }
 
 /// How the rows of a store that expires are laid out.

@@ -11,6 +11,7 @@ use streams_core::serde::DefaultSerde;
 use crate::args::{Materialized, StoreIndex};
 use crate::builder::StreamsBuilder;
 use crate::change::Change;
+use crate::cogrouped::CogroupedKStream;
 use crate::null::OrNull;
 use crate::operators::fold::{Aggregation, Fold, Reduction};
 use crate::operators::stream_aggregate::{self, AGGREGATE_PREFIX, REDUCE_PREFIX};
@@ -56,6 +57,14 @@ impl<K, V, S> std::fmt::Debug for KGroupedStream<'_, K, V, S> {
 impl<'b, K, V, S> KGroupedStream<'b, K, V, S> {
     pub(crate) const fn new(builder: &'b StreamsBuilder, grouping: StreamGrouping) -> Self {
         Self { builder, grouping, types: PhantomData }
+    }
+
+    pub(crate) const fn builder(self) -> &'b StreamsBuilder {
+        self.builder
+    }
+
+    pub(crate) const fn grouping(self) -> StreamGrouping {
+        self.grouping
     }
 
     /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
@@ -207,6 +216,56 @@ where
             Ok(aggregator(key, value, before))
         };
         self.try_aggregate(initial, aggregator, materialized)
+    }
+
+    /// Aggregates the stream together with others of the same key, each by an aggregator of its own;
+    /// see [`CogroupedKStream::cogroup`]. Answers to Kafka's `cogroup` (KIP-150).
+    ///
+    /// For a stream whose value is an `Option<N>`, name the aggregate and `N`:
+    /// `cogroup::<i64, String, _>(..)`. The aggregator then sees `Option<N>`.
+    pub fn cogroup<A, N, I>(
+        self,
+        aggregator: impl Fn(&K, V, I) -> I + Send + Sync + 'static,
+    ) -> CogroupedKStream<'b, K, A, I>
+    where
+        V: OrNull<N>,
+        N: Clone + 'static,
+        I: OrNull<A>,
+        A: Clone + 'static,
+    {
+        CogroupedKStream::of(self.builder).cogroup::<V, N, S>(self, aggregator)
+    }
+
+    /// As [`cogroup`](Self::cogroup), by an aggregator that may fail; the processing handler says what
+    /// becomes of the record, and the aggregate stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let add = |_: &String, text: String, sum: i64| text.parse::<i64>().map(|n| sum + n);
+    /// texts.group_by_key().try_cogroup(add).aggregate(|| 0).to_stream().to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe_all([("a", "3"), ("a", "4")])?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("sums").read_map()?["a"], Some(7));
+    /// assert!(texts.pipe("a", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_cogroup<A, N, I, E>(
+        self,
+        aggregator: impl Fn(&K, V, I) -> Result<I, E> + Send + Sync + 'static,
+    ) -> CogroupedKStream<'b, K, A, I>
+    where
+        V: OrNull<N>,
+        N: Clone + 'static,
+        I: OrNull<A>,
+        A: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        CogroupedKStream::of(self.builder).try_cogroup::<V, N, S, E>(self, aggregator)
     }
 
     /// As [`reduce`](Self::reduce), by a function that may fail; the processing handler says what

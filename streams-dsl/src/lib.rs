@@ -30,6 +30,7 @@ mod args;
 mod branched;
 mod builder;
 mod change;
+mod cogrouped;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
@@ -46,11 +47,13 @@ pub use streams_core::topology::Topic;
 pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
-    Branched, Consumed, Derived, DynamicProduced, Grouped, Joined, Materialized, Named, Printed,
-    Produced, Repartitioned, StreamJoined, TableJoined, Topics,
+    Branched, BufferConfig, Consumed, Derived, DynamicProduced, EagerBufferConfig, EmitEarly,
+    Grouped, Joined, Materialized, Named, Printed, Produced, Repartitioned, ShutDown, StreamJoined,
+    StrictBufferConfig, Suppressed, TableJoined, Topics, WhenFull,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;
+pub use self::cogrouped::{CogroupedKStream, WindowedCogroupedKStream};
 pub use self::global_table::GlobalKTable;
 pub use self::grouped_stream::KGroupedStream;
 pub use self::grouped_table::KGroupedTable;

@@ -100,6 +100,21 @@ impl<K: 'static, V: 'static> TableView<K, V> {
         TableView { stores, link: Arc::new(link) }
     }
 
+    /// The rows are computed from those of this view and from a store.
+    pub(crate) fn behind<S: Clone + 'static, L: LookUp<K, V> + 'static>(
+        self,
+        store: &StoreName,
+        compute: impl Fn(S, View<K, V>) -> L + Send + Sync + 'static,
+    ) -> Self {
+        let mut stores = vec![store.clone()];
+        stores.extend(self.stores);
+        let (store, link) = (store.clone(), self.link);
+        let link = move |links: &NodeLinks<'_>| -> Result<View<K, V>, LinkError> {
+            Ok(Box::new(compute(links.store::<S>(&store)?, link(links)?)))
+        };
+        Self { stores, link: Arc::new(link) }
+    }
+
     /// The rows are computed from those of two views.
     pub(crate) fn combined<W: 'static, N: 'static, L: LookUp<K, N> + 'static>(
         self,

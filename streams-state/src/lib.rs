@@ -10,11 +10,13 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod buffer;
 mod builder;
 mod bytes;
 mod layer;
 mod process;
 mod row_key;
+mod row_store;
 mod staging;
 mod task;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod tests;
 mod view;
 
 pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
+pub use self::buffer::{Buffered, SuppressionBuffer};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
     Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore, OldValues,

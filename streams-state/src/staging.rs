@@ -10,8 +10,8 @@ mod row_bytes;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-pub(crate) use self::budget::OverlayBudget;
 use self::budget::OverlayShare;
+pub(crate) use self::budget::{BudgetSpent, BufferShare, OverlayBudget};
 pub(crate) use self::commits::Commits;
 use self::commits::CommitsSeen;
 pub(crate) use self::overlay::SlotHint;

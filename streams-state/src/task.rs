@@ -10,17 +10,17 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
 use streams_core::record::RawRecord;
 use streams_core::store::{
-    ChangelogTopic, OpenStores, RowOrder, StoreIdentity, StoreSpec, StoreToOpen, TaskStores,
+    ChangelogTopic, OpenStores, StoreIdentity, StoreSpec, StoreToOpen, TaskStores,
 };
 use streams_core::time::Timestamp;
 
+use crate::buffer::{BUFFER_LOG, BufferFactory, BufferParts, BufferStore};
 use crate::builder::{Caching, Factory};
 use crate::bytes::{Bytes, BytesError, Changes, InputPositions, RocksDatabase, SharedRows};
-use crate::layer::changelog::{Changelog, LogFormat, RowFormat};
-use crate::layer::expiry::Closed;
-use crate::layer::{Access, CacheLayer, LayerParts, Layers, Reach, Retention};
-use crate::row_key::RowKeys;
-use crate::staging::{OverlayBudget, Staged, StagedError};
+use crate::layer::changelog::{Changelog, LogFormat};
+use crate::layer::{Access, CacheLayer, LayerParts, Layers, Reach};
+use crate::row_store::RowStore;
+use crate::staging::{OverlayBudget, Staged};
 
 /// Bytes of versions that are staged while a store is restored.
 const RESTORE_STAGED_BYTES_MAX: usize = 8 << 20;
@@ -28,8 +28,7 @@ const RESTORE_STAGED_BYTES_MAX: usize = 8 << 20;
 /// A store of a task.
 struct OpenStore {
     spec: Arc<dyn StoreSpec>,
-    layers: Rc<Layers>,
-    rows: RowFormat,
+    content: Content,
     /// What the serdes of its views get as their topic.
     topic: TopicName,
     /// All before this offset of the changelog is in the byte store.
@@ -38,6 +37,12 @@ struct OpenStore {
     identity: RefCell<StoreIdentity>,
     /// Whether it can be rebuilt from Kafka.
     is_logged: bool,
+}
+
+/// What a store holds, by its kind.
+enum Content {
+    Rows(RowStore),
+    Buffer(Rc<BufferStore>),
 }
 
 /// A global store, on its way to other threads.
@@ -72,6 +77,64 @@ fn serde_topic(request: &OpenStores, store: &StoreToOpen) -> TopicName {
     }
 }
 
+/// The changelog that a store writes, if it writes one.
+fn changelog(
+    request: &OpenStores,
+    (number, store): (u32, &StoreToOpen),
+    format: LogFormat,
+) -> Option<Changelog> {
+    let to = store.changelog.as_ref()?;
+    let topic = request.outbox.borrow_mut().topic(&to.topic);
+    let purpose = Purpose::Changelog { task: request.task_number, store: number };
+    Some(Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, format))
+}
+
+fn open_buffer(
+    request: &OpenStores,
+    store: (u32, &StoreToOpen),
+    budget: &Arc<OverlayBudget>,
+) -> Rc<BufferStore> {
+    let parts = BufferParts {
+        name: store.1.spec.name().clone(),
+        context: Rc::clone(&request.context),
+        changelog: changelog(request, store, BUFFER_LOG),
+        restored_from: store.1.restored_from.clone(),
+    };
+    Rc::new(BufferStore::new(parts, budget))
+}
+
+fn open_rows(
+    request: &OpenStores,
+    store: (u32, &StoreToOpen),
+    bytes: Bytes,
+    budget: &Arc<OverlayBudget>,
+) -> Result<RowStore, StoreError> {
+    let spec = &store.1.spec;
+    let factory = factory(&**spec)?;
+    let rows = factory.rows().ok_or_else(|| StoreError::Unknown(spec.name().clone()))?;
+    let (headers, times) = (factory.logged_headers(), factory.logged_times());
+    let cache = match factory.caching() {
+        // Without bytes for caches there is none, as in Kafka; a cache of no bytes would not write
+        // the deletion of a row that is not there.
+        Caching::On if request.cache.max_bytes() > 0 => {
+            Some(CacheLayer::new(Rc::clone(&request.cache)))
+        }
+        Caching::On | Caching::Off => None,
+    };
+    let layers = Rc::new(Layers::new(LayerParts {
+        name: spec.name().clone(),
+        context: Rc::clone(&request.context),
+        cache,
+        changelog: changelog(request, store, LogFormat { rows, headers, times }),
+        retention: factory.retention_layer(),
+        duplicates: factory.duplicates(),
+        versions: factory.versions_layer(),
+        staged: Staged::new(bytes, budget),
+    }));
+    layers.find_segments()?;
+    Ok(RowStore { layers, rows })
+}
+
 impl StoresOfTask {
     /// Puts the layers over the byte stores, which come with the changelog offsets they hold.
     pub(crate) fn open(
@@ -82,39 +145,14 @@ impl StoresOfTask {
     ) -> Result<Self, StoreError> {
         let mut stores = Vec::with_capacity(bytes.len());
         for ((number, store), (bytes, position)) in (0..).zip(&request.stores).zip(bytes) {
-            let factory = factory(&*store.spec)?;
-            let rows = factory.rows();
-            let rows = rows.ok_or_else(|| StoreError::Unknown(store.spec.name().clone()))?;
-            let changelog = store.changelog.as_ref().map(|to| {
-                let topic = request.outbox.borrow_mut().topic(&to.topic);
-                let purpose = Purpose::Changelog { task: request.task_number, store: number };
-                let (headers, times) = (factory.logged_headers(), factory.logged_times());
-                let format = LogFormat { rows, headers, times };
-                Changelog::new(Rc::clone(&request.outbox), (topic, to.partition), purpose, format)
-            });
-            let cache = match factory.caching() {
-                // Without bytes for caches there is none, as in Kafka; a cache of no bytes would
-                // not write the deletion of a row that is not there.
-                Caching::On if request.cache.max_bytes() > 0 => {
-                    Some(CacheLayer::new(Rc::clone(&request.cache)))
-                }
-                Caching::On | Caching::Off => None,
+            let content = if store.spec.as_any().is::<BufferFactory>() {
+                Content::Buffer(open_buffer(&request, (number, store), budget))
+            } else {
+                Content::Rows(open_rows(&request, (number, store), bytes, budget)?)
             };
-            let layers = Rc::new(Layers::new(LayerParts {
-                name: store.spec.name().clone(),
-                context: Rc::clone(&request.context),
-                cache,
-                changelog,
-                retention: factory.retention_layer(),
-                duplicates: factory.duplicates(),
-                versions: factory.versions_layer(),
-                staged: Staged::new(bytes, budget),
-            }));
-            layers.find_segments()?;
             stores.push(OpenStore {
                 spec: Arc::clone(&store.spec),
-                layers,
-                rows,
+                content,
                 topic: serde_topic(&request, store),
                 position: Cell::new(position),
                 identity: RefCell::default(),
@@ -125,9 +163,17 @@ impl StoresOfTask {
     }
 
     fn view(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
-        let store = self.stores.iter().find(|open| open.layers.name() == store)?;
-        let factory = factory(&*store.spec).ok()?;
-        Some(factory.handle(Reach::new(Rc::clone(&store.layers), access), &store.topic))
+        let open = self.stores.iter().find(|open| open.spec.name() == store)?;
+        let (spec, topic) = (&*open.spec, &open.topic);
+        match &open.content {
+            Content::Rows(rows) => {
+                let reach = Reach::new(Rc::clone(&rows.layers), access);
+                Some(factory(spec).ok()?.handle(reach, topic))
+            }
+            Content::Buffer(buffer) => {
+                Some(spec.as_any().downcast_ref::<BufferFactory>()?.handle(buffer, topic))
+            }
+        }
     }
 
     /// The database, for tests.
@@ -144,7 +190,9 @@ impl StoresOfTask {
     /// How far the inputs of a global store are in it, as it was written last.
     pub(crate) fn input_positions(&self, at: usize) -> Result<Option<InputPositions>, StoreError> {
         let store = self.store(at)?;
-        let (Some(database), Some(number)) = (&self.database, store.at_in_database()) else {
+        let (Some(database), Some(number)) =
+            (&self.database, store.rows().and_then(RowStore::at_in_database))
+        else {
             return Ok(None);
         };
         let bytes = database.input_positions(number).map_err(|error| self.failed(error))?;
@@ -160,7 +208,8 @@ impl StoresOfTask {
             |_| true,
             |changes| {
                 for (store, positions) in positions {
-                    if let Some(at) = self.store(store)?.at_in_database() {
+                    let rows = self.store(store)?.rows();
+                    if let Some(at) = rows.and_then(RowStore::at_in_database) {
                         let added = changes.inputs(at, &positions.encode());
                         added.map_err(|error| self.failed(error))?;
                     }
@@ -173,7 +222,8 @@ impl StoresOfTask {
     /// All stores, for other threads to read.
     pub(crate) fn share(&self) -> Vec<SharedStore> {
         let stores = self.stores.iter().filter_map(|store| {
-            let rows = store.layers.staged().with_bytes(Bytes::share).ok().flatten()?;
+            let staged = store.rows()?.layers.staged();
+            let rows = staged.with_bytes(Bytes::share).ok().flatten()?;
             Some(SharedStore { spec: Arc::clone(&store.spec), topic: store.topic.clone(), rows })
         });
         stores.collect()
@@ -191,7 +241,8 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         self.write_with(which, |changes| {
             for (store, next_offset) in positions {
-                if let Some(at) = self.store(*store)?.at_in_database() {
+                let rows = self.store(*store)?.rows();
+                if let Some(at) = rows.and_then(RowStore::at_in_database) {
                     let added = changes.position(at, *next_offset);
                     added.map_err(|error| self.failed(error))?;
                 }
@@ -210,7 +261,8 @@ impl StoresOfTask {
         which: impl Fn(&OpenStore) -> bool,
         add: impl FnOnce(&mut Changes<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let chosen = || self.stores.iter().filter(|store| which(store));
+        let all = || self.stores.iter().filter(|store| which(store));
+        let chosen = || all().filter_map(OpenStore::rows);
         if let Some(database) = &self.database {
             let sizes = chosen().map(|store| store.layers.staged().staged_size());
             let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
@@ -255,12 +307,17 @@ impl StoresOfTask {
             store.layers.staged().committed();
             store.forget_closed_segments();
         }
+        all().filter_map(OpenStore::buffer).for_each(BufferStore::committed);
         Ok(())
     }
 
     fn identify(&self, store: usize, identity: StoreIdentity) {
         let Some(open) = self.stores.get(store) else { return };
-        let known = open.with_bytes(|bytes, _| {
+        let Content::Rows(rows) = &open.content else {
+            *open.identity.borrow_mut() = identity;
+            return;
+        };
+        let known = rows.with_bytes(|bytes, _| {
             match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identify(rocks.at(), identity),
                 Bytes::Memory(_) | Bytes::Foreign(_) => *open.identity.borrow_mut() = identity,
@@ -286,22 +343,21 @@ impl StoresOfTask {
     /// for that, and so is staged.
     fn restore_version(
         &self,
-        store: usize,
+        (store, layers): (usize, &Layers),
         record: &RawRecord<'_>,
         key: &[u8],
     ) -> Result<(), StoreError> {
-        let open = self.store(store)?;
-        open.layers.restore_version(key, record.value, record.timestamp.millis())?;
-        if open.layers.staged_bytes() < RESTORE_STAGED_BYTES_MAX {
+        layers.restore_version(key, record.value, record.timestamp.millis())?;
+        if layers.staged_bytes() < RESTORE_STAGED_BYTES_MAX {
             return Ok(());
         }
-        self.write_one(open, store, record.offset.saturating_add(1))
+        self.write_one(self.store(store)?, store, record.offset.saturating_add(1))
     }
 
     /// A failure of the database as a whole, named after one of its stores.
     fn failed(&self, error: BytesError) -> StoreError {
         let on_disk = self.stores.iter().find(|store| store.spec.is_persistent());
-        match on_disk {
+        match on_disk.and_then(OpenStore::rows) {
             Some(store) => store.layers.failed(error.into()),
             None => StoreError::Unknown("rocksdb".into()),
         }
@@ -309,84 +365,12 @@ impl StoresOfTask {
 }
 
 impl OpenStore {
-    /// The first bytes of the segments to be dropped: of the first, and of the one behind the last.
-    fn closed_segments(&self) -> Option<([u8; 8], [u8; 8])> {
-        let Closed { from, before } = self.layers.expiry()?.closed()?;
-        Some((RowKeys::segment_start(from), RowKeys::segment_start(before)))
+    fn rows(&self) -> Option<&RowStore> {
+        if let Content::Rows(rows) = &self.content { Some(rows) } else { None }
     }
 
-    /// The closed segments are dropped; what is written up to now is committed.
-    fn forget_closed_segments(&self) {
-        let Some(expiry) = self.layers.expiry() else { return };
-        if let Some(closed) = expiry.closed() {
-            expiry.dropped(closed);
-        }
-        expiry.committed();
-    }
-
-    /// Puts one row into the byte store; `None` deletes it. `next_offset` is the position then.
-    fn restore_row(
-        &self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        next_offset: i64,
-    ) -> Result<(), StoreError> {
-        let hash = self.layers.hash(key);
-        self.layers.staged().changed_below(hash, key);
-        self.with_bytes(|bytes, _| match bytes {
-            Bytes::Memory(memory) => {
-                memory.write(key, value);
-                Ok(())
-            }
-            Bytes::Rocks(rocks) => rocks.restore((hash, key, value), next_offset),
-            Bytes::Foreign(_) => Ok(()),
-        })
-    }
-
-    /// Puts one record of the changelog into a store that expires. A record that is too old is left
-    /// out.
-    fn restore_windowed(
-        &self,
-        retention: &Retention,
-        (key, value): (&[u8], Option<&[u8]>),
-        next_offset: i64,
-    ) -> Result<(), StoreError> {
-        let keys = retention.keys;
-        let Some(row) = keys.read_changelog(key) else {
-            tracing::warn!(store = %self.layers.name(), next_offset, "a changelog record whose key has no window is left out");
-            return Ok(());
-        };
-        if !retention.takes(row) {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        if keys.order == RowOrder::TimeFirstIndexed {
-            keys.write_index(row, &mut bytes);
-            self.restore_row(&bytes, value.map(|_| &[][..]), next_offset)?;
-            bytes.clear();
-        }
-        keys.write_row(row, &mut bytes);
-        self.restore_row(&bytes, value, next_offset)
-    }
-
-    /// Its number in the task's database.
-    fn at_in_database(&self) -> Option<usize> {
-        let at = self.layers.staged().with_bytes(|bytes| match bytes {
-            Bytes::Rocks(rocks) => Some(rocks.at()),
-            Bytes::Memory(_) | Bytes::Foreign(_) => None,
-        });
-        at.ok().flatten()
-    }
-
-    fn with_bytes<R>(
-        &self,
-        with: impl FnOnce(&Bytes, &Staged) -> Result<R, BytesError>,
-    ) -> Result<R, StoreError> {
-        let staged = self.layers.staged();
-        let result = staged.with_bytes(|bytes| with(bytes, staged));
-        result
-            .and_then(|result| result.map_err(StagedError::from))
-            .map_err(|error| self.layers.failed(error))
+    fn buffer(&self) -> Option<&BufferStore> {
+        if let Content::Buffer(buffer) = &self.content { Some(buffer) } else { None }
     }
 }
 
@@ -405,52 +389,30 @@ impl TaskStores for StoresOfTask {
 
     fn restore(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
         let mut row = std::mem::take(&mut self.row);
-        let open = self.store(store)?;
-        let Some(key) = record.key else {
-            tracing::warn!(store = %open.layers.name(), offset = record.offset, "a changelog record without a key is left out");
-            return Ok(());
-        };
-        row.clear();
-        if open.rows == RowFormat::Timestamped {
-            row.extend_from_slice(&record.timestamp.millis().to_be_bytes());
-        }
-        row.extend_from_slice(record.value.unwrap_or_default());
-        let value = record.value.map(|_| &*row);
-        let next_offset = record.offset.saturating_add(1);
-        if open.layers.kept_versions().is_some() {
-            self.row = row;
-            return self.restore_version(store, record, key);
-        }
-        let written = match open.layers.retention() {
-            None => open.restore_row(key, value, next_offset),
-            Some(retention) => open.restore_windowed(retention, (key, value), next_offset),
+        let restored = match (&self.store(store)?.content, record.key) {
+            (_, None) => {
+                let store = self.store(store)?.spec.name();
+                tracing::warn!(%store, offset = record.offset, "a changelog record without a key is left out");
+                Ok(())
+            }
+            (Content::Buffer(buffer), Some(key)) => buffer.restore(key, record),
+            (Content::Rows(rows), Some(key)) if rows.layers.kept_versions().is_some() => {
+                self.restore_version((store, &rows.layers), record, key)
+            }
+            (Content::Rows(rows), Some(key)) => rows.restore(key, record, &mut row),
         };
         self.row = row;
-        written
+        restored
     }
 
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
         let open = self.store(store)?;
-        if open.layers.kept_versions().is_some() {
-            return self.write_one(open, store, next_offset);
+        if let Content::Rows(rows) = &open.content {
+            if rows.layers.kept_versions().is_some() {
+                return self.write_one(open, store, next_offset);
+            }
+            rows.restored_up_to(next_offset)?;
         }
-        open.with_bytes(|bytes, _| match bytes {
-            Bytes::Memory(memory) => {
-                if let Some((_, before)) = open.closed_segments() {
-                    memory.remove_before(&before);
-                }
-                Ok(())
-            }
-            Bytes::Rocks(rocks) => {
-                rocks.database().restored_up_to(rocks.at(), next_offset)?;
-                match open.closed_segments() {
-                    Some((from, to)) => rocks.database().drop_range(rocks.at(), (&from, &to)),
-                    None => Ok(()),
-                }
-            }
-            Bytes::Foreign(_) => Ok(()),
-        })?;
-        open.forget_closed_segments();
         open.position.set(Some(next_offset));
         Ok(())
     }
@@ -458,20 +420,21 @@ impl TaskStores for StoresOfTask {
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         let open = self.store(store)?;
         open.position.set(None);
-        open.with_bytes(|bytes, _| match bytes {
-            Bytes::Memory(memory) => {
-                memory.clear();
+        match &open.content {
+            Content::Rows(rows) => rows.wipe(),
+            Content::Buffer(buffer) => {
+                buffer.clear();
                 Ok(())
             }
-            Bytes::Rocks(rocks) => rocks.database().empty(rocks.at()),
-            Bytes::Foreign(_) => Ok(()),
-        })?;
-        open.layers.emptied();
-        Ok(())
+        }
     }
 
     fn staged_bytes(&self) -> usize {
-        self.stores.iter().map(|store| store.layers.staged_bytes()).sum()
+        let staged = self.stores.iter().map(|store| match &store.content {
+            Content::Rows(rows) => rows.layers.staged_bytes(),
+            Content::Buffer(buffer) => buffer.staged_bytes(),
+        });
+        staged.sum()
     }
 
     fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError> {
@@ -486,12 +449,13 @@ impl TaskStores for StoresOfTask {
     }
 
     fn flush_caches(&mut self) -> Result<(), StoreError> {
-        self.stores.iter().try_for_each(|store| store.layers.write_out())
+        self.stores.iter().filter_map(OpenStore::rows).try_for_each(|rows| rows.layers.write_out())
     }
 
     fn identity(&self, store: usize) -> StoreIdentity {
         let Some(open) = self.stores.get(store) else { return StoreIdentity::default() };
-        let identity = open.with_bytes(|bytes, _| {
+        let Content::Rows(rows) = &open.content else { return open.identity.borrow().clone() };
+        let identity = rows.with_bytes(|bytes, _| {
             Ok(match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identity(rocks.at()),
                 Bytes::Memory(_) | Bytes::Foreign(_) => open.identity.borrow().clone(),
@@ -509,7 +473,8 @@ impl TaskStores for StoresOfTask {
     fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
         let identity = StoreIdentity { current_at: Some(time), ..self.identity(store) };
         self.identify(store, identity);
-        self.store(store)?.with_bytes(|bytes, _| match bytes {
+        let Content::Rows(rows) = &self.store(store)?.content else { return Ok(()) };
+        rows.with_bytes(|bytes, _| match bytes {
             Bytes::Rocks(rocks) => rocks.database().keep_identity(rocks.at()),
             Bytes::Memory(_) | Bytes::Foreign(_) => Ok(()),
         })
@@ -524,7 +489,10 @@ impl TaskStores for StoresOfTask {
             database.discard_restoring();
         }
         for store in &self.stores {
-            store.layers.discard();
+            match &store.content {
+                Content::Rows(rows) => rows.layers.discard(),
+                Content::Buffer(buffer) => buffer.discard(),
+            }
         }
     }
 }
@@ -532,7 +500,10 @@ impl TaskStores for StoresOfTask {
 impl Drop for StoresOfTask {
     fn drop(&mut self) {
         for store in &self.stores {
-            store.layers.close();
+            match &store.content {
+                Content::Rows(rows) => rows.layers.close(),
+                Content::Buffer(buffer) => buffer.close(),
+            }
         }
     }
 }

@@ -54,7 +54,9 @@ pub(crate) struct Sent {
     pub(crate) topic: TopicName,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Option<Vec<u8>>,
+    /// -1 for none.
     pub(crate) timestamp: i64,
+    pub(crate) headers: Headers,
 }
 
 /// Keeps what is sent.
@@ -83,12 +85,12 @@ impl Outbox for RecordingOutbox {
     }
 
     fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
-        assert!(record.headers.is_empty());
         self.sent.push(Sent {
             topic: self.topics[record.topic.0 as usize].clone(),
             key: record.key.unwrap().to_vec(),
             value: record.value.map(<[u8]>::to_vec),
-            timestamp: record.timestamp.unwrap().millis(),
+            timestamp: record.timestamp.unwrap_or(Timestamp::UNKNOWN).millis(),
+            headers: record.headers.clone(),
         });
         Ok(())
     }
@@ -171,7 +173,7 @@ impl Fixture {
                 timestamp: Timestamp::from_millis(sent.timestamp),
                 offset,
                 leader_epoch: None,
-                headers: Headers::new(),
+                headers: sent.headers.clone(),
             };
             stores.restore(store, &record).unwrap();
         }

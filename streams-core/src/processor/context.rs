@@ -67,6 +67,8 @@ pub struct TaskContext {
     parts: ContextParts,
     /// Input partition (its number) and offset; `None` in a punctuation.
     origin: Cell<Option<(u32, i64)>>,
+    /// Partitions of restored records that are no input of the task; numbered after the inputs.
+    elsewhere: RefCell<Vec<TopicPartition>>,
     timestamp: Cell<Timestamp>,
     headers: RefCell<Headers>,
     now: Cell<Timestamp>,
@@ -94,6 +96,7 @@ impl TaskContext {
         Self {
             parts,
             origin: Cell::new(None),
+            elsewhere: RefCell::default(),
             timestamp: Cell::new(Timestamp::UNKNOWN),
             headers: RefCell::new(Headers::new()),
             now: Cell::new(Timestamp::UNKNOWN),
@@ -182,9 +185,30 @@ impl TaskContext {
 
     /// Where the record being processed was read; `None` in a punctuation.
     pub fn meta(&self) -> Option<RecordMeta> {
-        let (partition, offset) = self.origin.get()?;
-        let input = self.parts.partitions.get(partition as usize)?;
-        Some(RecordMeta { topic: input.topic.clone(), partition: input.partition, offset })
+        let (number, offset) = self.origin.get()?;
+        let TopicPartition { topic, partition } = self.numbered(number)?;
+        Some(RecordMeta { topic, partition, offset })
+    }
+
+    /// The partition of a number that [`place`](Self::place) or [`number_of`](Self::number_of) gave.
+    pub fn numbered(&self, number: u32) -> Option<TopicPartition> {
+        let (at, inputs) = (number as usize, &self.parts.partitions);
+        let input = inputs.get(at).cloned();
+        input.or_else(|| self.elsewhere.borrow().get(at.checked_sub(inputs.len())?).cloned())
+    }
+
+    /// The number of a partition that a restored record was read from: that of an input, or one of
+    /// its own.
+    pub fn number_of(&self, topic: &str, partition: i32) -> u32 {
+        let is_it =
+            |known: &TopicPartition| known.partition == partition && known.topic.as_str() == topic;
+        let inputs = &self.parts.partitions;
+        let mut elsewhere = self.elsewhere.borrow_mut();
+        let at = inputs.iter().chain(elsewhere.iter()).position(is_it).unwrap_or_else(|| {
+            elsewhere.push(TopicPartition::new(topic, partition));
+            inputs.len() + elsewhere.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
     /// The same, for an error.

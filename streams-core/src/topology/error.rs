@@ -141,6 +141,9 @@ pub enum TopologyError {
         /// What the table lacks.
         problem: &'static str,
     },
+    /// Updates of a versioned table cannot wait.
+    #[error("node \"{0}\" suppresses a versioned table; suppress one that keeps no versions")]
+    SuppressedVersions(NodeName),
     /// Windows that cannot be.
     #[error("node \"{node}\" has {problem}")]
     Windows {

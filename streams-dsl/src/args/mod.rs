@@ -13,6 +13,7 @@ mod produced;
 mod repartitioned;
 mod serdes;
 mod stream_joined;
+mod suppressed;
 mod table_joined;
 mod topics;
 
@@ -31,6 +32,10 @@ pub use self::produced::{DynamicProduced, Produced};
 pub use self::repartitioned::Repartitioned;
 pub(crate) use self::serdes::Serdes;
 pub use self::stream_joined::StreamJoined;
+pub(crate) use self::suppressed::{Bounds, Full, KeySerde, Until};
+pub use self::suppressed::{
+    BufferConfig, EagerBufferConfig, EmitEarly, ShutDown, StrictBufferConfig, Suppressed, WhenFull,
+};
 pub(crate) use self::table_joined::KeyPartitioner;
 pub use self::table_joined::TableJoined;
 pub use self::topics::Topics;

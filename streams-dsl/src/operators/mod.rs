@@ -20,6 +20,7 @@ mod session_aggregate;
 mod sliding_aggregate;
 pub(crate) mod stream_aggregate;
 pub(crate) mod stream_join;
+pub(crate) mod suppress;
 pub(crate) mod table_aggregate;
 pub(crate) mod table_filter;
 pub(crate) mod table_join;

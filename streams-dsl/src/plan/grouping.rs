@@ -1,5 +1,7 @@
 //! Grouped streams and tables of a plan: several aggregations of one grouping may share a topic.
 
+use std::collections::BTreeMap;
+
 use streams_core::names::{NodeName, StoreName, TopicName};
 
 use super::node::RepartitionOrigin;
@@ -9,8 +11,12 @@ use super::{
 };
 
 /// A grouped stream, by its place in the order of addition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamGrouping(usize);
+
+/// Grouped streams that are aggregated together, by their place in the order of addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CogroupId(usize);
 
 /// A grouped table, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +89,36 @@ impl Plan {
         });
         self.grouped_streams[id.0].repartition = Some(node);
         self.attach(parent, node);
+        node
+    }
+
+    pub(crate) fn cogroup(&mut self) -> CogroupId {
+        self.cogroups.push(BTreeMap::new());
+        CogroupId(self.cogroups.len() - 1)
+    }
+
+    /// As [`regrouped_stream`](Self::regrouped_stream), for a stream that is aggregated with others.
+    /// All aggregations of the cogroup share the node; each takes the indices of its own, as in Kafka.
+    pub(crate) fn cogrouped_stream(
+        &mut self,
+        cogroup: CogroupId,
+        id: StreamGrouping,
+        store: &StoreName,
+    ) -> PlanId {
+        let grouping = &self.grouped_streams[id.0];
+        let (parent, base) = (grouping.node, grouping.base(store));
+        let channel = grouping.channel.clone();
+        if self.node(parent).partitioning == Partitioning::ByKey {
+            return parent;
+        }
+        let names = self.names.repartition(&base);
+        if let Some(node) = self.cogroups[cogroup.0].get(&id) {
+            return *node;
+        }
+        let (origin, filter) = (RepartitionOrigin::Operator, KeyFilter::All);
+        let node = self.insert_repartition(Repartition { names, channel, origin, filter });
+        self.attach(parent, node);
+        self.cogroups[cogroup.0].insert(id, node);
         node
     }
 

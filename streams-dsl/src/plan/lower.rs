@@ -10,7 +10,7 @@ use streams_core::topology::{GlobalStoreParts, NodeId, RepartitionCount, Topolog
 use super::{
     GlobalStore, InternalSink, Keeper, KeyFilter, NodeKind, Plan, PlanId, Repartition,
     RepartitionOrigin, SelfJoin, Sinking, StreamJoin, StreamSource, TableId, TableJoin,
-    TableRepartition, TableSource,
+    TableRepartition, TableSource, TableWriter,
 };
 
 /// What a plan says, as nodes of a topology.
@@ -72,6 +72,10 @@ impl Writer<'_> {
                 Some(self.processor(id, parents, template, &processing.stores))
             }
             NodeKind::Table(table) => Some(self.table(id, parents, *table)),
+            NodeKind::TableWriter(TableWriter { table, make }) => {
+                let template = make(&self.plan.table(*table).settings());
+                Some(self.storing(id, parents, *table, template))
+            }
             NodeKind::TableJoin(join) => Some(self.table_join(id, join)),
             NodeKind::StreamJoin(join) => Some(self.stream_join(id, join)),
             NodeKind::SelfJoin(SelfJoin { window, store, template }) => {
@@ -122,10 +126,20 @@ impl Writer<'_> {
     }
 
     fn table(&mut self, id: PlanId, parents: Vec<NodeId>, table: TableId) -> NodeId {
-        let table = self.plan.table(table);
+        self.storing(id, parents, table, self.plan.table(table).template())
+    }
+
+    /// A processor with the store of a table.
+    fn storing(
+        &mut self,
+        id: PlanId,
+        parents: Vec<NodeId>,
+        table: TableId,
+        template: ProcessorTemplate,
+    ) -> NodeId {
         let name = self.plan.name_of(id).clone();
-        let node = self.topology.add_processor(name, parents, table.template());
-        if let Some(store) = table.store() {
+        let node = self.topology.add_processor(name, parents, template);
+        if let Some(store) = self.plan.table(table).store() {
             self.topology.add_store(store.clone());
             self.topology.connect(node, store.name());
         }

@@ -21,18 +21,19 @@ use streams_core::names::{NodeName, StoreName};
 use streams_core::topology::{Topology, TopologyError, TopologyErrors};
 
 use self::grouping::Grouping;
-pub(crate) use self::grouping::{StreamGrouping, TableGrouping};
+pub(crate) use self::grouping::{CogroupId, StreamGrouping, TableGrouping};
 pub(crate) use self::names::Names;
 pub(crate) use self::node::{
     Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
     NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, SelfJoin, Sinking, StreamJoin,
-    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource,
+    StreamSide, StreamSource, TableChannel, TableJoin, TableRepartition, TableSource, TableWriter,
 };
 pub(crate) use self::table::{
     ComputeRows, Demand, Input, MakeTable, Presence, Table, TableId, TableSettings,
 };
 pub(crate) use self::widening::Widening;
 use crate::global_table::GlobalTableId;
+use crate::window::KeyWindows;
 
 /// The plan of one builder.
 pub(crate) struct Plan {
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     tables: Vec<Table>,
     grouped_streams: Vec<Grouping<Channel>>,
     grouped_tables: Vec<Grouping<TableChannel>>,
+    /// The repartition nodes of streams that are aggregated together.
+    cogroups: Vec<BTreeMap<StreamGrouping, PlanId>>,
     /// Nodes whose sources must have equally many partitions.
     copartitioned: Vec<Vec<PlanId>>,
     /// The stores of global tables.
@@ -75,6 +78,7 @@ impl Plan {
             tables: Vec::new(),
             grouped_streams: Vec::new(),
             grouped_tables: Vec::new(),
+            cogroups: Vec::new(),
             copartitioned: Vec::new(),
             global_stores: Vec::new(),
             repartitioned_for_joins: BTreeMap::new(),
@@ -181,6 +185,17 @@ impl Plan {
             return Some(start);
         }
         self.node(start).parents.iter().find_map(|parent| self.find_above(*parent, fits))
+    }
+
+    /// The windows that the keys of a node lie in: those of the nearest nodes above that put them
+    /// there, on every path. `None` where a path has none.
+    pub(crate) fn key_windows(&self, id: PlanId) -> Option<KeyWindows> {
+        let node = self.node(id);
+        if node.windows.is_some() {
+            return node.windows;
+        }
+        let above = node.parents.iter().map(|parent| self.key_windows(*parent));
+        above.reduce(|one, other| Some(one?.and(other?))).flatten()
     }
 
     /// The topology, after the rules that were asked for and those that always hold.

@@ -12,6 +12,7 @@ use streams_core::topology::{OffsetReset, RepartitionCount};
 use super::Partitioning;
 use super::names::RepartitionNames;
 use super::table::{MakeTable, TableId};
+use crate::window::KeyWindows;
 
 /// A node, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,8 @@ pub(crate) struct LogicalNode {
     /// A node beside it that is joined: its topics must match those above this node, though no edge
     /// leads there.
     pub(crate) joined_with: Option<PlanId>,
+    /// Those of the keys that it forwards, if it puts them into windows.
+    pub(crate) windows: Option<KeyWindows>,
     /// The types of key and value that it forwards, as a pair.
     pub(crate) forwards: TypeId,
     pub(super) parents: IndexSet<PlanId>,
@@ -58,6 +61,8 @@ pub(crate) enum NodeKind {
     Processor(Processing),
     /// A processor whose changes are a table.
     Table(TableId),
+    /// A processor that writes rows of a table whose changes come together in another node.
+    TableWriter(TableWriter),
     TableJoin(TableJoin),
     StreamJoin(StreamJoin),
     /// A join of a stream with itself by one store.
@@ -77,6 +82,12 @@ pub(crate) struct StreamSource {
     pub(crate) reset: Option<OffsetReset>,
     pub(crate) nulls: Nulls,
     pub(crate) template: SourceTemplate,
+}
+
+/// One of several processors that write the rows of a table.
+pub(crate) struct TableWriter {
+    pub(crate) table: TableId,
+    pub(crate) make: Box<MakeTable>,
 }
 
 /// A source and the processor that makes a table of it.
@@ -250,6 +261,7 @@ impl LogicalNode {
             partitioning: Partitioning::ByKey,
             null_keys: NullKeys::Dropped,
             joined_with: None,
+            windows: None,
             forwards,
             parents: IndexSet::new(),
             children: IndexSet::new(),
@@ -267,6 +279,10 @@ impl LogicalNode {
 
     pub(crate) fn null_keys(self, null_keys: NullKeys) -> Self {
         Self { null_keys, ..self }
+    }
+
+    pub(crate) fn in_windows(self, windows: KeyWindows) -> Self {
+        Self { windows: Some(windows), ..self }
     }
 
     pub(crate) fn joined_with(self, other: PlanId) -> Self {

@@ -194,6 +194,7 @@ impl Plan {
         let node = self.node(id);
         let table = match &node.kind {
             NodeKind::Table(table) => Some(*table),
+            NodeKind::TableWriter(writer) => Some(writer.table),
             NodeKind::TableSource(source) => Some(source.table),
             NodeKind::TableJoin(join) => Some(join.table),
             NodeKind::Root => return false,

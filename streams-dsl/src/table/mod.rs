@@ -3,6 +3,7 @@
 mod foreign_key_joins;
 mod foreign_key_nodes;
 mod joins;
+mod suppress;
 
 use std::any::TypeId;
 use std::marker::PhantomData;

@@ -26,21 +26,43 @@ pub enum EmitStrategy {
     OnWindowClose,
 }
 
+/// The windows that the keys of a table lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyWindows {
+    /// Milliseconds of a window; sessions have their end in the key.
+    pub(crate) size_ms: Option<i64>,
+    /// Milliseconds after its end for which a window may still change.
+    pub(crate) grace_ms: i64,
+}
+
+impl KeyWindows {
+    /// Those of two tables that come together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { grace_ms: self.grace_ms.max(other.grace_ms), ..self }
+    }
+}
+
 mod sealed {
+    use super::KeyWindows;
+
     /// What [`Windowing`](super::Windowing) is inside the crate.
     pub trait Windowing {
         /// Milliseconds of a window, as its keys are read and printed.
         fn size_ms(&self) -> i64;
         /// Milliseconds for which a store has to keep a window.
         fn retention_ms(&self) -> i64;
+        /// Milliseconds after its end for which a window may still change.
+        fn grace_ms(&self) -> i64;
+        /// As its keys show them.
+        fn of_keys(&self) -> KeyWindows {
+            KeyWindows { size_ms: Some(self.size_ms()), grace_ms: self.grace_ms() }
+        }
         /// What is wrong with the numbers.
         fn problem(&self) -> Option<String>;
     }
 
     /// Windows whose starts follow from a record's time alone.
     pub trait FixedWindows: Windowing + Copy + Send + Sync + 'static {
-        /// Milliseconds that late records may come after the end of a window.
-        fn grace_ms(&self) -> i64;
         /// The starts of the windows that a time falls into, the earliest first, and how many there
         /// are.
         fn starts(&self, time: i64) -> Starts;

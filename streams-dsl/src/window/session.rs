@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::millis;
 use super::sealed::Windowing;
+use super::{KeyWindows, millis};
 
 /// Sessions: windows of records that follow each other within a gap of inactivity. A session has
 /// its start and its end, which are the times of its first and last record; a record that lies
@@ -39,6 +39,14 @@ impl Windowing for SessionWindows {
 
     fn retention_ms(&self) -> i64 {
         self.gap_ms.saturating_add(self.grace_ms)
+    }
+
+    fn grace_ms(&self) -> i64 {
+        self.gap_ms.saturating_add(self.grace_ms)
+    }
+
+    fn of_keys(&self) -> KeyWindows {
+        KeyWindows { size_ms: None, grace_ms: self.grace_ms() }
     }
 
     fn problem(&self) -> Option<String> {

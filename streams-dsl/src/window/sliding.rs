@@ -39,6 +39,10 @@ impl Windowing for SlidingWindows {
         self.difference_ms.saturating_mul(2).saturating_add(self.grace_ms)
     }
 
+    fn grace_ms(&self) -> i64 {
+        self.grace_ms
+    }
+
     fn problem(&self) -> Option<String> {
         let too_small = "a time difference of 0 ms; give sliding windows at least 1 ms";
         (self.difference_ms < 1).then(|| too_small.to_owned())

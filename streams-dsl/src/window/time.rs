@@ -48,6 +48,10 @@ impl Windowing for TimeWindows {
         self.size_ms.saturating_add(self.grace_ms)
     }
 
+    fn grace_ms(&self) -> i64 {
+        self.grace_ms
+    }
+
     fn problem(&self) -> Option<String> {
         let Self { size_ms, advance_ms, .. } = self;
         if *size_ms < 1 {
@@ -63,10 +67,6 @@ impl Windowing for TimeWindows {
 }
 
 impl FixedWindows for TimeWindows {
-    fn grace_ms(&self) -> i64 {
-        self.grace_ms
-    }
-
     fn starts(&self, time: i64) -> Starts {
         let step = self.advance_ms.max(1);
         let first = time.saturating_sub(self.size_ms).saturating_add(step).max(0) / step * step;

@@ -40,6 +40,10 @@ impl Windowing for UnlimitedWindows {
         i64::MAX
     }
 
+    fn grace_ms(&self) -> i64 {
+        0
+    }
+
     fn problem(&self) -> Option<String> {
         (self.start_ms < 0).then(|| {
             format!("a window that starts at {}; let it start at 0 or later", self.start_ms)
@@ -48,10 +52,6 @@ impl Windowing for UnlimitedWindows {
 }
 
 impl FixedWindows for UnlimitedWindows {
-    fn grace_ms(&self) -> i64 {
-        0
-    }
-
     fn starts(&self, time: i64) -> Starts {
         let last = if time < self.start_ms { i64::MIN } else { self.start_ms };
         Starts { next: self.start_ms, last, step: i64::MAX }

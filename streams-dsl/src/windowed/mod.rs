@@ -125,7 +125,7 @@ where
         let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
         let spec = store_of(&materialized, store.clone(), &self.windows, self.emit);
         let name: NodeName = plan.names.node_or(materialized.node.clone(), prefix);
-        if let Some(problem) = self.problem(&materialized) {
+        if let Some(problem) = problem_of(&self.windows, &materialized) {
             plan.fault(TopologyError::Windows { node: name.clone(), problem });
         }
         let parent = plan.regrouped_stream(self.grouping, &store);
@@ -135,19 +135,24 @@ where
             template(Arc::clone(&fold), &windowing, settings.old_values)
         }));
         let forwards = TypeId::of::<(Windowed<K>, Change<A>)>();
-        let node = plan.add(parent, LogicalNode::new(name, NodeKind::Table(table), forwards));
+        let node = LogicalNode::new(name, NodeKind::Table(table), forwards);
+        let node = plan.add(parent, node.in_windows(self.windows.of_keys()));
         KTable::new(self.builder, node, table)
     }
+}
 
-    fn problem<A>(&self, materialized: &Materialized<K, A>) -> Option<String> {
-        let least = self.windows.retention_ms();
-        let retention = materialized.retention_ms().filter(|retention| *retention < least);
-        self.windows.problem().or_else(|| {
-            retention.map(|retention| {
-                format!("a retention of {retention} ms, but its windows need {least} ms; keep them at least as long")
-            })
+/// What is wrong with the windows of an aggregation, or with how long its store keeps them.
+pub(crate) fn problem_of<K, A, W: Windowing>(
+    windows: &W,
+    materialized: &Materialized<K, A>,
+) -> Option<String> {
+    let least = windows.retention_ms();
+    let retention = materialized.retention_ms().filter(|retention| *retention < least);
+    windows.problem().or_else(|| {
+        retention.map(|retention| {
+            format!("a retention of {retention} ms, but its windows need {least} ms; keep them at least as long")
         })
-    }
+    })
 }
 
 impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall fail")]
 
 mod arguments;
+mod cogroup;
 mod fallible;
 mod faults;
 mod joins;
@@ -9,6 +10,7 @@ mod names;
 mod processors;
 mod stream_joins;
 mod streams;
+mod suppress;
 mod tables;
 mod versioned;
 mod windows;

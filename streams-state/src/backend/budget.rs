@@ -5,7 +5,8 @@
 use std::path::Path;
 
 /// The memory that all stores of the process may take together: RocksDB's block cache and write
-/// buffers, writes that wait for a commit, and rows kept because they were used a short while ago.
+/// buffers, writes that wait for a commit, updates that wait in `suppress`, and rows kept because they
+/// were used a short while ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
     bytes: usize,
@@ -50,7 +51,7 @@ impl MemoryBudget {
         self.bytes / 4
     }
 
-    /// Rows in memory: staged, or used a short while ago. What is left of the budget is for
+    /// Rows in memory: staged, suppressed, or used a short while ago. What is left of the budget is for
     /// transient buffers and for what allocators waste.
     #[must_use]
     pub const fn rows_bytes(self) -> usize {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use streams_core::error::StoreError;
 use streams_core::store::{OpenStores, StateBackend, StoresOf, TaskStores};
 
+use super::MemoryBudget;
 use crate::bytes::{Bytes, MemoryStore};
 use crate::process::{Inputs, StoresOfProcess};
 use crate::staging::OverlayBudget;
@@ -24,7 +25,15 @@ impl MemoryBackend {
     /// A backend without any store.
     #[must_use]
     pub fn new() -> Self {
-        Self { budget: Arc::new(OverlayBudget::new(RECENT_BYTES_MAX)) }
+        Self::within(MemoryBudget::of_machine())
+    }
+
+    /// A backend whose buffers take no more than their part of this budget. Key-value stores, windows
+    /// and sessions take what they need.
+    #[must_use]
+    pub fn within(budget: MemoryBudget) -> Self {
+        let recent = OverlayBudget::new(RECENT_BYTES_MAX);
+        Self { budget: Arc::new(recent.buffers_up_to(budget.rows_bytes())) }
     }
 }
 

@@ -99,6 +99,16 @@ impl Changelog {
             LoggedHeaders::None => Headers::new(),
             LoggedHeaders::OfRecord => context.headers(),
         };
+        self.send_record((key, value), timestamp, &headers)
+    }
+
+    /// Sends one record as it is, with this time where the records have one.
+    pub(crate) fn send_record(
+        &self,
+        (key, value): (&[u8], Option<&[u8]>),
+        timestamp: Timestamp,
+        headers: &Headers,
+    ) -> Result<(), ProduceError> {
         self.outbox.borrow_mut().send(OutRecord {
             topic: self.topic,
             destination: Destination::Partition(self.partition),
@@ -108,7 +118,7 @@ impl Changelog {
                 LoggedTimes::OfRecord => Some(timestamp),
                 LoggedTimes::OfProducer => None,
             },
-            headers: &headers,
+            headers,
             purpose: self.purpose,
         })
     }

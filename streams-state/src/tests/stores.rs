@@ -27,7 +27,8 @@ fn text(text: &str) -> String {
 
 fn sent(key: &str, value: Option<i64>, timestamp: i64) -> Sent {
     let value = value.map(|value| value.to_be_bytes().to_vec());
-    Sent { topic: "app-s-changelog".into(), key: key.as_bytes().to_vec(), value, timestamp }
+    let (topic, key) = ("app-s-changelog".into(), key.as_bytes().to_vec());
+    Sent { topic, key, value, timestamp, headers: Headers::new() }
 }
 
 struct Opened {

@@ -4,18 +4,32 @@ use std::cell::Cell;
 use std::ops::{Bound, RangeBounds};
 
 use streams_core::error::{Part, StoreError};
-use streams_core::names::TopicName;
+use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::{Payload, SerdeError, SharedSerde};
 
 use crate::bytes::{Direction, KeyRange};
-use crate::layer::{Reach, Rows};
+use crate::layer::{Layers, Reach, Rows};
 
 /// The bytes of the ends of a range of keys.
 pub(crate) type KeyBounds = (Bound<Box<[u8]>>, Bound<Box<[u8]>>);
 
-/// The layers of a store and the serdes of its view.
-pub(crate) struct Codec<K, V> {
-    pub(crate) layers: Reach,
+/// What a view lies over.
+pub(crate) trait Named {
+    /// The store's name.
+    fn name(&self) -> &StoreName;
+}
+
+impl Named for Reach {
+    fn name(&self) -> &StoreName {
+        let layers: &Layers = self;
+        layers.name()
+    }
+}
+
+/// What a view lies over, which is the layers of a store unless it is of a kind of its own, and the
+/// serdes of the view.
+pub(crate) struct Codec<K, V, L = Reach> {
+    pub(crate) layers: L,
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     /// The changelog topic, which serdes get as their topic.
@@ -24,9 +38,9 @@ pub(crate) struct Codec<K, V> {
     row_buffer: Cell<Vec<u8>>,
 }
 
-impl<K: 'static, V: 'static> Codec<K, V> {
+impl<K: 'static, V: 'static, L: Named> Codec<K, V, L> {
     pub(crate) fn new(
-        layers: Reach,
+        layers: L,
         topic: TopicName,
         key: SharedSerde<K>,
         value: SharedSerde<V>,
@@ -110,7 +124,9 @@ impl<K: 'static, V: 'static> Codec<K, V> {
         let value = self.value.decode(&self.topic, Some(bytes));
         value.map_err(|source| self.failed("read", Part::Value, source))
     }
+}
 
+impl<K: 'static, V: 'static> Codec<K, V> {
     fn bound(&self, bound: Bound<&K>) -> Result<Bound<Box<[u8]>>, StoreError> {
         let encode = |key: &K| {
             let mut bytes = Vec::new();
@@ -144,7 +160,7 @@ impl<K: 'static, V: 'static> Codec<K, V> {
     }
 }
 
-impl<K, V> std::fmt::Debug for Codec<K, V> {
+impl<K, V, L: std::fmt::Debug> std::fmt::Debug for Codec<K, V, L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.layers.fmt(f)
     }

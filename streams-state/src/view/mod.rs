@@ -11,7 +11,7 @@ mod versioned;
 mod window;
 mod windowed;
 
-pub(crate) use self::codec::Codec;
+pub(crate) use self::codec::{Codec, Named};
 pub use self::key_value::{Entries, KeyValueStore};
 pub use self::list::{ListEntries, ListStore};
 pub use self::session::SessionStore;
