@@ -70,3 +70,7 @@ pub use streams_state::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-java.md")]
+struct FromJava;

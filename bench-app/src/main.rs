@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use millstream::error::chain;
 use millstream::{
-    JoinWindows, Json, KafkaStreams, Materialized, State, StreamJoined, StreamsBuilder,
-    StreamsConfig, Topic, Topology, WaitError, serde,
+    Consumed, JoinWindows, Json, KTable, KafkaStreams, Materialized, State, StreamJoined,
+    StreamsBuilder, StreamsConfig, TimeWindows, Topic, Topology, WaitError, serde,
 };
 use serde_json::Value;
 
@@ -24,9 +24,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The address of the topic that all workloads read.
 const INPUT: &str = "bench-in";
+const TABLE: &str = "bench-table";
 const OUTPUT: &str = "bench-out";
 /// The other topic of a join of streams.
 const RIGHT_INPUT: &str = "bench-in2";
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
     let builder = StreamsBuilder::new();
@@ -57,6 +59,22 @@ fn topology(workload: &str) -> Result<Topology, Box<dyn Error>> {
             .count_with(Materialized::named("counts"))
             .to_stream()
             .to(OUTPUT),
+        "window" => builder
+            .stream::<String, Vec<u8>>(INPUT)
+            .group_by_key()
+            .windowed_by(TimeWindows::of_size(MINUTE).with_grace(MINUTE))
+            .count_with(Materialized::named("wcounts"))
+            .to_stream()
+            .map(|windowed, count| (windowed.key, count))
+            .to(OUTPUT),
+        "table-join" => {
+            let table: KTable<'_, String, Vec<u8>> =
+                builder.table_with(TABLE, Consumed::new(), Materialized::named("tbl"));
+            builder
+                .stream::<String, Vec<u8>>(INPUT)
+                .join_table(table, |_: &Vec<u8>, row: &Vec<u8>| row.clone())
+                .to(OUTPUT);
+        }
         "stream-join" => {
             let left = builder.stream::<String, Vec<u8>>(INPUT);
             let right = builder.stream::<String, Vec<u8>>(RIGHT_INPUT);

@@ -137,6 +137,35 @@ use_toolchain() {
     export RUSTUP_TOOLCHAIN=$rust_wanted
 }
 
+# Kafka Streams on Java, beside which `scripts/test --java` runs. The jars are fetched once; the
+# program is compiled when it has changed.
+ensure_java() {
+    if has apt-get; then
+        has javac || apt_install default-jdk-headless
+        has mvn || apt_install maven
+    fi
+    has javac && has mvn || fail "a JDK (javac) and Maven (mvn) are needed for the test with Java" \
+        "install both (Debian, Ubuntu: apt-get install default-jdk-headless maven) and start again"
+    local here=$root/tests/java cache=${XDG_CACHE_HOME:-$HOME/.cache}/millstream/java
+    local version libs classes=$cache/classes
+    version=$(sed -n 's/.*<version>\(.*\)<\/version>.*/\1/p' "$here/pom.xml" | sed -n 2p)
+    libs=$cache/kafka-streams-$version
+    if [ ! -d "$libs" ]; then
+        say "fetching Kafka Streams $version by Maven into $libs"
+        rm -rf "$libs.part"
+        mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+            -DoutputDirectory="$libs.part" \
+            || fail "Kafka Streams $version could not be fetched by Maven"
+        mv "$libs.part" "$libs"
+    fi
+    if [ ! "$classes/TakeOver.class" -nt "$here/TakeOver.java" ]; then
+        mkdir -p "$classes"
+        javac -nowarn -cp "$libs/*" -d "$classes" "$here/TakeOver.java" \
+            || fail "tests/java/TakeOver.java could not be compiled"
+    fi
+    export MILLSTREAM_JAVA_CLASSPATH="$libs/*:$classes"
+}
+
 engine_answers() { docker info >/dev/null 2>&1; }
 
 # wait_for SECONDS COMMAND...

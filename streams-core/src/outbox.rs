@@ -81,5 +81,29 @@ pub trait Outbox {
     fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError>;
 }
 
+/// The outbox of who sends nothing: global stores have no changelogs, and their processors no
+/// children.
+#[derive(Debug, Default)]
+pub struct NoOutbox(Vec<TopicName>);
+
+impl Outbox for NoOutbox {
+    fn topic(&mut self, name: &TopicName) -> TopicId {
+        self.0.push(name.clone());
+        TopicId(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    fn topic_name(&self, topic: TopicId) -> TopicName {
+        self.0.get(topic.0 as usize).cloned().unwrap_or_else(|| "".into())
+    }
+
+    fn partitions(&mut self, topic: TopicId) -> Result<i32, ProduceError> {
+        Err(ProduceError::UnknownTopic { topic: self.topic_name(topic) })
+    }
+
+    fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
+        Err(ProduceError::UnknownTopic { topic: self.topic_name(record.topic) })
+    }
+}
+
 /// The outbox of a worker, shared by the sinks and changelogs of its tasks.
 pub type SharedOutbox = Rc<RefCell<dyn Outbox>>;

@@ -29,6 +29,8 @@ pub enum ReadFor {
     Input,
     /// To rebuild a store.
     Restore,
+    /// To fill a global store, and to keep it up to date.
+    Global,
 }
 
 /// What a partition had to give.

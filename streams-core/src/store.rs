@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::StoreError;
@@ -82,7 +83,7 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
     fn logging(&self) -> &Logging;
 
     /// The same store with another changelog.
-    fn with_logging(&self, logging: Logging) -> std::sync::Arc<dyn StoreSpec>;
+    fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec>;
 
     /// How long entries are kept, for stores that expire; for versioned ones, how long a version is
     /// kept after a later one took its place.
@@ -134,11 +135,24 @@ impl CacheBudget {
 #[derive(Debug, Clone)]
 pub struct StoreToOpen {
     /// What to open.
-    pub spec: std::sync::Arc<dyn StoreSpec>,
+    pub spec: Arc<dyn StoreSpec>,
     /// Where its changes are sent; `None` without a changelog of its own.
     pub changelog: Option<TopicPartition>,
     /// Where it is restored from: its changelog, or the source topic that serves as one.
     pub restored_from: Option<TopicPartition>,
+}
+
+/// Whose stores are opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoresOf {
+    /// A task's. Positions are those of the stores' changelogs, by store.
+    Task,
+    /// The global stores of the process, which all of its tasks read. Positions are those of the
+    /// input partitions that they are filled from, by input partition.
+    Process {
+        /// By input partition: the number of the store that it fills.
+        filled_by_input: Vec<usize>,
+    },
 }
 
 /// All that is needed to open the stores of a task.
@@ -146,6 +160,8 @@ pub struct StoreToOpen {
 pub struct OpenStores {
     /// The task.
     pub task: TaskId,
+    /// Whether they are its own.
+    pub owner: StoresOf,
     /// The task's number in its worker, for [`Purpose`](crate::outbox::Purpose).
     pub task_number: u32,
     /// Its stores, in the order in which caches are flushed.
@@ -175,6 +191,13 @@ pub trait GlobalStores {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
 }
 
+/// The global stores of a process, to be read from any of its threads.
+pub trait SharedStores: Send + Sync {
+    /// The stores as the tasks of one worker see them: each read finds what the last commit of who
+    /// fills them left. `context` is that of any of the worker's tasks.
+    fn of_worker(&self, context: &Rc<TaskContext>) -> Rc<dyn GlobalStores>;
+}
+
 /// The stores of one task, as the task and its worker see them.
 pub trait TaskStores {
     /// The typed handle of a store, to be downcast while the task is linked.
@@ -185,7 +208,7 @@ pub trait TaskStores {
     fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
 
     /// The changelog offset from which the store has to be restored: all before it is in the store.
-    /// `None` means from the beginning.
+    /// `None` means from the beginning. For [`StoresOf::Process`], that of an input partition.
     fn position(&self, store: usize) -> Option<i64>;
 
     /// Puts one record of the changelog into the store, past cache and changelog.
@@ -261,4 +284,9 @@ pub trait TaskStores {
 
     /// Drops what is staged and cached: the stores are again what the last commit left.
     fn discard(&mut self);
+
+    /// For other threads to read, where the stores are those of the process.
+    fn shared(&self) -> Option<Arc<dyn SharedStores>> {
+        None
+    }
 }

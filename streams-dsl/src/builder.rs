@@ -149,8 +149,7 @@ impl StreamsBuilder {
     ///
     /// Every process holds the whole table, in a store that has no changelog but the topic itself.
     /// The topic is read to its end before any record is processed, whatever `auto.offset.reset`
-    /// says. It must exist. So far the test driver alone fills global tables; an application that has
-    /// one does not start on Kafka, and says so.
+    /// says, and followed from then on. It must exist: a missing one is waited for a minute.
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
@@ -220,8 +219,7 @@ impl StreamsBuilder {
     /// a topic by a processor of its own, `supplier`'s. Kafka's `addGlobalStore`.
     ///
     /// The topic is the store's changelog, whatever its declaration says: its records pass the
-    /// processor again where the store is filled anew. Other processors must only read the store. As
-    /// with [`global_table`](Self::global_table), only the test driver fills it so far.
+    /// processor again where the store is filled anew. Other processors must only read the store.
     ///
     /// ```
     /// # use streams_core::processor::{ConnectedStores as Connected, Context, Processor};

@@ -1,9 +1,10 @@
 //! The clients of a process, configured once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use streams_core::config::{ClientRole, ReplicationFactor, StreamsConfig};
+use streams_core::plane::ReadFor;
 
 use crate::error::StreamsError;
 use crate::ffi::admin::Admin;
@@ -29,6 +30,8 @@ pub(crate) struct Clients {
     config: StreamsConfig,
     topics: Arc<Topics>,
     consumers: Mutex<Option<Consumers>>,
+    /// Reads the topics of global stores, where there are any.
+    globals: OnceLock<Arc<Consumer>>,
 }
 
 /// Bytes of records that wait in a producer cost about as much again.
@@ -44,7 +47,7 @@ impl Clients {
         let admin = settings(&config, ClientRole::Admin, Role::Admin, "admin", &[])?;
         let admin = Admin::new(admin).map_err(StreamsError::client)?;
         let topics = Arc::new(Topics::new(admin, replication, &config));
-        Ok(Self { config, topics, consumers: Mutex::new(None) })
+        Ok(Self { config, topics, consumers: Mutex::new(None), globals: OnceLock::new() })
     }
 
     pub(crate) const fn topics(&self) -> &Arc<Topics> {
@@ -61,16 +64,37 @@ impl Clients {
         // Most of the time nothing is restored; then nothing of its share is used.
         let bounds = FetchBounds::new(budget / 4 * 3, partitions.max(1)).settings();
         let inputs = self.consumer(ClientRole::MainConsumer, "consumer", &bounds)?;
-        let bounds = FetchBounds::new(budget / 4, partitions.max(1)).settings();
+        // Global stores take half of it.
+        let share = if self.globals.get().is_some() { budget / 8 } else { budget / 4 };
+        let bounds = FetchBounds::new(share, partitions.max(1)).settings();
         let restores = self.consumer(ClientRole::RestoreConsumer, "restore-consumer", &bounds)?;
         let made = Consumers { inputs: Arc::new(inputs), restores: Arc::new(restores) };
         *consumers = Some(made.clone());
         Ok(made)
     }
 
-    /// The consumers as they were made, or for few partitions.
-    pub(crate) fn made_consumers(&self) -> Result<Consumers, StreamsError> {
-        self.consumers(PARTITIONS_GUESS)
+    /// Makes the consumer of global stores, for this many partitions. To be called before the other
+    /// consumers are made.
+    pub(crate) fn make_global_consumer(&self, partitions: usize) -> Result<(), StreamsError> {
+        let budget = self.config.processing().prefetch_bytes_max / 8;
+        let bounds = FetchBounds::new(budget, partitions.max(1)).settings();
+        let consumer = self.consumer(ClientRole::GlobalConsumer, "global-consumer", &bounds)?;
+        // One thread calls this, once.
+        let _ = self.globals.set(Arc::new(consumer));
+        Ok(())
+    }
+
+    /// The consumer of this purpose as it was made, or for few partitions.
+    pub(crate) fn consumer_for(&self, purpose: ReadFor) -> Result<Arc<Consumer>, StreamsError> {
+        let made = match purpose {
+            ReadFor::Input => self.consumers(PARTITIONS_GUESS)?.inputs,
+            ReadFor::Restore => self.consumers(PARTITIONS_GUESS)?.restores,
+            ReadFor::Global => match self.globals.get() {
+                Some(globals) => Arc::clone(globals),
+                None => self.consumers(PARTITIONS_GUESS)?.restores,
+            },
+        };
+        Ok(made)
     }
 
     fn consumer(
@@ -113,6 +137,9 @@ impl Clients {
         if let Some(consumers) = &*consumers {
             std::iter::from_fn(|| consumers.inputs.poll()).for_each(told);
             std::iter::from_fn(|| consumers.restores.poll()).for_each(told);
+        }
+        if let Some(globals) = self.globals.get() {
+            std::iter::from_fn(|| globals.poll()).for_each(told);
         }
     }
 }

@@ -3,7 +3,7 @@
 use streams_core::config::{NotAvailable, OtherOptimizations};
 use streams_core::error::StoreError;
 use streams_core::membership::{GroupFault, OffsetsError};
-use streams_core::names::{StoreName, TopicPartition};
+use streams_core::names::TopicPartition;
 use streams_core::worker::{Place, WorkerError};
 
 use crate::ffi::error::ClientError;
@@ -77,11 +77,11 @@ pub enum StreamsError {
     /// TLS cannot be set up from the settings.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsSetupError),
-    /// The topology has a global store, which only the test driver fills so far.
+    /// The global stores cannot be filled or kept up to date.
     #[error(
-        "global store \"{0}\" is not available yet on Kafka, only in the test driver; use a table that is joined by its key"
+        "the global stores cannot be kept up to date; once the cause is gone, start the application again"
     )]
-    GlobalStoreUnavailable(StoreName),
+    Global(#[source] WorkerError),
     /// The application was started or closed before.
     #[error("the application was started or closed before; make a new one")]
     StartedBefore,

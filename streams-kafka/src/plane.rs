@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use streams_core::names::TopicPartition;
-use streams_core::outbox::SharedOutbox;
+use streams_core::outbox::{NoOutbox, SharedOutbox};
 use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
 use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::time::Timestamp;
 use streams_core::topology::OffsetReset;
 
-use crate::clients::{Clients, Consumers};
-use crate::ffi::consumer::{Consumer, PartitionQueue, Start};
+use crate::clients::Clients;
+use crate::ffi::consumer::{PartitionQueue, Start};
 use crate::ffi::error::Code;
 use crate::ffi::message::{Batch, Fetched as Entry};
 use crate::ffi::queue::Waker;
@@ -25,21 +25,13 @@ use crate::topics::TopicsError;
 /// Entries taken from librdkafka in one call.
 const BATCH_MAX: usize = 4096;
 
-impl Consumers {
-    fn of(&self, purpose: ReadFor) -> &Consumer {
-        match purpose {
-            ReadFor::Input => &self.inputs,
-            ReadFor::Restore => &self.restores,
-        }
-    }
-}
-
 /// The way of one worker to Kafka's records.
 #[derive(Debug)]
 pub(crate) struct KafkaPlane {
     clients: Arc<Clients>,
     waker: Waker,
-    outbox: Rc<RefCell<KafkaOutbox>>,
+    /// None for one that only reads.
+    outbox: Option<Rc<RefCell<KafkaOutbox>>>,
     open: Vec<Option<Open>>,
 }
 
@@ -69,7 +61,13 @@ enum Source {
 impl KafkaPlane {
     /// A plane for the calling thread, which is woken when there is something to do.
     pub(crate) fn new(clients: Arc<Clients>, outbox: KafkaOutbox, waker: Waker) -> Self {
-        Self { clients, waker, outbox: Rc::new(RefCell::new(outbox)), open: Vec::new() }
+        let outbox = Some(Rc::new(RefCell::new(outbox)));
+        Self { clients, waker, outbox, open: Vec::new() }
+    }
+
+    /// As [`new`](Self::new), without a producer.
+    pub(crate) const fn reading(clients: Arc<Clients>, waker: Waker) -> Self {
+        Self { clients, waker, outbox: None, open: Vec::new() }
     }
 
     /// Looks up off this thread where to begin, by time.
@@ -133,8 +131,8 @@ impl KafkaPlane {
         };
         let topic = partition.topic.as_str();
         let start = Start { topic, partition: partition.partition, offset };
-        let consumers = self.clients.made_consumers().map_err(|error| error.to_string())?;
-        let queues = consumers.of(purpose).assign(&[start], &self.waker);
+        let consumer = self.clients.consumer_for(purpose).map_err(|error| error.to_string())?;
+        let queues = consumer.assign(&[start], &self.waker);
         let queue = queues.map_err(|error| error.to_string())?.pop();
         queue.ok_or_else(|| "librdkafka gave no queue".to_owned())
     }
@@ -149,8 +147,10 @@ fn offset_of(start: StartAt) -> Option<i64> {
 
 impl DataPlane for KafkaPlane {
     fn outbox(&self) -> SharedOutbox {
-        let outbox: Rc<RefCell<KafkaOutbox>> = Rc::clone(&self.outbox);
-        outbox
+        match &self.outbox {
+            Some(outbox) => Rc::<RefCell<KafkaOutbox>>::clone(outbox),
+            None => Rc::new(RefCell::new(NoOutbox::default())),
+        }
     }
 
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
@@ -167,9 +167,11 @@ impl DataPlane for KafkaPlane {
 
     fn close(&mut self, input: InputId) {
         let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
-        if let (Source::Queue(_), Ok(consumers)) = (&open.source, self.clients.made_consumers()) {
+        if let (Source::Queue(_), Ok(consumer)) =
+            (&open.source, self.clients.consumer_for(open.purpose))
+        {
             let partition = (open.partition.topic.as_str(), open.partition.partition);
-            if let Err(error) = consumers.of(open.purpose).unassign([partition]) {
+            if let Err(error) = consumer.unassign([partition]) {
                 tracing::warn!(partition = %open.partition, %error, "could not be unassigned");
             }
         }
@@ -194,11 +196,13 @@ impl DataPlane for KafkaPlane {
     }
 
     fn hurry(&mut self) {
-        self.outbox.borrow().hurry();
+        if let Some(outbox) = &self.outbox {
+            outbox.borrow().hurry();
+        }
     }
 
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
-        self.outbox.borrow_mut().deliveries(each)
+        self.outbox.as_ref().map_or(0, |outbox| outbox.borrow_mut().deliveries(each))
     }
 }
 

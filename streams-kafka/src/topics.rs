@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use streams_core::names::{TopicName, TopicPartition};
+use streams_core::names::{StoreName, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::topology::{
     InternalTopic, InternalTopicKind, OffsetReset, PartitionCountError, PartitionCounts,
@@ -49,6 +49,14 @@ pub enum TopicsError {
         /// What the broker said.
         problem: String,
     },
+    /// A global store has no topic to be filled from.
+    #[error("topic \"{topic}\" of global store \"{store}\" does not exist; create it")]
+    NoGlobalTopic {
+        /// The topic.
+        topic: TopicName,
+        /// The store.
+        store: StoreName,
+    },
     /// The brokers could not be asked.
     #[error("the brokers could not be asked about topics: {0}")]
     Ask(String),
@@ -63,7 +71,7 @@ impl TopicsError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Ask(_) => true,
+            Self::Ask(_) | Self::NoGlobalTopic { .. } => true,
             Self::Partitions(errors) => {
                 errors.iter().all(|e| matches!(e, PartitionCountError::MissingTopic(_)))
             }
@@ -170,7 +178,15 @@ impl Topics {
 
     /// All topics with their partitions.
     pub(crate) fn all(&self) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
-        let topics = self.with_admin(|admin| admin.list_topics(ASK_MAX))?;
+        self.all_within(ASK_MAX)
+    }
+
+    /// As [`all`](Self::all), with an answer within this time.
+    pub(crate) fn all_within(
+        &self,
+        wait: Duration,
+    ) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
+        let topics = self.with_admin(|admin| admin.list_topics(wait))?;
         let counts = topics.into_iter();
         Ok(counts.map(|(name, n)| (name.into(), i32::try_from(n).unwrap_or(i32::MAX))).collect())
     }

@@ -28,7 +28,7 @@ use crate::plane::KafkaPlane;
 use crate::pulse::Pulse;
 
 /// The longest that a worker waits without looking around.
-const WAIT_MAX: Duration = Duration::from_millis(100);
+pub(crate) const WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Commands that may wait for a worker. A rebalance makes two or three, and one commit is under way.
 const COMMANDS_MAX: usize = 1024;

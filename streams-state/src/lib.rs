@@ -13,6 +13,7 @@ mod backend;
 mod builder;
 mod bytes;
 mod layer;
+mod process;
 mod row_key;
 mod staging;
 mod task;

@@ -3,6 +3,7 @@
 //! DIFFERENCE(staged-writes): in Kafka writes reach RocksDB as they happen, committed or not.
 
 mod budget;
+mod commits;
 mod overlay;
 mod row_bytes;
 
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 pub(crate) use self::budget::OverlayBudget;
 use self::budget::OverlayShare;
+pub(crate) use self::commits::Commits;
+use self::commits::CommitsSeen;
 pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
@@ -36,11 +39,27 @@ pub(crate) struct Staged {
     share: OverlayShare,
     version: Cell<u64>,
     buffer: Cell<Vec<u8>>,
+    /// Where another thread writes the byte store.
+    commits: Option<CommitsSeen>,
 }
 
 impl Staged {
     pub(crate) fn new(bytes: Bytes, budget: &Arc<OverlayBudget>) -> Self {
+        Self::of(bytes, budget, None)
+    }
+
+    /// A byte store that another thread writes, which counts its commits.
+    pub(crate) fn of_other_thread(
+        bytes: Bytes,
+        budget: &Arc<OverlayBudget>,
+        commits: &Commits,
+    ) -> Self {
+        Self::of(bytes, budget, Some(CommitsSeen::of(commits)))
+    }
+
+    fn of(bytes: Bytes, budget: &Arc<OverlayBudget>, commits: Option<CommitsSeen>) -> Self {
         Self {
+            commits,
             overlay: RefCell::default(),
             bytes: RefCell::new(Some(bytes)),
             share: OverlayBudget::share(budget),
@@ -57,6 +76,10 @@ impl Staged {
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<(R, SlotHint), StagedError> {
         let mut overlay = self.overlay.borrow_mut();
+        // Any of the rows that are known may be another one by now.
+        if self.commits.as_ref().is_some_and(CommitsSeen::has_more) {
+            overlay.clear();
+        }
         match overlay.get(hash, key) {
             (Known::Value(value), Some(hint)) => return Ok((read(Some(value)), hint)),
             (Known::Absent, Some(hint)) => return Ok((read(None), hint)),

@@ -15,7 +15,7 @@ use streams_core::store::{
 use streams_core::time::Timestamp;
 
 use crate::builder::{Caching, Factory};
-use crate::bytes::{Bytes, BytesError, RocksDatabase};
+use crate::bytes::{Bytes, BytesError, Changes, InputPositions, RocksDatabase, SharedRows};
 use crate::layer::changelog::{Changelog, LogFormat, RowFormat};
 use crate::layer::expiry::Closed;
 use crate::layer::{Access, CacheLayer, LayerParts, Layers, Reach, Retention};
@@ -40,6 +40,14 @@ struct OpenStore {
     is_logged: bool,
 }
 
+/// A global store, on its way to other threads.
+#[derive(Debug)]
+pub(crate) struct SharedStore {
+    pub(crate) spec: Arc<dyn StoreSpec>,
+    pub(crate) topic: TopicName,
+    pub(crate) rows: SharedRows,
+}
+
 /// The stores of one task.
 pub(crate) struct StoresOfTask {
     stores: Vec<OpenStore>,
@@ -48,7 +56,7 @@ pub(crate) struct StoresOfTask {
     row: Vec<u8>,
 }
 
-fn factory(spec: &dyn StoreSpec) -> Result<&Factory, StoreError> {
+pub(crate) fn factory(spec: &dyn StoreSpec) -> Result<&Factory, StoreError> {
     let factory = spec.as_any().downcast_ref::<Factory>();
     factory.ok_or_else(|| StoreError::Unknown(spec.name().clone()))
 }
@@ -128,6 +136,49 @@ impl StoresOfTask {
         self.database.as_deref()
     }
 
+    /// How many stores there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.stores.len()
+    }
+
+    /// How far the inputs of a global store are in it, as it was written last.
+    pub(crate) fn input_positions(&self, at: usize) -> Result<Option<InputPositions>, StoreError> {
+        let store = self.store(at)?;
+        let (Some(database), Some(number)) = (&self.database, store.at_in_database()) else {
+            return Ok(None);
+        };
+        let bytes = database.input_positions(number).map_err(|error| self.failed(error))?;
+        Ok(bytes.as_deref().and_then(InputPositions::decode))
+    }
+
+    /// Writes what is staged, and how far the inputs of global stores are in them, in one batch.
+    pub(crate) fn commit_inputs<'a>(
+        &self,
+        positions: impl Iterator<Item = (usize, &'a InputPositions)>,
+    ) -> Result<(), StoreError> {
+        self.write_with(
+            |_| true,
+            |changes| {
+                for (store, positions) in positions {
+                    if let Some(at) = self.store(store)?.at_in_database() {
+                        let added = changes.inputs(at, &positions.encode());
+                        added.map_err(|error| self.failed(error))?;
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// All stores, for other threads to read.
+    pub(crate) fn share(&self) -> Vec<SharedStore> {
+        let stores = self.stores.iter().filter_map(|store| {
+            let rows = store.layers.staged().with_bytes(Bytes::share).ok().flatten()?;
+            Some(SharedStore { spec: Arc::clone(&store.spec), topic: store.topic.clone(), rows })
+        });
+        stores.collect()
+    }
+
     fn store(&self, at: usize) -> Result<&OpenStore, StoreError> {
         self.stores.get(at).ok_or_else(|| StoreError::Unknown(format!("#{at}").into()))
     }
@@ -137,6 +188,27 @@ impl StoresOfTask {
         &self,
         which: impl Fn(&OpenStore) -> bool,
         positions: &[(usize, i64)],
+    ) -> Result<(), StoreError> {
+        self.write_with(which, |changes| {
+            for (store, next_offset) in positions {
+                if let Some(at) = self.store(*store)?.at_in_database() {
+                    let added = changes.position(at, *next_offset);
+                    added.map_err(|error| self.failed(error))?;
+                }
+            }
+            Ok(())
+        })?;
+        for (store, next_offset) in positions {
+            self.store(*store)?.position.set(Some(*next_offset));
+        }
+        Ok(())
+    }
+
+    /// Writes what is staged in these stores, and what `add` adds, in one batch.
+    fn write_with(
+        &self,
+        which: impl Fn(&OpenStore) -> bool,
+        add: impl FnOnce(&mut Changes<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let chosen = || self.stores.iter().filter(|store| which(store));
         if let Some(database) = &self.database {
@@ -153,16 +225,11 @@ impl StoresOfTask {
                         }
                         Ok(())
                     }
-                    Bytes::Memory(_) => Ok(()),
+                    Bytes::Memory(_) | Bytes::Foreign(_) => Ok(()),
                 });
                 added?;
             }
-            for (store, next_offset) in positions {
-                self.store(*store)?.with_bytes(|bytes, _| match bytes {
-                    Bytes::Rocks(rocks) => changes.position(rocks.at(), *next_offset),
-                    Bytes::Memory(_) => Ok(()),
-                })?;
-            }
+            add(&mut changes)?;
             let written = changes.write();
             written.map_err(|error| self.failed(error))?;
         }
@@ -181,14 +248,12 @@ impl StoresOfTask {
                             rocks.database().drop_files(rocks.at(), (&from, &before));
                         }
                     }
+                    Bytes::Foreign(_) => {}
                 }
                 Ok(())
             })?;
             store.layers.staged().committed();
             store.forget_closed_segments();
-        }
-        for (store, next_offset) in positions {
-            self.store(*store)?.position.set(Some(*next_offset));
         }
         Ok(())
     }
@@ -198,7 +263,7 @@ impl StoresOfTask {
         let known = open.with_bytes(|bytes, _| {
             match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identify(rocks.at(), identity),
-                Bytes::Memory(_) => *open.identity.borrow_mut() = identity,
+                Bytes::Memory(_) | Bytes::Foreign(_) => *open.identity.borrow_mut() = identity,
             }
             Ok(())
         });
@@ -274,6 +339,7 @@ impl OpenStore {
                 Ok(())
             }
             Bytes::Rocks(rocks) => rocks.restore((hash, key, value), next_offset),
+            Bytes::Foreign(_) => Ok(()),
         })
     }
 
@@ -301,6 +367,15 @@ impl OpenStore {
         }
         keys.write_row(row, &mut bytes);
         self.restore_row(&bytes, value, next_offset)
+    }
+
+    /// Its number in the task's database.
+    fn at_in_database(&self) -> Option<usize> {
+        let at = self.layers.staged().with_bytes(|bytes| match bytes {
+            Bytes::Rocks(rocks) => Some(rocks.at()),
+            Bytes::Memory(_) | Bytes::Foreign(_) => None,
+        });
+        at.ok().flatten()
     }
 
     fn with_bytes<R>(
@@ -373,6 +448,7 @@ impl TaskStores for StoresOfTask {
                     None => Ok(()),
                 }
             }
+            Bytes::Foreign(_) => Ok(()),
         })?;
         open.forget_closed_segments();
         open.position.set(Some(next_offset));
@@ -388,6 +464,7 @@ impl TaskStores for StoresOfTask {
                 Ok(())
             }
             Bytes::Rocks(rocks) => rocks.database().empty(rocks.at()),
+            Bytes::Foreign(_) => Ok(()),
         })?;
         open.layers.emptied();
         Ok(())
@@ -417,7 +494,7 @@ impl TaskStores for StoresOfTask {
         let identity = open.with_bytes(|bytes, _| {
             Ok(match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identity(rocks.at()),
-                Bytes::Memory(_) => open.identity.borrow().clone(),
+                Bytes::Memory(_) | Bytes::Foreign(_) => open.identity.borrow().clone(),
             })
         });
         identity.unwrap_or_default()
@@ -434,7 +511,7 @@ impl TaskStores for StoresOfTask {
         self.identify(store, identity);
         self.store(store)?.with_bytes(|bytes, _| match bytes {
             Bytes::Rocks(rocks) => rocks.database().keep_identity(rocks.at()),
-            Bytes::Memory(_) => Ok(()),
+            Bytes::Memory(_) | Bytes::Foreign(_) => Ok(()),
         })
     }
 

@@ -14,7 +14,7 @@ use streams_core::outbox::{OutRecord, Outbox, TopicId};
 use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::record::{Headers, RawRecord};
 use streams_core::store::{
-    CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
+    CacheBudget, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, StoresOf, TaskStores,
 };
 use streams_core::time::Timestamp;
 
@@ -132,6 +132,7 @@ impl Fixture {
         });
         OpenStores {
             task: self.task,
+            owner: StoresOf::Task,
             task_number: 0,
             stores: stores.collect(),
             context: Rc::clone(&self.context),

@@ -18,7 +18,7 @@ use crate::outbox::SharedOutbox;
 use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
 use crate::record::{Headers, RecordBatch};
 use crate::store::{
-    CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen,
+    CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, StoresOf,
     TaskStores,
 };
 use crate::time::Timestamp;
@@ -170,8 +170,10 @@ impl Task {
         let restored_from = to_open.iter().map(|store| store.restored_from.clone()).collect();
         let logged = to_open.iter().enumerate().filter(|(_, store)| store.changelog.is_some());
         let logged_stores = logged.map(|(at, store)| (at, Durability::of(&*store.spec))).collect();
+        let owner = owner_of_stores(&parts, &store_names);
         let stores = parts.backend.open(OpenStores {
             task,
+            owner,
             task_number: parts.task_number,
             stores: to_open,
             context: Rc::clone(&parts.context),
@@ -565,6 +567,20 @@ impl Task {
         }
         first
     }
+}
+
+/// Global stores belong to the process; the task that has them fills them from its inputs.
+fn owner_of_stores(parts: &TaskParts<'_>, store_names: &[StoreName]) -> StoresOf {
+    let globals = parts.topology.global_stores();
+    if !globals.iter().any(|global| parts.subtopologies.contains(&global.part.id)) {
+        return StoresOf::Task;
+    }
+    let filled = |input: &TopicPartition| {
+        let global = globals.iter().find(|global| global.topic == input.topic)?;
+        store_names.iter().position(|name| *name == global.store)
+    };
+    let inputs = parts.context.partitions().iter();
+    StoresOf::Process { filled_by_input: inputs.filter_map(filled).collect() }
 }
 
 fn stores_to_open(

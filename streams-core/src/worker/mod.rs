@@ -5,6 +5,7 @@ mod active;
 mod commit;
 mod committing;
 mod failing;
+mod global;
 mod in_step;
 mod message;
 mod restore;
@@ -22,6 +23,7 @@ use self::active::{ActiveTask, Afterwards, Phase};
 pub use self::commit::CommitPolicy;
 use self::commit::Commits;
 use self::failing::Unopened;
+pub use self::global::{GlobalAction, GlobalInput, GlobalWorker, SharedGlobals};
 use self::in_step::Asked;
 pub use self::message::{
     Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
@@ -37,7 +39,7 @@ use crate::names::{ApplicationId, TaskId};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, FetchError, Fetched};
 use crate::processor::EmitIntervals;
-use crate::store::{CacheBudget, StateBackend};
+use crate::store::{CacheBudget, GlobalStores, StateBackend};
 use crate::task::{Task, TaskIdle};
 use crate::time::Timestamp;
 use crate::topology::{TopicNames, Topology};
@@ -57,6 +59,8 @@ pub struct WorkerSettings {
     pub timestamps: DefaultTimestampExtractor,
     /// Opens stores.
     pub backend: Arc<dyn StateBackend>,
+    /// Where the global stores are found once they are filled.
+    pub globals: SharedGlobals,
     /// When to commit.
     pub commit: CommitPolicy,
     /// When a task that was stopped is tried again.
@@ -91,6 +95,8 @@ pub struct Worker {
     settings: WorkerSettings,
     plane: Box<dyn DataPlane>,
     cache: Rc<CacheBudget>,
+    /// The global stores, as the tasks here read them.
+    globals: Option<Rc<dyn GlobalStores>>,
     /// By number; numbers are used again, deliveries name them.
     tasks: Vec<Option<ActiveTask>>,
     /// Numbers in the order of the tasks' names.
@@ -146,6 +152,7 @@ impl Worker {
             commits: Commits::new(settings.commit),
             settings,
             plane,
+            globals: None,
             tasks: Vec::new(),
             order: BTreeMap::new(),
             unopened: BTreeMap::new(),

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
 /// Records after which progress is told.
-const TOLD_RECORDS: u64 = 100_000;
+pub(super) const TOLD_RECORDS: u64 = 100_000;
 /// Records after which progress is made durable. The more, the fewer rows are written twice.
 const DURABLE_RECORDS: i64 = 1_000_000;
 

@@ -82,8 +82,9 @@ impl Worker {
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
-    fn make_task(&self, to_start: &TaskToStart, number: u32) -> Result<Task, WorkerError> {
+    fn make_task(&mut self, to_start: &TaskToStart, number: u32) -> Result<Task, WorkerError> {
         let settings = &self.settings;
+        let shared = settings.globals.get();
         let partitions = to_start.inputs.iter().map(|input| input.partition.clone()).collect();
         let context = Rc::new(TaskContext::new(ContextParts {
             application_id: settings.application_id.clone(),
@@ -93,12 +94,18 @@ impl Worker {
             timestamps: settings.timestamps,
             emit_intervals: settings.emit_intervals,
         }));
+        // All tasks of the worker read through the same memory.
+        let globals = match (&self.globals, shared) {
+            (None, Some(shared)) => Some(shared.of_worker(&context)),
+            (known, _) => known.clone(),
+        };
+        self.globals.clone_from(&globals);
         let task = Task::new(TaskParts {
             topology: settings.topology.clone(),
             subtopologies: vec![to_start.task.subtopology],
             names: settings.names.clone(),
             context,
-            globals: None,
+            globals,
             backend: &*settings.backend,
             outbox: self.plane.outbox(),
             cache: Rc::clone(&self.cache),

@@ -40,6 +40,17 @@ const LAGS_INTERVAL: Duration = Duration::from_millis(500);
 
 impl WorkerMetrics {
     pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker, now: Timestamp) {
+        self.count(report);
+        // Tasks that were lost meanwhile are no longer among them. A clock that was set back is no
+        // reason to wait.
+        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LAGS_INTERVAL;
+        if !self.lags_at.is_some_and(is_fresh) {
+            self.lags_at = Some(now);
+            self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
+        }
+    }
+
+    pub(crate) fn count(&mut self, report: &TurnReport) {
         self.process_total += report.processed;
         self.punctuate_total += report.punctuations;
         self.commit_total += report.commits;
@@ -49,13 +60,6 @@ impl WorkerMetrics {
         if let Some(latency) = report.commit_latency {
             self.commit_latency_sum += latency;
             self.commit_latency_max = self.commit_latency_max.max(latency);
-        }
-        // Tasks that were lost meanwhile are no longer among them. A clock that was set back is no
-        // reason to wait.
-        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LAGS_INTERVAL;
-        if !self.lags_at.is_some_and(is_fresh) {
-            self.lags_at = Some(now);
-            self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
         }
     }
 }
@@ -72,21 +76,23 @@ pub struct Metrics {
     pub state: State,
     /// By worker.
     pub workers: Vec<WorkerMetrics>,
+    /// Of the thread that fills the global stores, where there are any. It commits no offsets.
+    pub global: Option<WorkerMetrics>,
     /// The last word about each restoration.
     pub restorations: Vec<RestoreProgress>,
 }
 
 impl Metrics {
-    /// `process-total` over all workers.
+    /// `process-total` over all workers; updates of global stores do not count.
     #[must_use]
     pub fn process_total(&self) -> u64 {
         self.workers.iter().map(|worker| worker.process_total).sum()
     }
 
-    /// `dropped-records-total` over all workers.
+    /// `dropped-records-total` over all workers, and of the global stores.
     #[must_use]
     pub fn dropped_records_total(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.dropped.total()).sum()
+        self.workers.iter().chain(&self.global).map(|worker| worker.dropped.total()).sum()
     }
 
     /// Stores emptied to be rebuilt, over all workers.

@@ -47,6 +47,7 @@ struct Inner {
     state: State,
     error: Option<Arc<StreamsError>>,
     workers: BTreeMap<usize, WorkerMetrics>,
+    global: Option<WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
     /// When the last `close` stops waiting for workers.
     close_by: Option<Instant>,
@@ -77,6 +78,7 @@ impl Shared {
             state: State::Created,
             error: None,
             workers: BTreeMap::new(),
+            global: None,
             restoring: BTreeMap::new(),
             close_by: None,
             ending: Ending::InOrder,
@@ -197,6 +199,13 @@ impl Shared {
         self.lock().workers.entry(number).or_default().add(report, worker, now);
     }
 
+    /// What the thread of the global stores did.
+    pub(crate) fn record_global(&self, report: &TurnReport) {
+        if !did_nothing(report) {
+            self.lock().global.get_or_insert_default().count(report);
+        }
+    }
+
     pub(crate) fn tell_restore(&self, progress: &RestoreProgress) {
         let key = (progress.partition.clone(), progress.store.to_string());
         self.lock().restoring.insert(key, progress.clone());
@@ -210,9 +219,14 @@ impl Shared {
         Metrics {
             state: inner.state,
             workers: inner.workers.values().cloned().collect(),
+            global: inner.global.clone(),
             restorations: inner.restoring.values().cloned().collect(),
         }
     }
+}
+
+fn did_nothing(report: &TurnReport) -> bool {
+    *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() })
 }
 
 /// Runs code of the user's that has no say in what goes on: a panic of it is told, and no more.

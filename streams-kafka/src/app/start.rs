@@ -12,7 +12,7 @@ use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
-use streams_core::worker::{CommitPolicy, RetryPolicy, WorkerSettings};
+use streams_core::worker::{CommitPolicy, RetryPolicy, SharedGlobals, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -23,6 +23,7 @@ use super::state::State;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
+use crate::global_thread::{self, GlobalThread};
 use crate::group::{self, GroupParts, Input};
 use crate::secure::Access;
 use crate::worker_thread::{self, WorkerParts};
@@ -43,10 +44,6 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    // Tasks would be linked without the store, and blame the processor that asks for it.
-    if let Some(global) = parts.topology.global_stores().first() {
-        return Err(StreamsError::GlobalStoreUnavailable(global.store.clone()));
-    }
     if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
         return Err(StreamsError::NothingToRead);
     }
@@ -69,9 +66,12 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let workers = (0..config.processing().num_stream_threads.max(1) as usize)
         .map(|number| worker_thread::spawn(number, worker_parts.clone()))
         .collect::<Result<_, _>>()?;
+    let global = global_thread::start(worker_parts.clone(), config)?;
+    let (global, globals_filled) = global.unzip();
     let closing = Arc::new(Notify::new());
     let group = GroupParts {
         closing: Arc::clone(&closing),
+        globals_filled,
         config: membership_config(config),
         topology: parts.topology.clone(),
         names: settings.names.clone(),
@@ -87,7 +87,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         cleanup_delay: config.state().cleanup_delay,
     };
     shared.become_state(State::Rebalancing);
-    let thread = start_group(config, group, channel, Arc::clone(shared))?;
+    let thread = start_group(config, group, channel, global)?;
     Ok(RunningApp { closing, thread })
 }
 
@@ -96,15 +96,18 @@ fn start_group(
     config: &StreamsConfig,
     group: GroupParts,
     channel: (Sender<Input>, Receiver<Input>),
-    shared: Arc<Shared>,
+    global: Option<GlobalThread>,
 ) -> Result<JoinHandle<()>, StreamsError> {
     let name = format!("{}-group", config.application_id());
+    let shared = Arc::clone(&group.shared);
     let thread = std::thread::Builder::new().name(name).spawn(move || {
         let ran = catch_panic(|| group::run(group, channel));
         let ran = ran.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
         if let Err(error) = ran {
             shared.fail(error);
         }
+        // Tasks read the global stores to their end.
+        drop(global);
         let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
         shared.become_state(if end == State::Error {
             State::PendingError
@@ -133,6 +136,8 @@ fn worker_settings(
     let config = &parts.config;
     let processing = config.processing();
     let workers = u64::from(processing.num_stream_threads.max(1));
+    // As in Kafka, the thread of the global stores has a share of the caches.
+    let sharers = workers + u64::from(!parts.topology.global_stores().is_empty());
     let application_id = config.application_id().as_str().into();
     let names = match &config.internal_topics().prefix {
         Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
@@ -146,6 +151,7 @@ fn worker_settings(
         handlers: parts.handlers.clone(),
         timestamps: processing.default_timestamp_extractor,
         backend,
+        globals: SharedGlobals::default(),
         commit: commit_policy(processing.commit_interval, budget, workers),
         retries: RetryPolicy { task_timeout: processing.task_timeout, ..RetryPolicy::default() },
         idle: processing.max_task_idle,
@@ -153,7 +159,7 @@ fn worker_settings(
             windows: config.topology().windowed_emit_interval,
             outer_joins: config.topology().outer_join_emit_interval,
         },
-        cache_bytes: usize::try_from(config.state().cache_bytes_max / workers)
+        cache_bytes: usize::try_from(config.state().cache_bytes_max / sharers)
             .unwrap_or(usize::MAX),
         buffered_records: processing.buffered_records_per_partition as usize,
         turn_records: TURN_RECORDS,

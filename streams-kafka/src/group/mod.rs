@@ -10,6 +10,7 @@ mod complaints;
 mod connection;
 mod dispatch;
 mod failing;
+mod globals;
 mod offsets;
 mod purge;
 mod watch;
@@ -42,6 +43,7 @@ use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
+use crate::global_thread::Filled;
 use crate::secure::{Access, Logins};
 use crate::topics::TopicsError;
 use crate::worker_thread::{WorkerHandle, WorkerParts};
@@ -49,8 +51,8 @@ use crate::worker_thread::{WorkerHandle, WorkerParts};
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
 /// How long missing topics and absent brokers are waited for before the application gives up.
-const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
-const TOPICS_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const TOPICS_MISSING_MAX: Duration = Duration::from_secs(60);
+pub(crate) const TOPICS_RETRY: Duration = Duration::from_secs(1);
 /// How long workers may take to end that have closed their tasks.
 const WORKERS_END_MAX: Duration = Duration::from_secs(30);
 /// How long those may take that were dropped.
@@ -79,6 +81,8 @@ pub(crate) enum Input {
     },
     /// A worker thread has ended.
     WorkerEnded(usize, StreamsError),
+    /// The thread of the global stores has ended.
+    GlobalEnded(StreamsError),
 }
 
 /// Tasks that are to be given to workers, and have to be looked up.
@@ -110,6 +114,8 @@ pub(crate) struct GroupParts {
     pub(crate) worker_parts: WorkerParts,
     /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
     pub(crate) closing: Arc<Notify>,
+    /// Told when the global stores are filled; none without any.
+    pub(crate) globals_filled: Option<Filled>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<RocksBackend>,
     pub(crate) process: [u8; 16],
@@ -250,6 +256,9 @@ impl Group {
 
     /// The workers that have ended, or do so now.
     async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<WorkerHandle> {
+        if !self.wait_for_globals(&mut receiver).await {
+            return std::mem::take(&mut self.parts.workers);
+        }
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
         while let Err(error) = self.work(&mut receiver).await {
@@ -413,6 +422,7 @@ impl Group {
                 self.tasks_failed(&tasks, error, response);
             }
             Input::WorkerEnded(worker, error) => self.worker_ended(worker, error),
+            Input::GlobalEnded(error) => self.global_ended(error),
         }
         Ok(())
     }

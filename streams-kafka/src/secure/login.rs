@@ -17,7 +17,7 @@ pub(crate) struct Logins {
 enum Exchange {
     /// User and password are sent.
     Plain,
-    Scram(Scram),
+    Scram(Box<Scram>),
 }
 
 impl fmt::Debug for Logins {
@@ -79,7 +79,7 @@ fn plain(credentials: &Credentials) -> Vec<u8> {
 fn scram(hash: Hash, credentials: &Credentials) -> Result<(Exchange, Vec<u8>), SaslFault> {
     let scram = Scram::new(hash, credentials, scram::nonce()?);
     let first = scram.first();
-    Ok((Exchange::Scram(scram), first))
+    Ok((Exchange::Scram(Box::new(scram)), first))
 }
 
 #[cfg(test)]

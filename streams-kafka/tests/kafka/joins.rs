@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use streams_core::murmur2::partition_for_key;
 use streams_core::topology::Topology;
-use streams_dsl::{GlobalKTable, KTable, StreamsBuilder};
-use streams_kafka::{KafkaStreams, StreamsError};
+use streams_dsl::{KTable, StreamsBuilder};
 
 use crate::support::app::SOON;
 use crate::support::fold::EPOCH;
@@ -59,17 +58,4 @@ fn answers_of_a_foreign_key_join_find_their_partition_also_after_a_restart() {
         });
         app.close();
     }
-}
-
-#[test]
-fn a_global_table_is_refused_with_its_name() {
-    let place = Place::without_topics(broker::shared(), "global");
-    let builder = StreamsBuilder::new();
-    let _: GlobalKTable<'_, String, String> = builder.global_table("everywhere");
-    let topology = builder.build().unwrap();
-    let config = place.config(&place.state("state")).build().unwrap();
-    let streams = KafkaStreams::new(topology, config);
-    let error = streams.start().err().unwrap();
-    assert!(matches!(error, StreamsError::GlobalStoreUnavailable(_)));
-    assert!(error.to_string().contains("everywhere-STATE-STORE-0000000000"));
 }

@@ -14,6 +14,7 @@ mod support;
 mod crashes;
 mod failures;
 mod faults;
+mod globals;
 mod joins;
 mod model;
 mod outages;

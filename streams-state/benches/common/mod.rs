@@ -12,7 +12,7 @@ use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
 use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::store::{
-    CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, TaskStores,
+    CacheBudget, OpenStores, StateBackend, StoreSpec, StoreToOpen, StoresOf, TaskStores,
 };
 
 /// Takes records and forgets them.
@@ -60,6 +60,7 @@ pub(crate) fn open(
     });
     let request = OpenStores {
         task,
+        owner: StoresOf::Task,
         task_number: 0,
         stores: stores.collect(),
         context: Rc::new(context),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use streams_core::error::StoreError;
-use streams_core::store::{OpenStores, StateBackend, TaskStores};
+use streams_core::store::{OpenStores, StateBackend, StoresOf, TaskStores};
 
 use crate::bytes::{Bytes, MemoryStore};
+use crate::process::{Inputs, StoresOfProcess};
 use crate::staging::OverlayBudget;
 use crate::task::StoresOfTask;
 
@@ -35,8 +36,16 @@ impl Default for MemoryBackend {
 
 impl StateBackend for MemoryBackend {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
-        let bytes = request.stores.iter().map(|_| (Bytes::Memory(MemoryStore::default()), None));
-        let bytes = bytes.collect();
-        Ok(Box::new(StoresOfTask::open(request, bytes, None, &self.budget)?))
+        let memory = |_| (Bytes::Memory(MemoryStore::of(&request.owner)), None);
+        let bytes = request.stores.iter().map(memory).collect();
+        let inputs = Inputs::of(&request);
+        let owner = request.owner.clone();
+        let stores = StoresOfTask::open(request, bytes, None, &self.budget)?;
+        match owner {
+            StoresOf::Task => Ok(Box::new(stores)),
+            StoresOf::Process { .. } => {
+                Ok(Box::new(StoresOfProcess::new(stores, inputs, &self.budget)?))
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Stores on disk: a RocksDB database for each task.
+//! Stores on disk: a RocksDB database for each task, and one for the global stores.
 //!
 //! DIFFERENCE(local-layout): Kafka has one for each store.
 
@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use streams_core::error::StoreError;
-use streams_core::names::{StoreName, TaskId};
-use streams_core::store::{OpenStores, StateBackend, TaskStores};
+use streams_core::names::StoreName;
+use streams_core::store::{OpenStores, StateBackend, StoresOf, TaskStores};
 
 use super::state_dir::refuse_link;
 use super::{MemoryBudget, StateDirectory, private};
@@ -17,6 +17,7 @@ use crate::bytes::{
     Bytes, BytesError, MemoryStore, RocksDatabase, RocksShared, RocksStore, StoreOnDisk,
     damage_mark,
 };
+use crate::process::{Inputs, StoresOfProcess};
 use crate::staging::OverlayBudget;
 use crate::task::StoresOfTask;
 
@@ -51,7 +52,7 @@ impl RocksBackend {
 
     fn database(
         &self,
-        task: TaskId,
+        directory: &Path,
         stores: Vec<StoreOnDisk>,
     ) -> Result<RocksDatabase, StoreError> {
         let named = |name: Option<&StoreName>, error| {
@@ -62,7 +63,7 @@ impl RocksBackend {
             }
         };
         let first = stores.first().map(|store| store.name.clone());
-        let path = self.directory.task_directory(task)?.join("rocksdb");
+        let path = directory.join("rocksdb");
         refuse_link(&path)?;
         let failed = |error: std::io::Error| {
             let (action, source) = ("be opened", Box::new(error));
@@ -77,7 +78,7 @@ impl RocksBackend {
             Err(BytesError::Damaged(detail)) => detail,
             Err(error) => return Err(named(first.as_ref(), error)),
         };
-        tracing::warn!(%task, detail, "the database is damaged; it is set aside, and its stores are rebuilt from their changelogs");
+        tracing::warn!(path = %path.display(), detail, "the database is damaged; it is set aside, and its stores are rebuilt from their changelogs");
         set_aside(&path).map_err(failed)?;
         private::create_directory(&path).map_err(failed)?;
         let database = RocksDatabase::open(&path, stores, &self.shared);
@@ -115,7 +116,14 @@ fn set_aside(path: &Path) -> std::io::Result<()> {
 
 impl StateBackend for RocksBackend {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
-        Ok(Box::new(self.open_task(request)?))
+        match request.owner {
+            StoresOf::Task => Ok(Box::new(self.open_task(request)?)),
+            StoresOf::Process { .. } => {
+                let inputs = Inputs::of(&request);
+                let stores = self.open_task(request)?;
+                Ok(Box::new(StoresOfProcess::new(stores, inputs, &self.rows)?))
+            }
+        }
     }
 }
 
@@ -129,7 +137,13 @@ impl RocksBackend {
         let on_disk: Vec<_> = on_disk.collect();
         let database = match on_disk.is_empty() {
             true => None,
-            false => Some(Rc::new(self.database(request.task, on_disk)?)),
+            false => {
+                let directory = match request.owner {
+                    StoresOf::Task => self.directory.task_directory(request.task)?,
+                    StoresOf::Process { .. } => self.directory.global_directory()?,
+                };
+                Some(Rc::new(self.database(&directory, on_disk)?))
+            }
         };
         let mut at = 0;
         let mut bytes = Vec::with_capacity(request.stores.len());
@@ -140,7 +154,7 @@ impl RocksBackend {
                     bytes.push((Bytes::Rocks(rocks), database.position(at)));
                     at += 1;
                 }
-                _ => bytes.push((Bytes::Memory(MemoryStore::default()), None)),
+                _ => bytes.push((Bytes::Memory(MemoryStore::of(&request.owner)), None)),
             }
         }
         StoresOfTask::open(request, bytes, database, &self.rows)

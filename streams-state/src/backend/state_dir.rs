@@ -7,6 +7,7 @@
 //! .positions                       how far the state of each task was, a line each: 0_3 1700
 //! 0_3/rocksdb/                     the database of task 0_3
 //! 0_3/rocksdb.corrupt-1/           a damaged one, set aside
+//! global/rocksdb/                  the database of the global stores
 //! .removed-.../                    what was a task's, about to be removed
 //! ```
 
@@ -25,6 +26,7 @@ const LOCK: &str = ".lock";
 const PROCESS: &str = "kafka-streams-process-metadata";
 const MEMBER: &str = ".member";
 const POSITIONS: &str = ".positions";
+const GLOBAL: &str = "global";
 const REMOVED: &str = ".removed-";
 /// Bytes of a small file that are read at most.
 const SMALL_FILE_BYTES_MAX: u64 = 64 << 10;
@@ -147,7 +149,19 @@ impl StateDirectory {
     /// # Errors
     /// When it cannot be made, or is a symbolic link.
     pub fn task_directory(&self, task: TaskId) -> Result<PathBuf, StoreError> {
-        let path = self.path.join(task.to_string());
+        self.directory_of(&task.to_string())
+    }
+
+    /// The directory of the global stores, made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is a symbolic link.
+    pub fn global_directory(&self) -> Result<PathBuf, StoreError> {
+        self.directory_of(GLOBAL)
+    }
+
+    fn directory_of(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(name);
         refuse_link(&path)?;
         private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
         Ok(path)

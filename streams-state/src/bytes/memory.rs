@@ -3,55 +3,93 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use streams_core::store::StoresOf;
 
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
 
-type OrderedRows = BTreeMap<Box<[u8]>, Box<[u8]>>;
+/// Rows in the order of their keys.
+pub(super) type OrderedRows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Rows in memory. Lost with the process; rebuilt from the changelog.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryStore {
-    rows: RefCell<OrderedRows>,
+#[derive(Debug)]
+pub(crate) enum MemoryStore {
+    /// Of one thread.
+    Own(RefCell<OrderedRows>),
+    /// Of a global store, which other threads read.
+    Shared(Arc<RwLock<OrderedRows>>),
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::Own(RefCell::default())
+    }
 }
 
 impl MemoryStore {
+    /// An empty store, which other threads can read where it is the process's.
+    pub(crate) fn of(owner: &StoresOf) -> Self {
+        match owner {
+            StoresOf::Task => Self::default(),
+            StoresOf::Process { .. } => Self::Shared(Arc::default()),
+        }
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&OrderedRows) -> R) -> R {
+        match self {
+            Self::Own(rows) => read(&rows.borrow()),
+            Self::Shared(rows) => read(&rows.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut OrderedRows) -> R) -> R {
+        match self {
+            Self::Own(rows) => change(&mut rows.borrow_mut()),
+            Self::Shared(rows) => change(&mut rows.write().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
     /// Writes a row; `None` deletes it.
     pub(crate) fn write(&self, key: &[u8], value: Option<&[u8]>) {
-        let mut rows = self.rows.borrow_mut();
-        let Some(value) = value else {
-            rows.remove(key);
-            return;
-        };
-        match rows.get_mut(key) {
-            Some(old) if old.len() == value.len() => old.copy_from_slice(value),
-            Some(old) => *old = value.into(),
-            None => {
-                rows.insert(key.into(), value.into());
+        self.change(|rows| {
+            let Some(value) = value else {
+                rows.remove(key);
+                return;
+            };
+            match rows.get_mut(key) {
+                Some(old) if old.len() == value.len() => old.copy_from_slice(value),
+                Some(old) => *old = value.into(),
+                None => {
+                    rows.insert(key.into(), value.into());
+                }
             }
-        }
+        });
     }
 
     /// Removes the rows before this key.
     pub(crate) fn remove_before(&self, key: &[u8]) {
-        let mut rows = self.rows.borrow_mut();
-        let kept = rows.split_off(key);
-        *rows = kept;
+        self.change(|rows| {
+            let kept = rows.split_off(key);
+            *rows = kept;
+        });
     }
 
     /// Removes all rows.
     pub(crate) fn clear(&self) {
-        self.rows.borrow_mut().clear();
+        self.change(OrderedRows::clear);
     }
 }
 
 impl ByteStore for MemoryStore {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
-        let rows = self.rows.borrow();
-        let found = rows.get(key);
-        if let Some(bytes) = found {
-            value.extend_from_slice(bytes);
-        }
-        Ok(found.is_some())
+        self.read(|rows| {
+            let found = rows.get(key);
+            if let Some(bytes) = found {
+                value.extend_from_slice(bytes);
+            }
+            Ok(found.is_some())
+        })
     }
 
     fn scan(
@@ -63,23 +101,24 @@ impl ByteStore for MemoryStore {
         if range.is_empty() {
             return Ok(Progress::Done);
         }
-        let rows = self.rows.borrow();
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (range.lower(), range.upper());
-        let mut rows = rows.range::<[u8], _>(bounds);
-        loop {
-            if chunk.is_full() {
-                return Ok(Progress::More);
+        self.read(|rows| {
+            let mut rows = rows.range::<[u8], _>(bounds);
+            loop {
+                if chunk.is_full() {
+                    return Ok(Progress::More);
+                }
+                let row = match direction {
+                    Direction::Forward => rows.next(),
+                    Direction::Backward => rows.next_back(),
+                };
+                let Some((key, value)) = row else { return Ok(Progress::Done) };
+                chunk.push(key, value);
             }
-            let row = match direction {
-                Direction::Forward => rows.next(),
-                Direction::Backward => rows.next_back(),
-            };
-            let Some((key, value)) = row else { return Ok(Progress::Done) };
-            chunk.push(key, value);
-        }
+        })
     }
 
     fn approximate_len(&self) -> Result<u64, BytesError> {
-        Ok(u64::try_from(self.rows.borrow().len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(self.read(OrderedRows::len)).unwrap_or(u64::MAX))
     }
 }

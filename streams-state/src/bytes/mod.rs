@@ -1,17 +1,25 @@
 //! Byte stores: ordered maps of bytes, below all layers. They change at commits only.
 
 mod chunk;
+mod input_positions;
 mod memory;
 mod metadata;
 mod restoring;
 mod rocks;
+mod rocks_files;
 mod rocks_options;
 
 use std::ops::Bound;
+use std::sync::{Arc, RwLock};
+
+use streams_core::names::StoreName;
 
 pub(crate) use self::chunk::Chunk;
+pub(crate) use self::input_positions::InputPositions;
 pub(crate) use self::memory::MemoryStore;
-pub(crate) use self::rocks::{RocksDatabase, RocksStore, StoreOnDisk, damage_mark};
+use self::memory::OrderedRows;
+pub(crate) use self::rocks::{Changes, RocksDatabase, RocksStore, StoreOnDisk};
+pub(crate) use self::rocks_files::{RocksFiles, RocksRows, damage_mark};
 pub(crate) use self::rocks_options::RocksShared;
 
 /// Which way a scan goes.
@@ -146,13 +154,42 @@ pub(crate) enum Bytes {
     Memory(MemoryStore),
     /// In the task's database.
     Rocks(RocksStore),
+    /// In the database of the process, which another thread writes.
+    Foreign(RocksRows),
+}
+
+/// The rows of a global store, on their way to other threads.
+#[derive(Debug)]
+pub(crate) enum SharedRows {
+    Memory(Arc<RwLock<OrderedRows>>),
+    Rocks(Arc<RocksFiles>),
+}
+
+impl SharedRows {
+    /// The rows of the store of this name, to be read.
+    pub(crate) fn to_read(&self, name: &StoreName) -> Bytes {
+        match self {
+            Self::Memory(rows) => Bytes::Memory(MemoryStore::Shared(Arc::clone(rows))),
+            Self::Rocks(files) => Bytes::Foreign(RocksRows::new(Arc::clone(files), name)),
+        }
+    }
 }
 
 impl Bytes {
     fn store(&self) -> &dyn ByteStore {
         match self {
             Self::Memory(memory) => memory,
-            Self::Rocks(rocks) => rocks,
+            Self::Rocks(rocks) => rocks.rows(),
+            Self::Foreign(rows) => rows,
+        }
+    }
+
+    /// For other threads; `None` for rows that are one thread's own.
+    pub(crate) fn share(&self) -> Option<SharedRows> {
+        match self {
+            Self::Memory(MemoryStore::Own(_)) | Self::Foreign(_) => None,
+            Self::Memory(MemoryStore::Shared(rows)) => Some(SharedRows::Memory(Arc::clone(rows))),
+            Self::Rocks(rocks) => Some(SharedRows::Rocks(Arc::clone(rocks.database().files()))),
         }
     }
 }

@@ -1,37 +1,30 @@
 //! One RocksDB database for each task: a column family for each store, and one for their metadata.
 
 use std::cell::RefCell;
-use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rocksdb::{
-    BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, ErrorKind, MultiThreaded,
-    ReadOptions, WriteBatch,
-};
+use rocksdb::{BoundColumnFamily, ColumnFamilyDescriptor, ErrorKind, WriteBatch};
 use streams_core::names::StoreName;
 use streams_core::store::{StoreIdentity, StoreKind};
 use streams_core::time::Timestamp;
 
+use super::BytesError;
 use super::metadata::Metadata;
 use super::restoring::Restoring;
-use super::rocks_options::{BUSY_STORE_BYTES, BUSY_STORE_OPTIONS, RocksShared, write_options};
-use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
+use super::rocks_files::{
+    DAMAGED, Database, METADATA, RocksFiles, RocksRows, STORE, failed, family_name,
+};
+use super::rocks_options::{BUSY_STORE_BYTES, BUSY_STORE_OPTIONS, RocksShared};
 
-/// The column family of the stores' metadata.
-const METADATA: &str = "metadata";
-/// Before a store's name, in the name of its column family and of its metadata.
-const STORE: &str = "store.";
-/// Before a store's name, in the name of the mark that its column family is damaged.
-const DAMAGED: &str = "damaged.";
+/// Before a store's name, in the name of the positions of the inputs that it is filled from.
+const INPUTS: &str = "inputs.";
 /// When the task committed last, in databases that do not keep a time of each store.
 const COMMITTED_AT: &[u8] = b"committed-at";
 
 /// What a change takes in a batch beside its key and value.
 const CHANGE_BYTES: usize = 12;
-
-type Database = DBWithThreadMode<MultiThreaded>;
 
 /// A store that a database shall hold.
 #[derive(Debug, Clone)]
@@ -42,8 +35,7 @@ pub(crate) struct StoreOnDisk {
 
 /// The database of a task.
 pub(crate) struct RocksDatabase {
-    database: Database,
-    path: PathBuf,
+    files: Arc<RocksFiles>,
     shared: Arc<RocksShared>,
     stores: Vec<StoreOnDisk>,
     metadata: RefCell<Vec<Metadata>>,
@@ -54,14 +46,7 @@ pub(crate) struct RocksDatabase {
 
 impl std::fmt::Debug for RocksDatabase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RocksDatabase").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn failed(action: &'static str, error: rocksdb::Error) -> BytesError {
-    match error.kind() {
-        ErrorKind::Corruption => BytesError::Damaged(error.into_string()),
-        _ => BytesError::Io { action, source: Box::new(error) },
+        f.debug_tuple("RocksDatabase").field(&self.files).finish()
     }
 }
 
@@ -81,17 +66,6 @@ fn open_failed(error: rocksdb::Error) -> BytesError {
         return BytesError::Damaged(error.into_string());
     }
     BytesError::Io { action: "be opened", source: Box::new(error) }
-}
-
-fn family_name(store: &StoreName) -> String {
-    format!("{STORE}{store}")
-}
-
-/// Where a damaged database is marked as such; beside it, as it may take no more writes.
-pub(crate) fn damage_mark(path: &Path) -> PathBuf {
-    let mut mark = path.as_os_str().to_owned();
-    mark.push(".damaged");
-    mark.into()
 }
 
 impl RocksDatabase {
@@ -125,8 +99,7 @@ impl RocksDatabase {
         let metadata = stores.iter().map(|store| Metadata::new(store.kind)).collect();
         let restoring = Restoring::new(stores.len(), shared.restoring_bytes());
         let this = Self {
-            database,
-            path: path.to_owned(),
+            files: Arc::new(RocksFiles::new(database, path)),
             shared: Arc::clone(shared),
             stores,
             metadata: RefCell::new(metadata),
@@ -163,25 +136,28 @@ impl RocksDatabase {
                 Ok(())
             }
             _ => {
-                tracing::warn!(store = %name, path = %self.path.display(), "the store is damaged, or of another kind or format; it starts empty and is rebuilt from its changelog");
+                tracing::warn!(store = %name, path = %self.files.path().display(), "the store is damaged, or of another kind or format; it starts empty and is rebuilt from its changelog");
                 self.empty(at)
             }
         }
     }
 
+    /// The files, for other threads to read.
+    pub(crate) const fn files(&self) -> &Arc<RocksFiles> {
+        &self.files
+    }
+
     fn family(&self, name: &str) -> Result<Arc<BoundColumnFamily<'_>>, BytesError> {
-        let missing = || BytesError::Damaged(format!("the column family \"{name}\" is missing"));
-        self.database.cf_handle(name).ok_or_else(missing)
+        self.files.family(name)
     }
 
     fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BytesError> {
-        let family = self.family(METADATA)?;
-        self.database.get_cf(&family, key).map_err(|error| failed("be read", error))
+        self.files.metadata(key)
     }
 
     fn has_no_rows(&self, name: &StoreName) -> Result<bool, BytesError> {
         let family = self.family(&family_name(name))?;
-        let mut rows = self.database.raw_iterator_cf(&family);
+        let mut rows = self.files.database.raw_iterator_cf(&family);
         rows.seek_to_first();
         Ok(!rows.valid() && rows.status().is_ok())
     }
@@ -196,14 +172,15 @@ impl RocksDatabase {
         let mut batch = WriteBatch::new();
         batch.put_cf(&metadata, &damaged, []);
         self.write(batch)?;
-        let emptied = self.database.drop_cf(&family);
+        let emptied = self.files.database.drop_cf(&family);
         emptied.map_err(|error| failed("be emptied", error))?;
-        let made = self.database.create_cf(&family, &self.shared.store_options());
+        let made = self.files.database.create_cf(&family, &self.shared.store_options());
         made.map_err(|error| failed("be emptied", error))?;
         let known = self.metadata.borrow().get(at).map(Metadata::emptied);
         let empty = known.unwrap_or_else(|| Metadata::new(*kind));
         let mut batch = WriteBatch::new();
         batch.put_cf(&metadata, &family, empty.encode());
+        batch.delete_cf(&metadata, format!("{INPUTS}{name}"));
         batch.delete_cf(&metadata, &damaged);
         self.write(batch)?;
         self.metadata.borrow_mut().splice(at..=at, [empty]);
@@ -214,7 +191,7 @@ impl RocksDatabase {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.files.path()
     }
 
     /// The changelog offset up to which a store holds data.
@@ -260,30 +237,13 @@ impl RocksDatabase {
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), BytesError> {
-        let written = self.database.write_opt(batch, &write_options());
-        written.map_err(|error| {
-            let error = failed("be written", error);
-            if matches!(error, BytesError::Damaged(_)) {
-                self.mark_damaged();
-            }
-            error
-        })
+        self.files.write(batch)
     }
 
-    fn mark_damaged(&self) {
-        if let Err(error) = crate::backend::private::write_file(&damage_mark(&self.path), b"") {
-            tracing::warn!(path = %self.path.display(), %error, "a damaged database could not be marked");
-        }
-    }
-
-    /// A read found a store's rows damaged: the store starts empty when it is opened next.
-    fn mark_store_damaged(&self, name: &StoreName) {
-        let mut batch = WriteBatch::new();
-        let Ok(family) = self.family(METADATA) else { return };
-        batch.put_cf(&family, format!("{DAMAGED}{name}"), []);
-        if self.write(batch).is_err() {
-            self.mark_damaged();
-        }
+    /// The positions of the inputs that a global store is filled from, as they were written.
+    pub(crate) fn input_positions(&self, at: usize) -> Result<Option<Vec<u8>>, BytesError> {
+        let Some(store) = self.stores.get(at) else { return Ok(None) };
+        self.metadata(format!("{INPUTS}{}", store.name).as_bytes())
     }
 
     fn put_position(
@@ -368,7 +328,7 @@ impl RocksDatabase {
     pub(crate) fn drop_files(&self, at: usize, (from, to): (&[u8], &[u8])) {
         let Some(store) = self.stores.get(at) else { return };
         let Ok(family) = self.family(&family_name(&store.name)) else { return };
-        if let Err(error) = self.database.delete_file_in_range_cf(&family, from, to) {
+        if let Err(error) = self.files.database.delete_file_in_range_cf(&family, from, to) {
             tracing::debug!(store = %store.name, %error, "files of closed segments stay until they are compacted");
         }
     }
@@ -383,7 +343,7 @@ impl RocksDatabase {
         }
         *busy = true;
         let Ok(family) = self.family(&family_name(&store.name)) else { return };
-        if let Err(error) = self.database.set_options_cf(&family, &BUSY_STORE_OPTIONS) {
+        if let Err(error) = self.files.database.set_options_cf(&family, &BUSY_STORE_OPTIONS) {
             tracing::debug!(store = %store.name, %error, "the store keeps the settings of an idle one");
         }
     }
@@ -400,9 +360,9 @@ impl RocksDatabase {
         let mut bytes = self.metadata.borrow()[at].encode();
         bytes.truncate(bytes.len() - 8);
         let name = family_name(&self.stores[at].name);
-        self.database.put_cf(&family, name, bytes).unwrap();
+        self.files.database.put_cf(&family, name, bytes).unwrap();
         if let Some(time) = committed_at {
-            self.database.put_cf(&family, COMMITTED_AT, time.to_be_bytes()).unwrap();
+            self.files.database.put_cf(&family, COMMITTED_AT, time.to_be_bytes()).unwrap();
         }
     }
 
@@ -411,8 +371,8 @@ impl RocksDatabase {
     pub(crate) fn compact(&self) {
         for store in &self.stores {
             let family = self.family(&family_name(&store.name)).unwrap();
-            self.database.flush_cf(&family).unwrap();
-            self.database.compact_range_cf(&family, None::<&[u8]>, None::<&[u8]>);
+            self.files.database.flush_cf(&family).unwrap();
+            self.files.database.compact_range_cf(&family, None::<&[u8]>, None::<&[u8]>);
         }
     }
 }
@@ -436,6 +396,15 @@ impl<'a> Changes<'a> {
     pub(crate) fn position(&mut self, at: usize, next_offset: i64) -> Result<(), BytesError> {
         self.positions.push((at, next_offset));
         self.database.put_position(&mut self.batch, (at, next_offset))
+    }
+
+    /// The positions of the inputs that a global store is filled from, to be read by
+    /// [`input_positions`](RocksDatabase::input_positions).
+    pub(crate) fn inputs(&mut self, at: usize, positions: &[u8]) -> Result<(), BytesError> {
+        let Some(store) = self.database.stores.get(at) else { return Ok(()) };
+        let family = self.database.family(METADATA)?;
+        self.batch.put_cf(&family, format!("{INPUTS}{}", store.name), positions);
+        Ok(())
     }
 
     /// Writes everything.
@@ -473,21 +442,19 @@ pub(crate) struct RocksStore {
     database: Rc<RocksDatabase>,
     /// The store's number in the database.
     at: usize,
-    name: StoreName,
-    family: String,
-    point_reads: ReadOptions,
+    rows: RocksRows,
 }
 
 impl std::fmt::Debug for RocksStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RocksStore").field("name", &self.name).finish_non_exhaustive()
+        f.debug_tuple("RocksStore").field(&self.rows).finish()
     }
 }
 
 impl RocksStore {
     pub(crate) fn new(database: Rc<RocksDatabase>, at: usize, name: &StoreName) -> Self {
-        let (family, point_reads) = (family_name(name), ReadOptions::default());
-        Self { database, at, name: name.clone(), family, point_reads }
+        let rows = RocksRows::new(Arc::clone(&database.files), name);
+        Self { database, at, rows }
     }
 
     pub(crate) const fn at(&self) -> usize {
@@ -498,6 +465,10 @@ impl RocksStore {
         &self.database
     }
 
+    pub(crate) const fn rows(&self) -> &RocksRows {
+        &self.rows
+    }
+
     /// Adds a row to those being restored: the hash of its key, the key, and the value; `None`
     /// deletes it. `next_offset` is the position once it is written.
     pub(crate) fn restore(
@@ -506,84 +477,5 @@ impl RocksStore {
         next_offset: i64,
     ) -> Result<(), BytesError> {
         self.database.restore(self.at, row, next_offset)
-    }
-
-    fn read_failed(&self, error: rocksdb::Error) -> BytesError {
-        let error = failed("be read", error);
-        if matches!(error, BytesError::Damaged(_)) {
-            self.database.mark_store_damaged(&self.name);
-        }
-        error
-    }
-}
-
-/// The key right behind this one.
-fn after(key: &[u8]) -> Vec<u8> {
-    let mut after = Vec::with_capacity(key.len() + 1);
-    after.extend_from_slice(key);
-    after.push(0);
-    after
-}
-
-fn read_options(range: &KeyRange) -> ReadOptions {
-    let mut options = ReadOptions::default();
-    match range.lower() {
-        Bound::Unbounded => {}
-        Bound::Included(key) => options.set_iterate_lower_bound(key),
-        Bound::Excluded(key) => options.set_iterate_lower_bound(after(key)),
-    }
-    match range.upper() {
-        Bound::Unbounded => {}
-        Bound::Included(key) => options.set_iterate_upper_bound(after(key)),
-        Bound::Excluded(key) => options.set_iterate_upper_bound(key),
-    }
-    options
-}
-
-impl ByteStore for RocksStore {
-    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
-        let family = self.database.family(&self.family)?;
-        let found = self.database.database.get_pinned_cf_opt(&family, key, &self.point_reads);
-        let found = found.map_err(|error| self.read_failed(error))?;
-        if let Some(found) = &found {
-            value.extend_from_slice(found);
-        }
-        Ok(found.is_some())
-    }
-
-    fn scan(
-        &self,
-        range: &KeyRange,
-        direction: Direction,
-        chunk: &mut Chunk,
-    ) -> Result<Progress, BytesError> {
-        if range.is_empty() {
-            return Ok(Progress::Done);
-        }
-        let family = self.database.family(&self.family)?;
-        let mut rows = self.database.database.raw_iterator_cf_opt(&family, read_options(range));
-        match direction {
-            Direction::Forward => rows.seek_to_first(),
-            Direction::Backward => rows.seek_to_last(),
-        }
-        while let Some((key, value)) = rows.item() {
-            if chunk.is_full() {
-                return Ok(Progress::More);
-            }
-            chunk.push(key, value);
-            match direction {
-                Direction::Forward => rows.next(),
-                Direction::Backward => rows.prev(),
-            }
-        }
-        rows.status().map_err(|error| self.read_failed(error))?;
-        Ok(Progress::Done)
-    }
-
-    fn approximate_len(&self) -> Result<u64, BytesError> {
-        let family = self.database.family(&self.family)?;
-        let keys =
-            self.database.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
-        Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
     }
 }

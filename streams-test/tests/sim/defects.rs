@@ -25,36 +25,34 @@ pub(crate) enum Defect {
     BatchWithoutPosition,
     /// A task is given back before it is committed and closed.
     ReleasedBeforeCommit,
-    /// A commit goes out under the newest right to commit, not that under which it was asked for.
-    NewestTokenAtCommit,
     /// Tasks that were lost run on.
     LostTasksRunOn,
     /// Where a changelog ends is asked once, not when its last writer has let go.
     EndsAskedOnce,
     /// A changelog that gives nothing at the moment is taken for restored.
     QuietTakenForEnd,
-    /// A task begins where this process was, not where the last commit was.
+    /// A task that was lost and comes back goes on where its process had read to, not where the last
+    /// commit was.
     NoRewind,
     /// A standby runs without what it had not read yet.
     PromotedAsItIs,
-    /// Repartition records are deleted when their offsets are handed out, not once committed.
-    PurgedBeforeCommit,
+    /// Repartition records are deleted once they are read, not once their offsets are committed.
+    PurgedWhenRead,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
         Self::BatchWithoutPosition,
         Self::ReleasedBeforeCommit,
-        Self::NewestTokenAtCommit,
         Self::LostTasksRunOn,
         Self::EndsAskedOnce,
         Self::QuietTakenForEnd,
         Self::NoRewind,
         Self::PromotedAsItIs,
-        Self::PurgedBeforeCommit,
+        Self::PurgedWhenRead,
     ];
 }
 

@@ -20,7 +20,7 @@ use streams_core::roster::{Held, Role, Roster, Round};
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
 use streams_core::worker::{
-    Action, Command, CommitId, CommitPolicy, RetryPolicy, Worker, WorkerSettings,
+    Action, Command, CommitId, CommitPolicy, RetryPolicy, SharedGlobals, Worker, WorkerSettings,
 };
 use streams_test::model::{Dice, ModelConnection, WriterId};
 use streams_test::{KafkaModel, ModelPlane};
@@ -114,8 +114,8 @@ pub(crate) struct Process {
     commits: BTreeMap<CallId, Commit>,
     fetching: BTreeMap<CallId, (LookUp, BTreeMap<TopicPartition, i64>)>,
     workers_done: usize,
-    /// For planted defects: what was handed out, and which ends were seen.
-    handed_out: BTreeMap<TopicPartition, i64>,
+    /// For planted defects: up to where inputs were read, and which ends were seen.
+    read: BTreeMap<TopicPartition, i64>,
     first_ends: BTreeMap<TopicPartition, i64>,
     purge: BTreeMap<TopicPartition, i64>,
 }
@@ -193,7 +193,7 @@ impl Process {
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             workers_done: 0,
-            handed_out: BTreeMap::new(),
+            read: BTreeMap::new(),
             first_ends: BTreeMap::new(),
             purge: BTreeMap::new(),
         };
@@ -274,6 +274,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         emit_intervals: EmitIntervals::NONE,
         backend: Arc::new(disk.clone()),
         retries: RetryPolicy::default(),
+        globals: SharedGlobals::default(),
         commit: CommitPolicy { interval: plan.commit_interval, ..CommitPolicy::default() },
         idle: TaskIdle::UpTo(Duration::ZERO),
         cache_bytes: 0,

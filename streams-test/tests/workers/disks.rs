@@ -20,8 +20,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, TaskInput, TaskToStart, Worker,
-    WorkerSettings,
+    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
+    TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
 use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
@@ -153,6 +153,7 @@ impl Machine {
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20))),
+            globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
             retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),

@@ -19,8 +19,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, Pace, RetryPolicy, TaskInput, TaskToStart,
-    Worker, WorkerError, WorkerSettings,
+    Action, Command, CommitFailure, CommitPolicy, Pace, RetryPolicy, SharedGlobals, TaskInput,
+    TaskToStart, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -101,6 +101,7 @@ impl Bench {
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(Backend(MemoryBackend::new(), Arc::clone(&fuses))),
+            globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
             retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),

@@ -23,7 +23,7 @@ use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitId, CommitPolicy, RestorePhase, RestoreProgress,
-    RetryPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
+    RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{ModelConnection, NewRecord};
@@ -132,6 +132,7 @@ impl World {
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             emit_intervals: EmitIntervals::NONE,
             backend: Arc::new(MemoryBackend::new()),
+            globals: SharedGlobals::default(),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
             retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(Duration::ZERO),

@@ -9,6 +9,7 @@ mod support;
 mod disks;
 mod faults;
 mod faulty;
+mod globals;
 mod group;
 mod standbys;
 
@@ -27,7 +28,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames};
 use streams_core::worker::{
-    Action, Command, CommitPolicy, RetryPolicy, TaskInput, TaskToStart, Worker, WorkerSettings,
+    Action, Command, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker,
+    WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -84,6 +86,7 @@ impl World {
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             backend: Arc::new(MemoryBackend::new()),
+            globals: SharedGlobals::default(),
             commit: CommitPolicy::default(),
             retries: RetryPolicy::default(),
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),

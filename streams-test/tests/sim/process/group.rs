@@ -152,7 +152,7 @@ impl Process {
         let committed = stored.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default();
         let mut offset = stored.map(|at| at.offset);
         if self.is(Defect::NoRewind) {
-            offset = offset.max(self.handed_out.get(&partition).copied());
+            offset = offset.max(self.read.get(&partition).copied());
         }
         let start = offset.map_or(StartAt::Reset(reset), StartAt::Offset);
         TaskInput { partition, start, committed, reset }
@@ -178,6 +178,7 @@ impl Process {
             MemberEvent::Lost { reason } => {
                 self.said.push(format!("loses all: {reason}"));
                 self.heard_of_loss = true;
+                self.read.extend(self.ends_of_inputs());
                 if self.is(Defect::LostTasksRunOn) {
                     return;
                 }
@@ -243,12 +244,11 @@ impl Process {
         now: Moment,
     ) {
         let processed = offsets.iter().map(|at| (at.partition.clone(), at.offset)).collect();
-        self.handed_out.extend(Vec::clone(&processed));
-        if self.is(Defect::PurgedBeforeCommit) {
-            self.purge.extend(processed.clone());
+        if self.is(Defect::PurgedWhenRead) {
+            self.purge.extend(self.ends_of_inputs());
         }
-        let is_old = losses != self.losses && !self.is(Defect::NewestTokenAtCommit);
-        let Some(token) = self.token.as_ref().filter(|_| !is_old) else {
+        let token = self.token.as_ref().filter(|_| losses == self.losses);
+        let Some(token) = token else {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
         let offsets = offsets.into_iter().map(|offset| {
@@ -274,9 +274,7 @@ impl Process {
         if result.is_ok() {
             self.purge.extend(processed);
         }
-        let fenced_again = self.is(Defect::NewestTokenAtCommit);
         let result = result.map_err(|error| match error {
-            OffsetsError::Fenced if fenced_again => CommitFailure::Retriable(error.to_string()),
             OffsetsError::Fenced => CommitFailure::Fenced,
             OffsetsError::StaleToken | OffsetsError::Rebalancing | OffsetsError::TimedOut => {
                 CommitFailure::Retriable(error.to_string())
@@ -288,6 +286,12 @@ impl Process {
 
     fn answer(&mut self, worker: usize, id: CommitId, result: Result<(), CommitFailure>) {
         self.tell(worker, Command::Committed(id, result));
+    }
+
+    /// Where the inputs of running tasks end, which is about where they are read to.
+    fn ends_of_inputs(&self) -> BTreeMap<TopicPartition, i64> {
+        let inputs = self.running().into_iter().map(|task| self.app.input(task));
+        inputs.filter_map(|input| Some((input.clone(), self.kafka.offsets(&input)?.1))).collect()
     }
 
     /// Deletes processed records of the repartition topic.

@@ -3,12 +3,14 @@
 use super::super::finding::Finding;
 use super::super::tree::Tree;
 
-/// The files that link tasks and stores; the last one reads what a panic carries.
-const PLACES: [&str; 7] = [
+/// The files that plan and link tasks and stores; the last one reads what a panic carries.
+const PLACES: [&str; 9] = [
     "streams-core/src/processor/link.rs",
     "streams-core/src/store.rs",
+    "streams-dsl/src/plan/node.rs",
     "streams-dsl/src/plan/table.rs",
     "streams-state/src/builder.rs",
+    "streams-state/src/process.rs",
     "streams-state/src/task.rs",
     "streams-test/src/driver/global.rs",
     "streams-kafka/src/worker_thread.rs",

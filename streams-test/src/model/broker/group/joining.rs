@@ -43,7 +43,7 @@ impl Group {
             None => self.join_anew(request, to, now),
             // Kafka's coordinator takes it for a state that cannot be.
             Some(id) if request.instance.is_some() && self.promised.contains_key(id) => {
-                self.refuse(ErrorCode::UnknownServerError, named, to);
+                self.refuse(ErrorCode::UnknownServerError, String::new(), to);
             }
             Some(id) if self.promised.remove(id).is_some() => {
                 self.add(id.clone(), Member::new(request, to, now), now);

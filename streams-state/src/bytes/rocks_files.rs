@@ -1,0 +1,198 @@
+//! The files of a RocksDB database, and the rows of a store in them, to be read from any thread.
+
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BoundColumnFamily, DBWithThreadMode, ErrorKind, MultiThreaded, ReadOptions, WriteBatch,
+};
+use streams_core::names::StoreName;
+
+use super::rocks_options::write_options;
+use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
+
+/// The column family of the stores' metadata.
+pub(super) const METADATA: &str = "metadata";
+/// Before a store's name, in the name of its column family and of its metadata.
+pub(super) const STORE: &str = "store.";
+/// Before a store's name, in the name of the mark that its column family is damaged.
+pub(super) const DAMAGED: &str = "damaged.";
+
+pub(super) type Database = DBWithThreadMode<MultiThreaded>;
+
+/// An open database. It is closed when the last of its users lets go.
+pub(crate) struct RocksFiles {
+    pub(super) database: Database,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for RocksFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksFiles").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn failed(action: &'static str, error: rocksdb::Error) -> BytesError {
+    match error.kind() {
+        ErrorKind::Corruption => BytesError::Damaged(error.into_string()),
+        _ => BytesError::Io { action, source: Box::new(error) },
+    }
+}
+
+pub(super) fn family_name(store: &StoreName) -> String {
+    format!("{STORE}{store}")
+}
+
+/// Where a damaged database is marked as such; beside it, as it may take no more writes.
+pub(crate) fn damage_mark(path: &Path) -> PathBuf {
+    let mut mark = path.as_os_str().to_owned();
+    mark.push(".damaged");
+    mark.into()
+}
+
+impl RocksFiles {
+    pub(super) fn new(database: Database, path: &Path) -> Self {
+        Self { database, path: path.to_owned() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn family(&self, name: &str) -> Result<Arc<BoundColumnFamily<'_>>, BytesError> {
+        let missing = || BytesError::Damaged(format!("the column family \"{name}\" is missing"));
+        self.database.cf_handle(name).ok_or_else(missing)
+    }
+
+    pub(super) fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BytesError> {
+        let family = self.family(METADATA)?;
+        self.database.get_cf(&family, key).map_err(|error| failed("be read", error))
+    }
+
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), BytesError> {
+        let written = self.database.write_opt(batch, &write_options());
+        written.map_err(|error| {
+            let error = failed("be written", error);
+            if matches!(error, BytesError::Damaged(_)) {
+                self.mark_damaged();
+            }
+            error
+        })
+    }
+
+    fn mark_damaged(&self) {
+        if let Err(error) = crate::backend::private::write_file(&damage_mark(&self.path), b"") {
+            tracing::warn!(path = %self.path.display(), %error, "a damaged database could not be marked");
+        }
+    }
+
+    /// A read found a store's rows damaged: the store starts empty when it is opened next.
+    fn mark_store_damaged(&self, name: &StoreName) {
+        let mut batch = WriteBatch::new();
+        let Ok(family) = self.family(METADATA) else { return };
+        batch.put_cf(&family, format!("{DAMAGED}{name}"), []);
+        if self.write(batch).is_err() {
+            self.mark_damaged();
+        }
+    }
+}
+
+/// The rows of one store, to be read.
+pub(crate) struct RocksRows {
+    files: Arc<RocksFiles>,
+    name: StoreName,
+    family: String,
+    point_reads: ReadOptions,
+}
+
+impl std::fmt::Debug for RocksRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksRows").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl RocksRows {
+    pub(crate) fn new(files: Arc<RocksFiles>, name: &StoreName) -> Self {
+        let (family, point_reads) = (family_name(name), ReadOptions::default());
+        Self { files, name: name.clone(), family, point_reads }
+    }
+
+    fn read_failed(&self, error: rocksdb::Error) -> BytesError {
+        let error = failed("be read", error);
+        if matches!(error, BytesError::Damaged(_)) {
+            self.files.mark_store_damaged(&self.name);
+        }
+        error
+    }
+}
+
+/// The key right behind this one.
+fn after(key: &[u8]) -> Vec<u8> {
+    let mut after = Vec::with_capacity(key.len() + 1);
+    after.extend_from_slice(key);
+    after.push(0);
+    after
+}
+
+fn read_options(range: &KeyRange) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    match range.lower() {
+        Bound::Unbounded => {}
+        Bound::Included(key) => options.set_iterate_lower_bound(key),
+        Bound::Excluded(key) => options.set_iterate_lower_bound(after(key)),
+    }
+    match range.upper() {
+        Bound::Unbounded => {}
+        Bound::Included(key) => options.set_iterate_upper_bound(after(key)),
+        Bound::Excluded(key) => options.set_iterate_upper_bound(key),
+    }
+    options
+}
+
+impl ByteStore for RocksRows {
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
+        let family = self.files.family(&self.family)?;
+        let found = self.files.database.get_pinned_cf_opt(&family, key, &self.point_reads);
+        let found = found.map_err(|error| self.read_failed(error))?;
+        if let Some(found) = &found {
+            value.extend_from_slice(found);
+        }
+        Ok(found.is_some())
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        direction: Direction,
+        chunk: &mut Chunk,
+    ) -> Result<Progress, BytesError> {
+        if range.is_empty() {
+            return Ok(Progress::Done);
+        }
+        let family = self.files.family(&self.family)?;
+        let mut rows = self.files.database.raw_iterator_cf_opt(&family, read_options(range));
+        match direction {
+            Direction::Forward => rows.seek_to_first(),
+            Direction::Backward => rows.seek_to_last(),
+        }
+        while let Some((key, value)) = rows.item() {
+            if chunk.is_full() {
+                return Ok(Progress::More);
+            }
+            chunk.push(key, value);
+            match direction {
+                Direction::Forward => rows.next(),
+                Direction::Backward => rows.prev(),
+            }
+        }
+        rows.status().map_err(|error| self.read_failed(error))?;
+        Ok(Progress::Done)
+    }
+
+    fn approximate_len(&self) -> Result<u64, BytesError> {
+        let family = self.files.family(&self.family)?;
+        let keys = self.files.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
+        Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
+    }
+}
