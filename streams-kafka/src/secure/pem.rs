@@ -45,8 +45,8 @@ pub(super) fn certificates(
     Pem::read(source, what)?.certificates()
 }
 
-/// The client's private key.
-/// DIFFERENCE(encrypted-key): a key under a password is refused, with the command that decrypts it.
+/// The client's private key. DIFFERENCE(encrypted-key): a key under a password is refused, with the
+/// command that decrypts it.
 pub(super) fn key(identity: &ClientIdentity) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
     let pem = Pem::read(&identity.key, "the private key")?;
     let says_so = |text: &[u8]| text.windows(9).any(|part| part == b"ENCRYPTED");
