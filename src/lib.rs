@@ -29,7 +29,7 @@
 pub use streams_core::config::{self, ConfigErrors, NotAvailable, StreamsConfig};
 pub use streams_core::error::{self, ProcessorError, ProduceError, StoreError, TaskError};
 pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
-pub use streams_core::membership::GroupFault;
+pub use streams_core::membership::{GroupFault, SaslFault, TlsFault};
 pub use streams_core::metrics::{DropCounts, DropReason};
 pub use streams_core::names::{
     ApplicationId, NameError, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
@@ -59,8 +59,9 @@ pub use streams_dsl::{
     WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError, TopicsError,
-    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError,
+    TlsSetupError, TopicsError, UncaughtErrorHandler, UncaughtErrorResponse, WaitError,
+    WorkerMetrics,
 };
 pub use streams_state::{
     Entries, KeyValueStore, PutVersion, SessionStore, StoreBuilder, Stores, Timestamped,

@@ -7,6 +7,7 @@ use streams_core::names::TopicPartition;
 use streams_core::worker::{Place, WorkerError};
 
 use crate::ffi::error::ClientError;
+use crate::secure::TlsSetupError;
 use crate::topics::TopicsError;
 
 /// What ends an application, or keeps it from starting.
@@ -73,12 +74,9 @@ pub enum StreamsError {
     /// A process of the application asked all others to close.
     #[error("a process of the application asked all of them to close; see the log of that one")]
     ShutdownRequested,
-    /// SASL and TLS are not spoken by the membership client yet.
-    #[error("security.protocol {0} is not available yet for group membership; use PLAINTEXT")]
-    SecurityUnavailable(&'static str),
-    /// The broker asks for SASL, which is not spoken yet.
-    #[error("the broker asks for SASL, which is not available yet; use a PLAINTEXT listener")]
-    SaslUnavailable,
+    /// TLS cannot be set up from the settings.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsSetupError),
     /// The global stores cannot be filled or kept up to date.
     #[error(
         "the global stores cannot be kept up to date; once the cause is gone, start the application again"

@@ -16,6 +16,7 @@ mod headers;
 mod outbox;
 mod plane;
 mod pulse;
+mod secure;
 mod topics;
 mod worker_thread;
 
@@ -24,4 +25,5 @@ pub use self::app::{
     UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use self::error::StreamsError;
+pub use self::secure::TlsSetupError;
 pub use self::topics::TopicsError;

@@ -249,6 +249,10 @@ impl StreamsConfig {
             let remedy = "stop all members, start them in this version, and remove it";
             return not_yet("upgrade.from", version, remedy);
         }
+        if let Some(Sasl::OauthBearer(_)) = self.security.sasl() {
+            let remedy = "use SCRAM-SHA-512, or PLAIN with SASL_SSL";
+            return not_yet("sasl.mechanism", "OAUTHBEARER", remedy);
+        }
         if self.topology.ensure_explicit_naming {
             let remedy = "name what needs a name, and remove it";
             return not_yet("ensure.explicit.internal.resource.naming", "true", remedy);

@@ -75,10 +75,24 @@ pub enum GroupFault {
         /// How long it was retried.
         waited: Duration,
     },
-    /// The broker refused the credentials or the mechanism.
+    /// The broker does not take the mechanism.
     #[error(
-        "broker '{address}' refused SASL mechanism '{mechanism}' with {code}; check \
-         `sasl.mechanisms` and the credentials"
+        "broker '{address}' does not take SASL mechanism '{mechanism}', only {}; set \
+         `sasl.mechanism` to one of these",
+        enabled.join(", ")
+    )]
+    Mechanism {
+        /// The broker.
+        address: Address,
+        /// The mechanism.
+        mechanism: String,
+        /// The mechanisms that it takes.
+        enabled: Vec<String>,
+    },
+    /// The broker refused the credentials.
+    #[error(
+        "broker '{address}' refused the credentials of SASL mechanism '{mechanism}' with {code}; \
+         check `sasl.username` and `sasl.password`, or `sasl.jaas.config`"
     )]
     Authentication {
         /// The broker.
@@ -87,6 +101,24 @@ pub enum GroupFault {
         mechanism: String,
         /// The broker's code.
         code: ErrorCode,
+    },
+    /// The broker did not keep to the mechanism, so that it is not trusted.
+    #[error("SASL mechanism '{mechanism}' with broker '{address}' failed: {fault}")]
+    SaslExchange {
+        /// The broker.
+        address: Address,
+        /// The mechanism.
+        mechanism: String,
+        /// What went wrong.
+        fault: SaslFault,
+    },
+    /// A connection cannot be made secure.
+    #[error("broker '{address}' {fault}")]
+    Tls {
+        /// The broker.
+        address: Address,
+        /// Why.
+        fault: TlsFault,
     },
     /// The broker answered with a code that has no way on.
     #[error("{api} for group '{group}' failed with {code}; see the broker's log")]
@@ -115,6 +147,70 @@ impl GroupFault {
         let instance = instance.map_or("", InstanceId::as_str).to_owned();
         Self::InstanceFenced { group: group.clone(), instance }
     }
+}
+
+/// What a SASL mechanism found wrong with a broker's message. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaslFault {
+    /// The message is not of the mechanism's form.
+    #[error("{0}; is there something else than Kafka at this address?")]
+    Malformed(&'static str),
+    /// SCRAM: the broker asks for too little or too much work.
+    #[error(
+        "the broker asks for {asked} iterations, not {min} to {max}; create the user's SCRAM \
+         credentials anew with a count between these"
+    )]
+    Iterations {
+        /// How many it asks for.
+        asked: u64,
+        /// The fewest that protect a password.
+        min: u32,
+        /// The most that are computed.
+        max: u32,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes; see why its random device fails")]
+    NoRandomness,
+    /// The client cannot use the mechanism.
+    #[error("the mechanism cannot be used by this client; use SCRAM-SHA-512")]
+    NoMechanism,
+    /// SCRAM: the broker's signature is wrong.
+    #[error("the broker did not prove that it knows the password; it may be an impostor")]
+    Unproven,
+}
+
+/// Why a connection cannot be made secure. Another attempt would end the same way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsFault {
+    /// The certificate is expired, or signed by nobody who is trusted, or wrong otherwise.
+    #[error(
+        "shows a certificate that is not trusted ({reason}); name the authority that signed it by \
+         `ssl.ca.location`, or give the broker a valid one"
+    )]
+    NotTrusted {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The certificate is good, and of another host.
+    #[error(
+        "shows a certificate of another host; connect by a name that is in its subjectAltName, or \
+         leave `ssl.endpoint.identification.algorithm` empty"
+    )]
+    OtherHost,
+    /// What came is not TLS.
+    #[error("does not speak TLS on this port; set `security.protocol` to what the port is for")]
+    NotTls,
+    /// The broker refused the handshake, mostly for the client's certificate.
+    #[error(
+        "refused the TLS handshake ({reason}); check the client's certificate in \
+         `ssl.certificate.location` and `ssl.key.location`"
+    )]
+    Refused {
+        /// The alert that it sent.
+        reason: String,
+    },
 }
 
 /// Why the member lost all its tasks: what they staged must be dropped, and nothing more committed.

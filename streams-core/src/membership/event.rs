@@ -15,7 +15,8 @@ pub struct ConnectionId(pub(super) u64);
 /// What the driver must do next.
 #[derive(Debug)]
 pub enum Action {
-    /// Open a TCP (and TLS) connection, then call `on_connected`, or `on_disconnected` if it fails.
+    /// Open a TCP (and TLS) connection, then call `on_connected`; or, if it fails, `on_disconnected`
+    /// or `on_insecure`.
     Connect {
         /// The connection's id from now on.
         connection: ConnectionId,
@@ -34,7 +35,7 @@ pub enum Action {
         /// Which.
         connection: ConnectionId,
     },
-    /// Answer a step of the SASL exchange with `on_sasl_token`.
+    /// Answer a step of the SASL exchange with `on_sasl_step`.
     Authenticate {
         /// Which connection.
         connection: ConnectionId,

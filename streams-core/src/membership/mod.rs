@@ -30,7 +30,7 @@ pub mod user_data;
 pub mod wire;
 
 pub use config::MembershipConfig;
-pub use error::{CallRefused, GroupFault, LossReason, OffsetsError, Trouble};
+pub use error::{CallRefused, GroupFault, LossReason, OffsetsError, SaslFault, TlsFault, Trouble};
 pub use event::{
     Action, Assigned, CallId, CommittedOffset, ConnectionId, MemberEvent, TasksWanted, TopicInfo,
 };

@@ -250,12 +250,12 @@ mod tests {
     #[test]
     fn waiting_for_what_can_not_come_ends_at_once_and_says_why() {
         let streams = application();
-        streams.shared.fail(StreamsError::SaslUnavailable);
+        streams.shared.fail(StreamsError::NothingToRead);
         streams.shared.become_state(State::Error);
         let error = streams.wait_for(State::Running, LONG).unwrap_err();
         assert_eq!(error.to_string(), "the application has ended: it is ERROR");
         let source = error.source().map(ToString::to_string);
-        assert_eq!(source, Some(StreamsError::SaslUnavailable.to_string()));
+        assert_eq!(source, Some(StreamsError::NothingToRead.to_string()));
     }
 
     #[test]

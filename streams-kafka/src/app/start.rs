@@ -25,6 +25,7 @@ use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::{self, GlobalThread};
 use crate::group::{self, GroupParts, Input};
+use crate::secure::Access;
 use crate::worker_thread::{self, WorkerParts};
 
 /// What an application is made from.
@@ -43,9 +44,6 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    if config.security().protocol() != "PLAINTEXT" {
-        return Err(StreamsError::SecurityUnavailable(config.security().protocol()));
-    }
     if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
         return Err(StreamsError::NothingToRead);
     }
@@ -55,6 +53,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
     let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
     let backend = Arc::new(RocksBackend::new(directory, budget));
+    let access = Access::new(config.security())?;
     let clients = Arc::new(Clients::new(config.clone())?);
     let settings = worker_settings(&parts, &backend, budget);
     let channel = group::inputs();
@@ -77,6 +76,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         topology: parts.topology.clone(),
         names: settings.names.clone(),
         clients,
+        access,
         workers,
         worker_parts,
         shared: Arc::clone(shared),
@@ -177,6 +177,7 @@ fn membership_config(config: &StreamsConfig) -> MembershipConfig {
     MembershipConfig {
         instance: member.instance_id.as_ref().map(|id| InstanceId::from(id.as_str())),
         client_id,
+        sasl_mechanism: config.security().sasl().map(|sasl| sasl.mechanism().to_owned()),
         session_timeout: member.session_timeout,
         heartbeat_interval: member.heartbeat_interval,
         rebalance_timeout: member.max_poll_interval,

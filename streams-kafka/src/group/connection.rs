@@ -1,10 +1,11 @@
-//! Connections to brokers for the membership client: bytes both ways, nothing else.
+//! Connections to brokers for the membership client: bytes both ways, in TLS if it is asked for.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
-use streams_core::membership::{Address, ConnectionId};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use streams_core::membership::{Address, ConnectionId, TlsFault};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
 use super::Input;
+use crate::secure::{self, TlsClient};
 
 /// Frames that may wait for a connection; the membership client asks one thing at a time.
 const FRAMES_MAX: usize = 64;
@@ -23,12 +25,15 @@ pub(crate) enum NetEvent {
     Connected,
     Received(Vec<u8>),
     Closed(String),
+    /// It cannot be made secure, and will not be by another attempt.
+    Insecure(TlsFault),
 }
 
 /// The open connections, by the ids that the membership client gave them.
 #[derive(Debug)]
 pub(super) struct Connections {
     inputs: Sender<Input>,
+    tls: Option<TlsClient>,
     open: BTreeMap<ConnectionId, Connection>,
 }
 
@@ -41,25 +46,22 @@ struct Connection {
 }
 
 impl Connections {
-    pub(super) const fn new(inputs: Sender<Input>) -> Self {
-        Self { inputs, open: BTreeMap::new() }
+    pub(super) const fn new(inputs: Sender<Input>, tls: Option<TlsClient>) -> Self {
+        Self { inputs, tls, open: BTreeMap::new() }
     }
 
     pub(super) fn connect(&mut self, id: ConnectionId, address: Address) {
         let (frames, to_send) = channel(FRAMES_MAX);
         let (inputs, stuck) = (self.inputs.clone(), Arc::new(Notify::new()));
-        let is_stuck = Arc::clone(&stuck);
+        let (is_stuck, tls) = (Arc::clone(&stuck), self.tls.clone());
         let running = tokio::spawn(async move {
-            let reason = tokio::select! {
-                ended = run(id, &address, &inputs, to_send) => match ended {
-                    Ok(()) => "closed by the broker".to_owned(),
-                    Err(error) => error.to_string(),
-                },
+            let end = tokio::select! {
+                ended = run(id, &address, tls, &inputs, to_send) => end(ended),
                 () = is_stuck.notified() => {
-                    format!("the broker has taken none of {FRAMES_MAX} requests")
+                    NetEvent::Closed(format!("the broker has taken none of {FRAMES_MAX} requests"))
                 }
             };
-            let _ = inputs.send(Input::Net(id, NetEvent::Closed(reason))).await;
+            let _ = inputs.send(Input::Net(id, end)).await;
         });
         self.open.insert(id, Connection { frames, stuck, running: running.abort_handle() });
     }
@@ -86,28 +88,72 @@ impl Connections {
     }
 }
 
+/// How a connection ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Closed,
+    /// Before anything came, as a broker does that cannot read what it is sent.
+    Unanswered,
+}
+
+fn end(ended: io::Result<Ended>) -> NetEvent {
+    match ended {
+        Ok(Ended::Closed) => NetEvent::Closed("closed by the broker".to_owned()),
+        Ok(Ended::Unanswered) => NetEvent::Closed(
+            "closed by the broker without an answer; if it stays so, compare 'security.protocol' \
+             with the broker's listener"
+                .to_owned(),
+        ),
+        Err(error) => match secure::fault(&error) {
+            Some(fault) => NetEvent::Insecure(fault),
+            None => NetEvent::Closed(error.to_string()),
+        },
+    }
+}
+
 async fn run(
     id: ConnectionId,
     address: &Address,
+    tls: Option<TlsClient>,
     inputs: &Sender<Input>,
-    mut to_send: Receiver<Vec<u8>>,
-) -> std::io::Result<()> {
+    to_send: Receiver<Vec<u8>>,
+) -> io::Result<Ended> {
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
     stream.set_nodelay(true)?;
-    let (mut reader, mut writer) = stream.into_split();
+    match tls {
+        None => exchange(id, stream, inputs, to_send).await,
+        Some(tls) => {
+            let stream = tls.connect(&address.host, stream).await?;
+            exchange(id, stream, inputs, to_send).await
+        }
+    }
+}
+
+async fn exchange(
+    id: ConnectionId,
+    stream: impl AsyncRead + AsyncWrite,
+    inputs: &Sender<Input>,
+    mut to_send: Receiver<Vec<u8>>,
+) -> io::Result<Ended> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let _ = inputs.send(Input::Net(id, NetEvent::Connected)).await;
+    let mut ended = Ended::Unanswered;
     let mut buffer = vec![0; READ_BYTES];
     loop {
         tokio::select! {
             frame = to_send.recv() => match frame {
-                Some(frame) => writer.write_all(&frame).await?,
-                None => return Ok(()),
+                Some(frame) => {
+                    writer.write_all(&frame).await?;
+                    writer.flush().await?;
+                }
+                None => return Ok(ended),
             },
             read = reader.read(&mut buffer) => {
                 let read = read?;
                 if read == 0 {
-                    return Ok(());
+                    return Ok(ended);
                 }
+                ended = Ended::Closed;
                 let bytes = buffer.get(..read).unwrap_or_default().to_vec();
                 let _ = inputs.send(Input::Net(id, NetEvent::Received(bytes))).await;
             }
@@ -141,7 +187,7 @@ mod tests {
         let (id, address) = wanted(broker.local_addr().unwrap().port());
         let (inputs, mut told) = channel(8);
         runtime.block_on(async {
-            let mut connections = Connections::new(inputs);
+            let mut connections = Connections::new(inputs, None);
             connections.connect(id, address);
             let first = told.recv().await;
             assert!(matches!(first, Some(Input::Net(_, NetEvent::Connected))), "{first:?}");

@@ -44,6 +44,7 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::Filled;
+use crate::secure::{Access, Logins};
 use crate::topics::TopicsError;
 use crate::worker_thread::{WorkerHandle, WorkerParts};
 
@@ -107,6 +108,7 @@ pub(crate) struct GroupParts {
     pub(crate) topology: Topology,
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) access: Access,
     pub(crate) workers: Vec<WorkerHandle>,
     /// What a worker is made from that takes another's place.
     pub(crate) worker_parts: WorkerParts,
@@ -142,6 +144,7 @@ pub(crate) struct Group {
     parts: GroupParts,
     membership: Membership,
     connections: Connections,
+    logins: Logins,
     inputs: Sender<Input>,
     started: Instant,
     /// The right to commit; replaced only when an assignment is adopted.
@@ -216,7 +219,8 @@ impl Group {
         }
         Self {
             membership,
-            connections: Connections::new(inputs.clone()),
+            connections: Connections::new(inputs.clone(), parts.access.tls.clone()),
+            logins: Logins::new(parts.access.sasl.clone()),
             inputs,
             started: clock::monotonic(),
             token: None,
@@ -330,8 +334,14 @@ impl Group {
                 self.connections.connect(connection, address);
             }
             Action::Send { connection, bytes } => self.connections.send(connection, bytes),
-            Action::Disconnect { connection } => self.connections.disconnect(connection),
-            Action::Authenticate { .. } => return Err(StreamsError::SaslUnavailable),
+            Action::Disconnect { connection } => {
+                self.connections.disconnect(connection);
+                self.logins.forget(connection);
+            }
+            Action::Authenticate { connection, challenge } => {
+                let step = self.logins.step(connection, &challenge);
+                self.membership.on_sasl_step(connection, step, self.now());
+            }
             Action::Event(event) => return self.on_member_event(event),
         }
         Ok(())
@@ -393,7 +403,12 @@ impl Group {
             }
             Input::Net(id, NetEvent::Closed(reason)) => {
                 self.connections.closed(id);
+                self.logins.forget(id);
                 self.membership.on_disconnected(id, &reason, now);
+            }
+            Input::Net(id, NetEvent::Insecure(fault)) => {
+                self.connections.closed(id);
+                self.membership.on_insecure(id, fault);
             }
             Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action),
             Input::TopicsPrepared(generation, result) => {

@@ -19,6 +19,7 @@ mod joins;
 mod model;
 mod outages;
 mod running;
+mod secured;
 mod shapes;
 mod sharing;
 mod state_faults;

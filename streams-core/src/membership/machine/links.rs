@@ -58,6 +58,11 @@ impl Membership {
             .find(|link| self.link(*link).is_some_and(|connection| connection.id == id))
     }
 
+    pub(super) fn address(&self, id: ConnectionId) -> Option<Address> {
+        let connection = self.which(id).and_then(|link| self.link(link));
+        connection.map(|connection| connection.address.clone())
+    }
+
     pub(super) fn is_ready(&self, link: Link) -> bool {
         self.link(link).is_some_and(Connection::is_ready)
     }
@@ -140,11 +145,23 @@ impl Membership {
         }
     }
 
-    pub(super) fn on_handshake(&mut self, link: Link, answer: &SaslHandshakeResponse) {
-        if answer.error != ErrorCode::None {
-            return self.fail_sasl(link, answer.error);
+    pub(super) fn on_handshake(&mut self, link: Link, answer: SaslHandshakeResponse) {
+        match answer.error {
+            ErrorCode::None => self.ask_driver(link, Vec::new()),
+            ErrorCode::UnsupportedSaslMechanism => {
+                let enabled = answer.mechanisms;
+                self.fail_sasl(link, |address, mechanism| GroupFault::Mechanism {
+                    address,
+                    mechanism,
+                    enabled,
+                });
+            }
+            code => self.fail_sasl(link, |address, mechanism| GroupFault::Authentication {
+                address,
+                mechanism,
+                code,
+            }),
         }
-        self.ask_driver(link, Vec::new());
     }
 
     pub(super) fn continue_sasl(&mut self, id: ConnectionId, step: SaslStep, now: Moment) {
@@ -161,6 +178,13 @@ impl Membership {
                     connection.stage = Stage::Ready { renew: connection.renewal };
                 }
             }
+            SaslStep::Failed(fault) => {
+                self.fail_sasl(link, |address, mechanism| GroupFault::SaslExchange {
+                    address,
+                    mechanism,
+                    fault,
+                });
+            }
         }
     }
 
@@ -171,7 +195,12 @@ impl Membership {
         now: Moment,
     ) {
         if answer.error != ErrorCode::None {
-            return self.fail_sasl(link, answer.error);
+            let code = answer.error;
+            return self.fail_sasl(link, |address, mechanism| GroupFault::Authentication {
+                address,
+                mechanism,
+                code,
+            });
         }
         // A broker closes a connection that goes on after its session: replace it a while before.
         let lifetime = u64::try_from(answer.session_lifetime_ms).unwrap_or_default();
@@ -190,11 +219,11 @@ impl Membership {
         }
     }
 
-    fn fail_sasl(&mut self, link: Link, code: ErrorCode) {
+    fn fail_sasl(&mut self, link: Link, fault: impl FnOnce(Address, String) -> GroupFault) {
         let Some(connection) = self.link(link) else { return };
         let address = connection.address.clone();
         let mechanism = self.config.sasl_mechanism.clone().unwrap_or_default();
-        self.fail(GroupFault::Authentication { address, mechanism, code });
+        self.fail(fault(address, mechanism));
     }
 
     /// Gives up connections that did not answer in time, and replaces those that must be renewed.

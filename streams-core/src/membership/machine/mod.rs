@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backoff::{Backoff, Jitter};
 use super::config::MembershipConfig;
-use super::error::{CallRefused, GroupFault, OffsetsError, Trouble};
+use super::error::{CallRefused, GroupFault, OffsetsError, SaslFault, TlsFault, Trouble};
 use super::event::{Action, CallId, CommittedOffset, ConnectionId, MemberEvent};
 use super::names::{MemberId, TopicName, TopicPartition};
 use super::time::Moment;
@@ -37,6 +37,8 @@ pub enum SaslStep {
     Token(Vec<u8>),
     /// The exchange is complete and the broker is who it should be.
     Complete,
+    /// The broker's message is wrong: the member fails.
+    Failed(SaslFault),
 }
 
 impl std::fmt::Debug for SaslStep {
@@ -44,6 +46,7 @@ impl std::fmt::Debug for SaslStep {
         out.write_str(match self {
             Self::Token(_) => "Token(..)",
             Self::Complete => "Complete",
+            Self::Failed(_) => "Failed(..)",
         })
     }
 }
@@ -213,6 +216,13 @@ impl Membership {
     /// A connection could not be made, or was closed, by the other side or by an error.
     pub fn on_disconnected(&mut self, connection: ConnectionId, reason: &str, now: Moment) {
         self.closed(connection, reason, now);
+    }
+
+    /// A connection could not be made secure, or the broker refused it as such: the member fails.
+    pub fn on_insecure(&mut self, connection: ConnectionId, fault: TlsFault) {
+        if let Some(address) = self.address(connection) {
+            self.fail(GroupFault::Tls { address, fault });
+        }
     }
 
     /// Bytes came in, cut anywhere.

@@ -54,7 +54,7 @@ impl Membership {
             }
             Call::SaslHandshake => {
                 let answer = read::<SaslHandshakeRequest>(request, frame)?;
-                self.on_handshake(link, &answer);
+                self.on_handshake(link, answer);
             }
             Call::SaslAuthenticate => {
                 let answer = read::<SaslAuthenticateRequest>(request, frame)?;

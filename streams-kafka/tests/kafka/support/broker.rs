@@ -32,6 +32,24 @@ pub(crate) fn shared() -> Cluster {
     cluster
 }
 
+/// A port of a broker beside its own.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: &'static str,
+    pub(crate) protocol: &'static str,
+    /// The port inside the container, and outside.
+    pub(crate) inside: u16,
+    pub(crate) port: u16,
+}
+
+/// What a broker has beside its own port.
+#[derive(Debug, Default)]
+pub(crate) struct Secured {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
+}
+
 /// A broker in a container. It is removed when this process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -43,13 +61,37 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn start() -> Self {
         let port = free_port();
+        Self::start_with(port, &format!("PLAINTEXT://127.0.0.1:{port}"), Secured::default())
+    }
+
+    /// A broker that also listens on ports of other protocols.
+    pub(crate) fn start_secured(secured: Secured) -> Self {
+        let port = free_port();
+        let own = format!("PLAINTEXT://127.0.0.1:{port}");
+        let others = secured
+            .listeners
+            .iter()
+            .map(|listener| format!(",{}://127.0.0.1:{}", listener.name, listener.port));
+        let advertised = std::iter::once(own).chain(others).collect::<String>();
+        Self::start_with(port, &advertised, secured)
+    }
+
+    fn start_with(port: u16, advertised: &str, secured: Secured) -> Self {
+        let (mut listeners, mut protocols) = (
+            "PLAINTEXT://0.0.0.0:9092,CONTROLLER://localhost:9093".to_owned(),
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned(),
+        );
+        for Listener { name, protocol, inside, .. } in &secured.listeners {
+            listeners.push_str(&format!(",{name}://0.0.0.0:{inside}"));
+            protocols.push_str(&format!(",{name}:{protocol}"));
+        }
         let settings = [
             ("NODE_ID", "1"),
             ("PROCESS_ROLES", "broker,controller"),
-            ("LISTENERS", "PLAINTEXT://0.0.0.0:9092,CONTROLLER://localhost:9093"),
-            ("ADVERTISED_LISTENERS", &format!("PLAINTEXT://127.0.0.1:{port}")),
+            ("LISTENERS", listeners.as_str()),
+            ("ADVERTISED_LISTENERS", advertised),
             ("CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
-            ("LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+            ("LISTENER_SECURITY_PROTOCOL_MAP", protocols.as_str()),
             ("CONTROLLER_QUORUM_VOTERS", "1@localhost:9093"),
             ("OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
             ("OFFSETS_TOPIC_NUM_PARTITIONS", "5"),
@@ -63,6 +105,16 @@ impl Broker {
         let request = settings.iter().fold(request, |request, (name, value)| {
             request.with_env_var(format!("KAFKA_{name}"), *value)
         });
+        let request = secured.listeners.iter().fold(request, |request, listener| {
+            request.with_mapped_port(listener.port, listener.inside.tcp())
+        });
+        let request = secured.settings.into_iter().fold(request, |request, (name, value)| {
+            request.with_env_var(format!("KAFKA_{name}"), value)
+        });
+        let request = secured
+            .files
+            .into_iter()
+            .fold(request, |request, (path, bytes)| request.with_copy_to(path, bytes));
         let started = request.with_startup_timeout(START_MAX).start();
         let container = started
             .unwrap_or_else(|error| panic!("no container could be started: {error}; {HELP}"));
@@ -74,6 +126,14 @@ impl Broker {
 
     pub(crate) fn cluster(&self) -> Cluster {
         Cluster::at(&self.servers)
+    }
+
+    /// Runs a command inside, which must succeed.
+    pub(crate) fn run(&self, command: &[&str]) {
+        let mut inside = Command::new("docker");
+        inside.args(["exec", self.container.id()]).args(command);
+        let output = inside.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Stops it at once, as a power cut does.
@@ -93,7 +153,7 @@ impl Broker {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 

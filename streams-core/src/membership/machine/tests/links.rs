@@ -12,7 +12,8 @@ use crate::membership::wire::sasl_authenticate::{
 use crate::membership::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use crate::membership::wire::{Api, ErrorCode, Request, decode_request_header, encode_response};
 use crate::membership::{
-    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, Moment, SaslStep,
+    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, Moment, SaslFault,
+    SaslStep, TlsFault,
 };
 
 struct Wire {
@@ -163,9 +164,47 @@ fn wrong_credentials_and_mechanisms_are_final() {
         }
         wire.hangs_up();
         let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
-        assert!(matches!(fault, GroupFault::Authentication { .. }), "{fault}");
+        let told = match hello {
+            ErrorCode::None => "broker 'b:1' refused the credentials of SASL mechanism 'PLAIN'",
+            _ => "broker 'b:1' does not take SASL mechanism 'PLAIN', only SCRAM-SHA-256;",
+        };
+        assert!(fault.to_string().starts_with(told), "{fault}");
         assert_eq!(wire.member.deadline(), None);
     }
+}
+
+#[test]
+fn a_broker_that_breaks_the_exchange_is_final() {
+    let mut wire = Wire::new(Some("SCRAM-SHA-256"));
+    wire.connects(1);
+    wire.accept();
+    let _: SaslHandshakeRequest = wire.answer(&handshake(ErrorCode::None));
+    wire.authenticate(b"", SaslStep::Failed(SaslFault::Unproven));
+    wire.hangs_up();
+    let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
+    let (address, mechanism) = (Address::new("b", 1), "SCRAM-SHA-256".to_owned());
+    let fault_told = SaslFault::Unproven;
+    assert_eq!(fault, GroupFault::SaslExchange { address, mechanism, fault: fault_told });
+}
+
+#[test]
+fn a_connection_that_cannot_be_secured_is_final_unless_it_was_given_up() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    let old = wire.connection.unwrap();
+    wire.member.on_disconnected(old, "gone", wire.now);
+    wire.troubled("gone");
+    wire.member.on_insecure(old, TlsFault::NotTls);
+    assert!(wire.next().is_none());
+    wire.now = wire.member.deadline().unwrap();
+    wire.connects(2);
+    wire.member.on_insecure(wire.connection.unwrap(), TlsFault::OtherHost);
+    wire.hangs_up();
+    let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
+    assert_eq!(
+        fault,
+        GroupFault::Tls { address: Address::new("b", 2), fault: TlsFault::OtherHost }
+    );
 }
 
 #[test]

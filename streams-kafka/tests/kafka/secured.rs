@@ -1,0 +1,231 @@
+//! Applications on a broker that asks who they are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use streams_core::config::StreamsConfigBuilder;
+use streams_kafka::State;
+
+use crate::support::app::tally;
+use crate::support::broker::{Broker, Listener, Secured, free_port};
+use crate::support::{App, Given, Place, fold};
+
+const USER: &str = "alice";
+const PASSWORD: &str = "open-sesame";
+const WRONG: &str = "swordfish";
+/// How long an authentication is good for.
+const SESSION: Duration = Duration::from_secs(2);
+
+/// Certificates that are valid for a day; made by `openssl`, as a user would.
+struct Certificates {
+    folder: PathBuf,
+}
+
+impl Certificates {
+    fn new(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let certificates = Self { folder: folder.to_owned() };
+        certificates.authority("ca");
+        certificates.authority("other");
+        // The broker's certificate names 127.0.0.1 and not localhost.
+        certificates.signed("broker", "subjectAltName=IP:127.0.0.1");
+        certificates.signed("client", "subjectAltName=DNS:client");
+        certificates
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut openssl = Command::new("openssl");
+        openssl.current_dir(&self.folder).args(arguments.split(' '));
+        let output = openssl.output().unwrap();
+        assert!(output.status.success(), "{arguments}: {output:?}");
+    }
+
+    fn authority(&self, name: &str) {
+        self.openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN={name} -keyout {name}.key -out {name}.pem"
+        ));
+    }
+
+    fn signed(&self, name: &str, extension: &str) {
+        std::fs::write(self.path("extension"), extension).unwrap();
+        self.openssl(&format!(
+            "req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+        ));
+        self.openssl(&format!(
+            "x509 -req -days 1 -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile extension -out {name}.pem"
+        ));
+    }
+
+    fn read(&self, names: &[&str]) -> Vec<u8> {
+        names.iter().flat_map(|name| std::fs::read(self.path(name)).unwrap()).collect()
+    }
+}
+
+/// A broker with a port for passwords and one for certificates.
+struct World {
+    place: Place,
+    certificates: Certificates,
+    passwords: u16,
+    mutual: u16,
+    _broker: Broker,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        let certificates = Certificates::new(&folder);
+        let (passwords, mutual, inside) = (free_port(), free_port(), free_port());
+        let user = format!("username=\"x\" password=\"x\" user_{USER}=\"{PASSWORD}\"");
+        let module = "org.apache.kafka.common.security";
+        let scram = format!("{module}.scram.ScramLoginModule required;");
+        let settings = vec![
+            ("SSL_KEYSTORE_TYPE", "PEM".to_owned()),
+            ("SSL_KEYSTORE_LOCATION", "/secret/broker.pem".to_owned()),
+            ("SSL_TRUSTSTORE_TYPE", "PEM".to_owned()),
+            ("SSL_TRUSTSTORE_LOCATION", "/secret/ca.pem".to_owned()),
+            ("LISTENER_NAME_MUTUAL_SSL_CLIENT_AUTH", "required".to_owned()),
+            ("SASL_ENABLED_MECHANISMS", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512".to_owned()),
+            (
+                "LISTENER_NAME_PASSWORDS_PLAIN_SASL_JAAS_CONFIG",
+                format!("{module}.plain.PlainLoginModule required {user};"),
+            ),
+            ("LISTENER_NAME_PASSWORDS_SCRAM___SHA___256_SASL_JAAS_CONFIG", scram.clone()),
+            ("LISTENER_NAME_PASSWORDS_SCRAM___SHA___512_SASL_JAAS_CONFIG", scram),
+            // Sessions end, and are renewed, while the tests run.
+            ("CONNECTIONS_MAX_REAUTH_MS", SESSION.as_millis().to_string()),
+        ];
+        let broker = Broker::start_secured(Secured {
+            listeners: vec![
+                Listener { name: "PASSWORDS", protocol: "SASL_SSL", inside: 9094, port: passwords },
+                Listener { name: "MUTUAL", protocol: "SSL", inside: 9095, port: mutual },
+                // What it advertises is reached from inside too, for the tool that adds the user.
+                Listener { name: "INSIDE", protocol: "PLAINTEXT", inside, port: inside },
+            ],
+            settings,
+            files: vec![
+                ("/secret/broker.pem", certificates.read(&["broker.key", "broker.pem"])),
+                ("/secret/ca.pem", certificates.read(&["ca.pem"])),
+            ],
+        });
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            add_user(&broker, inside, mechanism);
+        }
+        let place = Place::on(broker.cluster(), name, 2);
+        Self { place, certificates, passwords, mutual, _broker: broker }
+    }
+
+    fn config(&self, state: &str, port: u16) -> StreamsConfigBuilder {
+        self.place
+            .config(&self.place.state(state))
+            .bootstrap_servers(format!("127.0.0.1:{port}"))
+            .set("ssl.ca.location", self.certificates.path("ca.pem"))
+    }
+
+    fn sasl(&self, mechanism: &str, password: &str) -> StreamsConfigBuilder {
+        self.config(mechanism, self.passwords)
+            .set("security.protocol", "SASL_SSL")
+            .set("sasl.mechanism", mechanism)
+            .set("sasl.username", USER)
+            .set("sasl.password", password)
+    }
+
+    fn mutual(&self) -> StreamsConfigBuilder {
+        self.config("mutual", self.mutual)
+            .set("security.protocol", "SSL")
+            .set("ssl.certificate.location", self.certificates.path("client.pem"))
+            .set("ssl.key.location", self.certificates.path("client.key"))
+    }
+
+    fn start(&self, config: StreamsConfigBuilder) -> App {
+        App::start(tally(&self.place.input, &self.place.output), config)
+    }
+
+    #[track_caller]
+    fn fails(&self, config: StreamsConfigBuilder, said: &str) {
+        let app = self.start(config);
+        let error = app.await_error();
+        assert!(error.contains(said), "{error}");
+        assert!(!error.contains(PASSWORD) && !error.contains(WRONG), "{error}");
+    }
+}
+
+/// A request may change one mechanism of a user only.
+fn add_user(broker: &Broker, port: u16, mechanism: &str) {
+    let server = format!("127.0.0.1:{port}");
+    let credentials = format!("{mechanism}=[password={PASSWORD}]");
+    let tool = ["java", "-cp", "/opt/kafka/libs/*", "kafka.admin.ConfigCommand"];
+    let what = ["--entity-type", "users", "--entity-name", USER, "--alter"];
+    let how = ["--bootstrap-server", &server, "--add-config", &credentials];
+    broker.run(&[&tool[..], &what, &how].concat());
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.certificates.folder);
+    }
+}
+
+/// One test, for one broker.
+#[test]
+fn who_has_the_secrets_counts_and_who_has_not_is_told() {
+    let world = World::new("secured");
+    every_mechanism_counts_and_leaves(&world);
+    sessions_are_renewed(&world);
+    what_is_wrong_is_said_and_no_secret_is(&world);
+}
+
+fn every_mechanism_counts_and_leaves(world: &World) {
+    let mut numbering = fold::Numbering::new(20, 2);
+    let configs = [
+        world.sasl("PLAIN", PASSWORD),
+        world.sasl("SCRAM-SHA-256", PASSWORD),
+        world.sasl("SCRAM-SHA-512", PASSWORD),
+        world.mutual(),
+    ];
+    for (done, config) in configs.into_iter().enumerate() {
+        let records: Vec<Given> = (0..500).map(|_| numbering.next()).collect();
+        world.place.cluster.write(&world.place.input, &records);
+        let app = world.start(config);
+        app.await_running();
+        world.place.await_output(500 * (done + 1));
+        app.close();
+        assert_eq!(world.place.cluster.members(&world.place.application), 0);
+    }
+}
+
+/// Authentication ends while records are counted, more than once.
+fn sessions_are_renewed(world: &World) {
+    let app = world.start(world.sasl("SCRAM-SHA-256", PASSWORD));
+    app.await_running();
+    let since = Instant::now();
+    let mut numbering = fold::Numbering::new(20, 2);
+    let mut expected = 2000;
+    while since.elapsed() < 3 * SESSION {
+        let records: Vec<Given> = (0..20).map(|_| numbering.next()).collect();
+        world.place.cluster.write(&world.place.input, &records);
+        expected += records.len();
+        world.place.await_output(expected);
+    }
+    assert_eq!(app.streams.state(), State::Running);
+    app.close();
+}
+
+fn what_is_wrong_is_said_and_no_secret_is(world: &World) {
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let said = format!("refused the credentials of SASL mechanism '{mechanism}'");
+        world.fails(world.sasl(mechanism, WRONG), &said);
+    }
+    let other = world.sasl("PLAIN", PASSWORD);
+    let other = other.set("ssl.ca.location", world.certificates.path("other.pem"));
+    world.fails(other, "shows a certificate that is not trusted");
+    let by_name = format!("localhost:{}", world.passwords);
+    let by_name = world.sasl("PLAIN", PASSWORD).bootstrap_servers(by_name);
+    world.fails(by_name, "shows a certificate of another host");
+    let bare = world.config("bare", world.mutual).set("security.protocol", "SSL");
+    world.fails(bare, "refused the TLS handshake");
+}
