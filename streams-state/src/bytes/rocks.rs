@@ -298,12 +298,8 @@ impl RocksDatabase {
         for (at, rows) in restoring.rows_by_store() {
             let Some(store) = self.stores.get(at) else { continue };
             let family = self.family(&family_name(&store.name))?;
-            for (key, value) in rows.in_order() {
-                match value {
-                    Some(value) => batch.put_cf(&family, key, value),
-                    None => batch.delete_cf(&family, key),
-                }
-            }
+            let mut changes = ChangesOfStore { batch: &mut batch, family };
+            rows.in_order().for_each(|(key, value)| changes.put(key, value));
         }
         for position in &positions {
             self.put_position(&mut batch, *position)?;
