@@ -176,6 +176,7 @@ impl RocksDatabase {
         emptied.map_err(|error| failed("be emptied", error))?;
         let made = self.files.database.create_cf(&family, &self.shared.store_options());
         made.map_err(|error| failed("be emptied", error))?;
+        self.files.renewed();
         let known = self.metadata.borrow().get(at).map(Metadata::emptied);
         let empty = known.unwrap_or_else(|| Metadata::new(*kind));
         let mut batch = WriteBatch::new();

@@ -1,13 +1,16 @@
 //! The files of a RocksDB database, and the rows of a store in them, to be read from any thread.
 
+use std::cell::RefCell;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
     BoundColumnFamily, DBWithThreadMode, ErrorKind, MultiThreaded, ReadOptions, WriteBatch,
 };
 use streams_core::names::StoreName;
+use yoke::{Yoke, Yokeable};
 
 use super::rocks_options::write_options;
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
@@ -25,6 +28,8 @@ pub(super) type Database = DBWithThreadMode<MultiThreaded>;
 pub(crate) struct RocksFiles {
     pub(super) database: Database,
     path: PathBuf,
+    /// How often a column family was made anew.
+    renewals: AtomicU64,
 }
 
 impl std::fmt::Debug for RocksFiles {
@@ -53,7 +58,7 @@ pub(crate) fn damage_mark(path: &Path) -> PathBuf {
 
 impl RocksFiles {
     pub(super) fn new(database: Database, path: &Path) -> Self {
-        Self { database, path: path.to_owned() }
+        Self { database, path: path.to_owned(), renewals: AtomicU64::new(0) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -63,6 +68,11 @@ impl RocksFiles {
     pub(super) fn family(&self, name: &str) -> Result<Arc<BoundColumnFamily<'_>>, BytesError> {
         let missing = || BytesError::Damaged(format!("the column family \"{name}\" is missing"));
         self.database.cf_handle(name).ok_or_else(missing)
+    }
+
+    /// Handles of column families that were taken before are out of date.
+    pub(super) fn renewed(&self) {
+        self.renewals.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BytesError> {
@@ -98,11 +108,31 @@ impl RocksFiles {
     }
 }
 
+/// A column family of open files.
+#[derive(Yokeable)]
+struct Family<'f>(Arc<BoundColumnFamily<'f>>);
+
+/// A column family beside the files that it is of, so that no read looks it up by name.
+struct HeldFamily {
+    held: Yoke<Family<'static>, Arc<RocksFiles>>,
+    /// The count of renewals when it was looked up.
+    renewals: u64,
+}
+
+impl HeldFamily {
+    fn of(files: &Arc<RocksFiles>, name: &str) -> Result<Self, BytesError> {
+        let renewals = files.renewals.load(Ordering::Acquire);
+        let held =
+            Yoke::try_attach_to_cart(Arc::clone(files), |files| files.family(name).map(Family))?;
+        Ok(Self { held, renewals })
+    }
+}
+
 /// The rows of one store, to be read.
 pub(crate) struct RocksRows {
     files: Arc<RocksFiles>,
     name: StoreName,
-    family: String,
+    family: RefCell<Option<HeldFamily>>,
     point_reads: ReadOptions,
 }
 
@@ -114,8 +144,22 @@ impl std::fmt::Debug for RocksRows {
 
 impl RocksRows {
     pub(crate) fn new(files: Arc<RocksFiles>, name: &StoreName) -> Self {
-        let (family, point_reads) = (family_name(name), ReadOptions::default());
-        Self { files, name: name.clone(), family, point_reads }
+        let point_reads = ReadOptions::default();
+        Self { files, name: name.clone(), family: RefCell::default(), point_reads }
+    }
+
+    /// Reads in the store's column family; looks it up when it was made anew since the last read.
+    fn with_family<T>(
+        &self,
+        read: impl FnOnce(&Arc<BoundColumnFamily<'_>>) -> Result<T, BytesError>,
+    ) -> Result<T, BytesError> {
+        let mut family = self.family.borrow_mut();
+        let renewals = self.files.renewals.load(Ordering::Acquire);
+        let family = match &mut *family {
+            Some(family) if family.renewals == renewals => family,
+            outdated => outdated.insert(HeldFamily::of(&self.files, &family_name(&self.name))?),
+        };
+        read(&family.held.get().0)
     }
 
     fn read_failed(&self, error: rocksdb::Error) -> BytesError {
@@ -152,13 +196,14 @@ fn read_options(range: &KeyRange) -> ReadOptions {
 
 impl ByteStore for RocksRows {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
-        let family = self.files.family(&self.family)?;
-        let found = self.files.database.get_pinned_cf_opt(&family, key, &self.point_reads);
-        let found = found.map_err(|error| self.read_failed(error))?;
-        if let Some(found) = &found {
-            value.extend_from_slice(found);
-        }
-        Ok(found.is_some())
+        self.with_family(|family| {
+            let found = self.files.database.get_pinned_cf_opt(family, key, &self.point_reads);
+            let found = found.map_err(|error| self.read_failed(error))?;
+            if let Some(found) = &found {
+                value.extend_from_slice(found);
+            }
+            Ok(found.is_some())
+        })
     }
 
     fn scan(
@@ -170,8 +215,11 @@ impl ByteStore for RocksRows {
         if range.is_empty() {
             return Ok(Progress::Done);
         }
-        let family = self.files.family(&self.family)?;
-        let mut rows = self.files.database.raw_iterator_cf_opt(&family, read_options(range));
+        let options = read_options(range);
+        let rows = |family: &Arc<BoundColumnFamily<'_>>| {
+            Ok(self.files.database.raw_iterator_cf_opt(family, options))
+        };
+        let mut rows = self.with_family(rows)?;
         match direction {
             Direction::Forward => rows.seek_to_first(),
             Direction::Backward => rows.seek_to_last(),
@@ -191,8 +239,10 @@ impl ByteStore for RocksRows {
     }
 
     fn approximate_len(&self) -> Result<u64, BytesError> {
-        let family = self.files.family(&self.family)?;
-        let keys = self.files.database.property_int_value_cf(&family, "rocksdb.estimate-num-keys");
-        Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
+        const KEYS: &str = "rocksdb.estimate-num-keys";
+        self.with_family(|family| {
+            let keys = self.files.database.property_int_value_cf(family, KEYS);
+            Ok(keys.map_err(|error| self.read_failed(error))?.unwrap_or(0))
+        })
     }
 }
