@@ -14,19 +14,31 @@ use crate::ffi::error::{ClientError, Code};
 use crate::ffi::event::{ClientProblem, Severity};
 use crate::ffi::producer::{Accepted, Outgoing, Producer, ProducerEvent, Report, TopicSlot};
 use crate::headers;
-use crate::topics::Topics;
+use crate::topics::{Topics, TopicsError};
 
 const QUEUE_FULL_STEP: Duration = Duration::from_millis(50);
+/// How long a topic may take to appear: every broker hears of a new one a little later.
+const APPEARS_MAX: Duration = Duration::from_secs(10);
+const APPEARS_STEP: Duration = Duration::from_millis(100);
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
 /// The lower half of the tag of a record that belongs to no store.
 const OUTPUT: u32 = u32::MAX;
 
+/// What is known of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// It was waited for once, in vain.
+    Missing,
+    Partitions(i32),
+}
+
 #[derive(Debug)]
 struct Topic {
     name: TopicName,
     slot: Result<TopicSlot, String>,
-    partitions: Option<i32>,
+    known: Known,
     sticky: i32,
     sticky_bytes: usize,
 }
@@ -73,6 +85,25 @@ impl KafkaOutbox {
                 tracing::warn!(code = %problem.code, "{}", problem.message);
             }
         });
+    }
+
+    /// Asks the brokers about a topic, and waits for one that is not there, the first time.
+    fn ask_partitions(&mut self, at: usize) -> Result<i32, ProduceError> {
+        let asked = crate::clock::monotonic();
+        loop {
+            let Some(topic) = self.topics.get_mut(at) else { return Ok(0) };
+            let found = self.known.partitions(&topic.name).map_err(unanswered)?;
+            if let Some(partitions) = found {
+                topic.known = Known::Partitions(partitions);
+                return Ok(partitions);
+            }
+            let waited = crate::clock::monotonic().saturating_duration_since(asked);
+            if topic.known == Known::Missing || waited >= APPEARS_MAX {
+                topic.known = Known::Missing;
+                return Err(ProduceError::UnknownTopic { topic: topic.name.clone() });
+            }
+            self.serve(APPEARS_STEP);
+        }
     }
 
     fn choose(&mut self, record: &OutRecord<'_>) -> Result<i32, ProduceError> {
@@ -123,7 +154,13 @@ impl Outbox for KafkaOutbox {
         let at = known.unwrap_or_else(|| {
             let slot = self.producer.topic(name.as_str()).map_err(|error| error.to_string());
             let name = name.clone();
-            self.topics.push(Topic { name, slot, partitions: None, sticky: 0, sticky_bytes: 0 });
+            self.topics.push(Topic {
+                name,
+                slot,
+                known: Known::Nothing,
+                sticky: 0,
+                sticky_bytes: 0,
+            });
             self.topics.len() - 1
         });
         TopicId(u32::try_from(at).unwrap_or(u32::MAX))
@@ -134,23 +171,12 @@ impl Outbox for KafkaOutbox {
     }
 
     fn partitions(&mut self, topic: TopicId) -> Result<i32, ProduceError> {
-        let Some(topic) = self.topics.get_mut(topic.0 as usize) else { return Ok(0) };
-        if let Some(partitions) = topic.partitions {
-            return Ok(partitions);
+        let at = topic.0 as usize;
+        match self.topics.get(at).map(|topic| topic.known) {
+            None => Ok(0),
+            Some(Known::Partitions(partitions)) => Ok(partitions),
+            Some(_) => self.ask_partitions(at),
         }
-        let found = self.known.partitions(&topic.name);
-        let partitions = found.map_err(|error| {
-            let (code, message) = ("METADATA".to_owned(), error.to_string());
-            if error.is_passing() {
-                ProduceError::Unavailable { code, message }
-            } else {
-                ProduceError::Refused { code, message }
-            }
-        })?;
-        let unknown = || ProduceError::UnknownTopic { topic: topic.name.clone() };
-        let partitions = partitions.ok_or_else(unknown)?;
-        topic.partitions = Some(partitions);
-        Ok(partitions)
     }
 
     fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
@@ -182,6 +208,15 @@ impl Outbox for KafkaOutbox {
             tag: tag(record.purpose),
         };
         self.produce(&outgoing, bytes)
+    }
+}
+
+fn unanswered(error: TopicsError) -> ProduceError {
+    let (code, message) = ("METADATA".to_owned(), error.to_string());
+    if error.is_passing() {
+        ProduceError::Unavailable { code, message }
+    } else {
+        ProduceError::Refused { code, message }
     }
 }
 

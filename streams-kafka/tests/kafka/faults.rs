@@ -300,6 +300,18 @@ fn a_missing_output_topic_is_an_error() {
 }
 
 #[test]
+fn an_output_topic_that_appears_a_moment_later_is_waited_for() {
+    let place = Place::without_topics(broker::shared(), "late-output");
+    place.cluster.create(&place.input, 2);
+    let app = place.start(same(&place));
+    app.await_running();
+    place.cluster.write(&place.input, &fold::numbered(5, 20, 2));
+    place.cluster.create(&place.output, 2);
+    place.await_output(20);
+    app.close();
+}
+
+#[test]
 fn an_internal_topic_with_other_partitions_is_refused() {
     let place = Place::new("changed", 2);
     place.cluster.create(&place.changelog(COUNTS), 5);
