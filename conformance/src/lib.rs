@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use millstream::processor::EmitIntervals;
-use millstream::{Headers, Record, StreamsBuilder, StreamsConfig, Timestamp};
+use millstream::{Headers, Record, StreamsBuilder, StreamsConfig, Timestamp, Topology};
 use serde_json::{Map, Value as Json};
 use streams_test::model::{AutoCreate, KafkaModel};
 use streams_test::{DriverBuilder, TopologyTestDriver};
@@ -32,7 +32,7 @@ const EMIT_INTERVALS: [&str; 2] = [
 ];
 
 /// Why a case has no result.
-type Failure = Box<dyn std::error::Error>;
+pub type Failure = Box<dyn std::error::Error>;
 
 /// Runs one case, a line of JSON. The result is one too; a failure is a result with `error`.
 #[must_use]
@@ -61,10 +61,7 @@ fn run(
     let properties = case["properties"].as_object().into_iter().flatten();
     let config = properties.fold(config, |config, (key, value)| config.set(key, as_text(value)));
     let config = config.build()?;
-    let builder = StreamsBuilder::new();
-    build::all(&builder, &case["nodes"])?;
-    let topology = builder.build_with(config.topology().optimizations.clone());
-    let topology = topology.map_err(|_| "TopologyException")?;
+    let topology = topology(case, &config)?;
     let mut driver = TopologyTestDriver::builder(&topology)
         .config(&config)
         .emit_intervals(EmitIntervals {
@@ -88,19 +85,36 @@ fn run(
     result::of(&driver)
 }
 
+/// The topology of a case, optimised as the settings say.
+///
+/// # Errors
+///
+/// A case that the DSL refuses, as in its result.
+pub fn topology(case: &Json, config: &StreamsConfig) -> Result<Topology, Failure> {
+    let builder = StreamsBuilder::new();
+    build::all(&builder, &case["nodes"])?;
+    let topology = builder.build_with(config.topology().optimizations.clone());
+    topology.map_err(|_| "TopologyException".into())
+}
+
 /// Pipes a record, or moves the clock.
 fn input(driver: &TopologyTestDriver, step: &Json) -> Result<(), Failure> {
     if let Some(millis) = step["advance_wall_clock_ms"].as_u64() {
         return Ok(driver.advance_wall_clock(Duration::from_millis(millis))?);
     }
+    let topic = step["topic"].as_str().unwrap_or_default();
+    Ok(driver.input::<Option<Vec<u8>>, Option<Vec<u8>>>(topic).pipe_record(record(step))?)
+}
+
+/// The record that a step of a case's input pipes.
+#[must_use]
+pub fn record(step: &Json) -> Record<Option<Vec<u8>>, Option<Vec<u8>>> {
     let timestamp = Timestamp::from_millis(step["ts"].as_i64().unwrap_or(0));
     let (key, value, mut headers) = (bytes(&step["key"]), bytes(&step["value"]), Headers::new());
     for (name, value) in step["headers"].as_object().into_iter().flatten() {
         headers.add(name.as_str(), Some(as_text(value).into_bytes().into()));
     }
-    let mut topic = driver
-        .input::<Option<Vec<u8>>, Option<Vec<u8>>>(step["topic"].as_str().unwrap_or_default());
-    Ok(topic.pipe_record(Record { key, value, timestamp, headers })?)
+    Record { key, value, timestamp, headers }
 }
 
 fn bytes(json: &Json) -> Option<Vec<u8>> {

@@ -11,6 +11,7 @@
 
 mod support;
 
+mod cases;
 mod crashes;
 mod failures;
 mod faults;

@@ -1,0 +1,159 @@
+//! A case whose outcome is the same in whatever order partitions are read.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use streams_core::murmur2::partition_for_key;
+use streams_test::{CommitWhen, Layout};
+
+use super::outcome::{Kind, Outcome};
+use crate::crashes::Dice;
+
+pub(super) const PARTITIONS: i32 = 3;
+
+/// Random orders of the input that are tried, beside some that are likely.
+const ORDERS: usize = 5;
+
+macro_rules! kept {
+    ($($set:literal),*) => {
+        [$((
+            include_str!(concat!("../../../../conformance/tests/cases/", $set, ".cases.jsonl")),
+            include_str!(concat!("../../../../conformance/tests/cases/", $set, ".expected.jsonl")),
+        )),*]
+    };
+}
+
+/// Every kept case, with its reference result.
+pub(super) fn kept() -> Vec<(&'static str, &'static str)> {
+    let sets = kept!["engine", "joins", "stream-joins", "suppress", "versioned", "windows"];
+    sets.into_iter().flat_map(|(cases, expected)| cases.lines().zip(expected.lines())).collect()
+}
+
+/// See the module.
+pub(super) struct Case {
+    pub(super) json: Json,
+    /// How the contents of a topic are compared, by its name in the case.
+    pub(super) kinds: BTreeMap<String, Kind>,
+    pub(super) outcome: Outcome,
+}
+
+impl Case {
+    /// `None` when the outcome depends on the order, or on things that a broker does not allow.
+    pub(super) fn with_one_outcome(
+        (case, expected): (&str, &str),
+        dice: &mut Dice,
+    ) -> Option<Self> {
+        let mut json: Json = serde_json::from_str(case).unwrap();
+        let expected: Json = serde_json::from_str(expected).unwrap();
+        if !expected["error"].is_null() || depends_on_clock(&json) || forgets(&json) {
+            return None;
+        }
+        let input = json["input"].as_array().unwrap();
+        let records: Vec<Json> =
+            input.iter().filter(|step| !step["topic"].is_null()).cloned().collect();
+        // A broker takes no time below 0, and librdkafka none of 0.
+        if records.is_empty() || records.iter().any(|record| record["ts"].as_i64() < Some(1)) {
+            return None;
+        }
+        // Without caches each record shows its results, as in Kafka's driver.
+        json["properties"]["statestore.cache.max.bytes"] = "0".into();
+        let mut kinds = Kind::by_topic(&json, &expected);
+        // Of a topic that is written to from outside, too, the reference shows a part.
+        kinds.retain(|topic, _| records.iter().all(|record| record["topic"] != **topic));
+        let outcome = Outcome::of_result(&kinds, &expected);
+        let is_same = |order: Vec<Json>| {
+            json["input"] = order.into();
+            let result = conformance::run_case_with(&json.to_string(), |driver| {
+                let layout = Layout::TaskPerPartition { partitions: PARTITIONS };
+                driver.cache_bytes(0).layout(layout).commit_when(CommitWhen::EachRecord)
+            });
+            Outcome::of_result(&kinds, &result) == outcome
+        };
+        if !orders(&records, dice).into_iter().all(is_same) {
+            return None;
+        }
+        json["input"] = records.into();
+        Some(Self { json, kinds, outcome })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.json["name"].as_str().unwrap()
+    }
+
+    pub(super) fn nodes(&self) -> &[Json] {
+        self.json["nodes"].as_array().unwrap()
+    }
+
+    pub(super) fn input(&self) -> &[Json] {
+        self.json["input"].as_array().unwrap()
+    }
+
+    /// The topics of a kind of node.
+    pub(super) fn topics_of(&self, is_one: impl Fn(&str) -> bool) -> Vec<&str> {
+        let nodes = self.nodes().iter().filter(|node| is_one(node["op"].as_str().unwrap()));
+        let topics = nodes.flat_map(|node| {
+            let list = node["topics"].as_array().into_iter().flatten();
+            list.chain([&node["topic"]]).filter_map(Json::as_str)
+        });
+        let mut topics: Vec<&str> = topics.collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+}
+
+/// Punctuations by the clock, and results that wait for it.
+fn depends_on_clock(case: &Json) -> bool {
+    let nodes = case["nodes"].as_array().unwrap();
+    let mut functions = nodes.iter().filter_map(|node| node["fn"].as_str());
+    let properties = case["properties"].as_object();
+    functions.any(|function| function.starts_with("flush_wall_clock"))
+        || properties.is_some_and(|set| set.keys().any(|key| key.starts_with("__emit")))
+}
+
+/// A store without a changelog is empty when its task has moved.
+fn forgets(case: &Json) -> bool {
+    case["nodes"].as_array().unwrap().iter().any(|node| node["logging"] == false)
+}
+
+/// The partition that a record of a case is written to.
+pub(super) fn partition(record: &Json) -> i32 {
+    let key = conformance::record(record).key;
+    key.map_or(0, |key| partition_for_key(&key, PARTITIONS))
+}
+
+/// The input in several orders; each keeps that within a partition.
+fn orders(records: &[Json], dice: &mut Dice) -> Vec<Vec<Json>> {
+    let mut partitions: BTreeMap<(String, i32), Vec<Json>> = BTreeMap::new();
+    for record in records {
+        let of = (record["topic"].as_str().unwrap().to_owned(), partition(record));
+        partitions.entry(of).or_default().push(record.clone());
+    }
+    let partitions: Vec<Vec<Json>> = partitions.into_values().collect();
+    let one_by_one = partitions.concat();
+    let from_last = partitions.iter().rev().flatten().cloned().collect();
+    let by_time = merged(&partitions, |heads| {
+        let times = heads.iter().map(|head| head["ts"].as_i64().unwrap_or(0));
+        times.enumerate().min_by_key(|(_, time)| *time).map_or(0, |(at, _)| at)
+    });
+    let mut orders = vec![records.to_vec(), one_by_one, from_last, by_time];
+    for _ in 0..ORDERS {
+        let random = |heads: &[&Json]| usize::try_from(dice.next()).unwrap() % heads.len();
+        orders.push(merged(&partitions, random));
+    }
+    orders
+}
+
+/// One order of several; `next` chooses among the first records of those that are left.
+fn merged(partitions: &[Vec<Json>], mut next: impl FnMut(&[&Json]) -> usize) -> Vec<Json> {
+    let mut left: Vec<&[Json]> = partitions.iter().map(Vec::as_slice).collect();
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let heads: Vec<&Json> = left.iter().map(|partition| &partition[0]).collect();
+        let at = next(&heads);
+        order.push(left[at][0].clone());
+        left[at] = &left[at][1..];
+        left.retain(|partition| !partition.is_empty());
+    }
+    order
+}
