@@ -12,11 +12,13 @@ const BYTES_MAX: usize = 8 << 20;
 const PROCESS_BYTES_MAX: usize = 64 << 20;
 /// Bytes by which a database's share of the process is counted.
 const SHARE_BYTES: usize = 64 << 10;
+/// What a row takes beside its bytes: its place in the table, and one in the order of keys.
+const ROW_BYTES: usize = size_of::<Row>() + 1 + size_of::<&Row>();
 
-/// One row, in the bytes of its store.
+/// One row, in the bytes of its store. They are so few that 32 bits number them.
 struct Row {
     hash: u64,
-    start: usize,
+    start: u32,
     key_len: u32,
     /// Bytes that the value has at hand; those of the first value.
     room: u32,
@@ -24,12 +26,21 @@ struct Row {
     value_len: Option<u32>,
 }
 
+impl Row {
+    fn key<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        slice(bytes, self.start as usize, self.key_len)
+    }
+
+    fn value<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        Some(slice(bytes, self.start as usize + self.key_len as usize, self.value_len?))
+    }
+}
+
 /// The rows of one store.
 #[derive(Default)]
 pub(crate) struct RestoredRows {
     bytes: Vec<u8>,
-    rows: Vec<Row>,
-    index: HashTable<u32>,
+    rows: HashTable<Row>,
 }
 
 fn slice(bytes: &[u8], start: usize, len: u32) -> &[u8] {
@@ -38,57 +49,39 @@ fn slice(bytes: &[u8], start: usize, len: u32) -> &[u8] {
 
 impl RestoredRows {
     fn held(&self) -> usize {
-        self.bytes.len() + self.rows.len() * (size_of::<Row>() + size_of::<u32>())
+        self.bytes.len() + self.rows.len() * ROW_BYTES
     }
 
     fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        let Self { bytes, rows, index } = self;
-        let found = index.find(hash, |at| {
-            let row = rows.get(*at as usize);
-            row.is_some_and(|row| slice(bytes, row.start, row.key_len) == key)
-        });
+        let Self { bytes, rows } = self;
         let value_len = value.map(|value| value.len() as u32);
         let new = value.unwrap_or_default();
-        if let Some(row) = found.and_then(|at| rows.get_mut(*at as usize)) {
+        let found = rows.find_mut(hash, |row| row.hash == hash && row.key(bytes) == key);
+        if let Some(row) = found {
             row.value_len = value_len;
+            let at = row.start as usize + row.key_len as usize;
             if new.len() > row.room as usize {
-                (row.start, row.room) = (bytes.len(), new.len() as u32);
+                (row.start, row.room) = (bytes.len() as u32, new.len() as u32);
                 bytes.extend_from_slice(key);
                 bytes.extend_from_slice(new);
-            } else {
-                let start = row.start + row.key_len as usize;
-                if let Some(room) = bytes.get_mut(start..start + new.len()) {
-                    room.copy_from_slice(new);
-                }
+            } else if let Some(room) = bytes.get_mut(at..at + new.len()) {
+                room.copy_from_slice(new);
             }
             return;
         }
-        let at = rows.len() as u32;
-        let start = bytes.len();
-        rows.push(Row {
-            hash,
-            start,
-            key_len: key.len() as u32,
-            room: new.len() as u32,
-            value_len,
-        });
+        let (start, room) = (bytes.len() as u32, new.len() as u32);
+        let row = Row { hash, start, key_len: key.len() as u32, room, value_len };
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(new);
-        index.insert_unique(hash, at, |at| rows.get(*at as usize).map_or(0, |row| row.hash));
+        rows.insert_unique(hash, row, |row| row.hash);
     }
 
     /// The rows in the order of their keys; without a value, a row is to be deleted.
-    pub(crate) fn in_order(&mut self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let Self { bytes, rows, index } = self;
-        // It holds the places that the rows have before they are sorted.
-        index.clear();
-        let bytes = &*bytes;
-        rows.sort_unstable_by_key(|row| slice(bytes, row.start, row.key_len));
-        rows.iter().map(move |row| {
-            let value = row.start + row.key_len as usize;
-            let key = slice(bytes, row.start, row.key_len);
-            (key, row.value_len.map(|len| slice(bytes, value, len)))
-        })
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let bytes = self.bytes.as_slice();
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_unstable_by_key(|row| row.key(bytes));
+        rows.into_iter().map(move |row| (row.key(bytes), row.value(bytes)))
     }
 }
 
@@ -171,8 +164,8 @@ impl Restoring {
         self.stores.iter().map(|rows| rows.bytes.len()).sum()
     }
 
-    pub(crate) fn rows_by_store(&mut self) -> impl Iterator<Item = (usize, &mut RestoredRows)> {
-        self.stores.iter_mut().enumerate().filter(|(_, rows)| !rows.rows.is_empty())
+    pub(crate) fn rows_by_store(&self) -> impl Iterator<Item = (usize, &RestoredRows)> {
+        self.stores.iter().enumerate().filter(|(_, rows)| !rows.rows.is_empty())
     }
 
     /// The stores that have a new position, and it.
@@ -194,7 +187,7 @@ impl Restoring {
 mod tests {
     use super::*;
 
-    fn rows(restoring: &mut Restoring, at: usize) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn rows(restoring: &Restoring, at: usize) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let mut stores = restoring.rows_by_store();
         let Some((_, rows)) = stores.find(|(store, _)| *store == at) else { return Vec::new() };
         rows.in_order().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect()
@@ -216,17 +209,17 @@ mod tests {
         ] {
             restoring.put(1, (7, key, value), next);
         }
-        assert_eq!(rows(&mut restoring, 0), []);
+        assert_eq!(rows(&restoring, 0), []);
         let expected = [
             (b"a".to_vec(), Some(b"3".to_vec())),
             (b"b".to_vec(), Some(b"longer".to_vec())),
             (b"c".to_vec(), None),
             (b"d".to_vec(), Some(b"5".to_vec())),
         ];
-        assert_eq!(rows(&mut restoring, 1), expected);
+        assert_eq!(rows(&restoring, 1), expected);
         assert_eq!(restoring.positions(), [(1, 8)]);
         restoring.clear();
-        assert_eq!((rows(&mut restoring, 1), restoring.positions()), (vec![], vec![]));
+        assert_eq!((rows(&restoring, 1), restoring.positions()), (vec![], vec![]));
     }
 
     #[test]
