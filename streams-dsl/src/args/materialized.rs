@@ -18,6 +18,21 @@ use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsO
 ///
 /// By default a store is on disk, has a record cache, which keeps all but the last update of a key
 /// between two commits from going further, and a changelog topic, from which it is rebuilt.
+///
+/// ```
+/// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let words: KStream<'_, String, String> = builder.stream("words");
+/// let stored = Materialized::named("counts").in_memory().without_changelog();
+/// let _ = words.group_by_key().count_with(stored);
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input::<String, String>("words").pipe_all([("be", "x"), ("be", "y")])?;
+/// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(2));
+/// assert!(driver.produced_topics().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Materialized<K, V> {
     pub(crate) node: Option<NodeName>,
     pub(crate) store: Option<StoreName>,

@@ -37,6 +37,21 @@ use crate::plan::{
 /// and the headers of a record, and shows nulls, where the types have them, to its function.
 ///
 /// Each operator has a second form, `.._with`, that takes its name or other arguments last.
+///
+/// ```
+/// # use streams_dsl::{KStream, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+/// numbers.filter(|_, number| *number > 9).to("large");
+/// numbers.map_values(|number| -number).to("negative");
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 12)])?;
+/// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+/// assert_eq!(driver.output::<String, i64>("negative").read_values()?, [-7, -12]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a stream does nothing by itself; end it with `to`, `for_each` or another operator"]
 pub struct KStream<'b, K, V> {
     pub(crate) builder: &'b StreamsBuilder,

@@ -29,6 +29,24 @@ use crate::stream::KStream;
 /// A handle: copy it to use a table twice. Keys and values are plain; a null deletes a row and is
 /// never shown to a function. A table that is derived row by row has a store of its own only when
 /// it is given one by name.
+///
+/// ```
+/// # use streams_dsl::{KTable, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let prices: KTable<'_, String, i64> = builder.table("prices");
+/// let doubled = prices.map_values(|price| 2 * price);
+/// doubled.to_stream().to("doubled");
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// let mut prices = driver.input::<String, i64>("prices");
+/// prices.pipe("pear", 5)?;
+/// prices.pipe_tombstone("pear")?;
+/// let doubled = driver.output::<String, Option<i64>>("doubled").read_values()?;
+/// assert_eq!(doubled, [Some(10), None]);
+/// assert!(driver.store_names().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a table does nothing by itself; see `to_stream`"]
 pub struct KTable<'b, K, V> {
     builder: &'b StreamsBuilder,
