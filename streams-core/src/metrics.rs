@@ -45,6 +45,11 @@ impl DropReason {
     ];
 
     /// The reason as a metric's tag.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// assert_eq!(DropReason::NullKey.as_str(), "null-key");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,6 +74,15 @@ pub struct DropCounts([u64; DropReason::ALL.len()]);
 
 impl DropCounts {
     /// One more.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::metrics::DropCounts;
+    /// let mut dropped = DropCounts::default();
+    /// dropped.add(DropReason::Late);
+    /// dropped.add(DropReason::Late);
+    /// assert_eq!(dropped.of(DropReason::Late), 2);
+    /// ```
     pub fn add(&mut self, reason: DropReason) {
         if let Some(count) = self.0.get_mut(reason as usize) {
             *count += 1;
@@ -76,18 +90,43 @@ impl DropCounts {
     }
 
     /// How many for this reason.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::metrics::DropCounts;
+    /// assert_eq!(DropCounts::default().of(DropReason::Late), 0);
+    /// ```
     #[must_use]
     pub fn of(&self, reason: DropReason) -> u64 {
         self.0.get(reason as usize).copied().unwrap_or(0)
     }
 
     /// Kafka's `dropped-records-total`.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::metrics::DropCounts;
+    /// let mut dropped = DropCounts::default();
+    /// dropped.add(DropReason::Late);
+    /// dropped.add(DropReason::NullKey);
+    /// assert_eq!(dropped.total(), 2);
+    /// ```
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
     /// Adds another count, reason by reason.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::metrics::DropCounts;
+    /// let mut dropped = DropCounts::default();
+    /// dropped.add(DropReason::Late);
+    /// let mut all = dropped;
+    /// all.merge(&dropped);
+    /// assert_eq!(all.of(DropReason::Late), 2);
+    /// ```
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;

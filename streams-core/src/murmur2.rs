@@ -1,6 +1,11 @@
 //! The hash by which Kafka's producers choose the partition of a key.
 
 /// Murmur2, 32 bits, with Kafka's seed.
+///
+/// ```
+/// # use streams_core::murmur2::murmur2;
+/// assert_eq!(murmur2(b"21").cast_signed(), -973_932_308);
+/// ```
 #[must_use]
 pub fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
@@ -25,6 +30,12 @@ pub fn murmur2(data: &[u8]) -> u32 {
 }
 
 /// The partition that Kafka's default partitioner gives a key, among `partitions` (at least 1).
+///
+/// ```
+/// # use streams_core::murmur2::{murmur2, partition_for_key};
+/// let hash = murmur2(b"21") & 0x7fff_ffff;
+/// assert_eq!(partition_for_key(b"21", 10), (hash % 10) as i32);
+/// ```
 #[must_use]
 pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
     let positive = i32::try_from(murmur2(key) & 0x7fff_ffff).unwrap_or(0);

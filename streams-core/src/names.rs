@@ -22,6 +22,13 @@ pub enum NameError {
 
 /// Kafka's rule for the names of topics, nodes and stores.
 ///
+/// ```
+/// # use streams_core::names::check_name;
+/// assert!(check_name("orders-2.daily_sum").is_ok());
+/// assert!(check_name("daily sum").is_err());
+/// assert!(check_name("..").is_err());
+/// ```
+///
 /// # Errors
 /// When the name is empty, `.` or `..`, longer than 249 characters, or holds other characters
 /// than `[a-zA-Z0-9._-]`.
@@ -159,6 +166,11 @@ pub struct TaskId {
 
 impl TaskId {
     /// The task of this sub-topology and partition.
+    ///
+    /// ```
+    /// # use streams_core::names::TaskId;
+    /// assert_eq!(TaskId::new(1, 3).to_string(), "1_3");
+    /// ```
     #[must_use]
     pub const fn new(subtopology: u32, partition: i32) -> Self {
         Self { subtopology: SubtopologyId(subtopology), partition }
@@ -182,6 +194,11 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     /// The partition of this topic and number.
+    ///
+    /// ```
+    /// # use streams_core::names::TopicPartition;
+    /// assert_eq!(TopicPartition::new("orders", 3).to_string(), "orders-3");
+    /// ```
     pub fn new(topic: impl Into<TopicName>, partition: i32) -> Self {
         Self { topic: topic.into(), partition }
     }

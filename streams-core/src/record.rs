@@ -23,41 +23,97 @@ pub struct Headers(Option<Arc<Vec<Header>>>);
 
 impl Headers {
     /// No headers.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// assert!(Headers::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(None)
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("from", None);
+    /// assert!(!headers.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|headers| headers.is_empty())
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("from", None);
+    /// headers.add("from", None);
+    /// assert_eq!(headers.len(), 2);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().len()
     }
 
     /// All headers in order.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("to", None);
+    /// headers.add("from", None);
+    /// let names: Vec<&str> = headers.iter().map(|header| &*header.name).collect();
+    /// assert_eq!(names, ["to", "from"]);
+    /// ```
     pub fn iter(&self) -> std::slice::Iter<'_, Header> {
         self.0.as_ref().map_or(&[][..], |headers| headers.as_slice()).iter()
     }
 
     /// The last header of this name, which is the one that counts in Kafka.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("try", Some("1".into()));
+    /// headers.add("try", Some("2".into()));
+    /// let last = headers.last("try").and_then(|header| header.value.clone());
+    /// assert_eq!(last.as_deref(), Some(&b"2"[..]));
+    /// ```
     #[must_use]
     pub fn last(&self, name: &str) -> Option<&Header> {
         self.iter().rev().find(|header| &*header.name == name)
     }
 
     /// Appends a header. `None` is a null value.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("from", Some("paper".into()));
+    /// let shared = headers.clone();
+    /// headers.add("to", None);
+    /// assert_eq!((shared.len(), headers.len()), (1, 2));
+    /// ```
     pub fn add(&mut self, name: impl Into<Arc<str>>, value: Option<Bytes>) {
         let headers = self.0.get_or_insert_default();
         Arc::make_mut(headers).push(Header { name: name.into(), value });
     }
 
     /// Removes every header of this name.
+    ///
+    /// ```
+    /// # use streams_core::record::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("try", Some("1".into()));
+    /// headers.add("try", Some("2".into()));
+    /// headers.remove("try");
+    /// assert!(headers.is_empty());
+    /// ```
     pub fn remove(&mut self, name: &str) {
         if self.last(name).is_some()
             && let Some(headers) = &mut self.0
@@ -95,21 +151,50 @@ pub struct Record<K, V> {
 
 impl<K, V> Record<K, V> {
     /// A record without headers.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// let record = Record::new("a", 7, Timestamp::from_millis(5));
+    /// assert!(record.headers.is_empty());
+    /// ```
     pub const fn new(key: K, value: V, timestamp: Timestamp) -> Self {
         Self { key, value, timestamp, headers: Headers::new() }
     }
 
-    /// The same record with another key.
+    /// The same record with another key; value, time and headers stay.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// let record = Record::new("a", 7, Timestamp::from_millis(5)).with_key(true);
+    /// assert_eq!((record.key, record.value), (true, 7));
+    /// ```
     pub fn with_key<K2>(self, key: K2) -> Record<K2, V> {
         Record { key, value: self.value, timestamp: self.timestamp, headers: self.headers }
     }
 
-    /// The same record with another value.
+    /// The same record with another value; key, time and headers stay.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// let record = Record::new("a", 7, Timestamp::from_millis(5)).with_value("seven");
+    /// assert_eq!((record.key, record.value), ("a", "seven"));
+    /// ```
     pub fn with_value<V2>(self, value: V2) -> Record<K, V2> {
         Record { key: self.key, value, timestamp: self.timestamp, headers: self.headers }
     }
 
     /// The same record at another time.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// let record = Record::new("a", 7, Timestamp::from_millis(5));
+    /// let record = record.with_timestamp(Timestamp::from_millis(6));
+    /// assert_eq!(record.timestamp.millis(), 6);
+    /// ```
     #[must_use]
     pub fn with_timestamp(self, timestamp: Timestamp) -> Self {
         Self { timestamp, ..self }

@@ -16,12 +16,28 @@ pub struct Window {
 
 impl Window {
     /// A window from `start` to `end`.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// let window = Window::new(Timestamp::from_millis(0), Timestamp::from_millis(10));
+    /// assert_eq!((window.start.millis(), window.end.millis()), (0, 10));
+    /// ```
     #[must_use]
     pub const fn new(start: Timestamp, end: Timestamp) -> Self {
         Self { start, end }
     }
 
     /// A window of this many milliseconds; it ends at the greatest time when that is earlier.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// let window = Window::of_size(Timestamp::from_millis(5), 10);
+    /// assert_eq!(window.end, Timestamp::from_millis(15));
+    /// let endless = Window::of_size(Timestamp::from_millis(5), i64::MAX);
+    /// assert_eq!(endless.end, Timestamp::from_millis(i64::MAX));
+    /// ```
     #[must_use]
     pub const fn of_size(start: Timestamp, size_ms: i64) -> Self {
         let end = Timestamp::from_millis(start.millis().saturating_add(size_ms));
@@ -48,6 +64,13 @@ pub struct Windowed<K> {
 
 impl<K> Windowed<K> {
     /// A key within a window.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::{Window, Windowed};
+    /// let window = Window::of_size(Timestamp::from_millis(5), 10);
+    /// assert_eq!(Windowed::new("ann", window).to_string(), "[ann@5/15]");
+    /// ```
     #[must_use]
     pub const fn new(key: K, window: Window) -> Self {
         Self { key, window }

@@ -58,12 +58,45 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         Self { source, splitter, name, cases: Vec::new(), branches }
     }
 
-    /// A branch for the records that no branch before took and for which the predicate holds.
+    /// A branch for the records that no branch before took and for which the predicate holds. Its
+    /// node is called as the split with the branch's number behind, from 1.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9).branch(|_, n| *n > 4);
+    /// let branches = branches.no_default_branch();
+    /// branches.at(0).expect("two branches").to("large");
+    /// branches.at(1).expect("two branches").to("medium");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7), ("c", 1)])?;
+    /// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+    /// assert_eq!(driver.output::<String, i64>("medium").read_values()?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn branch(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.branch_with(predicate, Branched::default())
     }
 
     /// As [`branch`](Self::branch), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Branched, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split_with(Named::new("sizes"));
+    /// let branches = branches.branch_with(|_, n| *n > 9, Branched::named("-large"));
+    /// branches.no_default_branch().get("sizes-large").expect("a branch").to("large");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn branch_with(
         mut self,
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
@@ -74,12 +107,37 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         self
     }
 
-    /// A branch for the records that no other took, and the end of the split.
+    /// A branch for the records that no other took, and the end of the split. Its node is called as
+    /// the split with 0 behind.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9).default_branch();
+    /// branches.default_branch().expect("it is the last").to("small");
+    /// assert!(branches.get("KSTREAM-BRANCH-00000000010").is_some());
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("small").read_values()?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn default_branch(self) -> Branches<'b, K, V> {
         self.default_branch_with(Branched::default())
     }
 
     /// As [`default_branch`](Self::default_branch), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Branched, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split_with(Named::new("sizes")).branch(|_, n| *n > 9);
+    /// let branches = branches.default_branch_with(Branched::named("-small"));
+    /// assert!(branches.get("sizes-small").is_some());
+    /// ```
     pub fn default_branch_with(mut self, branched: Branched) -> Branches<'b, K, V> {
         self.branches.default = Some(self.branches.streams.len());
         self.add(0, None, branched);
@@ -87,6 +145,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
     }
 
     /// The end of the split; records that no branch takes are left out.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9).no_default_branch();
+    /// assert!(branches.default_branch().is_none());
+    /// branches.at(0).expect("one branch").to("large");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn no_default_branch(self) -> Branches<'b, K, V> {
         self.branches
     }
@@ -128,29 +201,84 @@ impl<K, V> std::fmt::Debug for Branches<'_, K, V> {
 
 impl<'b, K, V> Branches<'b, K, V> {
     /// The branch of this node name: that of the split, with the branch's name or number behind.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split_with(Named::new("sizes-"));
+    /// let branches = branches.branch(|_, n| *n > 9).default_branch();
+    /// assert!(branches.get("sizes-1").is_some() && branches.get("sizes-0").is_some());
+    /// assert!(branches.get("sizes-2").is_none());
+    /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<KStream<'b, K, V>> {
         self.iter().find(|(branch, _)| *branch == name).map(|(_, stream)| stream)
     }
 
     /// The branch at this place, from 0, in the order of the program.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9).default_branch();
+    /// assert!(branches.at(1).is_some());
+    /// assert!(branches.at(2).is_none());
+    /// ```
     #[must_use]
     pub fn at(&self, index: usize) -> Option<KStream<'b, K, V>> {
         self.streams.get(index).map(|(_, stream)| *stream)
     }
 
-    /// The default branch.
+    /// The default branch, where the split has one.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9);
+    /// assert!(branches.default_branch().default_branch().is_some());
+    /// ```
     #[must_use]
     pub fn default_branch(&self) -> Option<KStream<'b, K, V>> {
         self.at(self.default?)
     }
 
     /// Names and branches, in the order of the program.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split_with(Named::new("sizes-"));
+    /// let branches = branches.branch(|_, n| *n > 9).default_branch();
+    /// for (name, branch) in branches.iter() {
+    ///     branch.to(name);
+    /// }
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("sizes-1").read_values()?, [12]);
+    /// assert_eq!(driver.output::<String, i64>("sizes-0").read_values()?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, KStream<'b, K, V>)> {
         self.streams.iter().map(|(name, stream)| (name.as_str(), *stream))
     }
 
     /// All branches in the order of the program, the default branch last.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split().branch(|_, n| *n > 9).default_branch();
+    /// let branches = branches.into_array::<3>().expect_err("there are two");
+    /// let [large, small] = branches.into_array().expect("two branches");
+    /// assert_ne!(format!("{large:?}"), format!("{small:?}"));
+    /// ```
     ///
     /// # Errors
     /// Gives the branches back when there are not `N`.

@@ -47,7 +47,19 @@ impl std::fmt::Debug for StreamsBuilder {
 }
 
 impl StreamsBuilder {
-    /// A builder of an empty topology.
+    /// A builder of an empty topology. Generated names are numbered by it, from 0, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.to("out");
+    ///
+    /// let topology = builder.build()?;
+    /// let source = "Source: KSTREAM-SOURCE-0000000000 (topics: [words])";
+    /// assert!(topology.describe().to_string().contains(source));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { plan: RefCell::new(Plan::new()) }
@@ -58,10 +70,27 @@ impl StreamsBuilder {
         self.plan.borrow_mut()
     }
 
-    /// A stream of the records of one or several topics.
+    /// A stream of the records of one or several topics, which must exist: a name, a list of names,
+    /// a [`Topic`] or [`Topics`]. Keys and values are read by the default serdes of their types, or
+    /// those of the `Topic`; a record's time is its timestamp in Kafka.
     ///
     /// A null key or value that the types do not have is a deserialization error; take an `Option`
     /// for what may be null, or see [`Consumed::skip_nulls`].
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream(["new-words", "old-words"]);
+    /// words.to("words");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut old = driver.input::<String, String>("old-words");
+    /// old.pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("words").read_values()?, ["x"]);
+    /// assert!(old.pipe_tombstone("a").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream<K, V>(&self, topics: impl Into<Topics<K, V>>) -> KStream<'_, K, V>
     where
         K: Clone + 'static,
@@ -71,6 +100,23 @@ impl StreamsBuilder {
     }
 
     /// As [`stream`](Self::stream), with a name, timestamps, or a place to begin.
+    ///
+    /// ```
+    /// # use streams_dsl::{Consumed, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::named("read-words").skip_nulls();
+    /// let words: KStream<'_, String, String> = builder.stream_with("words", consumed);
+    /// words.to("out");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut words = driver.input::<String, String>("words");
+    /// words.pipe_tombstone("a")?;
+    /// words.pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["x"]);
+    /// assert!(driver.describe().to_string().contains("Source: read-words (topics: [words])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream_with<K, V>(
         &self,
         topics: impl Into<Topics<K, V>>,
@@ -97,6 +143,26 @@ impl StreamsBuilder {
     /// is dropped and counted.
     ///
     /// The table has a store, with a changelog, only if an operator needs its rows.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let cities: KTable<'_, String, String> = builder.table("city-of-person");
+    /// cities.to_stream().to("moves");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut cities = driver.input::<String, String>("city-of-person");
+    /// cities.pipe("ann", "Oslo")?;
+    /// cities.pipe_tombstone("ann")?;
+    /// cities.pipe_value("nowhere")?;
+    /// let moves = driver.output::<String, Option<String>>("moves").read_values()?;
+    /// assert_eq!(moves, [Some("Oslo".to_owned()), None]);
+    /// assert_eq!(driver.dropped().of(DropReason::NullKey), 1);
+    /// assert!(driver.store_names().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn table<K, V>(&self, topic: impl Into<Topic<K, V>>) -> KTable<'_, K, V>
     where
         K: Clone + 'static,
@@ -109,6 +175,21 @@ impl StreamsBuilder {
 
     /// As [`table`](Self::table). With a store name the table is stored under it and can be
     /// queried.
+    ///
+    /// ```
+    /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stored = Materialized::<String, String>::named("cities");
+    /// let _ = builder.table_with("city-of-person", Consumed::new(), stored);
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("city-of-person").pipe("ann", "Oslo")?;
+    /// let cities = driver.key_values::<String, String>("cities")?;
+    /// assert_eq!(cities.get(&"ann".to_owned())?.as_deref(), Some("Oslo"));
+    /// assert_eq!(driver.produced("topology-test-driver-cities-changelog").len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn table_with<K, V>(
         &self,
         topic: impl Into<Topic<K, V>>,
@@ -180,6 +261,21 @@ impl StreamsBuilder {
 
     /// As [`global_table`](Self::global_table), with a name, timestamps, or a store. Changelog
     /// settings have no effect.
+    ///
+    /// ```
+    /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stored = Materialized::<String, String>::named("cities");
+    /// let cities = builder.global_table_with("city-of-person", Consumed::new(), stored);
+    /// assert_eq!(cities.store_name(), "cities");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("city-of-person").pipe("ann", "Oslo")?;
+    /// let cities = driver.key_values::<String, String>("cities")?;
+    /// assert_eq!(cities.get(&"ann".to_owned())?.as_deref(), Some("Oslo"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn global_table_with<K, V>(
         &self,
         topic: impl Into<Topic<K, V>>,
@@ -345,6 +441,18 @@ impl StreamsBuilder {
 
     /// The topology, without optional optimisations.
     ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.filter_with(|_, word| word.len() > 3, Named::new("long")).to("long");
+    /// words.filter_with(|_, word| word.len() < 3, Named::new("long")).to("short");
+    ///
+    /// let faults = builder.build().expect_err("two nodes of one name");
+    /// assert_eq!(faults.0.len(), 1);
+    /// assert!(faults.to_string().contains("two nodes \"long\""));
+    /// ```
+    ///
     /// # Errors
     /// All faults that were found, each with its name and remedy.
     pub fn build(self) -> Result<Topology, TopologyErrors> {
@@ -352,6 +460,22 @@ impl StreamsBuilder {
     }
 
     /// The topology, with these optimisations: Kafka's `topology.optimization`.
+    ///
+    /// ```
+    /// # use streams_core::config::Optimization;
+    /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stored = Materialized::<String, String>::named("cities");
+    /// let _ = builder.table_with("city-of-person", Consumed::new(), stored);
+    /// let topology = builder.build_with([Optimization::ReuseKTableSourceTopics])?;
+    ///
+    /// let driver = TopologyTestDriver::new(&topology)?;
+    /// driver.input::<String, String>("city-of-person").pipe("ann", "Oslo")?;
+    /// // The table's topic is its changelog.
+    /// assert!(driver.produced_topics().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`build`](Self::build).

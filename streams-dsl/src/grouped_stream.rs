@@ -70,6 +70,26 @@ impl<'b, K, V, S> KGroupedStream<'b, K, V, S> {
     /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
     /// [`SlidingWindows`](crate::SlidingWindows), [`SessionWindows`](crate::SessionWindows) or
     /// [`UnlimitedWindows`](crate::UnlimitedWindows).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let counts = clicks.group_by_key().windowed_by(minutes).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// clicks.pipe_at("ann", "x", Timestamp::from_millis(59_999))?;
+    /// clicks.pipe_at("ann", "y", Timestamp::from_millis(60_000))?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!((counts["[ann@0/60000]"], counts["[ann@60000/120000]"]), (Some(1), Some(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn windowed_by<W: Windowing>(self, windows: W) -> WindowedKStream<'b, K, V, W, S> {
         WindowedKStream::new(self.builder, self.grouping, windows)
     }
@@ -81,7 +101,26 @@ where
     V: Clone + 'static,
     S: OrNull<K> + Clone,
 {
-    /// How many records each key has had.
+    /// How many records each key has had. A record with a null key or a null value is dropped and
+    /// counted.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let visits: KStream<'_, String, String> = builder.stream("visits");
+    /// visits.group_by_key().count().to_stream().to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut visits = driver.input::<String, String>("visits");
+    /// visits.pipe_at("ann", "home", Timestamp::from_millis(5))?;
+    /// visits.pipe_at("ann", "shop", Timestamp::from_millis(3))?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_records()?;
+    /// assert_eq!(counts[1].value, Some(2));
+    /// assert_eq!(counts[1].timestamp, Timestamp::from_millis(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count<N: 'static>(self) -> KTable<'b, K, i64>
     where
         V: OrNull<N>,
@@ -94,6 +133,23 @@ where
     ///
     /// Without a store name, Kafka's numbering of what follows differs by one from that of
     /// `count()`; a [`Named`](crate::Named) alone keeps it.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let visits: KStream<'_, String, Option<String>> = builder.stream("visits");
+    /// let _ = visits.group_by_key().count_with::<String>(Materialized::named("counts"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut visits = driver.input::<String, String>("visits");
+    /// visits.pipe("ann", "home")?;
+    /// visits.pipe_tombstone("ann")?;
+    /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"ann".to_owned())?, Some(1));
+    /// assert_eq!(driver.dropped().of(DropReason::NullValue), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count_with<N: 'static>(
         self,
         materialized: impl Into<Materialized<K, i64>>,
@@ -148,6 +204,19 @@ where
     }
 
     /// As [`reduce`](Self::reduce), with a store or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let bids: KStream<'_, String, i64> = builder.stream("bids");
+    /// let _ = bids.group_by_key().reduce_with(i64::max, Materialized::named("highest"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("bids").pipe_all([("vase", 20), ("vase", 15)])?;
+    /// assert_eq!(driver.key_values::<String, i64>("highest")?.get(&"vase".to_owned())?, Some(20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_with<N, R>(
         self,
         reducer: impl Fn(N, N) -> R + Send + Sync + 'static,
@@ -200,6 +269,27 @@ where
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// // The basket is emptied at 0.
+    /// let add = |_: &String, pieces, sum: Option<i64>| {
+    ///     (pieces > 0).then(|| sum.unwrap_or(0) + pieces)
+    /// };
+    /// let stored = Materialized::named("baskets");
+    /// let baskets = orders.group_by_key().aggregate_with::<i64, i64, _>(|| None, add, stored);
+    /// baskets.to_stream().to("changes");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe_all([("ann", 2), ("ann", 3), ("ann", 0)])?;
+    /// let changes = driver.output::<String, Option<i64>>("changes").read_values()?;
+    /// assert_eq!(changes, [Some(2), Some(5), None]);
+    /// assert_eq!(driver.key_values::<String, i64>("baskets")?.get(&"ann".to_owned())?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, N, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -218,11 +308,35 @@ where
         self.try_aggregate(initial, aggregator, materialized)
     }
 
-    /// Aggregates the stream together with others of the same key, each by an aggregator of its own;
-    /// see [`CogroupedKStream::cogroup`]. Answers to Kafka's `cogroup` (KIP-150).
+    /// Aggregates the stream together with others of the same key, each by an aggregator of its
+    /// own; see [`CogroupedKStream::cogroup`]. Answers to Kafka's `cogroup` (KIP-150).
     ///
-    /// For a stream whose value is an `Option<N>`, name the aggregate and `N`:
-    /// `cogroup::<i64, String, _>(..)`. The aggregator then sees `Option<N>`.
+    /// For a stream whose value is an `Option<N>`, name the aggregate and `N`: `cogroup::<i64,
+    /// String, _>(..)`. The aggregator then sees `Option<N>`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let deposits: KStream<'_, String, i64> = builder.stream("deposits");
+    /// let notes: KStream<'_, String, Option<String>> = builder.stream("notes");
+    /// let closed = |_: &_, note: Option<String>, sum| if note.is_some() { 0 } else { sum };
+    /// deposits
+    ///     .group_by_key()
+    ///     .cogroup(|_, amount, sum: i64| sum + amount)
+    ///     .cogroup::<Option<String>, String, _>(notes.group_by_key(), closed)
+    ///     .aggregate_with(|| 0, Materialized::named("balances"))
+    ///     .to_stream()
+    ///     .to("balances");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("deposits").pipe_all([("ann", 3), ("ann", 4)])?;
+    /// driver.input::<String, String>("notes").pipe("ann", "closed")?;
+    /// let balances = driver.output::<String, Option<i64>>("balances").read_values()?;
+    /// assert_eq!(balances, [Some(3), Some(7), Some(0)]);
+    /// assert_eq!(driver.produced("topology-test-driver-balances-changelog").len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cogroup<A, N, I>(
         self,
         aggregator: impl Fn(&K, V, I) -> I + Send + Sync + 'static,
@@ -270,6 +384,23 @@ where
 
     /// As [`reduce`](Self::reduce), by a function that may fail; the processing handler says what
     /// becomes of the record, and the aggregate stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, i64> = builder.stream("texts");
+    /// let add = |sum: i64, n| sum.checked_add(n).ok_or("the sum is too large");
+    /// let sums = texts.group_by_key().try_reduce(add, Materialized::new());
+    /// sums.to_stream().to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, i64>("texts");
+    /// texts.pipe_all([("a", 3), ("a", i64::MAX - 3)])?;
+    /// assert!(texts.pipe("a", 1).is_err());
+    /// assert_eq!(driver.output::<String, Option<i64>>("sums").read_map()?["a"], Some(i64::MAX));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_reduce<N, R, E>(
         self,
         reducer: impl Fn(N, N) -> Result<R, E> + Send + Sync + 'static,

@@ -56,6 +56,23 @@ impl<'b, K, V> KGroupedTable<'b, K, V> {
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     /// How many rows each group has. A group that lost its last row counts 0.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
+    /// let by_city = city_of.group_by(|person, city| (city, person.clone()));
+    /// by_city.count().to_stream().to("people-in-city");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut city_of = driver.input::<String, String>("city-of-person");
+    /// city_of.pipe("ann", "Oslo")?;
+    /// city_of.pipe_tombstone("ann")?;
+    /// let people = driver.output::<String, Option<i64>>("people-in-city").read_values()?;
+    /// assert_eq!(people, [Some(1), Some(0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count(self) -> KTable<'b, K, i64>
     where
         K: DefaultSerde,
@@ -64,6 +81,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     }
 
     /// As [`count`](Self::count), with a store or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
+    /// let by_city = city_of.group_by(|person, city| (city, person.clone()));
+    /// let _ = by_city.count_with(Materialized::named("people"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut city_of = driver.input::<String, String>("city-of-person");
+    /// city_of.pipe_all([("ann", "Oslo"), ("bob", "Oslo")])?;
+    /// assert_eq!(driver.key_values::<String, i64>("people")?.get(&"Oslo".to_owned())?, Some(2));
+    /// assert_eq!(driver.produced("topology-test-driver-people-repartition").len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count_with(self, materialized: impl Into<Materialized<K, i64>>) -> KTable<'b, K, i64> {
         let more = |_: &K, _: V, count: i64| count + 1;
         let fewer = |_: &K, _: V, count: i64| count - 1;
@@ -73,6 +106,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     /// The rows of each group, put together two by two. `adder` gets the aggregate and a new value,
     /// `subtractor` the aggregate and a value that is no longer there. The first value is the first
     /// aggregate. A function that gives `None` deletes it.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let all = stock.group_by(|_, pieces| ("all".to_owned(), pieces));
+    /// all.reduce(|sum, new| sum + new, |sum, old| sum - old).to_stream().to("pieces");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe_all([("pears", 3), ("plums", 4), ("pears", 2)])?;
+    /// let pieces = driver.output::<String, Option<i64>>("pieces").read_values()?;
+    /// assert_eq!(pieces, [Some(3), Some(7), Some(6)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce<R, S>(
         self,
         adder: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -88,6 +136,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     }
 
     /// As [`reduce`](Self::reduce), with a store or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let all = stock.group_by(|_, pieces| ("all".to_owned(), pieces));
+    /// // A sum of 0 leaves the table.
+    /// let subtract = |sum: i64, old: i64| (sum > old).then(|| sum - old);
+    /// let _ = all.reduce_with(|sum, new| sum + new, subtract, Materialized::named("pieces"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut stock = driver.input::<String, i64>("stock");
+    /// stock.pipe("pears", 3)?;
+    /// stock.pipe_tombstone("pears")?;
+    /// assert_eq!(driver.key_values::<String, i64>("pieces")?.get(&"all".to_owned())?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_with<R, S>(
         self,
         adder: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -103,8 +169,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
         self.try_reduce(adder, subtractor, materialized)
     }
 
-    /// As [`reduce_with`](Self::reduce_with), by functions that may fail; the processing handler says
-    /// what becomes of the change, and the aggregate stays as it was.
+    /// As [`reduce_with`](Self::reduce_with), by functions that may fail; the processing handler
+    /// says what becomes of the change, and the aggregate stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let all = stock.group_by(|_, pieces| ("all".to_owned(), pieces));
+    /// let add = |sum: i64, new| sum.checked_add(new).ok_or("the sum is too large");
+    /// let subtract = |sum: i64, old| sum.checked_sub(old).ok_or("the sum is too small");
+    /// all.try_reduce(add, subtract, Materialized::new()).to_stream().to("pieces");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut stock = driver.input::<String, i64>("stock");
+    /// stock.pipe("pears", i64::MAX)?;
+    /// assert!(stock.pipe("plums", 1).is_err());
+    /// assert_eq!(driver.output::<String, Option<i64>>("pieces").read_values()?, [Some(i64::MAX)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_reduce<R, S, E>(
         self,
         adder: impl Fn(V, V) -> Result<R, E> + Send + Sync + 'static,
@@ -124,6 +208,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     /// The rows of each group, taken into an aggregate one by one: `adder` takes a new value in,
     /// `subtractor` takes one out that is no longer there. It starts from what `initial` gives. An
     /// aggregate `Option<A>` may be null, which deletes it.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, String> = builder.table("stock");
+    /// let all = stock.group_by(|_, pieces| ("all".to_owned(), pieces));
+    /// let add = |_: &String, new: String, sum| sum + new.len() as i64;
+    /// let subtract = |_: &String, old: String, sum| sum - old.len() as i64;
+    /// all.aggregate(|| 0, add, subtract).to_stream().to("letters");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("stock").pipe_all([("a", "pea"), ("b", "fig"), ("a", "")])?;
+    /// let letters = driver.output::<String, Option<i64>>("letters").read_values()?;
+    /// assert_eq!(letters, [Some(3), Some(6), Some(3)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate<A, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -139,6 +240,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let all = stock.group_by(|_, pieces| ("all".to_owned(), pieces));
+    /// let add = |_: &String, new, sum: i64| sum + new;
+    /// let subtract = |_: &String, old, sum: i64| sum - old;
+    /// let _ = all.aggregate_with(|| 0, add, subtract, Materialized::named("pieces"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe_all([("pears", 3), ("plums", 4), ("pears", 2)])?;
+    /// assert_eq!(driver.key_values::<String, i64>("pieces")?.get(&"all".to_owned())?, Some(6));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,

@@ -74,6 +74,22 @@ pub(crate) use self::sealed::Nullable;
 /// be meant as a key of its own.
 ///
 /// Aggregators return an `N`, or an `Option<N>` whose `None` deletes.
+///
+/// ```
+/// # use streams_core::metrics::DropReason;
+/// # use streams_dsl::{KStream, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// let plain: KStream<'_, String, i64> = builder.stream("plain");
+/// let _ = plain.group_by_key().count();
+/// let nullable: KStream<'_, Option<String>, i64> = builder.stream("nullable");
+/// let _ = nullable.group_by_key::<String>().count();
+///
+/// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input::<Option<String>, i64>("nullable").pipe_value(7)?;
+/// assert_eq!(driver.dropped().of(DropReason::NullKey), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither `{N}` nor `Option<{N}>`",
     label = "name the plain type here"

@@ -34,7 +34,16 @@ use crate::view::{
 pub struct Stores;
 
 impl Stores {
-    /// A store of keys and values, with the default serdes of their types.
+    /// A store of keys and values, with the default serdes of their types. On disk, without record
+    /// cache, with a changelog. Kafka's `persistentKeyValueStore` and `keyValueStoreBuilder`.
+    ///
+    /// ```
+    /// # use streams_core::store::Logging;
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen").build();
+    /// assert!(seen.is_persistent());
+    /// assert_eq!(*seen.logging(), Logging::On([].into()));
+    /// ```
     pub fn key_value<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
     ) -> StoreBuilder<KeyValueStore<K, V>> {
@@ -42,6 +51,16 @@ impl Stores {
     }
 
     /// A store of keys and values, with these serdes.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use streams_core::serde::{DefaultSerde, Json, SharedSerde};
+    /// # use streams_state::Stores;
+    /// # use streams_core::store::StoreKind;
+    /// let lists: SharedSerde<Vec<String>> = Arc::new(Json::new());
+    /// let seen = Stores::key_value_with("seen", String::serde(), lists).build();
+    /// assert_eq!(seen.kind(), StoreKind::KeyValue);
+    /// ```
     pub fn key_value_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         key: SharedSerde<K>,
@@ -54,7 +73,15 @@ impl Stores {
         StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
     }
 
-    /// A store of keys, values and timestamps, with the default serdes of their types.
+    /// A store of keys, values and timestamps, with the default serdes of their types: what the
+    /// tables of the DSL use. Kafka's `timestampedKeyValueStoreBuilder`.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// # use streams_core::store::StoreKind;
+    /// let counts = Stores::timestamped_key_value::<String, i64>("counts").build();
+    /// assert_eq!(counts.kind(), StoreKind::TimestampedKeyValue);
+    /// ```
     pub fn timestamped_key_value<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
     ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
@@ -62,6 +89,14 @@ impl Stores {
     }
 
     /// A store of keys, values and timestamps, with these serdes.
+    ///
+    /// ```
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_state::Stores;
+    /// let (key, value) = (String::serde(), i64::serde());
+    /// let counts = Stores::timestamped_key_value_with("counts", key, value).cached().build();
+    /// assert_eq!(counts.name(), "counts");
+    /// ```
     pub fn timestamped_key_value_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         key: SharedSerde<K>,
@@ -77,6 +112,19 @@ impl Stores {
     /// A store of keys, windows of a size, and values, with the default serdes of their types.
     /// Windows are kept for `retention` from their start, and not shorter than their size.
     // DIFFERENCE(short-retention): in Kafka a retention below the size is refused.
+    /// A store of keys, windows of a size, and values, with the default serdes of their types.
+    /// Windows are kept for `retention` from their start, and not shorter than their size. Kafka's
+    /// `persistentWindowStore`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, hour);
+    /// assert_eq!((clicks.window_size(), clicks.retention()), (minute, hour));
+    /// let short = Stores::window::<String, i64>("short", hour, minute);
+    /// assert_eq!(short.retention(), hour);
+    /// ```
     pub fn window<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
         size: Duration,
@@ -87,6 +135,16 @@ impl Stores {
 
     /// As [`window`](Self::window), with these serdes. First the size of the windows, then how long
     /// they are kept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let (key, value) = (String::serde(), i64::serde());
+    /// let clicks = Stores::window_with("clicks", (minute, hour), key, value);
+    /// assert_eq!((clicks.window_size(), clicks.retention()), (minute, hour));
+    /// ```
     pub fn window_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         (size, retention): (Duration, Duration),
@@ -102,6 +160,14 @@ impl Stores {
     /// A store of keys, windows of a size, and values with timestamps, with the default serdes of
     /// their types. Windows are kept for `retention` from their start, and not shorter than their
     /// size.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let counts = Stores::timestamped_window::<String, i64>("counts", minute, hour).build();
+    /// assert_eq!(counts.retention(), Some(hour));
+    /// ```
     pub fn timestamped_window<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
         size: Duration,
@@ -110,8 +176,18 @@ impl Stores {
         Self::timestamped_window_with(name, (size, retention), K::serde(), V::serde())
     }
 
-    /// As [`timestamped_window`](Self::timestamped_window), with these serdes. First the size of the
-    /// windows, then how long they are kept.
+    /// As [`timestamped_window`](Self::timestamped_window), with these serdes. First the size of
+    /// the windows, then how long they are kept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let (key, value) = (String::serde(), i64::serde());
+    /// let counts = Stores::timestamped_window_with("counts", (minute, hour), key, value).build();
+    /// assert_eq!(counts.retention(), Some(hour));
+    /// ```
     pub fn timestamped_window_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         (size, retention): (Duration, Duration),
@@ -126,7 +202,15 @@ impl Stores {
     }
 
     /// A store of keys, sessions and values, with the default serdes of their types. Sessions are
-    /// kept for `retention` from their end.
+    /// kept for `retention` from their end. Kafka's `persistentSessionStore`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let hour = Duration::from_secs(3_600);
+    /// let visits = Stores::session::<String, i64>("visits", hour).build();
+    /// assert_eq!(visits.retention(), Some(hour));
+    /// ```
     pub fn session<K: DefaultSerde, V: DefaultSerde>(
         name: impl Into<StoreName>,
         retention: Duration,
@@ -135,6 +219,15 @@ impl Stores {
     }
 
     /// As [`session`](Self::session), with these serdes.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_state::Stores;
+    /// let hour = Duration::from_secs(3_600);
+    /// let visits = Stores::session_with("visits", hour, String::serde(), i64::serde()).build();
+    /// assert_eq!(visits.retention(), Some(hour));
+    /// ```
     pub fn session_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         retention: Duration,
@@ -174,6 +267,16 @@ impl Stores {
     }
 
     /// As [`versioned_key_value`](Self::versioned_key_value), with these serdes.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_state::Stores;
+    /// let hour = Duration::from_secs(3_600);
+    /// let (key, value) = (String::serde(), i64::serde());
+    /// let prices = Stores::versioned_key_value_with("prices", hour, key, value).build();
+    /// assert_eq!(prices.retention(), Some(hour));
+    /// ```
     pub fn versioned_key_value_with<K: 'static, V: 'static>(
         name: impl Into<StoreName>,
         history: Duration,
@@ -444,14 +547,29 @@ impl<S> StoreBuilder<S> {
         self
     }
 
-    /// Keeps the rows in memory. They are rebuilt from the changelog at each start.
+    /// Keeps the rows in memory. They are rebuilt from the changelog at each start. Kafka's
+    /// `inMemoryKeyValueStore` and its kin.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen").in_memory().build();
+    /// assert!(!seen.is_persistent());
+    /// ```
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.factory.medium = Medium::Memory;
         self
     }
 
-    /// Sends no changes to Kafka: what the store holds is lost with its disk.
+    /// Sends no changes to Kafka: what the store holds is lost with its disk, and does not follow
+    /// its task to another process. Kafka's `withLoggingDisabled`.
+    ///
+    /// ```
+    /// # use streams_core::store::Logging;
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen").without_changelog().build();
+    /// assert_eq!(*seen.logging(), Logging::Off);
+    /// ```
     #[must_use]
     pub fn without_changelog(mut self) -> Self {
         self.factory.logging = Logging::Off;
@@ -460,6 +578,14 @@ impl<S> StoreBuilder<S> {
 
     /// Sends changes to a changelog topic with these settings over the defaults, such as
     /// `min.insync.replicas`.
+    ///
+    /// ```
+    /// # use streams_core::store::Logging;
+    /// # use streams_state::Stores;
+    /// let two = [("min.insync.replicas", "2")];
+    /// let seen = Stores::key_value::<String, i64>("seen").with_changelog_settings(two).build();
+    /// assert!(matches!(seen.logging(), Logging::On(set) if set["min.insync.replicas"] == "2"));
+    /// ```
     #[must_use]
     pub fn with_changelog_settings<N: Into<String>, T: Into<String>>(
         mut self,
@@ -487,6 +613,13 @@ impl<S> StoreBuilder<S> {
     }
 
     /// The declaration, for a topology.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen").cached().build();
+    /// assert_eq!(seen.name(), "seen");
+    /// assert_eq!(seen.retention(), None);
+    /// ```
     #[must_use]
     pub fn build(mut self) -> Arc<dyn StoreSpec> {
         if self.factory.duplicates == Duplicates::Keep {
@@ -507,12 +640,24 @@ impl<S> StoreBuilder<S> {
 /// For operators that are given a store.
 impl<S> StoreBuilder<S> {
     /// The store's name.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// assert_eq!(Stores::key_value::<String, i64>("seen").name(), "seen");
+    /// ```
     #[must_use]
     pub const fn name(&self) -> &StoreName {
         &self.factory.name
     }
 
     /// Whether its rows are kept in memory.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen");
+    /// assert!(!seen.is_in_memory());
+    /// assert!(seen.in_memory().is_in_memory());
+    /// ```
     #[must_use]
     pub fn is_in_memory(&self) -> bool {
         self.factory.medium == Medium::Memory
@@ -542,18 +687,43 @@ impl<K, V> StoreBuilder<WindowStore<K, V>> {
     }
 
     /// Whether all rows of a key and window are kept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let minute = Duration::from_secs(60);
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, minute);
+    /// assert!(!clicks.retains_duplicates());
+    /// assert!(clicks.retaining_duplicates().retains_duplicates());
+    /// ```
     #[must_use]
     pub fn retains_duplicates(&self) -> bool {
         self.factory.duplicates == Duplicates::Keep
     }
 
     /// The size of the windows.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, hour);
+    /// assert_eq!(clicks.window_size(), minute);
+    /// ```
     #[must_use]
     pub fn window_size(&self) -> Duration {
         self.factory.window_size.unwrap_or_default()
     }
 
     /// For how long a window is kept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let clicks = Stores::window::<String, i64>("clicks", minute, hour);
+    /// assert_eq!(clicks.retention(), hour);
+    /// ```
     #[must_use]
     pub fn retention(&self) -> Duration {
         self.factory.retention.unwrap_or_default()
@@ -561,8 +731,15 @@ impl<K, V> StoreBuilder<WindowStore<K, V>> {
 }
 
 impl<S: Cached> StoreBuilder<S> {
-    /// Puts a record cache before the store, which thins its writes; see
-    /// `statestore.cache.max.bytes`.
+    /// Puts a record cache before the store, which thins its writes: of the updates of a key
+    /// between two commits the last one goes to the store and its changelog; see
+    /// `statestore.cache.max.bytes`. Kafka's `withCachingEnabled`.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let counts = Stores::timestamped_key_value::<String, i64>("counts").cached().build();
+    /// assert_eq!(counts.name(), "counts");
+    /// ```
     #[must_use]
     pub fn cached(mut self) -> Self {
         self.factory.caching = Caching::On;
@@ -574,6 +751,17 @@ impl<K, V> StoreBuilder<VersionedKeyValueStore<K, V>> {
     /// How much time one segment of the history covers, at least 1 ms. Shorter ones free the disk
     /// sooner; a look into the past may have to search all of them. A 24th of the history unless
     /// told otherwise, and more for less than an hour.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_state::Stores;
+    /// # use streams_core::store::StoreKind;
+    /// let (hour, minute) = (Duration::from_secs(3_600), Duration::from_secs(60));
+    /// let prices = Stores::versioned_key_value::<String, i64>("prices", hour);
+    /// let prices = prices.with_segment_interval(minute).build();
+    /// let StoreKind::Versioned(segments) = prices.kind() else { unreachable!() };
+    /// assert_eq!(segments.interval_ms, 60_000);
+    /// ```
     #[must_use]
     pub fn with_segment_interval(mut self, interval: Duration) -> Self {
         if let StoreKind::Versioned(segments) = &mut self.factory.kind {

@@ -12,6 +12,13 @@ pub struct HostPort {
 impl HostPort {
     /// Reads `host:port`; the host of an IPv6 address is in brackets. A listener name in front, as
     /// in `SSL://host:port`, is understood and dropped, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_core::config::HostPort;
+    /// let address = HostPort::parse("SSL://[::1]:9093").expect("an address");
+    /// assert_eq!((address.host(), address.port()), ("::1", 9093));
+    /// assert!(HostPort::parse("localhost").is_none());
+    /// ```
     pub fn parse(text: &str) -> Option<Self> {
         let address = match text.trim().split_once("://") {
             Some((_, rest)) => rest,
@@ -44,11 +51,23 @@ impl HostPort {
     }
 
     /// The host, without the brackets of an IPv6 address.
+    ///
+    /// ```
+    /// # use streams_core::config::HostPort;
+    /// let address = HostPort::parse("localhost:9092").expect("an address");
+    /// assert_eq!(address.host(), "localhost");
+    /// ```
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, never 0.
+    ///
+    /// ```
+    /// # use streams_core::config::HostPort;
+    /// let address = HostPort::parse("localhost:9092").expect("an address");
+    /// assert_eq!(address.port(), 9092);
+    /// ```
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -118,16 +118,46 @@ impl fmt::Debug for StreamsConfigBuilder {
 
 impl StreamsConfigBuilder {
     /// Sets `application.id`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("localhost:9092")
+    ///     .build()?;
+    /// assert_eq!(config.application_id().as_str(), "orders");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn application_id(self, id: impl Into<String>) -> Self {
         self.set("application.id", id.into())
     }
 
     /// Sets `bootstrap.servers`, addresses `host:port` separated by commas.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// let builder = StreamsConfig::builder().application_id("orders");
+    /// assert!(builder.clone().build().is_err());
+    /// assert!(builder.clone().bootstrap_servers("localhost").build().is_err());
+    /// assert!(builder.bootstrap_servers("one:9092,two:9092").build().is_ok());
+    /// ```
     pub fn bootstrap_servers(self, servers: impl Into<String>) -> Self {
         self.set("bootstrap.servers", servers.into())
     }
 
     /// Sets any key by its name in Kafka or librdkafka; a later call for the same key wins.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("localhost:9092")
+    ///     .set("num.stream.threads", 2_u64)
+    ///     .set("num.stream.threads", "4")
+    ///     .build()?;
+    /// assert_eq!(config.processing().num_stream_threads, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(mut self, key: impl Into<String>, value: impl Into<SettingValue>) -> Self {
         let SettingValue(value) = value.into();
         let (key, origin) = (key.into(), Origin::Code);
@@ -158,6 +188,22 @@ impl StreamsConfigBuilder {
     }
 
     /// Adds the text of a `.properties` file, in Java's syntax.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::config::PropertiesText;
+    /// let text = "num.stream.threads = 4".to_owned();
+    /// let file = PropertiesText { origin: "app.properties".to_owned(), text };
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("localhost:9092")
+    ///     .properties(&file)
+    ///     .set("num.stream.threads", "2")
+    ///     .build()?;
+    /// // A file is over code, in whatever order they come.
+    /// assert_eq!(config.processing().num_stream_threads, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn properties(mut self, file: &PropertiesText) -> Self {
         let name: std::sync::Arc<str> = file.origin.as_str().into();
         // The layers above are those of the environment and of the command line.
@@ -186,9 +232,22 @@ impl StreamsConfigBuilder {
     }
 
     /// Adds environment variables: those that begin with `STREAMS_`, in capitals, with `_` for a
-    /// dot, `__` for an underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`. Of the
-    /// others two are read, as defaults where nothing else is set and they are not empty:
+    /// dot, `__` for an underscore and `___` for a dash, as in `STREAMS_PROCESSING_GUARANTEE`. Of
+    /// the others two are read, as defaults where nothing else is set and they are not empty:
     /// `KAFKA_BOOTSTRAP_SERVERS`, and `TMPDIR` for `state.dir`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .environment([
+    ///         ("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
+    ///         ("STREAMS_NUM_STREAM_THREADS", "4"),
+    ///     ])
+    ///     .build()?;
+    /// assert_eq!(config.processing().num_stream_threads, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: Into<OsString>,
@@ -230,6 +289,17 @@ impl StreamsConfigBuilder {
     }
 
     /// Parses everything.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// let faults = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("localhost:9092")
+    ///     .set("num.stream.treads", "4")
+    ///     .build()
+    ///     .expect_err("a word is misspelt");
+    /// assert!(faults.to_string().contains("num.stream.threads"), "{faults}");
+    /// ```
     ///
     /// # Errors
     /// All faults at once, each with its place: unknown keys, values out of range, keys that cannot

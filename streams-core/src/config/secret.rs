@@ -9,11 +9,22 @@ pub struct Secret(String);
 
 impl Secret {
     /// Takes `text` in custody.
+    ///
+    /// ```
+    /// # use streams_core::config::Secret;
+    /// let password = Secret::new("sesame");
+    /// assert_eq!(format!("{password:?}"), "Secret(***)");
+    /// ```
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// The text itself; keep it out of messages.
+    ///
+    /// ```
+    /// # use streams_core::config::Secret;
+    /// assert_eq!(Secret::new("sesame").expose(), "sesame");
+    /// ```
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -13,6 +13,18 @@ pub struct Json<T>(PhantomData<fn() -> T>);
 
 impl<T> Json<T> {
     /// The JSON serde of `T`.
+    ///
+    /// ```
+    /// # use streams_core::serde::Json;
+    /// # use streams_core::serde::Serde;
+    /// let (serde, topic) = (Json::<Vec<i64>>::new(), "lists".into());
+    /// let mut bytes = Vec::new();
+    /// serde.encode(&topic, &vec![1, 2], &mut bytes)?;
+    /// assert_eq!(bytes, b"[1,2]");
+    /// assert_eq!(serde.decode(&topic, Some(&bytes))?, [1, 2]);
+    /// assert!(serde.decode(&topic, None).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(PhantomData)

@@ -10,6 +10,15 @@ pub struct OptionSerde<T>(SharedSerde<T>);
 
 impl<T> OptionSerde<T> {
     /// Adds null to what `inner` reads and writes.
+    ///
+    /// ```
+    /// # use streams_core::serde::{DefaultSerde, Serde};
+    /// # use streams_core::serde::OptionSerde;
+    /// let (serde, topic) = (OptionSerde::new(i64::serde()), "prices".into());
+    /// assert_eq!(serde.decode(&topic, None)?, None);
+    /// assert_eq!(serde.decode(&topic, Some(&[0, 0, 0, 0, 0, 0, 0, 7]))?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn new(inner: SharedSerde<T>) -> Self {
         Self(inner)

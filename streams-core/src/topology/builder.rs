@@ -43,6 +43,22 @@ impl<K, V> fmt::Debug for NodeHandle<K, V> {
 
 impl<K, V> NodeHandle<K, V> {
     /// The node.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], source);
+    /// let copy = words;
+    /// assert_eq!(words.id(), copy.id());
+    /// ```
     #[must_use]
     pub const fn id(self) -> NodeId {
         self.id
@@ -76,12 +92,37 @@ pub struct TopologyBuilder {
 
 impl TopologyBuilder {
     /// An empty topology.
+    ///
+    /// ```
+    /// # use streams_core::topology::TopologyBuilder;
+    /// let topology = TopologyBuilder::new().build()?;
+    /// assert!(topology.subtopologies().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a source that reads these topics. Kafka's `addSource`.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// let mut builder = TopologyBuilder::new();
+    /// let source = Source {
+    ///     key: String::serde(),
+    ///     value: i64::serde(),
+    ///     timestamps: TimestampExtractor::Configured,
+    ///     nulls: Nulls::Fail,
+    /// };
+    /// builder.source("prices", ["old-prices", "new-prices"], source);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Source: prices (topics: [old-prices, new-prices])"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn source<K: Clone + 'static, V: Clone + 'static>(
         &mut self,
         name: impl Into<NodeName>,
@@ -95,6 +136,40 @@ impl TopologyBuilder {
 
     /// Adds a processor below nodes that forward what it takes. `supplier` is called once a task
     /// and resolves the stores. Kafka's `addProcessor`.
+    ///
+    /// ```
+    /// # use streams_core::error::ProcessorError;
+    /// # use streams_core::processor::{Context, Nulls, Processor, Source, TimestampExtractor};
+    /// # use streams_core::record::Record;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # struct Forward;
+    /// # impl Processor<String, String> for Forward {
+    /// #     type OutKey = String;
+    /// #     type OutValue = String;
+    /// #     fn process(
+    /// #         &mut self,
+    /// #         record: Record<String, String>,
+    /// #         cx: &mut Context<'_, String, String>,
+    /// #     ) -> Result<(), ProcessorError> {
+    /// #         cx.forward(record)
+    /// #     }
+    /// # }
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], source);
+    /// let forward = builder.processor("forward", &[words], |_| Ok(Forward));
+    /// builder.processor("again", &[words, forward], |_| Ok(Forward));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: again (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn processor<K, V, P>(
         &mut self,
         name: impl Into<NodeName>,
@@ -122,6 +197,31 @@ impl TopologyBuilder {
     }
 
     /// Adds a sink. Kafka's `addSink`.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Sink, SinkDestination, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], source);
+    /// let sink = Sink {
+    ///     destination: SinkDestination::Topic("out".into()),
+    ///     key: String::serde(),
+    ///     value: String::serde(),
+    ///     partitioner: None,
+    /// };
+    /// builder.sink("write-words", &[words], sink);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Sink: write-words (topic: out)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sink<K: 'static, V: 'static>(
         &mut self,
         name: impl Into<NodeName>,
@@ -298,6 +398,23 @@ impl TopologyBuilder {
     }
 
     /// Says that the topics of these sources must have equally many partitions.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// let left = builder.source("left", ["left"], source.clone());
+    /// let right = builder.source("right", ["right"], source);
+    /// builder.copartition([left.id(), right.id()]);
+    /// assert!(builder.build().is_ok());
+    /// ```
     pub fn copartition(&mut self, sources: impl IntoIterator<Item = NodeId>) {
         let sources: Vec<NodeId> = sources.into_iter().collect();
         for id in &sources {
@@ -340,6 +457,23 @@ impl TopologyBuilder {
     }
 
     /// The topology, once everything about it holds.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source("words", ["words"], source.clone());
+    /// builder.source("words", ["other-words"], source);
+    /// let faults = builder.build().expect_err("two nodes of one name");
+    /// assert!(faults.to_string().contains("two nodes \"words\""));
+    /// ```
     ///
     /// # Errors
     /// All faults that were found, each with its name and remedy.

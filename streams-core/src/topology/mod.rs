@@ -135,12 +135,46 @@ impl Topology {
     }
 
     /// The text that Kafka's `Topology#describe` prints.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source("words", ["words"], source);
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.starts_with("Topologies:\n   Sub-topology: 0\n    Source: words "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn describe(&self) -> TopologyDescription {
         TopologyDescription::new(self)
     }
 
     /// The sub-topologies that run as tasks, in the order of their numbers.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source("words", ["words"], source.clone());
+    /// builder.source("names", ["names"], source);
+    /// assert_eq!(builder.build()?.subtopologies().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn subtopologies(&self) -> &[Subtopology] {
         &self.0.subtopologies
@@ -175,14 +209,36 @@ impl Topology {
         self.0.stores.values()
     }
 
-    /// The optimisations that it was built with; `None` when it was built node by node, which leaves
-    /// nothing to optimise.
+    /// The optimisations that it was built with; `None` when it was built node by node, which
+    /// leaves nothing to optimise.
+    ///
+    /// ```
+    /// # use streams_core::topology::TopologyBuilder;
+    /// assert!(TopologyBuilder::new().build()?.optimizations().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn optimizations(&self) -> Option<&BTreeSet<Optimization>> {
         self.0.optimizations.as_ref()
     }
 
     /// Whether records of this topic pass only inside the application.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source("words", ["words"], source);
+    /// assert!(!builder.build()?.is_repartition_topic(&"words".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_repartition_topic(&self, topic: &TopicName) -> bool {
         self.0.repartition_topics.contains_key(topic)
@@ -190,6 +246,22 @@ impl Topology {
 
     /// Where the sources of this topic begin without a committed offset; `None` is the
     /// configuration's choice.
+    ///
+    /// ```
+    /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let source = Source {
+    /// #     key: String::serde(),
+    /// #     value: String::serde(),
+    /// #     timestamps: TimestampExtractor::Configured,
+    /// #     nulls: Nulls::Fail,
+    /// # };
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source("words", ["words"], source);
+    /// assert_eq!(builder.build()?.offset_reset(&"words".into()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn offset_reset(&self, topic: &TopicName) -> Option<OffsetReset> {
         if self.is_repartition_topic(topic) {

@@ -11,6 +11,17 @@ pub struct Branched {
 
 impl Branched {
     /// A branch of this name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Branched, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let branches = numbers.split_with(Named::new("sizes"));
+    /// let branches = branches.branch_with(|_, n| *n > 9, Branched::named("-large"));
+    /// let branches = branches.default_branch_with(Branched::named("-small"));
+    /// let names: Vec<&str> = branches.iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["sizes-large", "sizes-small"]);
+    /// ```
     pub fn named(suffix: impl Into<NodeName>) -> Self {
         Self { suffix: Some(suffix.into()) }
     }

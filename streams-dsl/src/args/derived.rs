@@ -10,6 +10,18 @@ use super::{Materialized, Named};
 /// only when it is given one by name; else its rows are computed as they pass.
 ///
 /// A [`Named`], a [`Materialized`], or both can be given in its place.
+///
+/// ```
+/// # use streams_dsl::{KTable, Materialized, Named, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// # let prices: KTable<'_, String, i64> = builder.table("prices");
+/// let is_high = |_: &String, price: &i64| *price > 9;
+/// let computed = prices.filter_with(is_high, Named::new("high-only"));
+/// assert_eq!(computed.store_name(), None);
+/// let both = (Named::new("stored-high-only"), Materialized::named("high"));
+/// let stored = prices.filter_with(is_high, both);
+/// assert_eq!(stored.store_name(), Some("high".into()));
+/// ```
 pub struct Derived<K, V> {
     pub(crate) node: Option<NodeName>,
     pub(crate) store: Option<Materialized<K, V>>,

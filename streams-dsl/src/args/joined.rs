@@ -32,6 +32,21 @@ impl<K, V> Joined<K, V> {
     }
 
     /// The default serdes, and this name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let by_kind = orders.select_key(|kind, _| kind.to_lowercase());
+    /// let joined = Joined::named("priced");
+    /// by_kind.join_table_with(prices, |amount: &i64, price| amount * price, joined).to("totals");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: priced (stores: [prices-STATE-STORE-0000000001])"));
+    /// assert!(text.contains("Sink: priced-repartition-sink (topic: priced-repartition)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn named(name: impl Into<NodeName>) -> Self
     where
         K: DefaultSerde,
@@ -42,6 +57,21 @@ impl<K, V> Joined<K, V> {
 
     /// The join's node has this name, and the repartition topic is
     /// `<application id>-<name>-repartition`.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Number, Utf8};
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let joined = Joined::with_serdes(Utf8, Number).with_name("priced");
+    /// orders.join_table_with(prices, |amount, price| amount * price, joined).to("totals");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: priced "));
+    /// assert!(!text.contains("repartition"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_name(self, name: impl Into<NodeName>) -> Self {
         Self { name: Some(name.into()), ..self }
@@ -85,8 +115,65 @@ impl<K, V> Joined<K, V> {
 }
 
 by_serdes! {
+    Joined:
     /// The default serdes of the types, and a generated name.
-    Joined
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let total = |amount: &i64, price: &i64| amount * price;
+    /// orders.join_table_with(prices, total, Joined::new()).to("totals");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: KSTREAM-JOIN-0000000004 "), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    new,
+    /// These serdes, and a generated name. They are used where the stream is repartitioned, and
+    /// for what waits in a grace period.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Json, Utf8};
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let lines: KStream<'_, String, String> = builder.stream("lines");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let lists = lines.map(|_, line| (line.clone(), vec![line]));
+    /// let joined = Joined::with_serdes(Utf8, Json::new()).with_name("priced");
+    /// let price = |_: &Vec<String>, price: &i64| *price;
+    /// lists.join_table_with(prices, price, joined).to("prices-of-lists");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, String>("lines").pipe("a", "pear")?;
+    /// assert_eq!(driver.output::<String, i64>("prices-of-lists").read_values()?, [5]);
+    /// let sent = driver.produced("topology-test-driver-priced-repartition");
+    /// assert_eq!(sent[0].value.as_deref(), Some(&br#"["pear"]"#[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    with_serdes,
+    /// As [`with_serdes`](Self::with_serdes), with serdes that others use too.
+    ///
+    /// ```
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let joined = Joined::with_shared_serdes(String::serde(), i64::serde());
+    /// orders.join_table_with(prices, |amount, price| amount * price, joined).to("totals");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, i64>("totals").read_values()?, [10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    with_shared_serdes,
 }
 
 impl<K, V> Clone for Joined<K, V> {

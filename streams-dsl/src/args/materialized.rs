@@ -18,6 +18,21 @@ use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsO
 ///
 /// By default a store is on disk, has a record cache, which keeps all but the last update of a key
 /// between two commits from going further, and a changelog topic, from which it is rebuilt.
+///
+/// ```
+/// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let words: KStream<'_, String, String> = builder.stream("words");
+/// let stored = Materialized::named("counts").in_memory().without_changelog();
+/// let _ = words.group_by_key().count_with(stored);
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input::<String, String>("words").pipe_all([("be", "x"), ("be", "y")])?;
+/// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(2));
+/// assert!(driver.produced_topics().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Materialized<K, V> {
     pub(crate) node: Option<NodeName>,
     pub(crate) store: Option<StoreName>,
@@ -66,6 +81,20 @@ impl<K, V> Materialized<K, V> {
     }
 
     /// A store of this name, under which it can be queried, with the default serdes of its types.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let counts = words.group_by_key().count_with(Materialized::named("counts"));
+    /// assert_eq!(counts.store_name(), Some("counts".into()));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("be", "x")?;
+    /// assert_eq!(driver.produced("topology-test-driver-counts-changelog").len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn named(store: impl Into<StoreName>) -> Self
     where
         K: DefaultSerde,
@@ -74,37 +103,122 @@ impl<K, V> Materialized<K, V> {
         Self::new().with_store_name(store)
     }
 
-    /// The store has this name.
+    /// The store has this name, under which it can be queried; its changelog is `<application
+    /// id>-<name>-changelog`.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Number, Utf8};
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let stored = Materialized::with_serdes(Utf8, Number).with_store_name("counts");
+    /// let counts = words.group_by_key().count_with(stored);
+    /// assert_eq!(counts.store_name(), Some("counts".into()));
+    /// ```
     #[must_use]
     pub fn with_store_name(self, store: impl Into<StoreName>) -> Self {
         Self { store: Some(store.into()), ..self }
     }
 
-    /// The operator's node has this name, as with [`Named`].
+    /// The operator's node has this name, as with [`Named`]. The store has not: it keeps its own.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let stored = Materialized::new().with_node_name("count-words");
+    /// let counts = words.group_by_key().count_with(stored);
+    /// assert_eq!(counts.store_name(), None);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("count-words (stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000002])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_node_name(self, node: impl Into<NodeName>) -> Self {
         Self { node: Some(node.into()), ..self }
     }
 
     /// The store is kept in memory, and rebuilt from its changelog after each start.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts").in_memory());
+    ///
+    /// let topology = builder.build()?;
+    /// let store = topology.stores().next().expect("one store");
+    /// assert!(!store.is_persistent());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn in_memory(self) -> Self {
         Self { placement: self.placement.in_memory(), ..self }
     }
 
-    /// Each update goes on at once, and is written to the changelog at once.
+    /// Without a record cache: each update goes on and is written to the changelog at once, also
+    /// what a later one of the key replaces before the next commit. Kafka's `withCachingDisabled`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::{CommitWhen, TopologyTestDriver};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let counts = words.group_by_key().count_with(Materialized::new().without_cache());
+    /// counts.to_stream().to("counts");
+    ///
+    /// let topology = builder.build()?;
+    /// let when_told = CommitWhen::WhenTold;
+    /// let driver = TopologyTestDriver::builder(&topology).commit_when(when_told).build()?;
+    /// driver.input::<String, String>("words").pipe_all([("be", "x"), ("be", "y")])?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_values()?;
+    /// assert_eq!(counts, [Some(1), Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn without_cache(self) -> Self {
         Self { caching: Caching::Off, ..self }
     }
 
-    /// No changelog: what the store holds is lost with its disk.
+    /// No changelog: what the store holds is lost with its disk, and does not follow its task to
+    /// another process. Kafka's `withLoggingDisabled`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let stored = Materialized::named("counts").without_changelog();
+    /// let _ = words.group_by_key().count_with(stored);
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("be", "x")?;
+    /// assert!(driver.produced_topics().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn without_changelog(self) -> Self {
         Self { placement: self.placement.without_changelog(), ..self }
     }
 
-    /// Settings of the changelog topic, over the defaults.
+    /// Settings of the changelog topic, over the defaults, under Kafka's names; they are used when
+    /// the topic is made, and change none that is there. Kafka's `withLoggingEnabled`.
+    ///
+    /// ```
+    /// # use streams_core::store::Logging;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let hourly = [("segment.ms", "3600000")];
+    /// let stored = Materialized::named("counts").with_changelog_settings(hourly);
+    /// let _ = words.group_by_key().count_with(stored);
+    ///
+    /// let topology = builder.build()?;
+    /// let store = topology.stores().next().expect("one store");
+    /// assert!(matches!(store.logging(), Logging::On(set) if set["segment.ms"] == "3600000"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_changelog_settings(
         self,
@@ -113,9 +227,24 @@ impl<K, V> Materialized<K, V> {
         Self { placement: self.placement.with_changelog_settings(settings), ..self }
     }
 
-    /// How long windows and sessions are kept: a window from its start, a session from its end. Less
-    /// than they need, which is the default, is a fault when the topology is built. Without effect on
-    /// stores that do not expire.
+    /// How long windows and sessions are kept: a window from its start, a session from its end.
+    /// Less than they need, which is the default, is a fault when the topology is built. Without
+    /// effect on stores that do not expire.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+    /// let minutes = words.group_by_key().windowed_by(TimeWindows::of_size(minute));
+    /// let _ = minutes.count_with(Materialized::named("counts").with_retention(day));
+    ///
+    /// let topology = builder.build()?;
+    /// let store = topology.stores().next().expect("one store");
+    /// assert_eq!(store.retention(), Some(day));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_retention(self, retention: Duration) -> Self {
         Self { retention: Some(retention), ..self }
@@ -155,6 +284,20 @@ impl<K, V> Materialized<K, V> {
 
     /// As [`versioned`](Self::versioned), with the time that one segment of the history covers; see
     /// [`StoreBuilder::with_segment_interval`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let (hour, minute) = (Duration::from_secs(3_600), Duration::from_secs(60));
+    /// let history = Materialized::named("prices").versioned_in_segments(hour, minute);
+    /// let _ = builder.table_with::<String, i64>("prices", Consumed::new(), history);
+    ///
+    /// let topology = builder.build()?;
+    /// let store = topology.stores().next().expect("one store");
+    /// assert_eq!(store.retention(), Some(hour));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn versioned_in_segments(self, history: Duration, interval: Duration) -> Self {
         let versions = Versions { history, segment_interval: Some(interval) };
@@ -278,8 +421,66 @@ fn from_millis(millis: i64) -> Duration {
 }
 
 by_serdes! {
+    Materialized:
     /// A store without a name of its own, and the default serdes of its types.
-    Materialized
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let bids: KStream<'_, String, i64> = builder.stream("bids");
+    /// let highest = bids.group_by_key().reduce_with(i64::max, Materialized::new());
+    /// assert_eq!(highest.store_name(), None);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("(stores: [KSTREAM-REDUCE-STATE-STORE-0000000001])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    new,
+    /// A store without a name of its own, and these serdes, by which its rows and its changelog
+    /// are written.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Json, Utf8};
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let listed = Materialized::with_serdes(Utf8, Json::<Vec<String>>::new());
+    /// let list = |_: &String, word: String, mut list: Vec<String>| {
+    ///     list.push(word);
+    ///     list
+    /// };
+    /// let listed = listed.with_store_name("lists");
+    /// let lists = words.group_by_key().aggregate_with(Vec::new, list, listed);
+    /// assert_eq!(lists.store_name(), Some("lists".into()));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("a", "to"), ("a", "be")])?;
+    /// let rows = driver.key_values::<String, Vec<String>>("lists")?;
+    /// assert_eq!(rows.get(&"a".to_owned())?, Some(vec!["to".to_owned(), "be".to_owned()]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    with_serdes,
+    /// As [`with_serdes`](Self::with_serdes), with serdes that others use too.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Json, Utf8};
+    /// # use streams_core::topology::Topic;
+    /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let lists: Topic<String, Vec<String>> = Topic::with_serdes("lists", Utf8, Json::new());
+    /// let (key, value) = (lists.key_serde().clone(), lists.value_serde().clone());
+    /// let stored = Materialized::with_shared_serdes(key, value).with_store_name("last");
+    /// let _ = builder.table_with(lists, Consumed::new(), stored);
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("lists").pipe("a", r#"["to","be"]"#)?;
+    /// let last = driver.key_values::<String, Vec<String>>("last")?;
+    /// assert_eq!(last.get(&"a".to_owned())?, Some(vec!["to".to_owned(), "be".to_owned()]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    with_shared_serdes,
 }
 
 impl<K: DefaultSerde, V: DefaultSerde> From<Named> for Materialized<K, V> {

@@ -40,12 +40,34 @@ impl Printer {
 
 impl<K: Debug, V: Debug> Printed<K, V> {
     /// Prints to standard output.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.print(Printed::to_stdout());
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: KSTREAM-PRINTER-0000000001 (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn to_stdout() -> Self {
         Self::to_writer(io::stdout())
     }
 
     /// Prints to standard error.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.print(Printed::to_stderr().with_label("words"));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: KSTREAM-PRINTER-0000000001 (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn to_stderr() -> Self {
         Self::to_writer(io::stderr())
@@ -53,13 +75,47 @@ impl<K: Debug, V: Debug> Printed<K, V> {
 
     /// Prints to a new file in place of one that is there.
     ///
+    /// ```
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let path = std::env::temp_dir().join(format!("printed-words-{}", std::process::id()));
+    /// words.print(Printed::to_file(&path)?);
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "be")?;
+    /// let text = std::fs::read_to_string(&path)?;
+    /// assert_eq!(text, "[KSTREAM-SOURCE-0000000000]: \"a\", \"be\"\n");
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the file cannot be made.
     pub fn to_file(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self::to_writer(LineWriter::new(File::create(path)?)))
     }
 
-    /// Prints to any writer.
+    /// Prints to any writer, which is flushed after each line. A failure of it is logged, and fails
+    /// nothing else.
+    ///
+    /// ```
+    /// # use std::io::{BufRead, BufReader};
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, Option<String>, i64> = builder.stream("numbers");
+    /// let (read, write) = std::io::pipe()?;
+    /// numbers.print(Printed::to_writer(write));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_value(7)?;
+    /// let mut line = String::new();
+    /// BufReader::new(read).read_line(&mut line)?;
+    /// assert_eq!(line, "[KSTREAM-SOURCE-0000000000]: None, 7\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
         Self {
             name: None,
@@ -71,19 +127,67 @@ impl<K: Debug, V: Debug> Printed<K, V> {
 }
 
 impl<K, V> Printed<K, V> {
-    /// What stands in brackets before each record.
+    /// What stands in brackets before each record; the name of the node whose records are printed
+    /// by default.
+    ///
+    /// ```
+    /// # use std::io::{BufRead, BufReader};
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let (read, write) = std::io::pipe()?;
+    /// words.print(Printed::to_writer(write).with_label("words"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "be")?;
+    /// let mut line = String::new();
+    /// BufReader::new(read).read_line(&mut line)?;
+    /// assert_eq!(line, "[words]: \"a\", \"be\"\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_label(self, label: impl Into<String>) -> Self {
         Self { label: Some(label.into()), ..self }
     }
 
-    /// How a record is written.
+    /// How a record is written; `key, value` by their `Debug` by default. Kafka's
+    /// `withKeyValueMapper`.
+    ///
+    /// ```
+    /// # use std::io::{BufRead, BufReader};
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let (read, write) = std::io::pipe()?;
+    /// let mapper = |key: &String, word: &String| format!("{word} of {key}");
+    /// words.print(Printed::to_writer(write).with_label("words").with_mapper(mapper));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "be")?;
+    /// let mut line = String::new();
+    /// BufReader::new(read).read_line(&mut line)?;
+    /// assert_eq!(line, "[words]: be of a\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_mapper(self, mapper: impl Fn(&K, &V) -> String + Send + Sync + 'static) -> Self {
         Self { line: Arc::new(mapper), ..self }
     }
 
-    /// The node has this name.
+    /// The node has this name; the label stays.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Printed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.print(Printed::to_stdout().with_name("show"));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: show (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_name(self, name: impl Into<NodeName>) -> Self {
         Self { name: Some(name.into()), ..self }

@@ -30,11 +30,20 @@ impl<K, V> From<&Topic<K, V>> for Serdes<K, V> {
 }
 
 /// The constructors of an argument by its serdes, over its own `of`, which says what else is in it
-/// at first. Inherent methods of several types can be shared no other way.
+/// at first. Inherent methods of several types can be shared no other way; each is documented where
+/// it is made.
 macro_rules! by_serdes {
-    ($(#[doc = $of_defaults:literal])+ $argument:ident) => {
+    (
+        $argument:ident:
+        $(#[doc = $new:literal])+
+        new,
+        $(#[doc = $with_serdes:literal])+
+        with_serdes,
+        $(#[doc = $with_shared_serdes:literal])+
+        with_shared_serdes,
+    ) => {
         impl<K, V> $argument<K, V> {
-            $(#[doc = $of_defaults])+
+            $(#[doc = $new])+
             #[must_use]
             pub fn new() -> Self
             where
@@ -44,7 +53,7 @@ macro_rules! by_serdes {
                 Self::of($crate::args::serdes::Serdes::default())
             }
 
-            /// These serdes; else as [`new`](Self::new).
+            $(#[doc = $with_serdes])+
             pub fn with_serdes(
                 key: impl streams_core::serde::Serde<K>,
                 value: impl streams_core::serde::Serde<V>,
@@ -52,7 +61,7 @@ macro_rules! by_serdes {
                 Self::with_shared_serdes(std::sync::Arc::new(key), std::sync::Arc::new(value))
             }
 
-            /// These serdes, which others use too; else as [`new`](Self::new).
+            $(#[doc = $with_shared_serdes])+
             #[must_use]
             pub fn with_shared_serdes(
                 key: streams_core::serde::SharedSerde<K>,

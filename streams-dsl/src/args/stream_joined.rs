@@ -56,6 +56,23 @@ pub struct StreamJoined<K, V, W> {
 
 impl<K, V, W> StreamJoined<K, V, W> {
     /// The default serdes of the types, and generated names.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::new()).to("sums");
+    ///
+    /// let topology = builder.build()?;
+    /// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
+    /// assert_eq!(stores[0], "KSTREAM-JOINTHIS-0000000004-store");
+    /// assert_eq!(stores[1], "KSTREAM-JOINOTHER-0000000005-store");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self
     where
@@ -67,6 +84,22 @@ impl<K, V, W> StreamJoined<K, V, W> {
     }
 
     /// The default serdes, and this name for the nodes; see [`with_name`](Self::with_name).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::named("sum")).to("sums");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: sum-this-join "));
+    /// assert!(text.contains("Processor: sum-merge "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn named(name: impl Into<NodeName>) -> Self
     where
         K: DefaultSerde,
@@ -77,11 +110,54 @@ impl<K, V, W> StreamJoined<K, V, W> {
     }
 
     /// These serdes: of the key, of this stream's values and of the other's.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::{Json, Number, Utf8};
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let lists: KStream<'_, String, String> = builder.stream("lists");
+    /// let lists = lists.map_values(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let joined = StreamJoined::with_serdes(Utf8, Number, Json::new()).with_store_name("picks");
+    /// let pick = |at: &i64, list: &Vec<String>| list[*at as usize].clone();
+    /// ours.join_with(lists, pick, windows, joined).to("picks");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe("a", 1)?;
+    /// driver.input::<String, String>("lists").pipe("a", "to be")?;
+    /// assert_eq!(driver.output::<String, String>("picks").read_values()?, ["be"]);
+    /// let rows = driver.produced("topology-test-driver-picks-other-join-store-changelog");
+    /// assert_eq!(rows[0].value.as_deref(), Some(&br#"["to","be"]"#[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_serdes(key: impl Serde<K>, value: impl Serde<V>, other: impl Serde<W>) -> Self {
         Self::with_shared_serdes(Arc::new(key), Arc::new(value), Arc::new(other))
     }
 
     /// These serdes, which others use too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::DefaultSerde;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let number = i64::serde();
+    /// let joined = StreamJoined::with_shared_serdes(String::serde(), number.clone(), number);
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// ours.join_with(theirs, |one: &i64, other: &i64| one + other, windows, joined).to("sums");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe("a", 1)?;
+    /// driver.input::<String, i64>("theirs").pipe("a", 2)?;
+    /// assert_eq!(driver.output::<String, i64>("sums").read_values()?, [3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_shared_serdes(
         key: SharedSerde<K>,
@@ -102,18 +178,67 @@ impl<K, V, W> StreamJoined<K, V, W> {
 
     /// The nodes are called `<name>-this-join`, `<name>-merge` and so on; repartition topics, where
     /// they are needed, `<application id>-<name>-left-repartition` and `..-right-repartition`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// let by_kind = ours.select_key(|kind, _| kind.to_lowercase());
+    /// by_kind.join_with(theirs, sum, windows, StreamJoined::new().with_name("sum")).to("sums");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: sum-this-join "));
+    /// assert!(text.contains("(topic: sum-left-repartition)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_name(self, name: impl Into<NodeName>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
     /// The stores are called `<name>-this-join-store` and so on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: Option<&i64>, other: Option<&i64>| one.unwrap_or(&0) + other.unwrap_or(&0);
+    /// let joined = StreamJoined::new().with_store_name("sum");
+    /// ours.outer_join_with(theirs, sum, windows, joined).to("sums");
+    ///
+    /// let topology = builder.build()?;
+    /// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
+    /// let store_of = |part| format!("sum-outer-{part}-join-store");
+    /// assert_eq!(stores, [store_of("this"), store_of("other"), store_of("shared")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_store_name(self, name: impl Into<StoreName>) -> Self {
         Self { store: Some(name.into()), ..self }
     }
 
     /// The stores are kept in memory, and rebuilt from their changelogs after each start.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::new().in_memory()).to("sums");
+    ///
+    /// assert!(builder.build()?.stores().all(|store| !store.is_persistent()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn in_memory(self) -> Self {
         Self { placement: self.placement.in_memory(), ..self }
@@ -121,13 +246,46 @@ impl<K, V, W> StreamJoined<K, V, W> {
 
     /// No changelogs: what the stores hold is lost with their disk. Without effect on stores that
     /// are given.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::store::Logging;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::new().without_changelog()).to("sums");
+    ///
+    /// assert!(builder.build()?.stores().all(|store| *store.logging() == Logging::Off));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn without_changelog(self) -> Self {
         Self { placement: self.placement.without_changelog(), ..self }
     }
 
-    /// Settings of the changelog topics, over the defaults; `cleanup.policy` is `delete` for the two
-    /// streams all the same. Without effect on stores that are given.
+    /// Settings of the changelog topics, over the defaults; `cleanup.policy` is `delete` for the
+    /// two streams all the same. Without effect on stores that are given.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::store::Logging;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let joined = StreamJoined::new().with_changelog_settings([("segment.ms", "60000")]);
+    /// ours.join_with(theirs, |one: &i64, other: &i64| one + other, windows, joined).to("sums");
+    ///
+    /// for store in builder.build()?.stores() {
+    ///     let Logging::On(set) = store.logging() else { unreachable!() };
+    ///     assert_eq!((&*set["segment.ms"], &*set["cleanup.policy"]), ("60000", "delete"));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_changelog_settings(
         self,
@@ -136,16 +294,50 @@ impl<K, V, W> StreamJoined<K, V, W> {
         Self { placement: self.placement.with_changelog_settings(settings), ..self }
     }
 
-    /// The store of this stream. Its windows must be of the join's size, kept for that and the grace
-    /// period, and it must retain duplicates; else it is a fault when the topology is built. What a
-    /// left or outer join keeps without partner lies where this store's rows lie, and is called
-    /// after it.
+    /// The store of this stream. Its windows must be of the join's size, kept for that and the
+    /// grace period, and it must retain duplicates; else it is a fault when the topology is built.
+    /// What a left or outer join keeps without partner lies where this store's rows lie, and is
+    /// called after it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_state::Stores;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let recent = Stores::window::<String, i64>("recent", windows.size(), windows.retention());
+    /// let joined = StreamJoined::new().with_this_store(recent);
+    /// ours.join_with(theirs, |one: &i64, other: &i64| one + other, windows, joined).to("sums");
+    ///
+    /// let faults = builder.build().expect_err("it keeps one row of each key and time");
+    /// assert!(faults.to_string().contains("retaining_duplicates()"));
+    /// ```
     #[must_use]
     pub fn with_this_store(self, store: StoreBuilder<WindowStore<K, V>>) -> Self {
         Self { this_store: Some(store), ..self }
     }
 
     /// The store of the other stream; see [`with_this_store`](Self::with_this_store).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_state::Stores;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let theirs_recent = Stores::window("theirs-recent", windows.size(), windows.retention());
+    /// let joined = StreamJoined::new().with_other_store(theirs_recent.retaining_duplicates());
+    /// ours.join_with(theirs, |one: &i64, other: &i64| one + other, windows, joined).to("sums");
+    ///
+    /// let topology = builder.build()?;
+    /// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
+    /// assert!(stores.contains(&"theirs-recent".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_other_store(self, store: StoreBuilder<WindowStore<K, W>>) -> Self {
         Self { other_store: Some(store), ..self }

@@ -18,6 +18,20 @@ pub struct Topics<K, V> {
 
 impl<K, V> Topics<K, V> {
     /// Topics of these names, with the default serdes of their types.
+    ///
+    /// ```
+    /// # use streams_dsl::{StreamsBuilder, Topics};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let topics = Topics::<String, i64>::new(["old-prices", "new-prices"]);
+    /// builder.stream(topics).to("prices");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("new-prices").pipe("pear", 7)?;
+    /// driver.input::<String, i64>("old-prices").pipe("pear", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("prices").read_values()?, [7, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(names: impl IntoIterator<Item = impl Into<TopicName>>) -> Self
     where
         K: DefaultSerde,
@@ -27,6 +41,22 @@ impl<K, V> Topics<K, V> {
     }
 
     /// Topics of these names, with these serdes.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use streams_core::serde::{DefaultSerde, Json, SharedSerde};
+    /// # use streams_dsl::{StreamsBuilder, Topics};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let lists: SharedSerde<Vec<String>> = Arc::new(Json::new());
+    /// let topics = Topics::with_shared_serdes(["lists"], String::serde(), lists);
+    /// builder.stream(topics).flat_map_values(|list| list).to("words");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("lists").pipe("a", r#"["to", "be"]"#)?;
+    /// assert_eq!(driver.output::<String, String>("words").read_values()?, ["to", "be"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_shared_serdes(
         names: impl IntoIterator<Item = impl Into<TopicName>>,
         key: SharedSerde<K>,

@@ -126,8 +126,27 @@ where
         self.try_cogroup::<V, N, S, _>(grouped, aggregator)
     }
 
-    /// As [`cogroup`](Self::cogroup), by an aggregator that may fail; the processing handler says what
-    /// becomes of the record, and the aggregate stays as it was.
+    /// As [`cogroup`](Self::cogroup), by an aggregator that may fail; the processing handler says
+    /// what becomes of the record, and the aggregate stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let whole: KStream<'_, String, i64> = builder.stream("whole");
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let add = |_: &String, n, sum: i64| sum + n;
+    /// let parse = |_: &String, text: String, sum: i64| text.parse::<i64>().map(|n| sum + n);
+    /// let both = whole.group_by_key().cogroup(add).try_cogroup(texts.group_by_key(), parse);
+    /// both.aggregate(|| 0).to_stream().to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("whole").pipe("a", 3)?;
+    /// driver.input::<String, String>("texts").pipe("a", "4")?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("sums").read_map()?["a"], Some(7));
+    /// assert!(driver.input::<String, String>("texts").pipe("a", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_cogroup<V, N, S, E>(
         mut self,
         grouped: KGroupedStream<'b, K, V, S>,
@@ -155,7 +174,27 @@ where
         self
     }
 
-    /// The aggregate of each key over all streams. It starts from what `initial` gives.
+    /// The aggregate of each key over all streams. It starts from what `initial` gives; see
+    /// [`cogroup`](Self::cogroup). The store is called
+    /// `COGROUPKSTREAM-AGGREGATE-STATE-STORE-<number>`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let views: KStream<'_, String, String> = builder.stream("views");
+    /// let buys: KStream<'_, String, i64> = builder.stream("buys");
+    /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
+    /// let both = views.cogroup(buys.group_by_key(), |_, price, points| points + 10 * price);
+    /// both.aggregate(|| 100).to_stream().to("points");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("views").pipe("ann", "shoes")?;
+    /// driver.input::<String, i64>("buys").pipe("ann", 4)?;
+    /// let points = driver.output::<String, Option<i64>>("points").read_values()?;
+    /// assert_eq!(points, [Some(101), Some(141)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate(self, initial: impl Fn() -> I + Send + Sync + 'static) -> KTable<'b, K, A>
     where
         K: DefaultSerde,
@@ -166,6 +205,21 @@ where
 
     /// As [`aggregate`](Self::aggregate), with a store or a name. The nodes are called
     /// `<name>-cogroup-agg-0`, one for each stream, and `<name>-cogroup-merge`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let views: KStream<'_, String, String> = builder.stream("views");
+    /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
+    /// let stored = Materialized::named("points").with_node_name("add-points");
+    /// let points = views.aggregate_with(|| 0, stored);
+    /// assert_eq!(points.store_name(), Some("points".into()));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: add-points-cogroup-agg-0 (stores: [points])"));
+    /// assert!(text.contains("Processor: add-points-cogroup-merge "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -186,8 +240,28 @@ where
 
     /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
     /// [`SlidingWindows`](crate::SlidingWindows), [`SessionWindows`](crate::SessionWindows) or
-    /// [`UnlimitedWindows`](crate::UnlimitedWindows). Results leave at each update of a window, as in
-    /// Kafka; to have each window once, [`suppress`](KTable::suppress) the table.
+    /// [`UnlimitedWindows`](crate::UnlimitedWindows). Results leave at each update of a window, as
+    /// in Kafka; to have each window once, [`suppress`](KTable::suppress) the table.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let views: KStream<'_, String, String> = builder.stream("views");
+    /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let points = views.windowed_by(minutes).aggregate(|| 0);
+    /// points.to_stream().map(|window, points| (window.to_string(), points)).to("points");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis(61_000);
+    /// driver.input::<String, String>("views").pipe_at("ann", "shoes", at)?;
+    /// let points = driver.output::<String, Option<i64>>("points").read_map()?;
+    /// assert_eq!(points["[ann@60000/120000]"], Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn windowed_by<W: Windowing>(self, windows: W) -> WindowedCogroupedKStream<'b, K, A, W, I> {
         WindowedCogroupedKStream::new(self, windows)
     }

@@ -165,6 +165,27 @@ where
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_state::TimestampedWindowStore;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let views: KStream<'_, String, String> = builder.stream("views");
+    /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
+    /// let minutes = views.windowed_by(TimeWindows::of_size(Duration::from_secs(60)));
+    /// let _ = minutes.aggregate_with(|| 0, Materialized::named("points"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis(61_000);
+    /// driver.input::<String, String>("views").pipe_at("ann", "shoes", at)?;
+    /// let points = driver.store::<TimestampedWindowStore<String, i64>>("points")?;
+    /// let point = points.get(&"ann".to_owned(), Timestamp::from_millis(60_000))?;
+    /// assert_eq!(point.map(|point| point.value), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -221,6 +242,19 @@ where
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let views: KStream<'_, String, String> = builder.stream("views");
+    /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
+    /// let minute = SessionWindows::of_inactivity_gap(Duration::from_secs(60));
+    /// let sessions = views.windowed_by(minute);
+    /// let both = |_: &String, one: i64, other| one + other;
+    /// let points = sessions.aggregate_with(|| 0, both, Materialized::named("points"));
+    /// assert_eq!(points.store_name(), Some("points".into()));
+    /// ```
     pub fn aggregate_with(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -232,8 +266,30 @@ where
         self.try_aggregate(initial, merger, materialized)
     }
 
-    /// As [`aggregate`](Self::aggregate), by a merger that may fail; the processing handler says what
-    /// becomes of the record, and the sessions stay as they were.
+    /// As [`aggregate`](Self::aggregate), by a merger that may fail; the processing handler says
+    /// what becomes of the record, and the sessions stay as they were.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let gap = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
+    /// let sums = numbers.group_by_key().cogroup(|_, n, sum: i64| sum + n).windowed_by(gap);
+    /// let both = |_: &String, one: i64, other| one.checked_add(other).ok_or("too large a sum");
+    /// let sums = sums.try_aggregate(|| 0, both, Materialized::new());
+    /// sums.to_stream().map(|session, sum| (session.to_string(), sum)).to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut numbers = driver.input::<String, i64>("numbers");
+    /// numbers.pipe_at("a", i64::MAX, Timestamp::from_millis(10))?;
+    /// assert!(numbers.pipe_at("a", 1, Timestamp::from_millis(14)).is_err());
+    /// let sums = driver.output::<String, Option<i64>>("sums").read_map()?;
+    /// assert_eq!((sums.len(), sums["[a@10/10]"]), (1, Some(i64::MAX)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_aggregate<E>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,

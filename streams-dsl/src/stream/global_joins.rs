@@ -55,6 +55,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_global`](Self::join_global), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let convert = |sum: &i64, rate: &i64| sum * rate;
+    /// sums.join_global_with(rates, currency, convert, Named::new("convert")).to("euros");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: convert (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_global_with<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,
@@ -75,6 +89,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_global`](Self::join_global), by a joiner that sees the record's key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// let sums: KStream<'_, Option<String>, i64> = builder.stream("sums");
+    /// // Sums without currency are in euros.
+    /// let currency = |key: &Option<String>, _: &i64| key.clone().or(Some("EUR".to_owned()));
+    /// let line = |key: &Option<String>, sum: &i64, rate: &i64| format!("{key:?}: {}", sum * rate);
+    /// sums.join_global_with_key::<i64, String, _, _, _>(rates, currency, line).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("EUR", 1)?;
+    /// driver.input::<String, i64>("sums").pipe_value(5)?;
+    /// let lines = driver.output::<Option<String>, String>("lines").read_key_values()?;
+    /// assert_eq!(lines, [(None, "None: 5".to_owned())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_global_with_key<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,
@@ -94,6 +127,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_global_with_key`](Self::join_global_with_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let line = |key: &String, sum: &i64, rate: &i64| format!("{key}: {}", sum * rate);
+    /// sums.join_global_with_key_with(rates, currency, line, Named::new("line")).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_global_with_key_with<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,
@@ -150,6 +197,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join_global`](Self::left_join_global), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let or_one = |sum: &i64, rate: Option<&i64>| sum * rate.unwrap_or(&1);
+    /// sums.left_join_global_with(rates, currency, or_one, Named::new("convert")).to("euros");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: convert (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_global_with<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,
@@ -170,6 +231,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join_global`](Self::left_join_global), by a joiner that sees the record's key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let line = |key: &String, sum: &i64, rate: Option<&i64>| format!("{sum} {key} at {rate:?}");
+    /// sums.left_join_global_with_key(rates, currency, line).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "5 NOK at None");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_global_with_key<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,
@@ -189,6 +266,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join_global_with_key`](Self::left_join_global_with_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let line = |key: &String, sum: &i64, rate: Option<&i64>| format!("{sum} {key} at {rate:?}");
+    /// sums.left_join_global_with_key_with(rates, currency, line, Named::new("line")).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_global_with_key_with<NV, GK, S, W, R>(
         self,
         table: GlobalKTable<'b, GK, W>,

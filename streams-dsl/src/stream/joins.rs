@@ -61,6 +61,27 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_table`](Self::join_table), with serdes for the repartition topic, or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, Option<String>, Option<i64>> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let total = |amount: &i64, price: &i64| amount * price;
+    /// let joined = Joined::named("totals");
+    /// orders.join_table_with::<String, i64, _, _>(prices, total, joined).to("totals");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// let mut orders = driver.input::<String, i64>("orders");
+    /// orders.pipe("pear", 2)?;
+    /// orders.pipe_tombstone("pear")?;
+    /// orders.pipe_value(3)?;
+    /// assert_eq!(driver.output::<String, i64>("totals").read_values()?, [10]);
+    /// assert_eq!(driver.dropped().total(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_table_with<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,
@@ -79,6 +100,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_table`](Self::join_table), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, amount: &i64, price: &i64| format!("{amount} {kind}: {price}");
+    /// orders.join_table_with_key(prices, line).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "2 pear: 5");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_table_with_key<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,
@@ -97,6 +134,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`join_table_with_key`](Self::join_table_with_key), with serdes for the repartition
     /// topic, or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, amount: &i64, price: &i64| format!("{amount} {kind}: {price}");
+    /// orders.join_table_with_key_with(prices, line, Joined::named("line")).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_table_with_key_with<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,
@@ -152,6 +202,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`left_join_table`](Self::left_join_table), with serdes for the repartition topic, or a
     /// name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, Option<String>, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let total = |amount: &i64, price: Option<&i64>| amount * price.unwrap_or(&1);
+    /// let joined = Joined::named("totals");
+    /// orders.left_join_table_with::<String, i64, _, _>(prices, total, joined).to("totals");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe_value(3)?;
+    /// let totals = driver.output::<Option<String>, i64>("totals").read_key_values()?;
+    /// assert_eq!(totals, [(None, 3)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_table_with<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,
@@ -170,6 +237,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join_table`](Self::left_join_table), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, _: &i64, price: Option<&i64>| format!("{kind}: {price:?}");
+    /// orders.left_join_table_with_key(prices, line).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "pear: None");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_table_with_key<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,
@@ -188,6 +270,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`left_join_table_with_key`](Self::left_join_table_with_key), with serdes for the
     /// repartition topic, or a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, _: &i64, price: Option<&i64>| format!("{kind}: {price:?}");
+    /// orders.left_join_table_with_key_with(prices, line, Joined::named("line")).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_table_with_key_with<NK, NV, W, R>(
         self,
         table: KTable<'b, NK, W>,

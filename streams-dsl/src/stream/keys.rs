@@ -17,8 +17,10 @@ use crate::plan::{
 use crate::table::KTable;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
-    /// Sends the records through a topic to the tasks of their keys. Records without a key are
-    /// dropped, uncounted, as in Kafka.
+    /// Sends the records through a topic to the tasks of their keys, each with its time and
+    /// headers. Records without a key are dropped, uncounted, as in Kafka. The topic is
+    /// `<application id>-<generated name>-repartition` and has as many partitions as the topics
+    /// that feed it. Answers to Kafka's `repartition` (KIP-221).
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -43,6 +45,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`repartition`](Self::repartition), with a name, a number of partitions, serdes, or a
     /// partitioner.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Repartitioned, StreamsBuilder};
+    /// # use streams_test::{Layout, TopologyTestDriver};
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// let by_length = words.select_key(|_, word| word.len() as i64);
+    /// by_length.repartition_with(Repartitioned::named("by-length").with_partitions(4)).to("out");
+    ///
+    /// let layout = Layout::TaskPerPartition { partitions: 1 };
+    /// let driver = TopologyTestDriver::builder(&builder.build()?).layout(layout).build()?;
+    /// driver.input::<String, String>("words").pipe_all([("a", "x"), ("a", "xy"), ("a", "xyz")])?;
+    /// let sent = driver.produced("topology-test-driver-by-length-repartition");
+    /// assert!(sent.iter().any(|record| record.partition > 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn repartition_with<N>(self, repartitioned: Repartitioned<K, V>) -> Self
     where
         K: OrNull<N>,
@@ -65,6 +83,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// and counted. If the key was changed, the stream is repartitioned first, through
     /// `<application id>-<name or generated name>-repartition`, and null keys are dropped there
     /// uncounted, as in Kafka.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let moves: KStream<'_, Option<String>, Option<String>> = builder.stream("moves");
+    /// moves.to_table::<String, String>().to_stream().to("city-of-person");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut moves = driver.input::<String, String>("moves");
+    /// moves.pipe("ann", "Oslo")?;
+    /// moves.pipe_tombstone("ann")?;
+    /// moves.pipe_value("nowhere")?;
+    /// let cities = driver.output::<String, Option<String>>("city-of-person").read_values()?;
+    /// assert_eq!(cities, [Some("Oslo".to_owned()), None]);
+    /// assert_eq!(driver.dropped().of(DropReason::NullKey), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_table<NK, NV>(self) -> KTable<'b, NK, NV>
     where
         K: OrNull<NK>,
@@ -77,6 +114,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`to_table`](Self::to_table). With a store name the table is stored under it and can be
     /// queried.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let moves: KStream<'_, String, String> = builder.stream("moves");
+    /// let _ = moves.to_table_with(Materialized::<String, String>::named("city-of-person"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("moves").pipe_all([("ann", "Oslo"), ("ann", "Rome")])?;
+    /// let cities = driver.key_values::<String, String>("city-of-person")?;
+    /// assert_eq!(cities.get(&"ann".to_owned())?.as_deref(), Some("Rome"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_table_with<NK, NV>(self, materialized: Materialized<NK, NV>) -> KTable<'b, NK, NV>
     where
         K: OrNull<NK>,
@@ -143,6 +194,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`group_by_key`](Self::group_by_key), with serdes, or a name for the repartition topic.
+    ///
+    /// ```
+    /// # use streams_dsl::{Grouped, KStream, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let by_word = words.select_key(|_, word| word.clone());
+    /// by_word.group_by_key_with(Grouped::named("words")).count().to_stream().to("counts");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Sink: words-repartition-sink (topic: words-repartition)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by_key_with<NK>(self, grouped: Grouped<NK, V>) -> KGroupedStream<'b, NK, V, K>
     where
         K: OrNull<NK>,
@@ -183,6 +246,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
     /// and for the repartition topic.
+    ///
+    /// ```
+    /// # use streams_dsl::{Grouped, KStream, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let grouped = words.group_by_with(|_, word| word.clone(), Grouped::named("words"));
+    /// grouped.count().to_stream().to("counts");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: words (stores: [])"));
+    /// assert!(text.contains("Sink: words-repartition-sink (topic: words-repartition)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by_with<NK, K2>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,

@@ -40,6 +40,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`map`](Self::map), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map_with(|key, word| (word, key), Named::new("swap")).to("swapped");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_with<K2, V2>(
         self,
         f: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,
@@ -54,6 +65,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`map`](Self::map), by a function that may fail; the processing handler says what becomes
     /// of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_map(|key, text| text.parse::<i64>().map(|number| (number, key))).to("by-number");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe("a", "7")?;
+    /// let first = driver.output::<i64, String>("by-number").read_key_value()?;
+    /// assert_eq!(first, (7, "a".to_owned()));
+    /// assert!(texts.pipe("b", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_map<K2, V2, E>(
         self,
         f: impl Fn(K, V) -> Result<(K2, V2), E> + Send + Sync + 'static,
@@ -67,6 +94,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`try_map`](Self::try_map), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let swap = |key: String, text: String| text.parse::<i64>().map(|number| (number, key));
+    /// texts.try_map_with(swap, Named::new("swap")).to("by-number");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_map_with<K2, V2, E>(
         self,
         f: impl Fn(K, V) -> Result<(K2, V2), E> + Send + Sync + 'static,
@@ -93,7 +132,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix: map::PREFIX, effect: Effect::ChangesKey, template })
     }
 
-    /// Another value for each record.
+    /// Another value for each record; key, time and headers stay, and nothing is repartitioned
+    /// because of it. A null value is shown to the function where the type has it.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -115,6 +155,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`map_values`](Self::map_values), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map_values_with(|word| word.len() as i64, Named::new("length")).to("lengths");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: length (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with<V2: Clone + 'static>(
         self,
         f: impl Fn(V) -> V2 + Send + Sync + 'static,
@@ -124,6 +175,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`map_values`](Self::map_values), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.map_values_with_key(|key, word| format!("{key}: {word}")).to("lines");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "a: x");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with_key<V2: Clone + 'static>(
         self,
         f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
@@ -132,6 +196,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let line = |key: &String, word| format!("{key}: {word}");
+    /// words.map_values_with_key_with(line, Named::new("line")).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with_key_with<V2: Clone + 'static>(
         self,
         f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
@@ -142,6 +218,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler
     /// says what becomes of the record.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use streams_core::handler::{Handlers, LogAndSkip};
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_map_values(|text| text.parse::<i64>()).to("numbers");
+    ///
+    /// let skip = Handlers { processing: Arc::new(LogAndSkip), ..Handlers::default() };
+    /// let driver = TopologyTestDriver::builder(&builder.build()?).handlers(skip).build()?;
+    /// driver.input::<String, String>("texts").pipe_all([("a", "many"), ("b", "7")])?;
+    /// assert_eq!(driver.output::<String, i64>("numbers").read_values()?, [7]);
+    /// assert_eq!(driver.dropped().of(DropReason::ProcessingFailed), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_map_values<V2, E>(
         self,
         f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
@@ -154,6 +248,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`try_map_values`](Self::try_map_values), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_map_values_with(|text| text.parse::<i64>(), Named::new("parse")).to("numbers");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// let error = texts.pipe("a", "many").expect_err("no number");
+    /// assert!(error.to_string().contains("parse"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_map_values_with<V2, E>(
         self,
         f: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
@@ -175,8 +283,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
     }
 
-    /// Any number of records for each one, with other keys and values. A keyed operator behind it
-    /// repartitions.
+    /// Any number of records for each one, with other keys and values, all with its time and
+    /// headers. A keyed operator behind it repartitions.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let lines: KStream<'_, String, String> = builder.stream("lines");
+    /// let letters = |_, line: String| {
+    ///     line.chars().map(|c| (c.to_string(), 1_i64)).collect::<Vec<_>>()
+    /// };
+    /// lines.flat_map(letters).to("letters");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("lines").pipe_all([("a", ""), ("b", "xy")])?;
+    /// let letters = driver.output::<String, i64>("letters").read_key_values()?;
+    /// assert_eq!(letters, [("x".to_owned(), 1), ("y".to_owned(), 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map<K2, V2, I>(
         self,
         f: impl Fn(K, V) -> I + Send + Sync + 'static,
@@ -190,6 +315,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`flat_map`](Self::flat_map), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.flat_map_with(|key, word| [(word, key)], Named::new("swap")).to("swapped");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_with<K2, V2, I>(
         self,
         f: impl Fn(K, V) -> I + Send + Sync + 'static,
@@ -205,6 +341,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says
     /// what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let both = |key, text: String| text.parse::<i64>().map(|n| [(n, key), (-n, text)]);
+    /// texts.try_flat_map(both).to("numbers");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe("a", "7")?;
+    /// let numbers = driver.output::<i64, String>("numbers").read_key_values()?;
+    /// assert_eq!(numbers, [(7, "a".to_owned()), (-7, "7".to_owned())]);
+    /// assert!(texts.pipe("b", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_flat_map<K2, V2, I, E>(
         self,
         f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,
@@ -219,6 +372,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`try_flat_map`](Self::try_flat_map), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let swap = |key: String, text: String| text.parse::<i64>().map(|number| [(number, key)]);
+    /// texts.try_flat_map_with(swap, Named::new("swap")).to("by-number");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_flat_map_with<K2, V2, I, E>(
         self,
         f: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static,
@@ -247,7 +412,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix: flat_map::PREFIX, effect: Effect::ChangesKey, template })
     }
 
-    /// Any number of values for each one, all with its key.
+    /// Any number of values for each one, all with its key, time and headers. Nothing is
+    /// repartitioned because of it.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let lines: KStream<'_, String, String> = builder.stream("lines");
+    /// let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    /// lines.flat_map_values(words).to("words");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("lines").pipe_all([("a", " "), ("b", "to be")])?;
+    /// let words = driver.output::<String, String>("words").read_key_values()?;
+    /// assert_eq!(words, [("b".to_owned(), "to".to_owned()), ("b".to_owned(), "be".to_owned())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_values<V2, I>(
         self,
         f: impl Fn(V) -> I + Send + Sync + 'static,
@@ -260,6 +441,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`flat_map_values`](Self::flat_map_values), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.flat_map_values_with(|word| [word.clone(), word], Named::new("twice")).to("out");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: twice (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_values_with<V2, I>(
         self,
         f: impl Fn(V) -> I + Send + Sync + 'static,
@@ -273,6 +465,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`flat_map_values`](Self::flat_map_values), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.flat_map_values_with_key(|key, word| [key.clone(), word]).to("out");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["a", "x"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_values_with_key<V2, I>(
         self,
         f: impl Fn(&K, V) -> I + Send + Sync + 'static,
@@ -285,6 +490,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`flat_map_values_with_key`](Self::flat_map_values_with_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let both = |key: &String, word| [key.clone(), word];
+    /// words.flat_map_values_with_key_with(both, Named::new("both")).to("out");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: both (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_values_with_key_with<V2, I>(
         self,
         f: impl Fn(&K, V) -> I + Send + Sync + 'static,
@@ -299,6 +516,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`flat_map_values`](Self::flat_map_values), by a function that may fail; the processing
     /// handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_flat_map_values(|text| text.parse::<i64>().map(|n| [n, -n])).to("out");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe("a", "7")?;
+    /// assert_eq!(driver.output::<String, i64>("out").read_values()?, [7, -7]);
+    /// assert!(texts.pipe("a", "many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_flat_map_values<V2, I, E>(
         self,
         f: impl Fn(V) -> Result<I, E> + Send + Sync + 'static,
@@ -312,6 +544,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`try_flat_map_values`](Self::try_flat_map_values), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let parse = |text: String| text.parse::<i64>().map(|number| [number]);
+    /// texts.try_flat_map_values_with(parse, Named::new("parse")).to("numbers");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: parse (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_flat_map_values_with<V2, I, E>(
         self,
         f: impl Fn(V) -> Result<I, E> + Send + Sync + 'static,
@@ -338,7 +582,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
     }
 
-    /// Another key for each record. A keyed operator behind it repartitions.
+    /// Another key for each record; value, time and headers stay. An `Option` makes a key that may
+    /// be null. A keyed operator behind it repartitions.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.select_key(|_, word| word.len() as i64).to("by-length");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis(7);
+    /// driver.input::<String, String>("words").pipe_at("a", "seven", at)?;
+    /// let word = driver.output::<i64, String>("by-length").read_record()?;
+    /// assert_eq!(word, Record::new(5, "seven".to_owned(), at));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select_key<K2: Clone + 'static>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -347,6 +609,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`select_key`](Self::select_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// words.select_key_with(|_, word| word.len() as i64, Named::new("length")).to("by-length");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: length (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select_key_with<K2: Clone + 'static>(
         self,
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -381,6 +654,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`try_select_key`](Self::try_select_key), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let number = |_: &String, text: &String| text.parse::<i64>();
+    /// texts.try_select_key_with(number, Named::new("number")).to("by-number");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: number (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_select_key_with<K2: Clone + 'static, E: Into<ProcessorError>>(
         self,
         f: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,

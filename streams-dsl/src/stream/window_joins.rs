@@ -61,6 +61,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join`](Self::join), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let open = |due: &i64, paid: &i64| due - paid;
+    /// let joined = StreamJoined::named("open").with_store_name("open");
+    /// orders.join_with(payments, open, minute, joined).to("open");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe("7", 30)?;
+    /// driver.input::<String, i64>("payments").pipe("7", 20)?;
+    /// assert_eq!(driver.output::<String, i64>("open").read_values()?, [10]);
+    /// assert_eq!(driver.produced("topology-test-driver-open-this-join-store-changelog").len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -82,6 +102,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join`](Self::join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |order: &String, due: &i64, paid: &i64| format!("{order}: {paid} of {due}");
+    /// orders.join_with_key(payments, line, minute).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("payments").pipe("7", 20)?;
+    /// driver.input::<String, i64>("orders").pipe("7", 30)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "7: 20 of 30");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with_key<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -101,6 +139,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`join_with_key`](Self::join_with_key), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |order: &String, due: &i64, paid: &i64| format!("{order}: {paid} of {due}");
+    /// let joined = StreamJoined::named("line");
+    /// orders.join_with_key_with(payments, line, minute, joined).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-this-join "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with_key_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -223,6 +277,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join`](Self::left_join), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let open = |due: &i64, paid: Option<&i64>| due - paid.unwrap_or(&0);
+    /// let joined = StreamJoined::new().with_store_name("open");
+    /// orders.left_join_with(payments, open, minute, joined).to("open");
+    ///
+    /// let topology = builder.build()?;
+    /// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
+    /// assert!(stores.contains(&"open-left-shared-join-store".to_owned()), "{stores:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -244,6 +315,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join`](Self::left_join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, Option<String>, i64> = builder.stream("orders");
+    /// let payments: KStream<'_, Option<String>, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |order: &Option<String>, due: &i64, paid: Option<&i64>| {
+    ///     format!("{order:?}: {paid:?} of {due}")
+    /// };
+    /// orders.left_join_with_key::<String, i64, _, i64, _>(payments, line, minute).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe_value(30)?;
+    /// let lines = driver.output::<Option<String>, String>("lines").read_values()?;
+    /// assert_eq!(lines, ["None: None of 30"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with_key<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -263,6 +354,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join_with_key`](Self::left_join_with_key), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |order: &String, due: &i64, paid: Option<&i64>| format!("{order}{due}{paid:?}");
+    /// let joined = StreamJoined::named("line");
+    /// orders.left_join_with_key_with(payments, line, minute, joined).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-this-join "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with_key_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -285,8 +392,29 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.try_left_join(other, joiner, windows, joined)
     }
 
-    /// As [`left_join_with_key_with`](Self::left_join_with_key_with), by a function that may fail; the
-    /// processing handler says what becomes of the record.
+    /// As [`left_join_with_key_with`](Self::left_join_with_key_with), by a function that may fail;
+    /// the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let shares: KStream<'_, String, i64> = builder.stream("shares");
+    /// # let counts: KStream<'_, String, i64> = builder.stream("counts");
+    /// let second = JoinWindows::of_time_difference(Duration::from_secs(1));
+    /// let each = |key: &String, all: &i64, count: Option<&i64>| {
+    ///     all.checked_div(*count.unwrap_or(&1)).ok_or_else(|| format!("nobody shares {key}"))
+    /// };
+    /// shares.try_left_join(counts, each, second, StreamJoined::new()).to("each");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("shares").pipe("cake", 12)?;
+    /// driver.input::<String, i64>("counts").pipe("cake", 3)?;
+    /// assert_eq!(driver.output::<String, i64>("each").read_values()?, [4]);
+    /// assert!(driver.input::<String, i64>("counts").pipe("cake", 0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_left_join<NK, NV, W, NW, R, E>(
         self,
         other: KStream<'b, K, W>,
@@ -358,6 +486,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`outer_join`](Self::outer_join), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let sum = |one: Option<&i64>, other: Option<&i64>| one.unwrap_or(&0) + other.unwrap_or(&0);
+    /// let joined = StreamJoined::named("sum");
+    /// ours.outer_join_with(theirs, sum, minute, joined).to("sums");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: sum-outer-this-join "), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -379,6 +523,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`outer_join`](Self::outer_join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let ours: KStream<'_, Option<String>, i64> = builder.stream("ours");
+    /// let theirs: KStream<'_, Option<String>, i64> = builder.stream("theirs");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |key: &Option<String>, ours: Option<&i64>, theirs: Option<&i64>| {
+    ///     format!("{key:?}: {ours:?} {theirs:?}")
+    /// };
+    /// ours.outer_join_with_key::<String, i64, _, i64, _>(theirs, line, minute).to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("theirs").pipe_value(7)?;
+    /// let lines = driver.output::<Option<String>, String>("lines").read_values()?;
+    /// assert_eq!(lines, ["None: None Some(7)"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with_key<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -398,6 +562,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`outer_join_with_key`](Self::outer_join_with_key), with serdes, names or stores.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let line = |key: &String, ours: Option<&i64>, theirs: Option<&i64>| {
+    ///     format!("{key}: {ours:?} {theirs:?}")
+    /// };
+    /// let joined = StreamJoined::named("line");
+    /// ours.outer_join_with_key_with(theirs, line, minute, joined).to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-outer-this-join "), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with_key_with<NK, NV, W, NW, R>(
         self,
         other: KStream<'b, K, W>,
@@ -420,8 +602,28 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.try_outer_join(other, joiner, windows, joined)
     }
 
-    /// As [`outer_join_with_key_with`](Self::outer_join_with_key_with), by a function that may fail; the
-    /// processing handler says what becomes of the record.
+    /// As [`outer_join_with_key_with`](Self::outer_join_with_key_with), by a function that may
+    /// fail; the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
+    /// let sum = |_: &String, ours: Option<&i64>, theirs: Option<&i64>| {
+    ///     ours.unwrap_or(&0).checked_add(*theirs.unwrap_or(&0)).ok_or("the sum is too large")
+    /// };
+    /// ours.try_outer_join(theirs, sum, minute, StreamJoined::new()).to("sums");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe("a", i64::MAX)?;
+    /// assert!(driver.input::<String, i64>("theirs").pipe("a", 1).is_err());
+    /// assert!(driver.output::<String, i64>("sums").is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_outer_join<NK, NV, W, NW, R, E>(
         self,
         other: KStream<'b, K, W>,

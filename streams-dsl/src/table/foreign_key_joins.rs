@@ -65,6 +65,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// As [`foreign_key_join`](Self::foreign_key_join), with a name, serdes or
     /// partitioners, and a store for the result.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let books: KTable<'_, String, String> = builder.table("author-of-book");
+    /// # let authors: KTable<'_, String, String> = builder.table("country-of-author");
+    /// let author = |author: &String| author.clone();
+    /// let land = |_: &String, country: &String| country.clone();
+    /// let stored = Materialized::<String, String>::named("lands");
+    /// let joined = TableJoined::named("land");
+    /// let _ = books.foreign_key_join_with(authors, author, land, joined, stored);
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("country-of-author").pipe("Ibsen", "Norway")?;
+    /// driver.input::<String, String>("author-of-book").pipe("Brand", "Ibsen")?;
+    /// let lands = driver.key_values::<String, String>("lands")?;
+    /// assert_eq!(lands.get(&"Brand".to_owned())?.as_deref(), Some("Norway"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn foreign_key_join_with<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,
@@ -85,6 +105,28 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`foreign_key_join`](Self::foreign_key_join), by an extractor that sees the key too.
+    ///
+    /// ```
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let sales: KTable<'_, String, i64> = builder.table("sales");
+    /// # let shops: KTable<'_, String, String> = builder.table("shops");
+    /// // A sale is called after its shop: `oslo-17`.
+    /// let shop = |sale: &String, _: &i64| sale.split_once('-').map(|(shop, _)| shop.to_owned());
+    /// let line = |price: &i64, owner: &String| format!("{price} for {owner}");
+    /// let lines = sales.foreign_key_join_with_key::<String, _, String, _, _>(shops, shop, line);
+    /// lines.to_stream().to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("shops").pipe("oslo", "ann")?;
+    /// driver.input::<String, i64>("sales").pipe_all([("oslo-17", 5), ("17", 5)])?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_map()?;
+    /// assert_eq!(lines["oslo-17"].as_deref(), Some("5 for ann"));
+    /// assert_eq!(driver.dropped().of(DropReason::NullKey), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn foreign_key_join_with_key<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,
@@ -106,6 +148,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// As [`foreign_key_join_with_key`](Self::foreign_key_join_with_key), with a name, serdes or
     /// partitioners, and a store for the result.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # let builder = StreamsBuilder::new();
+    /// # let sales: KTable<'_, String, String> = builder.table("sales");
+    /// # let shops: KTable<'_, String, String> = builder.table("shops");
+    /// let shop = |sale: &String, _: &String| sale.clone();
+    /// let owner = |_: &String, owner: &String| owner.clone();
+    /// let stored = Materialized::<String, String>::named("owners");
+    /// let joined = TableJoined::named("owner");
+    /// let owners = sales.foreign_key_join_with_key_with(shops, shop, owner, joined, stored);
+    /// assert_eq!(owners.store_name(), Some("owners".into()));
+    /// ```
     pub fn foreign_key_join_with_key_with<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,
@@ -172,6 +227,25 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// As [`foreign_key_left_join`](Self::foreign_key_left_join), with a name, serdes or
     /// partitioners, and a store for the result.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let books: KTable<'_, String, String> = builder.table("author-of-book");
+    /// # let authors: KTable<'_, String, String> = builder.table("country-of-author");
+    /// let author = |author: &String| author.clone();
+    /// let land = |_: &String, land: Option<&String>| land.cloned().unwrap_or("?".to_owned());
+    /// let stored = Materialized::<String, String>::named("lands");
+    /// let joined = TableJoined::named("land");
+    /// let _ = books.foreign_key_left_join_with(authors, author, land, joined, stored);
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("author-of-book").pipe("Brand", "Ibsen")?;
+    /// let lands = driver.key_values::<String, String>("lands")?;
+    /// assert_eq!(lands.get(&"Brand".to_owned())?.as_deref(), Some("?"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn foreign_key_left_join_with<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,
@@ -191,7 +265,28 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.foreign_key_left_join_with_key_with(other, extractor, joiner, joined, materialized)
     }
 
-    /// As [`foreign_key_left_join`](Self::foreign_key_left_join), by an extractor that sees the key too.
+    /// As [`foreign_key_left_join`](Self::foreign_key_left_join), by an extractor that sees the key
+    /// too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let sales: KTable<'_, String, i64> = builder.table("sales");
+    /// # let shops: KTable<'_, String, String> = builder.table("shops");
+    /// let shop = |sale: &String, _: &i64| sale.split_once('-').map(|(shop, _)| shop.to_owned());
+    /// let line = |price: &i64, owner: Option<&String>| format!("{price} for {owner:?}");
+    /// sales
+    ///     .foreign_key_left_join_with_key::<String, _, String, _, _>(shops, shop, line)
+    ///     .to_stream()
+    ///     .to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("sales").pipe("17", 5)?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_map()?;
+    /// assert_eq!(lines["17"].as_deref(), Some("5 for None"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn foreign_key_left_join_with_key<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,
@@ -211,8 +306,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.foreign_key_left_join_with_key_with(other, extractor, joiner, joined, stored)
     }
 
-    /// As [`foreign_key_left_join_with_key`](Self::foreign_key_left_join_with_key), with a name, serdes or
-    /// partitioners, and a store for the result.
+    /// As [`foreign_key_left_join_with_key`](Self::foreign_key_left_join_with_key), with a name,
+    /// serdes or partitioners, and a store for the result.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # let builder = StreamsBuilder::new();
+    /// # let sales: KTable<'_, String, String> = builder.table("sales");
+    /// # let shops: KTable<'_, String, String> = builder.table("shops");
+    /// let shop = |sale: &String, _: &String| sale.clone();
+    /// let owner = |_: &String, owner: Option<&String>| owner.cloned().unwrap_or_default();
+    /// let stored = Materialized::<String, String>::named("owners");
+    /// let joined = TableJoined::named("owner");
+    /// let owners = sales.foreign_key_left_join_with_key_with(shops, shop, owner, joined, stored);
+    /// assert_eq!(owners.store_name(), Some("owners".into()));
+    /// ```
     pub fn foreign_key_left_join_with_key_with<KO, VO, N, F, R>(
         self,
         other: KTable<'b, KO, VO>,

@@ -60,6 +60,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`join`](Self::join), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let worth = |stock: &i64, price: &i64| stock * price;
+    /// let _ = stock.join_with(prices, worth, Materialized::<String, i64>::named("worth"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// assert_eq!(driver.key_values::<String, i64>("worth")?.get(&"pear".to_owned())?, Some(15));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -75,6 +91,23 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`join`](Self::join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, stock: &i64, price: &i64| format!("{stock} {kind}: {price}");
+    /// stock.join_with_key(prices, line).to_stream().to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_map()?;
+    /// assert_eq!(lines["pear"].as_deref(), Some("3 pear: 5"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with_key<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -89,6 +122,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`join_with_key`](Self::join_with_key), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let line = |kind: &String, stock: &i64, price: &i64| format!("{stock} {kind}: {price}");
+    /// stock.join_with_key_with(prices, line, Named::new("line")).to_stream().to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-join-this "));
+    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with_key_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -139,6 +186,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`left_join`](Self::left_join), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let sold: KTable<'_, String, i64> = builder.table("sold");
+    /// let rest = |stock: &i64, sold: Option<&i64>| stock - sold.unwrap_or(&0);
+    /// let _ = stock.left_join_with(sold, rest, Materialized::<String, i64>::named("rest"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// assert_eq!(driver.key_values::<String, i64>("rest")?.get(&"pear".to_owned())?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -154,6 +216,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`left_join`](Self::left_join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let sold: KTable<'_, String, i64> = builder.table("sold");
+    /// let line = |kind: &String, all: &i64, sold: Option<&i64>| format!("{kind}: {all} {sold:?}");
+    /// stock.left_join_with_key(sold, line).to_stream().to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_map()?;
+    /// assert_eq!(lines["pear"].as_deref(), Some("pear: 3 None"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with_key<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -168,6 +246,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`left_join_with_key`](Self::left_join_with_key), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// # let sold: KTable<'_, String, i64> = builder.table("sold");
+    /// let line = |kind: &String, all: &i64, sold: Option<&i64>| format!("{kind}: {all} {sold:?}");
+    /// stock.left_join_with_key_with(sold, line, Named::new("line")).to_stream().to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-join-this "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with_key_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -220,6 +311,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`outer_join`](Self::outer_join), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let cash: KTable<'_, String, i64> = builder.table("cash");
+    /// # let debts: KTable<'_, String, i64> = builder.table("debts");
+    /// let owns = |cash: Option<&i64>, debt: Option<&i64>| cash.unwrap_or(&0) - debt.unwrap_or(&0);
+    /// let _ = cash.outer_join_with(debts, owns, Materialized::<String, i64>::named("owns"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("debts").pipe("ann", 3)?;
+    /// assert_eq!(driver.key_values::<String, i64>("owns")?.get(&"ann".to_owned())?, Some(-3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -235,6 +341,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`outer_join`](Self::outer_join), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let cash: KTable<'_, String, i64> = builder.table("cash");
+    /// # let debts: KTable<'_, String, i64> = builder.table("debts");
+    /// let line = |key: &String, cash: Option<&i64>, debts: Option<&i64>| {
+    ///     format!("{key}: {cash:?} {debts:?}")
+    /// };
+    /// cash.outer_join_with_key(debts, line).to_stream().to("lines");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut debts = driver.input::<String, i64>("debts");
+    /// debts.pipe("ann", 3)?;
+    /// debts.pipe_tombstone("ann")?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_values()?;
+    /// assert_eq!(lines, [Some("ann: None Some(3)".to_owned()), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with_key<W, N, R>(
         self,
         other: KTable<'b, K, W>,
@@ -249,6 +375,21 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`outer_join_with_key`](Self::outer_join_with_key), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let cash: KTable<'_, String, i64> = builder.table("cash");
+    /// # let debts: KTable<'_, String, i64> = builder.table("debts");
+    /// let line = |key: &String, cash: Option<&i64>, debts: Option<&i64>| {
+    ///     format!("{key}: {cash:?} {debts:?}")
+    /// };
+    /// cash.outer_join_with_key_with(debts, line, Named::new("line")).to_stream().to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line-join-this "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outer_join_with_key_with<W, N, R>(
         self,
         other: KTable<'b, K, W>,

@@ -29,6 +29,24 @@ use crate::stream::KStream;
 /// A handle: copy it to use a table twice. Keys and values are plain; a null deletes a row and is
 /// never shown to a function. A table that is derived row by row has a store of its own only when
 /// it is given one by name.
+///
+/// ```
+/// # use streams_dsl::{KTable, StreamsBuilder};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let prices: KTable<'_, String, i64> = builder.table("prices");
+/// let doubled = prices.map_values(|price| 2 * price);
+/// doubled.to_stream().to("doubled");
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// let mut prices = driver.input::<String, i64>("prices");
+/// prices.pipe("pear", 5)?;
+/// prices.pipe_tombstone("pear")?;
+/// let doubled = driver.output::<String, Option<i64>>("doubled").read_values()?;
+/// assert_eq!(doubled, [Some(10), None]);
+/// assert!(driver.store_names().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a table does nothing by itself; see `to_stream`"]
 pub struct KTable<'b, K, V> {
     builder: &'b StreamsBuilder,
@@ -62,6 +80,17 @@ impl<'b, K, V> KTable<'b, K, V> {
     }
 
     /// The store to query the table by, if it was given one by name.
+    ///
+    /// ```
+    /// # use streams_dsl::{Consumed, KTable, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// assert_eq!(prices.store_name(), None);
+    ///
+    /// let named = Materialized::named("rates");
+    /// let rates = builder.table_with::<String, i64>("rates", Consumed::new(), named);
+    /// assert_eq!(rates.store_name(), Some("rates".into()));
+    /// ```
     #[must_use]
     pub fn store_name(self) -> Option<StoreName> {
         self.builder.plan().table(self.table).queryable().cloned()
@@ -85,11 +114,40 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// The rows for which the predicate holds. A row for which it no longer does is deleted.
     ///
     /// Unless this table is stored, deletions go on also for rows that never were.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// prices.filter(|_, price| *price > 9).to_stream().to("high");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe_all([("pear", 12), ("pear", 7), ("plum", 5)])?;
+    /// let high = driver.output::<String, Option<i64>>("high").read_key_values()?;
+    /// let (pear, plum) = ("pear".to_owned(), "plum".to_owned());
+    /// assert_eq!(high, [(pear.clone(), Some(12)), (pear, None), (plum, None)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filter_with(predicate, Derived::default())
     }
 
     /// As [`filter`](Self::filter), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let _ = prices.filter_with(|_, price| *price > 9, Materialized::named("high"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe_all([("pear", 12), ("plum", 5)])?;
+    /// let high = driver.key_values::<String, i64>("high")?.all()?;
+    /// assert_eq!(high, [("pear".to_owned(), 12)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_with(
         self,
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
@@ -109,11 +167,38 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// The rows for which the predicate does not hold, as with [`filter`](Self::filter).
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// prices.filter_not(|_, price| *price > 9).to_stream().to("low");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe_all([("pear", 7), ("pear", 12)])?;
+    /// let low = driver.output::<String, Option<i64>>("low").read_values()?;
+    /// assert_eq!(low, [Some(7), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_not(self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filter_not_with(predicate, Derived::default())
     }
 
     /// As [`filter_not`](Self::filter_not), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let name = (Named::new("low-only"), Materialized::named("low"));
+    /// let low = prices.filter_not_with(|_, price| *price > 9, name);
+    /// assert_eq!(low.store_name(), Some("low".into()));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: low-only (stores: [low])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_not_with(
         self,
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
@@ -122,8 +207,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.filter_with(move |key, value| !predicate(key, value), derived)
     }
 
-    /// Another value for each row. A function that gives `None` deletes the row; then name the
-    /// plain type, as in `map_values::<String, _>(..)`.
+    /// Another value for each row; its time and headers stay, and a deletion goes on as one. A
+    /// function that gives `None` deletes the row; then name the plain type, as in
+    /// `map_values::<String, _>(..)`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KTable<'_, String, String> = builder.table("texts");
+    /// let numbers = texts.map_values::<i64, _>(|text| text.parse().ok());
+    /// numbers.to_stream().to("numbers");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe_all([("a", "7"), ("a", "many")])?;
+    /// let numbers = driver.output::<String, Option<i64>>("numbers").read_values()?;
+    /// assert_eq!(numbers, [Some(7), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values<N, R>(self, f: impl Fn(V) -> R + Send + Sync + 'static) -> KTable<'b, K, N>
     where
         R: OrNull<N>,
@@ -133,6 +234,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`map_values`](Self::map_values), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KTable<'_, String, String> = builder.table("words");
+    /// let _ = words.map_values_with(|word| word.len() as i64, Materialized::named("lengths"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "seven")?;
+    /// assert_eq!(driver.key_values::<String, i64>("lengths")?.get(&"a".to_owned())?, Some(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with<N, R>(
         self,
         f: impl Fn(V) -> R + Send + Sync + 'static,
@@ -146,6 +260,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`map_values`](Self::map_values), by a function that sees the key too.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KTable<'_, String, String> = builder.table("words");
+    /// words.map_values_with_key(|key, word| format!("{key}: {word}")).to_stream().to("lines");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// let lines = driver.output::<String, Option<String>>("lines").read_map()?;
+    /// assert_eq!(lines["a"].as_deref(), Some("a: x"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with_key<N, R>(
         self,
         f: impl Fn(&K, V) -> R + Send + Sync + 'static,
@@ -158,6 +286,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`map_values_with_key`](Self::map_values_with_key), with a name or a store.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KTable<'_, String, String> = builder.table("words");
+    /// let line = |key: &String, word| format!("{key}: {word}");
+    /// words.map_values_with_key_with(line, Named::new("line")).to_stream().to("lines");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with_key_with<N, R>(
         self,
         f: impl Fn(&K, V) -> R + Send + Sync + 'static,
@@ -214,18 +354,65 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         KTable::new(self.builder, node, table)
     }
 
-    /// The changes of the table as a stream; a deleted row gives a null.
+    /// The changes of the table as a stream, each with the row's time and the headers of the record
+    /// that made it; a deleted row gives a null. A table with a record cache gives the last change
+    /// of a key between two commits.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// prices.to_stream().to("changes");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut prices = driver.input::<String, i64>("prices");
+    /// prices.pipe_at("pear", 5, Timestamp::from_millis(7))?;
+    /// prices.pipe_tombstone_at("pear", Timestamp::from_millis(8))?;
+    /// let changes = driver.output::<String, Option<i64>>("changes").read_records()?;
+    /// assert_eq!((changes[0].value, changes[0].timestamp.millis()), (Some(5), 7));
+    /// assert_eq!((changes[1].value, changes[1].timestamp.millis()), (None, 8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_stream(self) -> KStream<'b, K, Option<V>> {
         self.streamed(None)
     }
 
     /// As [`to_stream`](Self::to_stream), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// prices.to_stream_with(Named::new("changes")).to("out");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: changes (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_stream_with(self, named: Named) -> KStream<'b, K, Option<V>> {
         self.streamed(Some(named.0))
     }
 
     /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
     /// one of these: `counts.to_stream_as::<Option<String>, i64>()`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, Option<String>, Option<i64>> = builder.stream("clicks");
+    /// let counts: KTable<'_, String, i64> = builder.table("counts");
+    /// counts.to_stream_as::<Option<String>, i64>().merge(clicks).to("all");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("counts").pipe("ann", 3)?;
+    /// driver.input::<String, i64>("clicks").pipe_value(1)?;
+    /// let all = driver.output::<Option<String>, i64>("all").read_key_values()?;
+    /// assert_eq!(all, [(Some("ann".to_owned()), 3), (None, 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_stream_as<K2, V2>(self) -> KStream<'b, K2, Option<V2>>
     where
         K: Into<K2>,
@@ -237,6 +424,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`to_stream_as`](Self::to_stream_as), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let counts: KTable<'_, String, i64> = builder.table("counts");
+    /// let named = Named::new("changes");
+    /// counts.to_stream_as_with::<Option<String>, i64>(named).to("out");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: changes (stores: [])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_stream_as_with<K2, V2>(self, named: Named) -> KStream<'b, K2, Option<V2>>
     where
         K: Into<K2>,
@@ -272,8 +471,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let city_of: KTable<'_, String, String> = builder.table("city-of-person");
-    /// city_of.group_by(|person, city| (city,
-    /// person.clone())).count().to_stream().to("people-in-city");
+    /// let by_city = city_of.group_by(|person, city| (city, person.clone()));
+    /// by_city.count().to_stream().to("people-in-city");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// let mut city_of = driver.input::<String, String>("city-of-person");
@@ -297,6 +496,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// As [`group_by`](Self::group_by), with serdes, or a name for the node that computes the key
     /// and for the repartition topic.
+    ///
+    /// ```
+    /// # use streams_dsl::{Grouped, KTable, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let city_of: KTable<'_, String, String> = builder.table("city-of-person");
+    /// let by_city = |person: &String, city| (city, person.clone());
+    /// let grouped = city_of.group_by_with(by_city, Grouped::named("cities"));
+    /// grouped.count().to_stream().to("people-in-city");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: cities (stores: [])"));
+    /// assert!(text.contains("(topic: cities-repartition)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by_with<K2, V2, S>(
         self,
         selector: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,

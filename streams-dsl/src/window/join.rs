@@ -31,7 +31,15 @@ pub struct JoinWindows {
 
 impl JoinWindows {
     /// Records are joined that are no further apart than this, whichever comes first. Late records
-    /// are not waited for.
+    /// are not waited for. Kafka's `ofTimeDifferenceWithNoGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::JoinWindows;
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(10));
+    /// assert_eq!(windows.size(), Duration::from_secs(20));
+    /// assert_eq!(windows.retention(), Duration::from_secs(20));
+    /// ```
     #[must_use]
     pub fn of_time_difference(difference: Duration) -> Self {
         let difference = millis(difference);
@@ -39,12 +47,56 @@ impl JoinWindows {
     }
 
     /// The other record may be this much earlier.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let ms = Duration::from_millis;
+    /// let windows = JoinWindows::of_time_difference(ms(0)).before(ms(5));
+    /// ours.join(theirs, |_: &i64, other: &i64| *other, windows).to("pairs");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe_at("a", 100, Timestamp::from_millis(100))?;
+    /// let mut theirs = driver.input::<String, i64>("theirs");
+    /// for millis in [94, 95, 100, 101] {
+    ///     theirs.pipe_at("a", millis, Timestamp::from_millis(millis))?;
+    /// }
+    /// assert_eq!(driver.output::<String, i64>("pairs").read_values()?, [95, 100]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn before(self, difference: Duration) -> Self {
         Self { before_ms: millis(difference), ..self }
     }
 
     /// The other record may be this much later.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let ms = Duration::from_millis;
+    /// let windows = JoinWindows::of_time_difference(ms(0)).after(ms(5));
+    /// ours.join(theirs, |_: &i64, other: &i64| *other, windows).to("pairs");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe_at("a", 100, Timestamp::from_millis(100))?;
+    /// let mut theirs = driver.input::<String, i64>("theirs");
+    /// for millis in [99, 100, 105, 106] {
+    ///     theirs.pipe_at("a", millis, Timestamp::from_millis(millis))?;
+    /// }
+    /// assert_eq!(driver.output::<String, i64>("pairs").read_values()?, [100, 105]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn after(self, difference: Duration) -> Self {
         Self { after_ms: millis(difference), ..self }
@@ -52,6 +104,29 @@ impl JoinWindows {
 
     /// The other record must be later by this much at least: Kafka's `before` with a negative
     /// difference.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let ms = Duration::from_millis;
+    /// let windows = JoinWindows::of_time_difference(ms(5)).starting_after(ms(2));
+    /// ours.join(theirs, |_: &i64, other: &i64| *other, windows).to("pairs");
+    /// assert_eq!(windows.size(), ms(3));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe_at("a", 100, Timestamp::from_millis(100))?;
+    /// let mut theirs = driver.input::<String, i64>("theirs");
+    /// for millis in [101, 102, 105, 106] {
+    ///     theirs.pipe_at("a", millis, Timestamp::from_millis(millis))?;
+    /// }
+    /// assert_eq!(driver.output::<String, i64>("pairs").read_values()?, [102, 105]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn starting_after(self, difference: Duration) -> Self {
         Self { before_ms: millis(difference).saturating_neg(), ..self }
@@ -59,25 +134,77 @@ impl JoinWindows {
 
     /// The other record must be earlier by this much at least: Kafka's `after` with a negative
     /// difference.
+    ///
+    /// As in Kafka, a join keeps records for the size of the windows and the grace period, however
+    /// far back the windows lie; a grace period of this much keeps them long enough.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let ms = Duration::from_millis;
+    /// let windows = JoinWindows::of_time_difference(ms(5)).ending_before(ms(2)).with_grace(ms(2));
+    /// ours.join(theirs, |_: &i64, other: &i64| *other, windows).to("pairs");
+    /// assert_eq!(windows.size(), ms(3));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut theirs = driver.input::<String, i64>("theirs");
+    /// for millis in [94, 95, 98, 99] {
+    ///     theirs.pipe_at("a", millis, Timestamp::from_millis(millis))?;
+    /// }
+    /// driver.input::<String, i64>("ours").pipe_at("a", 100, Timestamp::from_millis(100))?;
+    /// assert_eq!(driver.output::<String, i64>("pairs").read_values()?, [95, 98]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn ending_before(self, difference: Duration) -> Self {
         Self { after_ms: millis(difference).saturating_neg(), ..self }
     }
 
-    /// Late records are joined until stream time has passed the end of their window by this much. A
-    /// left or outer join says so much later that a record has no partner.
+    /// Late records are joined until stream time has passed the end of their window by this much; 0
+    /// by default. A left or outer join says so much later that a record has no partner. Kafka's
+    /// `ofTimeDifferenceAndGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::JoinWindows;
+    /// let secs = Duration::from_secs;
+    /// let windows = JoinWindows::of_time_difference(secs(10)).with_grace(secs(60));
+    /// assert_eq!(windows.size(), secs(20));
+    /// assert_eq!(windows.retention(), secs(80));
+    /// ```
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace_ms: millis(grace), ..self }
     }
 
     /// From the earliest to the latest time of a partner.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::JoinWindows;
+    /// let secs = Duration::from_secs;
+    /// let windows = JoinWindows::of_time_difference(secs(10)).after(secs(1));
+    /// assert_eq!(windows.size(), secs(11));
+    /// ```
     #[must_use]
     pub fn size(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.size_ms()).unwrap_or(0))
     }
 
-    /// For how long a join keeps a record.
+    /// For how long a join keeps a record: the size of the windows and their grace period.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::JoinWindows;
+    /// let secs = Duration::from_secs;
+    /// let windows = JoinWindows::of_time_difference(secs(10)).with_grace(secs(5));
+    /// assert_eq!(windows.retention(), secs(25));
+    /// ```
     #[must_use]
     pub fn retention(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.retention_ms()).unwrap_or(0))

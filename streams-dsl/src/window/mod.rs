@@ -15,6 +15,33 @@ pub use self::time::TimeWindows;
 pub use self::unlimited::UnlimitedWindows;
 
 /// When a windowed aggregation gives out its results. Answers to Kafka's `EmitStrategy` (KIP-825).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use streams_core::time::Timestamp;
+/// # use streams_dsl::{EmitStrategy, KStream, StreamsBuilder, TimeWindows};
+/// # use streams_test::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+/// let windows = TimeWindows::of_size(Duration::from_millis(10));
+/// let clicks = clicks.group_by_key().windowed_by(windows);
+/// let each = clicks.count().to_stream().map(|window, count| (window.key, count));
+/// each.to("updates");
+/// let once = clicks.with_emit_strategy(EmitStrategy::OnWindowClose).count();
+/// once.to_stream().map(|window, count| (window.key, count)).to("closed");
+///
+/// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// let mut clicks = driver.input::<String, String>("clicks");
+/// for millis in [1, 2] {
+///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+/// }
+/// driver.advance_wall_clock(Duration::from_secs(1))?;
+/// clicks.pipe_at("bob", "x", Timestamp::from_millis(10))?;
+/// let updates = driver.output::<String, Option<i64>>("updates").read_values()?;
+/// assert_eq!(updates, [Some(1), Some(2), Some(1)]);
+/// assert_eq!(driver.output::<String, Option<i64>>("closed").read_values()?, [Some(2)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmitStrategy {
     /// Each update of a window.

@@ -18,14 +18,62 @@ pub struct SessionWindows {
 }
 
 impl SessionWindows {
-    /// Sessions that end when nothing comes for longer than `gap`; they take no late records.
+    /// Sessions that end when nothing comes for longer than `gap`; they take no late records. When
+    /// a record makes a session longer or one of two, the former one leaves the table by a null.
+    /// Kafka's `ofInactivityGapWithNoGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, SessionWindows, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let windows = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|session, count| (session.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [10, 15, 21] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!((counts["[ann@10/10]"], counts["[ann@10/15]"]), (None, Some(2)));
+    /// assert_eq!(counts["[ann@21/21]"], Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn of_inactivity_gap(gap: Duration) -> Self {
         Self { gap_ms: millis(gap), grace_ms: 0 }
     }
 
     /// Late records are taken until stream time has passed the end of a session by the gap and this
-    /// much.
+    /// much; 0 by default. Kafka's `ofInactivityGapAndGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, SessionWindows, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let ms = Duration::from_millis;
+    /// let windows = SessionWindows::of_inactivity_gap(ms(5)).with_grace(ms(5));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|session, count| (session.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [10, 20, 10, 21, 10] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!(counts["[ann@10/10]"], Some(2));
+    /// assert_eq!(driver.dropped().of(DropReason::Late), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace_ms: millis(grace), ..self }

@@ -19,20 +19,90 @@ pub struct TimeWindows {
 }
 
 impl TimeWindows {
-    /// Tumbling windows of this size, which take no late records.
+    /// Tumbling windows of this size, aligned to time 0. They take no late records: without
+    /// [`with_grace`](Self::with_grace) a window is closed as soon as stream time has reached its
+    /// end. Kafka's `ofSizeWithNoGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let windows = TimeWindows::of_size(Duration::from_millis(10));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [9, 10, 8] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!((counts["[ann@0/10]"], counts["[ann@10/20]"]), (Some(1), Some(1)));
+    /// assert_eq!(driver.dropped().of(DropReason::Late), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn of_size(size: Duration) -> Self {
         let size_ms = millis(size);
         Self { size_ms, advance_ms: size_ms, grace_ms: 0 }
     }
 
-    /// A window starts each `advance`.
+    /// A window starts each `advance`, so that a record falls into several: hopping windows.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let ms = Duration::from_millis;
+    /// let windows = TimeWindows::of_size(ms(10)).advance_by(ms(5));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("clicks").pipe_at("ann", "x", Timestamp::from_millis(12))?;
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_key_values()?;
+    /// let windows: Vec<_> = counts.into_iter().map(|(window, _)| window).collect();
+    /// assert_eq!(windows, ["[ann@5/15]", "[ann@10/20]"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn advance_by(self, advance: Duration) -> Self {
         Self { advance_ms: millis(advance), ..self }
     }
 
-    /// Late records are taken until stream time has passed the end of a window by this much.
+    /// Late records are taken until stream time has passed the end of a window by this much; 0 by
+    /// default. Kafka's `ofSizeAndGrace`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::metrics::DropReason;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let ms = Duration::from_millis;
+    /// let windows = TimeWindows::of_size(ms(10)).with_grace(ms(5));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [1, 14, 2, 15, 3] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!(counts["[ann@0/10]"], Some(2));
+    /// assert_eq!(driver.dropped().of(DropReason::Late), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace_ms: millis(grace), ..self }

@@ -12,13 +12,52 @@ pub struct UnlimitedWindows {
 }
 
 impl UnlimitedWindows {
-    /// A window from time 0.
+    /// A window from time 0, which never closes and never expires.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, UnlimitedWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let counts = clicks.group_by_key().windowed_by(UnlimitedWindows::new()).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [1 << 40, 0] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!(counts["[ann@0/9223372036854775807]"], Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { start_ms: 0 }
     }
 
     /// The window starts at this time. A negative one is a fault when the topology is built.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, UnlimitedWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let windows = UnlimitedWindows::new().start_on(Timestamp::from_millis(5));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// for millis in [4, 5] {
+    ///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+    /// }
+    /// let counts = driver.output::<String, Option<i64>>("counts").read_map()?;
+    /// assert_eq!(counts["[ann@5/9223372036854775807]"], Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn start_on(self, start: Timestamp) -> Self {
         Self { start_ms: start.millis() }

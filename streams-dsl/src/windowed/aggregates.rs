@@ -21,6 +21,28 @@ where
 {
     /// The values of each key and window, taken into an aggregate one by one. It starts from what
     /// `initial` gives. An aggregate `Option<A>` may be null, which deletes it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// let ms = Duration::from_millis;
+    /// let windows = TimeWindows::of_size(ms(10)).advance_by(ms(5));
+    /// let add = |_: &String, word: String, sum| sum + word.len() as i64;
+    /// let sums = words.group_by_key().windowed_by(windows).aggregate(|| 0, add);
+    /// sums.to_stream().map(|window, sum| (window.to_string(), sum)).to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut words = driver.input::<String, String>("words");
+    /// words.pipe_at("a", "three", Timestamp::from_millis(3))?;
+    /// words.pipe_at("a", "four", Timestamp::from_millis(7))?;
+    /// let sums = driver.output::<String, Option<i64>>("sums").read_map()?;
+    /// assert_eq!((sums["[a@0/10]"], sums["[a@5/15]"]), (Some(9), Some(4)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate<A, T, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -36,6 +58,27 @@ where
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_state::TimestampedWindowStore;
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// let add = |_: &String, word: String, sum| sum + word.len() as i64;
+    /// let windows = TimeWindows::of_size(Duration::from_millis(10));
+    /// let words = words.group_by_key().windowed_by(windows);
+    /// let _ = words.aggregate_with(|| 0, add, Materialized::named("sums"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_at("a", "four", Timestamp::from_millis(13))?;
+    /// let sums = driver.store::<TimestampedWindowStore<String, i64>>("sums")?;
+    /// let sum = sums.get(&"a".to_owned(), Timestamp::from_millis(10))?;
+    /// assert_eq!(sum.map(|sum| sum.value), Some(4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, T, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,

@@ -200,6 +200,21 @@ where
     ///
     /// Without a store name, Kafka's numbering of what follows differs by one from that of
     /// `count()`, except in sliding windows; a [`Named`](crate::Named) alone keeps it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let clicks = clicks.group_by_key().windowed_by(minutes);
+    /// let counts = clicks.count_with(Materialized::named("counts").with_node_name("count"));
+    /// assert_eq!(counts.store_name(), Some("counts".into()));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: count (stores: [counts])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count_with<T>(
         self,
         materialized: impl Into<Materialized<K, i64>>,
@@ -224,10 +239,32 @@ where
         W::folded(self, stored, count.merging(|_: &K, one, other| Ok(one + other)))
     }
 
-    /// The values of each key and window, put together two by two: the aggregate so far and the next
-    /// value, which may be null where the stream's type has null, except in sliding windows. The
-    /// first value is the first aggregate; the aggregates of sessions that become one are put
+    /// The values of each key and window, put together two by two: the aggregate so far and the
+    /// next value, which may be null where the stream's type has null, except in sliding windows.
+    /// The first value is the first aggregate; the aggregates of sessions that become one are put
     /// together alike. A function that gives `None` deletes it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let bids: KStream<'_, String, i64> = builder.stream("bids");
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let highest = bids.group_by_key().windowed_by(minutes).reduce(i64::max);
+    /// highest.to_stream().map(|window, bid| (window.to_string(), bid)).to("highest");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut bids = driver.input::<String, i64>("bids");
+    /// for (bid, millis) in [(20, 1), (15, 2), (7, 60_000)] {
+    ///     bids.pipe_at("vase", bid, Timestamp::from_millis(millis))?;
+    /// }
+    /// let highest = driver.output::<String, Option<i64>>("highest").read_map()?;
+    /// assert_eq!(highest["[vase@0/60000]"], Some(20));
+    /// assert_eq!(highest["[vase@60000/120000]"], Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce<N, R>(
         self,
         reducer: impl Fn(N, W::Taken) -> R + Send + Sync + 'static,
@@ -242,6 +279,29 @@ where
     }
 
     /// As [`reduce`](Self::reduce), with a store or a name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # use streams_state::SessionStore;
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let bids: KStream<'_, String, i64> = builder.stream("bids");
+    /// let gap = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
+    /// let bids = bids.group_by_key().windowed_by(gap);
+    /// let _ = bids.reduce_with(i64::max, Materialized::named("highest"));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut bids = driver.input::<String, i64>("bids");
+    /// for (bid, millis) in [(20, 10), (15, 18), (7, 14)] {
+    ///     bids.pipe_at("vase", bid, Timestamp::from_millis(millis))?;
+    /// }
+    /// let highest = driver.store::<SessionStore<String, i64>>("highest")?;
+    /// let highest = highest.fetch(&"vase".to_owned())?.collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!((highest[0].0.to_string().as_str(), highest[0].1), ("[vase@10/18]", 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_with<N, R>(
         self,
         reducer: impl Fn(N, W::Taken) -> R + Send + Sync + 'static,
@@ -260,6 +320,25 @@ where
     /// As [`reduce_with`](Self::reduce_with), by a function that may fail; the processing handler
     /// says what becomes of the record, and the aggregate of the window stays as it was. Windows
     /// that took the record before the failure keep it, as in Kafka.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let add = |sum: i64, n| sum.checked_add(n).ok_or("the sum is too large");
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let sums = numbers.group_by_key().windowed_by(minutes).try_reduce(add, Materialized::new());
+    /// sums.to_stream().map(|window, sum| (window.key, sum)).to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut numbers = driver.input::<String, i64>("numbers");
+    /// numbers.pipe_all([("a", 3), ("a", i64::MAX - 3)])?;
+    /// assert!(numbers.pipe("a", 1).is_err());
+    /// assert_eq!(driver.output::<String, Option<i64>>("sums").read_map()?["a"], Some(i64::MAX));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_reduce<N, R, E>(
         self,
         reducer: impl Fn(N, W::Taken) -> Result<R, E> + Send + Sync + 'static,

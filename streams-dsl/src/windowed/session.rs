@@ -66,6 +66,19 @@ where
     }
 
     /// As [`aggregate`](Self::aggregate), with a store or a name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let clicks: KStream<'_, String, i64> = builder.stream("clicks");
+    /// let gap = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
+    /// let clicks = clicks.group_by_key().windowed_by(gap);
+    /// let add = |_: &String, n, sum: i64| sum + n;
+    /// let both = |_: &String, one: i64, other| one + other;
+    /// let sums = clicks.aggregate_with(|| 0, add, both, Materialized::named("sums"));
+    /// assert_eq!(sums.store_name(), Some("sums".into()));
+    /// ```
     pub fn aggregate_with<A, I>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,
@@ -86,6 +99,29 @@ where
 
     /// As [`aggregate_with`](Self::aggregate_with), by functions that may fail; the processing
     /// handler says what becomes of the record, and the sessions stay as they were.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let numbers: KStream<'_, String, i64> = builder.stream("numbers");
+    /// let gap = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
+    /// let add = |_: &String, n: i64, sum: i64| sum.checked_add(n).ok_or("the sum is too large");
+    /// let both = |_: &String, one: i64, other| one.checked_add(other).ok_or("too large a sum");
+    /// let sums = numbers.group_by_key().windowed_by(gap);
+    /// let sums = sums.try_aggregate(|| 0, add, both, Materialized::new());
+    /// sums.to_stream().map(|session, sum| (session.to_string(), sum)).to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut numbers = driver.input::<String, i64>("numbers");
+    /// numbers.pipe_at("a", i64::MAX, Timestamp::from_millis(10))?;
+    /// assert!(numbers.pipe_at("a", 1, Timestamp::from_millis(14)).is_err());
+    /// let sums = driver.output::<String, Option<i64>>("sums").read_map()?;
+    /// assert_eq!((sums.len(), sums["[a@10/10]"]), (1, Some(i64::MAX)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_aggregate<A, I, E>(
         self,
         initial: impl Fn() -> I + Send + Sync + 'static,

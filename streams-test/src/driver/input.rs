@@ -46,6 +46,23 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// The same test topic with its clock at `start`, moved on by `advance` with each record that
     /// has no time of its own. 0 stands still.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// const FIVE_MS: Duration = Duration::from_millis(5);
+    /// let start = Timestamp::from_millis(100);
+    /// let mut words = driver.input::<String, String>("words").with_clock(start, FIVE_MS);
+    /// words.pipe_all([("a", "to"), ("a", "be")])?;
+    /// let out = driver.output::<String, String>("out").read_records()?;
+    /// assert_eq!((out[0].timestamp.millis(), out[1].timestamp.millis()), (100, 105));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_clock(mut self, start: Timestamp, advance: Duration) -> Self {
         self.next_time = start;
@@ -54,6 +71,18 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// The same test topic writing to this partition, where the hash of the key should not decide.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::{Layout, TopologyTestDriver};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// let layout = Layout::TaskPerPartition { partitions: 3 };
+    /// let driver = TopologyTestDriver::builder(&builder.build()?).layout(layout).build()?;
+    /// driver.input::<String, String>("words").with_partition(2).pipe("a", "be")?;
+    /// assert_eq!(driver.kafka().records(&"words".into())[0].partition, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn with_partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
@@ -61,11 +90,39 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// Moves the topic's clock on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut words = driver.input::<String, String>("words");
+    /// words.pipe("a", "to")?;
+    /// words.advance_time(Duration::from_secs(1));
+    /// words.pipe("a", "be")?;
+    /// let out = driver.output::<String, String>("out").read_records()?;
+    /// assert_eq!((out[0].timestamp.millis(), out[1].timestamp.millis()), (0, 1000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn advance_time(&mut self, by: Duration) {
         self.next_time = self.next_time.plus(by);
     }
 
     /// Pipes a key and a value.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "be")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["be"]);
+    /// assert!(driver.input::<String, String>("other").pipe("a", "be").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the topology does not read the topic, the record cannot be encoded, or it fails the
@@ -76,6 +133,19 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// Pipes a key and a value at a time.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_at("a", "be", Timestamp::from_millis(7))?;
+    /// let out = driver.output::<String, String>("out").read_record()?;
+    /// assert_eq!(out.timestamp, Timestamp::from_millis(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
@@ -92,6 +162,21 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// Pipes a record, with its time and headers.
     ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut word = Record::new("a".to_owned(), "be".to_owned(), Timestamp::from_millis(7));
+    /// word.headers.add("from", Some(b"paper".to_vec().into()));
+    /// driver.input::<String, String>("words").pipe_record(word.clone())?;
+    /// assert_eq!(driver.output::<String, String>("out").read_record()?, word);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_record(&mut self, record: Record<K, V>) -> Result<(), TestError> {
@@ -100,6 +185,18 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// Pipes a value without a key.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<Option<String>, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<Option<String>, String>("words").pipe_value("be")?;
+    /// let first = driver.output::<Option<String>, String>("out").read_key_value()?;
+    /// assert_eq!(first, (None, "be".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
@@ -110,6 +207,21 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// Pipes a value without a key at a time.
     ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<Option<String>, String>("words").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis(7);
+    /// driver.input::<Option<String>, String>("words").pipe_value_at("be", at)?;
+    /// let first = driver.output::<Option<String>, String>("out").read_record()?;
+    /// assert_eq!(first, Record::new(None, "be".to_owned(), at));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_value_at(&mut self, value: impl Into<V>, time: Timestamp) -> Result<(), TestError> {
@@ -119,6 +231,20 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// Pipes a tombstone: a key with a null value, whatever the value's type.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.table::<String, String>("cities").to_stream().to("moves");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut cities = driver.input::<String, String>("cities");
+    /// cities.pipe("ann", "Oslo")?;
+    /// cities.pipe_tombstone("ann")?;
+    /// let moves = driver.output::<String, Option<String>>("moves").read_values()?;
+    /// assert_eq!(moves, [Some("Oslo".to_owned()), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_tombstone(&mut self, key: impl Into<K>) -> Result<(), TestError> {
@@ -127,6 +253,21 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// Pipes a tombstone at a time.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.table::<String, String>("cities").to_stream().to("moves");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis(7);
+    /// driver.input::<String, String>("cities").pipe_tombstone_at("ann", at)?;
+    /// let moves = driver.output::<String, Option<String>>("moves").read_records()?;
+    /// assert_eq!(moves, [Record::new("ann".to_owned(), None, at)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
@@ -141,6 +282,17 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// Pipes keys and values one after the other. The first failure ends it.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 1), ("b", 2)])?;
+    /// assert_eq!(driver.output::<String, i64>("out").read_values()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_all(
@@ -152,6 +304,17 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
 
     /// Pipes values without keys one after the other. The first failure ends it.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<Option<String>, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<Option<String>, i64>("numbers").pipe_values([1, 2])?;
+    /// assert_eq!(driver.output::<Option<String>, i64>("out").read_values()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).
     pub fn pipe_values(
@@ -162,6 +325,20 @@ impl<K: 'static, V: 'static> TestInputTopic<K, V> {
     }
 
     /// Pipes records one after the other. The first failure ends it.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = |number| Record::new("a".to_owned(), number, Timestamp::from_millis(number));
+    /// driver.input::<String, i64>("numbers").pipe_records([at(7), at(5)])?;
+    /// assert_eq!(driver.output::<String, i64>("out").read_records()?, [at(7), at(5)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`pipe`](Self::pipe).

@@ -17,6 +17,20 @@ pub(super) enum Kind<K, V> {
 impl<K: 'static, V: 'static> KeyValues<K, V> {
     /// The value of a key.
     ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("be", "x")?;
+    /// let counts = driver.key_values::<String, i64>("counts")?;
+    /// assert_eq!((counts.get(&"be".to_owned())?, counts.get(&"to".to_owned())?), (Some(1), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the store cannot be read, or the key or value does not fit its serde.
     pub fn get(&self, key: &K) -> Result<Option<V>, StoreError> {
@@ -27,6 +41,20 @@ impl<K: 'static, V: 'static> KeyValues<K, V> {
     }
 
     /// All keys and values, in the order of the keys' bytes.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("to", "x"), ("be", "y")])?;
+    /// let counts = driver.key_values::<String, i64>("counts")?.all()?;
+    /// assert_eq!(counts, [("be".to_owned(), 1), ("to".to_owned(), 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get).

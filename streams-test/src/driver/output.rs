@@ -35,12 +35,40 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     }
 
     /// Whether nothing is there to be read.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").filter(|_, n| *n > 9).to("large");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut large = driver.output::<String, i64>("large");
+    /// driver.input::<String, i64>("numbers").pipe("a", 7)?;
+    /// assert!(large.is_empty());
+    /// driver.input::<String, i64>("numbers").pipe("a", 12)?;
+    /// assert_eq!(large.read_value()?, 12);
+    /// assert!(large.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many records were written and not read yet.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("a", 12)])?;
+    /// let mut out = driver.output::<String, i64>("out");
+    /// out.read_value()?;
+    /// assert_eq!(out.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.unread().len()
@@ -51,6 +79,21 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     }
 
     /// The next record.
+    ///
+    /// ```
+    /// # use streams_core::record::Record;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_at("a", 7, Timestamp::from_millis(5))?;
+    /// let mut out = driver.output::<String, i64>("out");
+    /// assert_eq!(out.read_record()?, Record::new("a".to_owned(), 7, Timestamp::from_millis(5)));
+    /// assert!(out.read_record().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is none, or it cannot be decoded.
@@ -63,6 +106,18 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
 
     /// Key and value of the next record.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe("a", 7)?;
+    /// let first = driver.output::<String, i64>("out").read_key_value()?;
+    /// assert_eq!(first, ("a".to_owned(), 7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`read_record`](Self::read_record).
     pub fn read_key_value(&mut self) -> Result<(K, V), TestError> {
@@ -71,6 +126,18 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
 
     /// The value of the next record.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("a", 12)])?;
+    /// let mut out = driver.output::<String, i64>("out");
+    /// assert_eq!((out.read_value()?, out.read_value()?), (7, 12));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`read_record`](Self::read_record).
     pub fn read_value(&mut self) -> Result<V, TestError> {
@@ -78,6 +145,19 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     }
 
     /// All records that were not read yet.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("a", 12)])?;
+    /// let mut out = driver.output::<String, i64>("out");
+    /// assert_eq!(out.read_records()?.len(), 2);
+    /// assert_eq!(out.read_records()?.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When one cannot be decoded; those before it count as read.
@@ -92,6 +172,18 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
 
     /// Keys and values of all records that were not read yet.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 12)])?;
+    /// let out = driver.output::<String, i64>("out").read_key_values()?;
+    /// assert_eq!(out, [("a".to_owned(), 7), ("b".to_owned(), 12)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`read_records`](Self::read_records).
     pub fn read_key_values(&mut self) -> Result<Vec<(K, V)>, TestError> {
@@ -101,6 +193,17 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
 
     /// The values of all records that were not read yet.
     ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 12)])?;
+    /// assert_eq!(driver.output::<String, i64>("out").read_values()?, [7, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`read_records`](Self::read_records).
     pub fn read_values(&mut self) -> Result<Vec<V>, TestError> {
@@ -108,6 +211,18 @@ impl<K: 'static, V: 'static> TestOutputTopic<K, V> {
     }
 
     /// The last value of each key among the records that were not read yet.
+    ///
+    /// ```
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, i64>("numbers").to("out");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 5), ("a", 12)])?;
+    /// let last = driver.output::<String, i64>("out").read_map()?;
+    /// assert_eq!((last.len(), last["a"]), (2, 12));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`read_records`](Self::read_records).

@@ -95,12 +95,27 @@ impl fmt::Debug for KafkaModel {
 
 impl KafkaModel {
     /// A Kafka without topics, where topics are made by [`create_topic`](Self::create_topic) only.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// assert!(KafkaModel::new().topics().is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The same model, which makes topics that records are sent to.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// # use streams_core::names::TopicPartition;
+    /// # use streams_test::model::{AutoCreate, NewRecord};
+    /// let kafka = KafkaModel::new().auto_create(AutoCreate::Partitions(2));
+    /// kafka.append(&TopicPartition::new("words", 1), NewRecord::default())?;
+    /// assert_eq!(kafka.partitions(&"words".into()), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn auto_create(self, auto_create: AutoCreate) -> Self {
         self.state().auto_create = auto_create;
@@ -122,18 +137,42 @@ impl KafkaModel {
     }
 
     /// The broker's clock, which stamps records without a time. At 0 until it is set.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_test::KafkaModel;
+    /// assert_eq!(KafkaModel::new().now(), Timestamp::from_millis(0));
+    /// ```
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.state().now()
     }
 
     /// Sets the broker's clock.
+    ///
+    /// ```
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// kafka.set_now(Timestamp::from_millis(7));
+    /// assert_eq!(kafka.now(), Timestamp::from_millis(7));
+    /// ```
     pub fn set_now(&self, now: Timestamp) {
         self.state().now = Some(now);
     }
 
     /// Makes a topic, with settings under Kafka's names. `cleanup.policy` and `max.message.bytes`
     /// have an effect; `delete.retention.ms` is told to readers.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// let compacted = [("cleanup.policy".to_owned(), "compact".to_owned())];
+    /// kafka.create_topic("cities", 3, compacted.into())?;
+    /// assert_eq!(kafka.partitions(&"cities".into()), Some(3));
+    /// assert!(kafka.create_topic("cities", 3, [].into()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When it exists already, its name breaks Kafka's rule, or it would have no partition.
@@ -164,6 +203,15 @@ impl KafkaModel {
 
     /// Deletes a topic with its records. Committed offsets go with it, as in Kafka.
     ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// kafka.delete_topic(&"words".into())?;
+    /// assert!(kafka.topics().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such topic.
     pub fn delete_topic(&self, name: &TopicName) -> Result<(), ModelError> {
@@ -176,18 +224,46 @@ impl KafkaModel {
     }
 
     /// The names of all topics, in order.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// kafka.create_topic("cities", 1, [].into())?;
+    /// assert_eq!(kafka.topics(), ["cities", "words"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn topics(&self) -> Vec<TopicName> {
         self.state().topics.keys().cloned().collect()
     }
 
     /// How many partitions a topic has; `None` when it does not exist.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 3, [].into())?;
+    /// assert_eq!(kafka.partitions(&"words".into()), Some(3));
+    /// assert_eq!(kafka.partitions(&"cities".into()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn partitions(&self, topic: &TopicName) -> Option<i32> {
         self.state().topics.get(topic).map(Topic::partition_count)
     }
 
     /// The settings that a topic was made with; `None` when it does not exist.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// let kafka = KafkaModel::new();
+    /// let compacted = [("cleanup.policy".to_owned(), "compact".to_owned())];
+    /// kafka.create_topic("cities", 1, compacted.into())?;
+    /// let settings = kafka.settings(&"cities".into()).expect("it was made");
+    /// assert_eq!(settings["cleanup.policy"], "compact");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn settings(&self, topic: &TopicName) -> Option<BTreeMap<String, String>> {
         self.state().topics.get(topic).map(|topic| topic.settings().clone())
@@ -218,6 +294,20 @@ impl KafkaModel {
     }
 
     /// The offset of the first record that is kept, and the offset that the next one will get.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// # use streams_core::names::TopicPartition;
+    /// # use streams_test::model::NewRecord;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// let first = TopicPartition::new("words", 0);
+    /// kafka.append(&first, NewRecord::default())?;
+    /// kafka.append(&first, NewRecord::default())?;
+    /// kafka.delete_before(&first, 1)?;
+    /// assert_eq!(kafka.offsets(&first), Some((1, 2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn offsets(&self, partition: &TopicPartition) -> Option<(i64, i64)> {
         self.state().log(partition).map(|log| (log.start(), log.end()))
@@ -233,6 +323,19 @@ impl KafkaModel {
 
     /// Appends a record to a partition. Its offset.
     ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// # use streams_core::names::TopicPartition;
+    /// # use streams_test::model::NewRecord;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// let first = TopicPartition::new("words", 0);
+    /// let word = NewRecord { value: Some("be".into()), ..NewRecord::default() };
+    /// assert_eq!(kafka.append(&first, word.clone())?, 0);
+    /// assert_eq!(kafka.append(&first, word)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such topic or partition, or the record is refused by the topic's settings.
     pub fn append(
@@ -246,6 +349,18 @@ impl KafkaModel {
     }
 
     /// All records of a topic that are kept, in the order in which they were appended.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// # use streams_core::names::TopicPartition;
+    /// # use streams_test::model::NewRecord;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// let word = NewRecord { value: Some("be".into()), ..NewRecord::default() };
+    /// kafka.append(&TopicPartition::new("words", 0), word)?;
+    /// assert_eq!(kafka.records(&"words".into())[0].value.as_deref(), Some(&b"be"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn records(&self, topic: &TopicName) -> Vec<Arc<ModelRecord>> {
         self.records_after(topic, 0)
@@ -292,6 +407,20 @@ impl KafkaModel {
     }
 
     /// Deletes the records before this offset, as retention and Kafka's `deleteRecords` do.
+    ///
+    /// ```
+    /// # use streams_test::KafkaModel;
+    /// # use streams_core::names::TopicPartition;
+    /// # use streams_test::model::NewRecord;
+    /// let kafka = KafkaModel::new();
+    /// kafka.create_topic("words", 1, [].into())?;
+    /// let first = TopicPartition::new("words", 0);
+    /// kafka.append(&first, NewRecord::default())?;
+    /// kafka.delete_before(&first, 1)?;
+    /// assert!(kafka.records(&"words".into()).is_empty());
+    /// assert_eq!(kafka.append(&first, NewRecord::default())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such partition.
