@@ -11,10 +11,13 @@
 
 mod support;
 
+mod churn;
 mod crashes;
 mod failures;
 mod faults;
+mod full_disk;
 mod globals;
+mod joining;
 mod joins;
 mod model;
 mod outages;
@@ -23,3 +26,6 @@ mod secured;
 mod shapes;
 mod sharing;
 mod state_faults;
+mod suspended;
+mod takeover;
+mod tools;
