@@ -13,35 +13,51 @@ use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
 use streams_core::worker::RestorePhase;
-use streams_kafka::{KafkaStreams, State};
+use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse};
 
-use self::support::app::{SOON, show_logs, tally};
+use self::support::app::{SOON, show_logs};
 use self::support::child::{MARK, Told};
+use self::support::shape::Shape;
 use self::support::wait::let_live;
+use self::support::watch::Watch;
 
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [application, servers, input, output, state, settings @ ..] = words.as_slice() else {
-        panic!("the arguments are APPLICATION SERVERS INPUT OUTPUT STATE [KEY=VALUE...]")
+    let [application, servers, input, output, state, shape, settings @ ..] = words.as_slice()
+    else {
+        panic!("the arguments are APPLICATION SERVERS INPUT OUTPUT STATE SHAPE [KEY=VALUE...]")
     };
     show_logs();
     let config = StreamsConfig::builder()
         .application_id(application)
         .bootstrap_servers(servers)
         .set("state.dir", state.as_str())
-        .set("commit.interval.ms", "200")
-        .set("replication.factor", "1");
+        .set("commit.interval.ms", "200");
     let settings = settings.iter().map(|setting| setting.split_once('=').unwrap());
-    let config = settings.fold(config, |config, (key, value)| config.set(key, value));
-    let streams = KafkaStreams::builder(tally(input, output), config.build().unwrap())
-        .on_state_change(|new, _| tell(Told::State(new)))
+    let (uncaught, settings): (Vec<_>, Vec<_>) = settings.partition(|(key, _)| *key == "uncaught");
+    let response = match uncaught.as_slice() {
+        [] => UncaughtErrorResponse::ShutDownClient,
+        [(_, "replace")] => UncaughtErrorResponse::Replace,
+        other => panic!("nothing answers to {other:?}"),
+    };
+    let config = settings.into_iter().fold(config, |config, (key, value)| config.set(key, value));
+    let watch = Watch(Some(Arc::new(|task, event| tell(&Told::Task(task, event)))));
+    let shapes = [Shape::Tally, Shape::InMemory, Shape::Chain];
+    let shape = shapes.into_iter().find(|one| one.to_string() == *shape).unwrap();
+    let topology = shape.topology(input, output, &watch);
+    let streams = KafkaStreams::builder(topology, config.build().unwrap())
+        .uncaught_error_handler(move |error: &StreamsError| {
+            tell(&Told::Failed(error.chain()));
+            response
+        })
+        .on_state_change(|new, _| tell(&Told::State(new)))
         .on_restore(|progress| {
             if progress.phase == RestorePhase::Ended {
                 let records = i64::try_from(progress.records).unwrap();
                 let (start, next) = (progress.start, progress.next);
-                tell(Told::Restored { start, next, records });
+                tell(&Told::Restored { start, next, records });
             }
         })
         .build();
@@ -51,20 +67,22 @@ fn main() {
     while !streams.state().is_final() {
         let metrics = streams.metrics();
         let (processed, commits) = (metrics.process_total(), metrics.commit_total());
-        tell(Told::Progress { processed, commits });
+        tell(&Told::Progress { processed, commits });
         let_live(TELL_EVERY);
     }
     let error = streams.error().map(|error| error.chain());
     assert_eq!(streams.state(), State::NotRunning, "{error:?}");
 }
 
-fn tell(told: Told) {
+fn tell(told: &Told) {
     match told {
         Told::State(state) => println!("{MARK}state {state}"),
         Told::Restored { start, next, records } => {
             println!("{MARK}restored {start} {next} {records}");
         }
         Told::Progress { processed, commits } => println!("{MARK}progress {processed} {commits}"),
+        Told::Task(task, event) => println!("{MARK}task {task} {event}"),
+        Told::Failed(error) => println!("{MARK}failed {}", error.replace('\n', " ")),
     }
 }
 

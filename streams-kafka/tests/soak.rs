@@ -12,22 +12,15 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use crate::crashes::{Dice, End, Lives, await_all_committed, compare, while_records_flow};
+use crate::crashes::{End, Lives};
 use crate::support::broker::Broker;
+use crate::support::flow::{Dice, await_all_committed, compare, setting, while_records_flow};
 use crate::support::fold::Numbering;
 use crate::support::{Place, child};
 
 const RECORDS_A_SECOND: usize = 3000;
 /// All input must be committed so soon after the last disturbance.
 const DRAIN_MAX: Duration = Duration::from_secs(120);
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-fn one_in(dice: &mut Dice, sides: u64) -> bool {
-    dice.next().is_multiple_of(sides)
-}
 
 #[test]
 fn soak() {
@@ -44,10 +37,10 @@ fn soak() {
     let began = Instant::now();
     while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
         while began.elapsed() < Duration::from_secs(seconds) && lives.kills < kills as usize {
-            let end = if one_in(&mut dice, 8) { End::Close } else { End::Kill };
+            let end = if dice.one_in(8) { End::Close } else { End::Kill };
             let after = dice.between(Duration::ZERO, mean);
             let process = child::start(&place, &state, &[]);
-            if one_in(&mut dice, 16) {
+            if dice.one_in(16) {
                 process.await_running();
                 broker.kill();
                 broker.start_again();

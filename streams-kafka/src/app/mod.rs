@@ -175,6 +175,9 @@ impl KafkaStreams {
     /// Commits, closes the stores and leaves the group. May be called again, and by several threads.
     /// An application that was not started cannot be started any more.
     ///
+    /// With `group.instance.id` it does not leave the group (KIP-345): its tasks wait for the process
+    /// to come back, and go to others when `session.timeout.ms` is over.
+    ///
     /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
     /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
     /// group is left without them. That takes some seconds more at most.

@@ -132,8 +132,14 @@ impl Group {
         self.leave();
     }
 
+    /// A static member goes without a word (KIP-345): its tasks wait for it until its session is
+    /// over.
     fn leave(&mut self) {
-        self.life = if self.is_out { Life::Over } else { Life::Leaving };
+        let is_expected_back = self.parts.config.instance.is_some();
+        self.life = if self.is_out || is_expected_back { Life::Over } else { Life::Leaving };
+        if self.life == Life::Over {
+            return;
+        }
         let now = self.now();
         self.membership.leave(now);
     }

@@ -1,41 +1,19 @@
 //! Processes that are killed while records flow.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::app::{COUNTS, SOON};
+use crate::support::Place;
+use crate::support::app::SOON;
 use crate::support::child::{self, Process, Told};
-use crate::support::fold::{self, Difference, Numbering};
+use crate::support::flow::{Dice, await_all_committed, compare, while_records_flow};
+use crate::support::fold::{Difference, Numbering};
 use crate::support::wait::let_live;
-use crate::support::{Place, holds_within};
 
 /// A session so long that nobody can have waited for it.
 const SESSION: Duration = Duration::from_secs(45);
 /// Bound of the time from the start of a killed instance to RUNNING.
 const RUNNING_MAX: Duration = Duration::from_secs(10);
-
-/// Numbers from a seed (xorshift64*).
-#[derive(Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
-    }
-
-    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = u64::try_from((most - least).as_micros()).unwrap().max(1);
-        least + Duration::from_micros(self.next() % span)
-    }
-}
 
 /// How a life of the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,62 +89,9 @@ impl Lives {
     }
 }
 
-/// Writes records, so many a second, until told to stop.
-pub(crate) fn feed(place: &Place, numbering: &mut Numbering, a_second: usize, stop: &AtomicBool) {
-    let writer = place.cluster.writer();
-    let began = Instant::now();
-    let before = numbering.given();
-    while !stop.load(Ordering::Relaxed) {
-        let due = began.elapsed().as_micros() as usize * a_second / 1_000_000;
-        while numbering.given() - before < due {
-            writer.write(&place.input, &numbering.next());
-        }
-        let_live(Duration::from_millis(5));
-    }
-    writer.finish();
-}
-
-/// Runs `act` while records flow.
-pub(crate) fn while_records_flow(
-    place: &Place,
-    numbering: &mut Numbering,
-    a_second: usize,
-    act: impl FnOnce(),
-) {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| feed(place, numbering, a_second, &stop));
-        let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-        stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = acted {
-            std::panic::resume_unwind(panic);
-        }
-    });
-}
-
-/// Waits until the group has committed all of the input.
-#[track_caller]
-pub(crate) fn await_all_committed(place: &Place, within: Duration) {
-    holds_within("all input is committed", within, || {
-        let ends = place.cluster.ends(&place.input);
-        let committed = place.cluster.committed(&place.application, &place.input);
-        committed.iter().zip(ends).all(|(committed, end)| match committed {
-            Some((offset, _)) => *offset == end,
-            None => end == 0,
-        })
-    });
-}
-
-/// Compares everything that came out with everything that went in.
-pub(crate) fn compare(place: &Place, numbering: &Numbering) -> Difference {
-    let output = place.cluster.read(&place.output);
-    let changelog = place.cluster.read(&place.changelog(COUNTS));
-    fold::difference(&numbering.truth(), &output, &changelog)
-}
-
 #[test]
 fn ten_kills_lose_nothing() {
-    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    let seed = std::env::var("MILLSTREAM_SEED").map_or(1, |seed| seed.parse().unwrap());
     let (place, mut dice) = (Place::new("kills", 4), Dice::new(seed));
     let (mut numbering, mut lives) = (Numbering::new(200, 4), Lives::default());
     let state = place.state("state");

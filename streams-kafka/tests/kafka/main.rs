@@ -12,10 +12,13 @@
 mod support;
 
 mod cases;
+mod churn;
 mod crashes;
 mod failures;
 mod faults;
+mod full_disk;
 mod globals;
+mod joining;
 mod joins;
 mod model;
 mod outages;
@@ -24,3 +27,6 @@ mod secured;
 mod shapes;
 mod sharing;
 mod state_faults;
+mod suspended;
+mod takeover;
+mod tools;

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use streams_kafka::State;
 
-use crate::crashes::{await_all_committed, compare, while_records_flow};
 use crate::support::app::SOON;
-use crate::support::broker::Broker;
+use crate::support::broker::{Broker, Brokers};
+use crate::support::fleet::Fleet;
+use crate::support::flow::{self, await_all_committed, compare, while_records_flow};
 use crate::support::fold::Numbering;
+use crate::support::shape::Shape;
+use crate::support::wait::let_live;
 use crate::support::{Place, holds_within};
 
 /// Progress must come so soon after the broker is back.
@@ -53,4 +56,72 @@ fn a_broker_that_is_gone_at_the_start_and_killed_under_load_is_waited_for() {
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
     assert!(at_start < PROGRESS_MAX, "{at_start:?}");
     assert!(pauses.iter().all(|pause| *pause < PROGRESS_MAX), "{pauses:?}");
+}
+
+const NODES: usize = 3;
+const SLOTS: usize = 2;
+/// How long all are away; `scripts/soak` says.
+const AWAY_SECONDS: u64 = 5;
+
+/// Waits until each process has processed and committed more.
+fn await_progress(fleet: &Fleet<'_>, within: Duration) -> Duration {
+    let now = || fleet.slots().map(|slot| fleet.process(slot).progress()).collect::<Vec<_>>();
+    let before = now();
+    holds_within("all go on", within, || {
+        let pairs = now().into_iter().zip(&before);
+        pairs.clone().all(|(now, before)| now.0 > before.0 && now.1 > before.1)
+    })
+}
+
+#[test]
+fn brokers_restart_one_at_a_time_and_go_away_together() {
+    let (rounds, mut dice) = (flow::rounds(1), flow::dice());
+    let away = Duration::from_secs(flow::setting("MILLSTREAM_AWAY_SECONDS", AWAY_SECONDS));
+    let brokers = Brokers::start(NODES);
+    let place = Place::on(brokers.cluster(), "brokers", 6);
+    let mut numbering = Numbering::new(300, 6);
+    // A member is not to be expelled while there is no coordinator to hear it.
+    let mut fleet =
+        Fleet::new(&place, Shape::Tally, SLOTS).with(&[("session.timeout.ms", "45000")]);
+    let (mut pauses, mut together) = (Vec::new(), Vec::new());
+    while_records_flow(&place, &mut numbering, 500, || {
+        fleet.start_all();
+        fleet.await_shared(6, SOON);
+        for round in 1..=rounds {
+            let broker = &brokers.each()[usize::try_from(round).unwrap() % NODES];
+            if dice.one_in(2) {
+                broker.kill();
+            } else {
+                broker.stop();
+            }
+            pauses.push(await_progress(&fleet, SOON * 2));
+            broker.start_again();
+            brokers.await_in_sync();
+            pauses.push(await_progress(&fleet, SOON * 2));
+            if !round.is_multiple_of(NODES as u64) && round < rounds {
+                continue;
+            }
+            brokers.each().iter().for_each(Broker::kill);
+            let_live(away);
+            brokers.each().iter().for_each(Broker::begin_again);
+            brokers.each().iter().for_each(Broker::wait_until_there);
+            together.push(await_progress(&fleet, SOON * 2));
+        }
+    });
+    await_all_committed(&place, SOON * 2);
+    fleet.close_all();
+    let found = compare(&place, &numbering);
+    let longest = pauses.iter().max().unwrap();
+    println!(
+        "{} restarts of one of {NODES} brokers: progress within {longest:?}; all away for \
+         {away:?}: progress {together:?} after they were back; {} records: {found:?}; longest \
+         pause of a task {:?}",
+        pauses.len() / 2,
+        numbering.given(),
+        fleet.owners().pause_max(),
+    );
+    assert!(fleet.owners().doubled().is_empty());
+    assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
+    assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
+    assert!(pauses.iter().chain(&together).all(|pause| *pause < PROGRESS_MAX * 3), "{pauses:?}");
 }

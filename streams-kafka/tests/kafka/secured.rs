@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use streams_core::config::StreamsConfigBuilder;
 use streams_kafka::State;
 
-use crate::support::app::tally;
 use crate::support::broker::{Broker, Listener, Secured, free_port};
 use crate::support::{App, Given, Place, fold};
 
@@ -142,7 +141,7 @@ impl World {
     }
 
     fn start(&self, config: StreamsConfigBuilder) -> App {
-        App::start(tally(&self.place.input, &self.place.output), config)
+        App::start(self.place.tally(), config)
     }
 
     #[track_caller]

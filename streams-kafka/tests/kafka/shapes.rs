@@ -10,8 +10,10 @@ use streams_core::record::Record;
 use streams_core::topology::{RepartitionCount, Topology, TopologyBuilder};
 use streams_dsl::{Materialized, StreamsBuilder};
 
-use crate::support::app::{COUNTS, SOON, add_tally, sink, source, stateless};
+use crate::support::app::{COUNTS, SOON, sink, source, stateless};
 use crate::support::fold::{self, Difference, EPOCH, Numbering};
+use crate::support::shape::{Shape, add_tally};
+use crate::support::watch::Watch;
 use crate::support::{App, Given, Place, Seen, broker, holds_within};
 
 #[test]
@@ -163,7 +165,7 @@ fn words_are_counted_by_the_dsl_through_a_cache() {
         let app = place.start(word_count(&place));
         app.await_running();
         assert_eq!(app.restored_records(), 0, "state is kept at start {start}");
-        crate::crashes::await_all_committed(&place, SOON);
+        crate::support::flow::await_all_committed(&place, SOON);
         let repartition = format!("{}-words-repartition", place.application);
         holds_within("all words are counted", SOON, || {
             let committed = place.cluster.committed(&place.application, &repartition);
@@ -213,7 +215,7 @@ fn initials(place: &Place) -> Topology {
     builder.add_repartition_topic("initials-repartition".into(), RepartitionCount::Derived);
     builder.sink("to", &[keyed], sink::<String, String>("initials-repartition"));
     let back = builder.source("from", ["initials-repartition"], source::<String, String>());
-    let counted = add_tally(&mut builder, back);
+    let counted = add_tally(&mut builder, back, (Shape::Tally, &Watch::default()));
     builder.sink("sink", &[counted], sink::<String, String>(&place.output));
     builder.build().unwrap()
 }

@@ -12,7 +12,7 @@ use streams_core::membership::wire::{ByTopic, ErrorCode, Request};
 use streams_core::membership::{Generation, GroupId, InstanceId, MemberId};
 
 use super::side::{InModel, Line, OnBroker, Side, Wait, decode, encode};
-use crate::crashes::Dice;
+use crate::support::flow::Dice;
 
 const CLIENTS: usize = 4;
 

@@ -11,14 +11,15 @@ use streams_core::processor::{
 };
 use streams_core::record::Record;
 use streams_core::serde::DefaultSerde;
-use streams_core::topology::{NodeHandle, Topology, TopologyBuilder};
+use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{RestorePhase, RestoreProgress};
 use streams_kafka::{KafkaStreams, State, StreamsError};
-use streams_state::{Stores, TimestampedKeyValueStore, Update};
 
 use super::place::Place;
+use super::shape::Shape;
+use super::watch::Watch;
 
-/// The store of [`tally`].
+/// The store of a tally.
 pub(crate) const COUNTS: &str = "counts";
 /// Long enough for a busy machine; nothing waits so long in a good run.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -49,53 +50,6 @@ pub(crate) fn sink<K: DefaultSerde, V: DefaultSerde>(topic: &str) -> Sink<K, V> 
         value: V::serde(),
         partitioner: None,
     }
-}
-
-/// Forwards `value=count`, so that the output says which input it is from.
-struct Tally {
-    counts: TimestampedKeyValueStore<String, i64>,
-}
-
-impl Processor<String, String> for Tally {
-    type OutKey = String;
-    type OutValue = String;
-
-    fn process(
-        &mut self,
-        record: Record<String, String>,
-        cx: &mut Context<'_, String, String>,
-    ) -> Result<(), ProcessorError> {
-        let count = self.counts.update(&record.key, |old| {
-            let (count, time) = old.map_or((1, record.timestamp), |old| {
-                (old.value + 1, old.timestamp.max(record.timestamp))
-            });
-            (Update::Put(count, time), count)
-        })?;
-        let value = format!("{}={count}", record.value);
-        cx.forward(record.with_value(value))?;
-        Ok(())
-    }
-}
-
-/// Adds the count of each key's records, with its store.
-pub(crate) fn add_tally(
-    builder: &mut TopologyBuilder,
-    from: NodeHandle<String, String>,
-) -> NodeHandle<String, String> {
-    let count =
-        builder.processor("tally", &[from], |stores| Ok(Tally { counts: stores.store(COUNTS)? }));
-    let counts = Stores::timestamped_key_value::<String, i64>(COUNTS);
-    builder.store(counts, [count.id()]);
-    count
-}
-
-/// Counts the records of each key.
-pub(crate) fn tally(input: &str, output: &str) -> Topology {
-    let mut builder = TopologyBuilder::new();
-    let from = builder.source("source", [input], source::<String, String>());
-    let count = add_tally(&mut builder, from);
-    builder.sink("sink", &[count], sink::<String, String>(output));
-    builder.build().unwrap()
 }
 
 type Text = Record<String, String>;
@@ -148,7 +102,7 @@ impl Place {
             .bootstrap_servers(self.cluster.servers())
             .set("state.dir", state.to_str().unwrap())
             .set("commit.interval.ms", "200")
-            .set("replication.factor", "1")
+            .set("replication.factor", self.cluster.replication())
     }
 
     pub(crate) fn start(&self, topology: Topology) -> App {
@@ -160,7 +114,7 @@ impl Place {
     }
 
     pub(crate) fn tally(&self) -> Topology {
-        tally(&self.input, &self.output)
+        Shape::Tally.topology(&self.input, &self.output, &Watch::default())
     }
 
     /// Waits until the output holds so many records.

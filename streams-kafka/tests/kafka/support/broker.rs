@@ -1,4 +1,4 @@
-//! A broker: one for all tests, or one of a test's own that may be stopped.
+//! A broker: one for all tests, or some of a test's own that may be stopped.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -18,6 +18,11 @@ const START_MAX: Duration = Duration::from_secs(60);
 const HELP: &str = "these tests need Kafka: install a container engine that runs apache/kafka:4.3.1 \
 (scripts/test does it on Debian and Ubuntu), or name a broker in KAFKA_BOOTSTRAP_SERVERS for those \
 that stop none";
+
+/// The name of the image.
+pub(crate) fn image() -> String {
+    format!("{}:{}", IMAGE.0, IMAGE.1)
+}
 
 /// The broker that all tests share.
 pub(crate) fn shared() -> Cluster {
@@ -58,10 +63,75 @@ pub(crate) struct Broker {
     _remover: Child,
 }
 
+/// What makes a broker one of a cluster, or the only one.
+struct Node {
+    id: usize,
+    /// The port outside, and inside.
+    port: (u16, u16),
+    /// Host names of all controllers, in the order of their ids.
+    controllers: Vec<String>,
+    /// The network of brokers that talk to each other.
+    network: Option<String>,
+}
+
+impl Node {
+    fn alone() -> Self {
+        let (port, controllers) = ((free_port(), 9092), vec!["localhost".to_owned()]);
+        Self { id: 1, port, controllers, network: None }
+    }
+
+    fn settings(&self, secured: &Secured) -> Vec<(String, String)> {
+        let name = &self.controllers[self.id - 1];
+        let bound = if self.network.is_some() { "0.0.0.0" } else { "localhost" };
+        let (outside, inside) = self.port;
+        let mut listeners = format!("PLAINTEXT://0.0.0.0:{inside},CONTROLLER://{bound}:9093");
+        let mut advertised = format!("PLAINTEXT://127.0.0.1:{outside}");
+        let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
+        for Listener { name, protocol, inside, port } in &secured.listeners {
+            listeners.push_str(&format!(",{name}://0.0.0.0:{inside}"));
+            advertised.push_str(&format!(",{name}://127.0.0.1:{port}"));
+            protocols.push_str(&format!(",{name}:{protocol}"));
+        }
+        if self.network.is_some() {
+            listeners.push_str(",INSIDE://0.0.0.0:9094");
+            advertised.push_str(&format!(",INSIDE://{name}:9094"));
+            protocols.push_str(",INSIDE:PLAINTEXT");
+        }
+        let between = if self.network.is_some() { "INSIDE" } else { "PLAINTEXT" };
+        let voters = self.controllers.iter().enumerate();
+        let voters: Vec<String> =
+            voters.map(|(at, name)| format!("{}@{name}:9093", at + 1)).collect();
+        let copies = self.controllers.len().to_string();
+        let in_sync = self.controllers.len().div_ceil(2).to_string();
+        let settings = [
+            ("KAFKA_NODE_ID", self.id.to_string()),
+            ("KAFKA_PROCESS_ROLES", "broker,controller".to_owned()),
+            ("KAFKA_LISTENERS", listeners),
+            ("KAFKA_ADVERTISED_LISTENERS", advertised),
+            ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER".to_owned()),
+            ("KAFKA_INTER_BROKER_LISTENER_NAME", between.to_owned()),
+            ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", protocols),
+            ("KAFKA_CONTROLLER_QUORUM_VOTERS", voters.join(",")),
+            ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", copies.clone()),
+            ("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "5".to_owned()),
+            ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", copies),
+            ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", in_sync.clone()),
+            ("KAFKA_MIN_INSYNC_REPLICAS", in_sync),
+            ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0".to_owned()),
+            ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false".to_owned()),
+            ("KAFKA_HEAP_OPTS", "-Xmx768m -Xms256m".to_owned()),
+            ("CLUSTER_ID", "5L6g3nShT-eMCtK--X86sw".to_owned()),
+        ];
+        let more = secured.settings.iter();
+        let more = more.map(|(name, value)| (format!("KAFKA_{name}"), value.clone()));
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
+        settings.chain(more).collect()
+    }
+}
+
 impl Broker {
     pub(crate) fn start() -> Self {
-        let port = free_port();
-        Self::start_with(port, &format!("PLAINTEXT://127.0.0.1:{port}"), Secured::default())
+        Self::start_secured(Secured::default())
     }
 
     /// A broker that never deletes records for their age.
@@ -73,50 +143,27 @@ impl Broker {
 
     /// A broker that also listens on ports of other protocols.
     pub(crate) fn start_secured(secured: Secured) -> Self {
-        let port = free_port();
-        let own = format!("PLAINTEXT://127.0.0.1:{port}");
-        let others = secured
-            .listeners
-            .iter()
-            .map(|listener| format!(",{}://127.0.0.1:{}", listener.name, listener.port));
-        let advertised = std::iter::once(own).chain(others).collect::<String>();
-        Self::start_with(port, &advertised, secured)
+        let broker = Self::begin(&Node::alone(), secured);
+        broker.wait_until_there();
+        broker
     }
 
-    fn start_with(port: u16, advertised: &str, secured: Secured) -> Self {
-        let (mut listeners, mut protocols) = (
-            "PLAINTEXT://0.0.0.0:9092,CONTROLLER://localhost:9093".to_owned(),
-            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned(),
-        );
-        for Listener { name, protocol, inside, .. } in &secured.listeners {
-            listeners.push_str(&format!(",{name}://0.0.0.0:{inside}"));
-            protocols.push_str(&format!(",{name}:{protocol}"));
-        }
-        let settings = [
-            ("NODE_ID", "1"),
-            ("PROCESS_ROLES", "broker,controller"),
-            ("LISTENERS", listeners.as_str()),
-            ("ADVERTISED_LISTENERS", advertised),
-            ("CONTROLLER_LISTENER_NAMES", "CONTROLLER"),
-            ("LISTENER_SECURITY_PROTOCOL_MAP", protocols.as_str()),
-            ("CONTROLLER_QUORUM_VOTERS", "1@localhost:9093"),
-            ("OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
-            ("OFFSETS_TOPIC_NUM_PARTITIONS", "5"),
-            ("TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1"),
-            ("TRANSACTION_STATE_LOG_MIN_ISR", "1"),
-            ("GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
-            ("AUTO_CREATE_TOPICS_ENABLE", "false"),
-        ];
+    fn begin(node: &Node, secured: Secured) -> Self {
+        let (port, inside) = node.port;
         let image = GenericImage::new(IMAGE.0, IMAGE.1);
-        let request = image.with_mapped_port(port, 9092.tcp());
-        let request = settings.iter().fold(request, |request, (name, value)| {
-            request.with_env_var(format!("KAFKA_{name}"), *value)
-        });
+        let request = image.with_mapped_port(port, inside.tcp());
+        let request = match &node.network {
+            Some(network) => {
+                let name = node.controllers[node.id - 1].clone();
+                request.with_network(network).with_container_name(name)
+            }
+            None => request,
+        };
+        let settings = node.settings(&secured).into_iter();
+        let request =
+            settings.fold(request, |request, (name, value)| request.with_env_var(name, value));
         let request = secured.listeners.iter().fold(request, |request, listener| {
             request.with_mapped_port(listener.port, listener.inside.tcp())
-        });
-        let request = secured.settings.into_iter().fold(request, |request, (name, value)| {
-            request.with_env_var(format!("KAFKA_{name}"), value)
         });
         let request = secured
             .files
@@ -126,9 +173,7 @@ impl Broker {
         let container = started
             .unwrap_or_else(|error| panic!("no container could be started: {error}; {HELP}"));
         let remover = remove_at_the_end(container.id());
-        let broker = Self { servers: format!("127.0.0.1:{port}"), container, _remover: remover };
-        broker.wait_until_there();
-        broker
+        Self { servers: format!("127.0.0.1:{port}"), container, _remover: remover }
     }
 
     pub(crate) fn cluster(&self) -> Cluster {
@@ -148,15 +193,62 @@ impl Broker {
         self.container.stop_with_timeout(Some(0)).unwrap();
     }
 
+    /// Stops it as its operator does: its partitions go to others first.
+    pub(crate) fn stop(&self) {
+        self.container.stop_with_timeout(Some(30)).unwrap();
+    }
+
+    /// Starts it again, with its data.
+    pub(crate) fn begin_again(&self) {
+        self.container.start().unwrap();
+    }
+
     /// Starts it again, with its data; returns when it answers.
     pub(crate) fn start_again(&self) {
-        self.container.start().unwrap();
+        self.begin_again();
         self.wait_until_there();
     }
 
-    fn wait_until_there(&self) {
+    pub(crate) fn wait_until_there(&self) {
         let cluster = self.cluster();
         holds_within("the broker answers", START_MAX, || cluster.is_there());
+    }
+}
+
+/// Brokers of one cluster, where every topic has a copy on each.
+#[derive(Debug)]
+pub(crate) struct Brokers(Vec<Broker>);
+
+impl Brokers {
+    pub(crate) fn start(count: usize) -> Self {
+        let ports: Vec<u16> = (0..count).map(|_| free_port()).collect();
+        let network = format!("millstream-{}-{}", std::process::id(), ports[0]);
+        let controllers: Vec<String> = (1..=count).map(|id| format!("{network}-{id}")).collect();
+        let nodes = ports.iter().enumerate().map(|(at, port)| Node {
+            id: at + 1,
+            port: (*port, 9092),
+            controllers: controllers.clone(),
+            network: Some(network.clone()),
+        });
+        let brokers: Vec<Broker> =
+            nodes.map(|node| Broker::begin(&node, Secured::default())).collect();
+        brokers.iter().for_each(Broker::wait_until_there);
+        Self(brokers)
+    }
+
+    pub(crate) fn each(&self) -> &[Broker] {
+        &self.0
+    }
+
+    /// Waits until any one of them may go.
+    pub(crate) fn await_in_sync(&self) {
+        let cluster = self.cluster();
+        holds_within("all copies are in sync", START_MAX, || cluster.is_in_sync());
+    }
+
+    pub(crate) fn cluster(&self) -> Cluster {
+        let servers: Vec<&str> = self.0.iter().map(|broker| &*broker.servers).collect();
+        Cluster::replicated(&servers.join(","), i32::try_from(self.0.len()).unwrap())
     }
 }
 
@@ -166,8 +258,14 @@ pub(crate) fn free_port() -> u16 {
 
 /// A process that outlives this one by the moment that it takes to remove the container.
 fn remove_at_the_end(container: &str) -> Child {
-    let wait_and_remove = "cat >/dev/null; docker rm -f -v \"$1\" >/dev/null 2>&1";
+    let wait_and_remove = "cat >/dev/null
+networks=$(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' \"$1\")
+docker rm -f -v \"$1\"
+for network in $networks; do
+    case $network in millstream-*) docker network rm \"$network\" ;; esac
+done";
     let mut command = Command::new("sh");
     command.args(["-c", wait_and_remove, "remover", container]).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     command.process_group(0).spawn().unwrap()
 }

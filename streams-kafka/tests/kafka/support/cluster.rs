@@ -58,11 +58,22 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
     servers: String,
+    /// Copies of each topic.
+    replication: i32,
 }
 
 impl Cluster {
     pub(crate) fn at(servers: &str) -> Self {
-        Self { servers: servers.to_owned() }
+        Self { servers: servers.to_owned(), replication: 1 }
+    }
+
+    /// A cluster where every topic has so many copies.
+    pub(crate) fn replicated(servers: &str, replication: i32) -> Self {
+        Self { servers: servers.to_owned(), replication }
+    }
+
+    pub(crate) const fn replication(&self) -> i32 {
+        self.replication
     }
 
     pub(crate) fn servers(&self) -> &str {
@@ -99,7 +110,7 @@ impl Cluster {
 
     pub(crate) fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         // Records of these tests are years old.
-        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(self.replication));
         let new = new.set("retention.ms", "-1");
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
@@ -198,6 +209,16 @@ impl Cluster {
             Some((offset, found.metadata().to_owned()))
         };
         (0..partitions).map(committed).collect()
+    }
+
+    /// Whether each copy of each partition is as far as its leader.
+    pub(crate) fn is_in_sync(&self) -> bool {
+        let metadata = self.consumer("nobody").fetch_metadata(None, ASK_MAX);
+        let copies = usize::try_from(self.replication).unwrap();
+        metadata.is_ok_and(|metadata| {
+            let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            partitions.all(|partition| partition.isr().len() == copies)
+        })
     }
 
     /// Members of a consumer group.

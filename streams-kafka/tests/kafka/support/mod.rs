@@ -4,9 +4,15 @@ pub(crate) mod app;
 pub(crate) mod broker;
 pub(crate) mod child;
 pub(crate) mod cluster;
+pub(crate) mod commits;
+pub(crate) mod fleet;
+pub(crate) mod flow;
 pub(crate) mod fold;
+pub(crate) mod owners;
 pub(crate) mod place;
+pub(crate) mod shape;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 pub(crate) use self::app::App;
 pub(crate) use self::cluster::{Given, Seen};

@@ -1,0 +1,95 @@
+//! A disk without space: the task stops with an error, and goes on once there is space again.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::support::app::SOON;
+use crate::support::child::{Launch, Process};
+use crate::support::flow::{self, await_all_committed, compare, while_records_flow};
+use crate::support::fold::Numbering;
+use crate::support::{Place, holds_within};
+
+/// Mounts a disk and takes most of it before anything else can: RocksDB finds no room to set aside
+/// for its logs. It writes again once it has as much room as a write buffer takes.
+const MOUNT: &str = r#"
+mkdir -p "$0" && mount -t tmpfs -o size=96m millstream "$0" || exit
+head -c 95M /dev/zero >"$0/ballast" || exit
+exec "$@"
+"#;
+
+/// Runs the tally with a disk of its own, which nobody else sees.
+fn start(place: &Place, state: &Path) -> Process {
+    let directory = state.to_str().unwrap();
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let alone = ["unshare", "--mount", "--user", "--map-root-user"];
+    let alone = if is_root { &alone[..2] } else { &alone[..] };
+    let mount = ["sh", "-c", MOUNT, directory];
+    let within: Vec<&str> = alone.iter().chain(&mount).copied().collect();
+    let settings = [("uncaught", "replace"), ("state.memory.budget.bytes", "1048576")];
+    Launch { settings: &settings, within: &within, ..Launch::of(place, state) }.start()
+}
+
+/// Takes all space that is left.
+fn fill(ballast: &Path) {
+    let mut file = OpenOptions::new().append(true).create(true).open(ballast).unwrap();
+    for size in [4096, 1] {
+        loop {
+            match file.write_all(&vec![0; size]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_stops_tasks_until_there_is_space() {
+    let rounds = flow::rounds(1);
+    let place = Place::new("full-disk", 2);
+    let mut numbering = Numbering::new(2000, 2);
+    let state = place.state("state");
+    let mut process = start(&place, &state);
+    process.await_running();
+    let seen = format!("/proc/{}/root{}", process.id(), state.to_str().unwrap());
+    let ballast = PathBuf::from(seen).join("ballast");
+    let mut pauses = Vec::new();
+    while_records_flow(&place, &mut numbering, 4000, || {
+        for _ in 0..rounds {
+            let commits = process.progress().1;
+            holds_within("it commits", SOON, || process.progress().1 > commits + 2);
+            let known = process.failures().len();
+            fill(&ballast);
+            let failed = |task: &str| {
+                process.failures()[known..].iter().any(|failure| failure.contains(task))
+            };
+            holds_within("both tasks fail", SOON, || failed("task 0_0") && failed("task 0_1"));
+            std::fs::remove_file(&ballast).unwrap();
+            let commits = process.progress().1;
+            pauses.push(holds_within("it goes on", SOON, || process.progress().1 > commits + 5));
+        }
+    });
+    await_all_committed(&place, SOON);
+    assert!(process.is_alive());
+    let failures = process.failures();
+    process.close();
+    let found = compare(&place, &numbering);
+    println!(
+        "{rounds} times full, {} failures, such as: {}; commits within {:?} after there was space; {} \
+         records: {found:?}",
+        failures.len(),
+        failures[0],
+        pauses.iter().max().unwrap(),
+        numbering.given(),
+    );
+    for failure in &failures {
+        assert!(
+            failure.contains("No space left on device") && failure.contains("task"),
+            "{failure}"
+        );
+    }
+    assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
+    assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
+}

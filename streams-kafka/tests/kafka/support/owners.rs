@@ -1,0 +1,213 @@
+//! Who had which task when, as the processes told it, and what follows from that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use streams_core::names::TaskId;
+
+use super::watch::TaskEvent;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Killed,
+    Closed,
+}
+
+/// What was told by one process, from its start to its end. Times are those of
+/// [`clock`](super::watch::clock).
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    /// Its state directory, and its name if it is a static member.
+    pub(crate) slot: usize,
+    pub(crate) events: Vec<(TaskId, TaskEvent)>,
+    pub(crate) ended: Option<(Duration, Ending)>,
+    /// When it was suspended.
+    pub(crate) pauses: Vec<Duration>,
+}
+
+/// A task in one process, from when it was taken until it was let go.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) life: usize,
+    pub(crate) slot: usize,
+    pub(crate) from: Duration,
+    /// When it processed its first record.
+    pub(crate) first: Option<Duration>,
+    /// None as long as it has it.
+    pub(crate) to: Option<Duration>,
+    /// When it processed its last record; where that is not known, when it had it no more.
+    pub(crate) last: Option<Duration>,
+    /// Times between two records that took long.
+    pub(crate) rests: Vec<(Duration, Duration)>,
+}
+
+impl Span {
+    fn had_at(&self, at: Duration) -> bool {
+        self.to.is_none_or(|to| to > at)
+    }
+
+    /// The longest time between two records that ended in this time.
+    fn rest_max(&self, during: &Range<Duration>) -> Duration {
+        let rests = self.rests.iter().filter(|(_, to)| during.contains(to) && self.had_at(*to));
+        rests.map(|(from, to)| *to - *from).max().unwrap_or_default()
+    }
+}
+
+/// A task that nobody had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vacancy {
+    pub(crate) task: TaskId,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+impl Vacancy {
+    pub(crate) fn length(self) -> Duration {
+        self.to - self.from
+    }
+
+    /// How long it lasted beyond the last of those moments that excuse it, which lie within.
+    pub(crate) fn beyond(self, excuses: impl Iterator<Item = Duration>) -> Duration {
+        let within = excuses.filter(|at| (self.from..=self.to).contains(at));
+        self.to - within.max().unwrap_or(self.from)
+    }
+}
+
+/// By task, its spans in the order of their beginnings.
+#[derive(Debug)]
+pub(crate) struct Owners(BTreeMap<TaskId, Vec<Span>>);
+
+impl Owners {
+    pub(crate) fn of(lives: &[Life]) -> Self {
+        let mut tasks: BTreeMap<TaskId, Vec<Span>> = BTreeMap::new();
+        for (number, life) in lives.iter().enumerate() {
+            for (task, spans) in spans_of(number, life) {
+                tasks.entry(task).or_default().extend(spans);
+            }
+        }
+        for spans in tasks.values_mut() {
+            spans.sort_by_key(|span| span.from);
+            end_with_suspensions(spans, lives);
+        }
+        Self(tasks)
+    }
+
+    /// The tasks that somebody has.
+    pub(crate) fn owned(&self) -> BTreeSet<TaskId> {
+        let has_owner = |spans: &[Span]| spans.iter().any(|span| span.to.is_none());
+        self.0.iter().filter(|(_, spans)| has_owner(spans)).map(|(task, _)| *task).collect()
+    }
+
+    /// How many tasks process, as far as it was told.
+    pub(crate) fn flowing(&self) -> usize {
+        let flows = |span: &Span| span.to.is_none() && span.first.is_some();
+        self.0.values().filter(|spans| spans.iter().any(flows)).count()
+    }
+
+    /// How many tasks each slot has.
+    pub(crate) fn shares(&self, slots: usize) -> Vec<usize> {
+        let mut shares = vec![0; slots];
+        for span in self.0.values().flatten().filter(|span| span.to.is_none()) {
+            shares[span.slot] += 1;
+        }
+        shares
+    }
+
+    /// Tasks taken by one process while another had them.
+    pub(crate) fn doubled(&self) -> Vec<(TaskId, Span, Span)> {
+        let mut doubled = Vec::new();
+        for (task, spans) in &self.0 {
+            for (at, span) in spans.iter().enumerate() {
+                let holds = |before: &&Span| before.to.is_none_or(|to| to > span.from);
+                let before = spans[..at].iter().find(holds);
+                doubled.extend(before.map(|before| (*task, before.clone(), span.clone())));
+            }
+        }
+        doubled
+    }
+
+    /// Times between two owners of a task.
+    pub(crate) fn vacancies(&self) -> Vec<Vacancy> {
+        let between = |(task, spans): (&TaskId, &Vec<Span>)| {
+            let pairs = spans.windows(2).filter_map(|pair| Some((pair[0].to?, pair[1].from)));
+            let pairs = pairs.filter(|(from, to)| to > from);
+            pairs.map(|(from, to)| Vacancy { task: *task, from, to }).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(between).collect()
+    }
+
+    /// Tasks that were in more than one slot since then.
+    pub(crate) fn moved(&self, since: Duration) -> BTreeSet<TaskId> {
+        let moved = |spans: &[Span]| {
+            let mut slots = spans.iter().filter(|span| span.had_at(since)).map(|span| span.slot);
+            let first = slots.next();
+            slots.any(|slot| Some(slot) != first)
+        };
+        self.0.iter().filter(|(_, spans)| moved(spans)).map(|(task, _)| *task).collect()
+    }
+
+    /// By task, the longest time in which it processed nothing, of those that ended in this time:
+    /// between two records of one owner, or from the last of one to the first of the next.
+    pub(crate) fn pauses(&self, during: Range<Duration>) -> BTreeMap<TaskId, Duration> {
+        let pause = |spans: &[Span]| {
+            let rests = spans.iter().map(|span| span.rest_max(&during));
+            let pairs = spans.windows(2).filter(|pair| during.contains(&pair[1].from));
+            let changes =
+                pairs.filter_map(|pair| Some(pair[1].first?.saturating_sub(pair[0].last?)));
+            rests.chain(changes).max().unwrap_or_default()
+        };
+        self.0.iter().map(|(task, spans)| (*task, pause(spans))).collect()
+    }
+
+    /// The longest of all.
+    pub(crate) fn pause_max(&self) -> Duration {
+        self.pauses(Duration::ZERO..Duration::MAX).into_values().max().unwrap_or_default()
+    }
+}
+
+fn spans_of(number: usize, life: &Life) -> BTreeMap<TaskId, Vec<Span>> {
+    let mut tasks: BTreeMap<TaskId, Vec<Span>> = BTreeMap::new();
+    for (task, event) in &life.events {
+        let spans = tasks.entry(*task).or_default();
+        if let TaskEvent::Taken(from) = event {
+            let (life, slot, from) = (number, life.slot, *from);
+            let (first, to, last, rests) = (None, None, None, Vec::new());
+            spans.push(Span { life, slot, from, first, to, last, rests });
+            continue;
+        }
+        let span = spans.last_mut().unwrap();
+        match event {
+            TaskEvent::First(at) => span.first = Some(*at),
+            TaskEvent::Rested(from, to) => span.rests.push((*from, *to)),
+            TaskEvent::Gone { at, last } => (span.to, span.last) = (Some(*at), Some(*last)),
+            TaskEvent::Taken(_) => {}
+        }
+    }
+    if let Some((at, _)) = life.ended {
+        for span in tasks.values_mut().flatten().filter(|span| span.to.is_none()) {
+            (span.to, span.last) = (Some(at), Some(at));
+        }
+    }
+    tasks
+}
+
+/// A process that is suspended cannot know that its tasks went to another: its span ends when it
+/// was suspended, where another begins before it has heard of that.
+fn end_with_suspensions(spans: &mut [Span], lives: &[Life]) {
+    for at in 0..spans.len() {
+        let span = &spans[at];
+        let holds =
+            |pause: &&Duration| **pause >= span.from && span.to.is_none_or(|to| to > **pause);
+        let Some(pause) = lives[span.life].pauses.iter().find(holds).copied() else { continue };
+        let taken = |other: &Span| {
+            other.life != span.life
+                && other.from >= pause
+                && span.to.is_none_or(|to| to > other.from)
+        };
+        if spans.iter().any(taken) {
+            (spans[at].to, spans[at].last) = (Some(pause), Some(pause));
+        }
+    }
+}
