@@ -11,7 +11,6 @@
 
 mod support;
 
-mod cases;
 mod churn;
 mod crashes;
 mod failures;

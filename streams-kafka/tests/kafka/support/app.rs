@@ -135,17 +135,9 @@ impl App {
         topology: Topology,
         config: StreamsConfigBuilder,
     ) -> Result<Self, StreamsError> {
-        Self::try_start_with(topology, config.build().unwrap())
-    }
-
-    pub(crate) fn start_with(topology: Topology, config: StreamsConfig) -> Self {
-        Self::try_start_with(topology, config).unwrap()
-    }
-
-    fn try_start_with(topology: Topology, config: StreamsConfig) -> Result<Self, StreamsError> {
         let restored = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&restored);
-        let streams = KafkaStreams::builder(topology, config)
+        let streams = KafkaStreams::builder(topology, config.build().unwrap())
             .on_restore(move |progress| told.lock().unwrap().push(progress.clone()))
             .build();
         let began = Instant::now();

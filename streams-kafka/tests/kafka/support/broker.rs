@@ -134,13 +134,6 @@ impl Broker {
         Self::start_secured(Secured::default())
     }
 
-    /// A broker that never deletes records for their age.
-    pub(crate) fn start_keeping_old_records() -> Self {
-        let never = ("LOG_RETENTION_CHECK_INTERVAL_MS", i64::MAX.to_string());
-        let settings = vec![never, ("LOG_CLEANER_ENABLE", "false".to_owned())];
-        Self::start_secured(Secured { settings, ..Secured::default() })
-    }
-
     /// A broker that also listens on ports of other protocols.
     pub(crate) fn start_secured(secured: Secured) -> Self {
         let broker = Self::begin(&Node::alone(), secured);

@@ -148,12 +148,6 @@ impl Cluster {
         Writer { producer: config.create_with_context(failed).unwrap() }
     }
 
-    /// The names of all topics.
-    pub(crate) fn topics(&self) -> Vec<String> {
-        let metadata = self.consumer("nobody").fetch_metadata(None, ASK_MAX).unwrap();
-        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
-    }
-
     /// Partitions of a topic; none when it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> usize {
         let metadata = self.consumer("nobody").fetch_metadata(Some(topic), ASK_MAX).unwrap();

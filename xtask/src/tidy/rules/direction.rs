@@ -33,7 +33,8 @@ const MEMBERS: [Member; 9] = [
     Member {
         name: "millstream",
         normal: &["streams-core", "streams-state", "streams-dsl", "streams-kafka", "streams-test"],
-        dev: &[],
+        // Its tests run the cases on a broker.
+        dev: &["conformance"],
     },
     Member { name: "conformance", normal: &["millstream", "streams-test"], dev: &[] },
     Member { name: "bench-app", normal: &["millstream", "streams-test"], dev: &[] },

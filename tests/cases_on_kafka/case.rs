@@ -7,9 +7,11 @@ use streams_core::murmur2::partition_for_key;
 use streams_test::{CommitWhen, Layout};
 
 use super::outcome::{Kind, Outcome};
-use crate::crashes::Dice;
+use crate::support::flow::Dice;
 
 pub(super) const PARTITIONS: i32 = 3;
+/// Before the names of internal topics in the results of the reference.
+pub(super) const APPLICATION: &str = "conformance-";
 
 /// Random orders of the input that are tried, beside some that are likely.
 const ORDERS: usize = 5;
@@ -17,8 +19,8 @@ const ORDERS: usize = 5;
 macro_rules! kept {
     ($($set:literal),*) => {
         [$((
-            include_str!(concat!("../../../../conformance/tests/cases/", $set, ".cases.jsonl")),
-            include_str!(concat!("../../../../conformance/tests/cases/", $set, ".expected.jsonl")),
+            include_str!(concat!("../../conformance/tests/cases/", $set, ".cases.jsonl")),
+            include_str!(concat!("../../conformance/tests/cases/", $set, ".expected.jsonl")),
         )),*]
     };
 }
@@ -35,6 +37,8 @@ pub(super) struct Case {
     /// How the contents of a topic are compared, by its name in the case.
     pub(super) kinds: BTreeMap<String, Kind>,
     pub(super) outcome: Outcome,
+    /// The internal topics that the reference writes to.
+    pub(super) internal: Vec<String>,
 }
 
 impl Case {
@@ -74,7 +78,9 @@ impl Case {
             return None;
         }
         json["input"] = records.into();
-        Some(Self { json, kinds, outcome })
+        let topics = expected["topics"].as_object().unwrap().keys();
+        let internal = topics.filter(|topic| topic.starts_with(APPLICATION)).cloned().collect();
+        Some(Self { json, kinds, outcome, internal })
     }
 
     pub(super) fn name(&self) -> &str {

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use streams_core::config::StreamsConfig;
+use streams_core::config::StreamsConfigBuilder;
 
-use super::case::{self, Case, PARTITIONS};
+use super::case::{self, APPLICATION, Case, PARTITIONS};
 use super::outcome::Contents;
 use crate::support::cluster::Cluster;
 use crate::support::{App, Given, Place, holds_within};
 
 const DONE_MAX: Duration = Duration::from_secs(90);
-/// Before the names of internal topics in the results of the reference.
-const APPLICATION: &str = "conformance-";
 
 /// In the names of stores that are called after their table's topic.
 const OF_TOPIC: &str = "-STATE-STORE-";
@@ -67,22 +65,21 @@ struct Running<'c> {
 }
 
 impl Running<'_> {
-    fn config(&self, instance: &str) -> StreamsConfig {
+    fn config(&self, instance: &str) -> StreamsConfigBuilder {
         let properties = self.json["properties"].as_object().into_iter().flatten();
         let config = self.place.config(&self.place.state(instance));
         let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let config = properties.fold(config, |config, (key, value)| config.set(key, text(value)));
         let no_throttle = ["windowed.aggregation__", "outer.join.spurious.results.fix__"];
-        let config = no_throttle.into_iter().fold(config, |config, key| {
-            config.set(format!("__emit.interval.ms.kstreams.{key}"), 0)
-        });
-        config.build().unwrap()
+        no_throttle
+            .into_iter()
+            .fold(config, |config, key| config.set(format!("__emit.interval.ms.kstreams.{key}"), 0))
     }
 
     fn start(&self, instance: &str) -> App {
-        let config = self.config(instance);
+        let config = self.config(instance).build().unwrap();
         let topology = conformance::topology(&self.json, &config).unwrap();
-        App::start_with(topology, config)
+        App::start(topology, self.config(instance))
     }
 
     fn write(&self, steps: &[Json]) {
@@ -96,17 +93,9 @@ impl Running<'_> {
     /// The topics that the application reads and commits positions of.
     fn read_topics(&self) -> Vec<String> {
         let sources = self.case.topics_of(|op| op == "stream" || op == "table");
-        let mut topics: Vec<String> =
-            sources.into_iter().map(|topic| real(&self.place, topic)).collect();
-        let internal = format!("{}-", self.place.application);
-        topics.extend(
-            self.place
-                .cluster
-                .topics()
-                .into_iter()
-                .filter(|topic| topic.starts_with(&internal) && !topic.ends_with("-changelog")),
-        );
-        topics
+        let internal = self.case.internal.iter().map(String::as_str);
+        let between = internal.filter(|topic| !topic.ends_with("-changelog"));
+        sources.into_iter().chain(between).map(|topic| real(&self.place, topic)).collect()
     }
 
     /// Whether everything is processed. Positions are asked for first: what a record that is
@@ -161,15 +150,15 @@ pub(super) fn differences(case: &Case, cluster: &Cluster) -> Vec<String> {
     topics.extend(dynamic.map(String::as_str));
     topics.sort_unstable();
     topics.dedup();
-    for topic in topics {
-        place.cluster.create(&real(&place, topic), PARTITIONS);
-    }
+    let given: Vec<String> = topics.into_iter().map(|topic| real(&place, topic)).collect();
+    given.iter().for_each(|topic| cluster.create(topic, PARTITIONS));
     let running = Running { case, json: renamed(case, &place), place };
     running.run();
     let differences = running.differences();
-    for topic in running.place.cluster.topics() {
-        if topic.starts_with(&running.place.application) {
-            running.place.cluster.delete(&topic);
+    let internal = case.internal.iter().map(|topic| real(&running.place, topic));
+    for topic in given.into_iter().chain(internal) {
+        if cluster.partitions(&topic) > 0 {
+            cluster.delete(&topic);
         }
     }
     differences

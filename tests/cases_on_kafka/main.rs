@@ -6,28 +6,30 @@
 //! the order, can be held against the reference: those whose outcome does not change when a task per
 //! partition takes the input in several orders.
 
+#![expect(clippy::disallowed_methods, reason = "tests on real Kafka live by the real clock")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod case;
 mod outcome;
 mod run;
+#[path = "../../streams-kafka/tests/kafka/support/mod.rs"]
+#[expect(dead_code, reason = "the rest of it belongs to the tests of streams-kafka")]
+mod support;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::thread;
 
 use self::case::Case;
-use crate::crashes::Dice;
-use crate::support::broker::Broker;
+use crate::support::broker::{Broker, Secured};
 use crate::support::cluster::Cluster;
+use crate::support::flow::{Dice, setting};
 
 /// What a reader of the output needs: how many cases there are, and where they begin.
 const COUNT: u64 = 24;
 const SEED: u64 = 1;
 /// Cases that run at the same time.
 const AT_ONCE: usize = 6;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 /// Gives cases with one outcome, in an order that the seed decides.
 struct Deck {
@@ -74,7 +76,9 @@ fn broker() -> (Option<Broker>, Cluster) {
     match std::env::var("KAFKA_BOOTSTRAP_SERVERS") {
         Ok(servers) if !servers.is_empty() => (None, Cluster::at(&servers)),
         _ => {
-            let broker = Broker::start_keeping_old_records();
+            let never = ("LOG_RETENTION_CHECK_INTERVAL_MS", i64::MAX.to_string());
+            let settings = vec![never, ("LOG_CLEANER_ENABLE", "false".to_owned())];
+            let broker = Broker::start_secured(Secured { settings, ..Secured::default() });
             let cluster = broker.cluster();
             (Some(broker), cluster)
         }
