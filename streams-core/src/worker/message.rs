@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::TaskError;
+use crate::error::{ProduceError, TaskError};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{FetchError, StartAt};
@@ -230,8 +230,11 @@ pub enum WorkerError {
     },
 }
 
+    /// The worker's producer sends nothing any more.
+    #[error("the tasks of a worker cannot send")]
+    Producer(#[source] ProduceError),
 impl WorkerError {
-    /// The task that failed; `None` when it was a commit of several.
+    /// The task that failed; `None` when it was a commit or the producer of several.
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
         match self {
@@ -239,7 +242,7 @@ impl WorkerError {
             Self::Task { task, .. } | Self::Fetch { task, .. } | Self::TimedOut { task, .. } => {
                 Some(*task)
             }
-            Self::Commit(_) => None,
+            Self::Commit(_) | Self::Producer(_) => None,
         }
     }
 }

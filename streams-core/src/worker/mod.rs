@@ -302,8 +302,11 @@ impl Worker {
                 active.delivered(delivery);
             }
         });
-        if any_failed {
-            self.judge_failed_deliveries(now);
+        match self.plane.failure() {
+            // Why single records were not taken says nothing then.
+            Some(error) => self.producer_failed(error, now),
+            None if any_failed => self.judge_failed_deliveries(now),
+            None => {}
         }
     }
 
@@ -317,7 +320,7 @@ impl Worker {
                 // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
                 let is_output = matches!(delivery.purpose, Purpose::Output { .. });
-                let may_skip = is_output && is_certain && !source.is_passing();
+                let may_skip = is_output && is_certain && source.concerns_record();
                 let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
                 let error = TaskError::Production { topic, from: None, source };
                 match may_skip.then(|| judge(&**production, &error)) {
