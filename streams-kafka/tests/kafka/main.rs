@@ -24,3 +24,5 @@ mod secured;
 mod shapes;
 mod sharing;
 mod state_faults;
+mod threads;
+mod topics;
