@@ -45,8 +45,8 @@ pub use streams_core::store::StoreSpec;
 pub use streams_core::task::TaskStartError;
 pub use streams_core::time::Timestamp;
 pub use streams_core::topology::{
-    NodeHandle, NodeId, OffsetReset, RepartitionCount, Topic, Topology, TopologyBuilder,
-    TopologyDescription, TopologyError, TopologyErrors,
+    NodeHandle, NodeId, OffsetReset, PatternConflict, PatternError, RepartitionCount, Topic,
+    TopicPattern, Topology, TopologyBuilder, TopologyDescription, TopologyError, TopologyErrors,
 };
 pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{
@@ -59,9 +59,9 @@ pub use streams_dsl::{
     WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamsError,
-    TlsSetupError, TopicsError, UncaughtErrorHandler, UncaughtErrorResponse, WaitError,
-    WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, OauthToken, ShutDownOnError, State,
+    StreamThreadError, StreamsError, TlsSetupError, TokenProvider, TopicsError,
+    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
     Entries, KeyValueStore, PutVersion, SessionStore, StoreBuilder, Stores, Timestamped,

@@ -243,6 +243,16 @@ pub enum ProduceError {
         /// The text that came with it.
         message: String,
     },
+    /// The producer sends nothing any more, whatever the record: it lost count of what it had sent, or
+    /// another took its id. The tasks of its worker go on with a new one when the uncaught error
+    /// handler says `Replace`.
+    #[error("the producer cannot go on and has to be made anew: {message} ({code})")]
+    ProducerFailed {
+        /// Kafka's name of the error.
+        code: String,
+        /// The text that came with it.
+        message: String,
+    },
     /// What the broker or client said.
     #[error("{message} ({code})")]
     Refused {
@@ -258,6 +268,12 @@ impl ProduceError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::QueueFull(_) | Self::Unavailable { .. })
+    }
+
+    /// Whether the record may be at fault, so that leaving it out would help.
+    #[must_use]
+    pub const fn concerns_record(&self) -> bool {
+        !self.is_passing() && !matches!(self, Self::ProducerFailed { .. })
     }
 }
 

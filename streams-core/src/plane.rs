@@ -135,6 +135,15 @@ pub trait DataPlane {
     /// Sends what waits for more to come, as a commit waits for it.
     fn hurry(&mut self) {}
 
+    /// Why nothing can be sent any more, until [`renew`](Self::renew); `None` while it can.
+    fn failure(&mut self) -> Option<ProduceError> {
+        None
+    }
+
+    /// Makes anew what cannot send any more, if that is so. The numbers of topics stay. Called when
+    /// nothing is on its way.
+    fn renew(&mut self) {}
+
     /// Tells what became of sent records. How many have not been told about yet.
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize;
 }

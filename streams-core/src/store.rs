@@ -103,7 +103,7 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
 /// come there.
 #[derive(Debug, Default)]
 pub struct CacheBudget {
-    max_bytes: usize,
+    max_bytes: Cell<usize>,
     used_bytes: Cell<usize>,
 }
 
@@ -111,13 +111,19 @@ impl CacheBudget {
     /// A cache of this many bytes; 0 writes through.
     #[must_use]
     pub const fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, used_bytes: Cell::new(0) }
+        Self { max_bytes: Cell::new(max_bytes), used_bytes: Cell::new(0) }
     }
 
     /// The bound in bytes.
     #[must_use]
     pub const fn max_bytes(&self) -> usize {
-        self.max_bytes
+        self.max_bytes.get()
+    }
+
+    /// Another bound from now on. What is above it leaves the caches after the next commit, or when
+    /// records are written before.
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        self.max_bytes.set(max_bytes);
     }
 
     /// Bytes in use, over all stores of the worker.
@@ -256,6 +262,9 @@ pub trait TaskStores {
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Evicts what was written out already while the worker's caches are over their budget.
+    fn trim_caches(&mut self) {}
 
     /// Whose position the store's position is, and of when.
     fn identity(&self, store: usize) -> StoreIdentity {

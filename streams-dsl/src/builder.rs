@@ -126,7 +126,7 @@ impl StreamsBuilder {
         K: Clone + 'static,
         V: Clone + 'static,
     {
-        let Topics { names: topics, serdes: Serdes { key, value } } = topics.into();
+        let Topics { names: topics, pattern, serdes: Serdes { key, value } } = topics.into();
         // As in Kafka, a topic that is named twice is read once.
         let topics: IndexSet<TopicName> = topics.into_iter().collect();
         let topics = topics.into_iter().collect();
@@ -134,7 +134,8 @@ impl StreamsBuilder {
         let name = plan.names.node_or(consumed.name.clone(), table_source::STREAM_PREFIX);
         let (reset, nulls) = (consumed.reset, consumed.nulls);
         let template = SourceTemplate::new(consumed.source(key, value));
-        let kind = NodeKind::StreamSource(StreamSource { topics, reset, nulls, template });
+        let source = StreamSource { topics, pattern, reset, nulls, template };
+        let kind = NodeKind::StreamSource(source);
         let node = plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<(K, V)>()));
         KStream::new(self, node)
     }

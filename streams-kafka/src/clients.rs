@@ -1,7 +1,7 @@
 //! The clients of a process, configured once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use streams_core::config::{ClientRole, ReplicationFactor, StreamsConfig};
 use streams_core::plane::ReadFor;
@@ -13,6 +13,8 @@ use crate::ffi::config::{Config, Role};
 use crate::ffi::consumer::Consumer;
 use crate::ffi::event::ClientProblem;
 use crate::ffi::producer::Producer;
+use crate::outbox::SendBounds;
+use crate::secure::Tokens;
 use crate::topics::Topics;
 
 /// The consumers of a process, shared by its workers.
@@ -28,10 +30,13 @@ pub(crate) struct Consumers {
 #[derive(Debug)]
 pub(crate) struct Clients {
     config: StreamsConfig,
+    tokens: Option<Arc<Tokens>>,
     topics: Arc<Topics>,
     consumers: Mutex<Option<Consumers>>,
     /// Reads the topics of global stores, where there are any.
     globals: OnceLock<Arc<Consumer>>,
+    /// Bytes of records that may wait to be sent, for each worker.
+    send_share: Arc<AtomicUsize>,
 }
 
 /// Bytes of records that wait in a producer cost about as much again.
@@ -39,15 +44,30 @@ const PRODUCER_SHARE_MIN: u64 = 1 << 20;
 const PARTITIONS_GUESS: usize = 8;
 
 impl Clients {
-    pub(crate) fn new(config: StreamsConfig) -> Result<Self, StreamsError> {
+    pub(crate) fn new(
+        config: StreamsConfig,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Result<Self, StreamsError> {
         let replication = match config.internal_topics().replication_factor {
             ReplicationFactor::BrokerDefault => -1,
             ReplicationFactor::Replicas(replicas) => i32::from(replicas),
         };
         let admin = settings(&config, ClientRole::Admin, Role::Admin, "admin", &[])?;
-        let admin = Admin::new(admin).map_err(StreamsError::client)?;
+        let admin =
+            Admin::new(with_tokens(admin, tokens.as_ref())).map_err(StreamsError::client)?;
         let topics = Arc::new(Topics::new(admin, replication, &config));
-        Ok(Self { config, topics, consumers: Mutex::new(None), globals: OnceLock::new() })
+        let (consumers, globals) = (Mutex::new(None), OnceLock::new());
+        let send_share = Arc::default();
+        let clients = Self { config, tokens, topics, consumers, globals, send_share };
+        clients.divide(clients.config.processing().num_stream_threads as usize);
+        Ok(clients)
+    }
+
+    /// What a process may hold of records to be sent is divided among so many workers.
+    pub(crate) fn divide(&self, workers: usize) {
+        let share = self.config.processing().send_queue_bytes_max / workers.max(1) as u64;
+        let share = usize::try_from(share.max(PRODUCER_SHARE_MIN)).unwrap_or(usize::MAX);
+        self.send_share.store(share, Ordering::Relaxed);
     }
 
     pub(crate) const fn topics(&self) -> &Arc<Topics> {
@@ -107,24 +127,25 @@ impl Clients {
         own.push(("enable.partition.eof", "true"));
         own.push(("group.id", self.config.application_id().as_str()));
         let config = settings(&self.config, role, Role::Consumer, name, &own)?;
+        let config = with_tokens(config, self.tokens.as_ref());
         Consumer::new(config).map_err(StreamsError::client)
     }
 
-    /// How long sending may wait for room while brokers are away: `max.block.ms`. Then the task goes
-    /// on from its last commit, for up to `task.timeout.ms`.
-    pub(crate) fn send_wait_max(&self) -> Duration {
-        self.config.processing().max_block
+    /// What a worker's producer may hold, and how long sending may wait for room while brokers are
+    /// away: `max.block.ms`. Then the task goes on from its last commit, for up to
+    /// `task.timeout.ms`.
+    pub(crate) fn send_bounds(&self) -> SendBounds {
+        let wait_max = self.config.processing().max_block;
+        SendBounds { wait_max, bytes_max: Arc::clone(&self.send_share) }
     }
 
     /// A producer for one worker, with its share of the bytes that may wait.
     pub(crate) fn producer(&self) -> Result<Producer, StreamsError> {
-        let processing = self.config.processing();
-        let workers = u64::from(processing.num_stream_threads.max(1));
-        let share = (processing.send_queue_bytes_max / workers).max(PRODUCER_SHARE_MIN);
-        let kbytes = (share >> 10).to_string();
+        let kbytes = (self.send_share.load(Ordering::Relaxed) >> 10).to_string();
         let own = [("queue.buffering.max.kbytes", kbytes.as_str())];
         let config =
             settings(&self.config, ClientRole::Producer, Role::Producer, "producer", &own)?;
+        let config = with_tokens(config, self.tokens.as_ref());
         Producer::new(config).map_err(StreamsError::client)
     }
 
@@ -141,6 +162,13 @@ impl Clients {
         if let Some(globals) = self.globals.get() {
             std::iter::from_fn(|| globals.poll()).for_each(told);
         }
+    }
+}
+
+fn with_tokens(config: Config, tokens: Option<&Arc<Tokens>>) -> Config {
+    match tokens {
+        Some(tokens) => config.tokens(Arc::<Tokens>::clone(tokens)),
+        None => config,
     }
 }
 

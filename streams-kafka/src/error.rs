@@ -74,6 +74,19 @@ pub enum StreamsError {
     /// A process of the application asked all others to close.
     #[error("a process of the application asked all of them to close; see the log of that one")]
     ShutdownRequested,
+    /// Nobody gives tokens for OAUTHBEARER.
+    #[error(
+        "'sasl.mechanism' is OAUTHBEARER, and there is nobody to ask for tokens; give KafkaStreamsBuilder::token_provider"
+    )]
+    NoTokens,
+    /// Tokens for OAUTHBEARER are not fetched.
+    ///
+    /// DIFFERENCE(oauth-fetch): Kafka fetches them from `sasl.oauthbearer.token.endpoint.url`. That
+    /// needs a client of HTTP, which most programs have already; they give the tokens.
+    #[error(
+        "tokens for OAUTHBEARER are not fetched from 'sasl.oauthbearer.token.endpoint.url' by this library; fetch them in the program, and give KafkaStreamsBuilder::token_provider"
+    )]
+    TokensNotFetched,
     /// TLS cannot be set up from the settings.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsSetupError),

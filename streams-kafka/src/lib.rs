@@ -21,9 +21,9 @@ mod topics;
 mod worker_thread;
 
 pub use self::app::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, UncaughtErrorHandler,
-    UncaughtErrorResponse, WaitError, WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamThreadError,
+    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use self::error::StreamsError;
-pub use self::secure::TlsSetupError;
+pub use self::secure::{OauthToken, TlsSetupError, TokenProvider};
 pub use self::topics::TopicsError;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use streams_core::error::ProduceError;
@@ -51,15 +52,40 @@ pub(crate) struct KafkaOutbox {
     topics: Vec<Topic>,
     delivered: VecDeque<Delivery>,
     fatal: Option<ClientProblem>,
+    bounds: SendBounds,
+    /// Keys and values of the records that are on their way, in bytes.
+    waiting_bytes: usize,
+}
+
+/// The bounds of what waits to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct SendBounds {
     /// How long a full queue is waited for.
-    queue_full_max: Duration,
+    pub(crate) wait_max: Duration,
+    /// A worker's share in bytes, which changes with the number of workers. The client has a bound
+    /// of its own, which does not.
+    pub(crate) bytes_max: Arc<AtomicUsize>,
 }
 
 impl KafkaOutbox {
-    /// Waits for room in a full queue for `queue_full_max`.
-    pub(crate) fn new(producer: Producer, known: Arc<Topics>, queue_full_max: Duration) -> Self {
+    pub(crate) fn new(producer: Producer, known: Arc<Topics>, bounds: SendBounds) -> Self {
         let (topics, delivered) = (Vec::new(), VecDeque::new());
-        Self { producer, known, topics, delivered, fatal: None, queue_full_max }
+        Self { producer, known, topics, delivered, fatal: None, bounds, waiting_bytes: 0 }
+    }
+
+    /// Why the producer sends nothing any more.
+    pub(crate) fn failure(&self) -> Option<ProduceError> {
+        let ClientProblem { code, message, .. } = self.fatal.as_ref()?;
+        Some(ProduceError::ProducerFailed { code: code.name(), message: message.clone() })
+    }
+
+    /// Goes on with another producer. What the old one had not sent is gone.
+    pub(crate) fn renew(&mut self, producer: Producer) {
+        self.producer = producer;
+        (self.fatal, self.waiting_bytes) = (None, 0);
+        for topic in &mut self.topics {
+            topic.slot = self.producer.topic(topic.name.as_str()).map_err(|e| e.to_string());
+        }
     }
 
     /// Serves what has arrived. How many records are still on their way.
@@ -76,8 +102,12 @@ impl KafkaOutbox {
 
     fn serve(&mut self, timeout: Duration) {
         let (delivered, fatal) = (&mut self.delivered, &mut self.fatal);
+        let waiting_bytes = &mut self.waiting_bytes;
         self.producer.poll(timeout, |event| match event {
-            ProducerEvent::Delivered(report) => delivered.push_back(delivery(report)),
+            ProducerEvent::Delivered(report) => {
+                *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
+                delivered.push_back(delivery(report));
+            }
             ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
                 *fatal = Some(problem);
             }
@@ -129,17 +159,31 @@ impl KafkaOutbox {
         }
     }
 
+    /// Whether the records on their way are the worker's share already.
+    fn is_full(&self) -> bool {
+        self.waiting_bytes >= self.bounds.bytes_max.load(Ordering::Relaxed)
+    }
+
     fn produce(&mut self, outgoing: &Outgoing<'_>, bytes: usize) -> Result<(), ProduceError> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.producer.produce(outgoing) {
-                Ok(Accepted::Queued) => return Ok(()),
-                Ok(Accepted::QueueFull) if waited < self.queue_full_max => {
+            let accepted = if self.is_full() {
+                Ok(Accepted::QueueFull)
+            } else {
+                self.producer.produce(outgoing)
+            };
+            match accepted {
+                Ok(Accepted::Queued) => {
+                    self.waiting_bytes += bytes;
+                    return Ok(());
+                }
+                Ok(Accepted::QueueFull) if waited < self.bounds.wait_max => {
                     self.serve(QUEUE_FULL_STEP);
                     waited += QUEUE_FULL_STEP;
                 }
                 Ok(Accepted::QueueFull) => {
-                    let millis = u64::try_from(self.queue_full_max.as_millis()).unwrap_or(u64::MAX);
+                    let wait_max = self.bounds.wait_max.as_millis();
+                    let millis = u64::try_from(wait_max).unwrap_or(u64::MAX);
                     return Err(ProduceError::QueueFull(millis));
                 }
                 Err(error) => return Err(refused(error, bytes)),
@@ -180,9 +224,8 @@ impl Outbox for KafkaOutbox {
     }
 
     fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
-        if let Some(problem) = &self.fatal {
-            let (code, message) = (problem.code.name(), problem.message.clone());
-            return Err(ProduceError::Refused { code, message });
+        if let Some(error) = self.failure() {
+            return Err(error);
         }
         let partition = self.choose(&record)?;
         let Some(topic) = self.topics.get(record.topic.0 as usize) else { return Ok(()) };
@@ -228,13 +271,15 @@ fn refused(error: ClientError, bytes: usize) -> ProduceError {
     }
 }
 
-/// Whether the record is at fault, or the way to the broker.
+/// Whether the record is at fault, the way to the broker, or the producer.
 fn not_taken(code: Code, message: String) -> ProduceError {
-    let (is_passing, code) = (code.is_passing_for_producer(), code.name());
-    if is_passing {
-        ProduceError::Unavailable { code, message }
+    let name = code.name();
+    if code.is_passing_for_producer() {
+        ProduceError::Unavailable { code: name, message }
+    } else if code.is_of_producer() {
+        ProduceError::ProducerFailed { code: name, message }
     } else {
-        ProduceError::Refused { code, message }
+        ProduceError::Refused { code: name, message }
     }
 }
 
@@ -264,7 +309,56 @@ fn delivery(report: Report) -> Delivery {
 
 #[cfg(test)]
 mod tests {
+    use streams_core::config::StreamsConfig;
+    use streams_core::record::Headers;
+
     use super::*;
+    use crate::clients::Clients;
+
+    fn send(outbox: &mut KafkaOutbox, topic: TopicId) -> Result<(), ProduceError> {
+        outbox.send(OutRecord {
+            topic,
+            destination: Destination::Partition(0),
+            key: Some(b"key"),
+            value: Some(b"value"),
+            timestamp: None,
+            headers: &Headers::new(),
+            purpose: Purpose::Output { task: 0 },
+        })
+    }
+
+    /// Without a broker: what is sent waits.
+    #[test]
+    fn a_producer_that_failed_for_good_is_replaced_and_its_topics_keep_their_numbers() {
+        let config = StreamsConfig::builder().application_id("fatal");
+        let config = config.bootstrap_servers("127.0.0.1:1").build().unwrap();
+        let clients = Clients::new(config, None).unwrap();
+        let producer = clients.producer().unwrap();
+        let known = Arc::clone(clients.topics());
+        let mut outbox = KafkaOutbox::new(producer, known, clients.send_bounds());
+        let [_, topic] = ["one", "two"].map(|name| outbox.topic(&name.into()));
+        outbox.topics[1].known = Known::Partitions(1);
+        send(&mut outbox, topic).unwrap();
+        assert_eq!((outbox.failure(), outbox.waiting_bytes), (None, 8));
+
+        outbox.producer.fail_for_good(45);
+        let (began, mut told) = (crate::clock::monotonic(), Vec::new());
+        while outbox.deliveries(&mut |delivery| told.push(delivery)) > 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "the record is not told");
+            outbox.serve(Duration::from_millis(10));
+        }
+        assert!(told[0].outcome.as_ref().is_err_and(|error| !error.concerns_record()), "{told:?}");
+        let error = outbox.failure().unwrap();
+        assert!(matches!(&error, ProduceError::ProducerFailed { .. }), "{error}");
+        assert_eq!(send(&mut outbox, topic), Err(error));
+
+        outbox.renew(clients.producer().unwrap());
+        send(&mut outbox, topic).unwrap();
+        assert_eq!((outbox.failure(), outbox.waiting_bytes), (None, 8));
+        outbox.bounds.bytes_max.store(8, Ordering::Relaxed);
+        outbox.bounds.wait_max = Duration::ZERO;
+        assert_eq!(send(&mut outbox, topic), Err(ProduceError::QueueFull(0)));
+    }
 
     #[test]
     fn a_tag_says_who_sent_the_record() {

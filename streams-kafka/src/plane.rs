@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use streams_core::error::ProduceError;
 use streams_core::names::TopicPartition;
 use streams_core::outbox::{NoOutbox, SharedOutbox};
 use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
@@ -198,6 +199,26 @@ impl DataPlane for KafkaPlane {
     fn hurry(&mut self) {
         if let Some(outbox) = &self.outbox {
             outbox.borrow().hurry();
+        }
+    }
+
+    fn failure(&mut self) -> Option<ProduceError> {
+        self.outbox.as_ref()?.borrow().failure()
+    }
+
+    fn renew(&mut self) {
+        let Some(outbox) = self.outbox.as_ref().filter(|one| one.borrow().failure().is_some())
+        else {
+            return;
+        };
+        // The one that failed is kept where no other can be made: what is sent fails again.
+        match self.clients.producer() {
+            Ok(mut producer) => {
+                producer.wake(&self.waker);
+                outbox.borrow_mut().renew(producer);
+                tracing::info!("the producer was made anew");
+            }
+            Err(error) => tracing::error!("{}; the producer is not replaced", error.chain()),
         }
     }
 

@@ -9,7 +9,7 @@ use streams_core::names::{StoreName, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::topology::{
     InternalTopic, InternalTopicKind, OffsetReset, PartitionCountError, PartitionCounts,
-    TopicNames, Topology,
+    PatternConflict, TopicNames, Topology,
 };
 
 use streams_core::config::StreamsConfig;
@@ -29,6 +29,9 @@ pub enum TopicsError {
     /// The partitions of topics do not fit the topology.
     #[error("the topics do not fit the topology: {}", list(.0))]
     Partitions(Vec<PartitionCountError>),
+    /// A topic matches two patterns.
+    #[error(transparent)]
+    Patterns(PatternConflict),
     /// An internal topic exists with another number of partitions.
     #[error(
         "internal topic \"{topic}\" has {actual} partitions, but {expected} are needed; the number of partitions of its inputs has changed: reset the application, or give it another application.id"
@@ -75,9 +78,18 @@ impl TopicsError {
             Self::Partitions(errors) => {
                 errors.iter().all(|e| matches!(e, PartitionCountError::MissingTopic(_)))
             }
-            Self::Changed { .. } | Self::Create { .. } => false,
+            Self::Patterns(_) | Self::Changed { .. } | Self::Create { .. } => false,
         }
     }
+}
+
+/// The topics of a topology, as they are now.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its patterns stand for topics that exist.
+    pub(crate) topology: Topology,
+    pub(crate) counts: PartitionCounts,
+    existing: BTreeMap<TopicName, i32>,
 }
 
 /// The topics of a cluster, asked for when needed.
@@ -191,14 +203,16 @@ impl Topics {
         Ok(counts.map(|(name, n)| (name.into(), i32::try_from(n).unwrap_or(i32::MAX))).collect())
     }
 
-    /// The partitions of a topology's topics, from what exists now.
+    /// The partitions of a topology's topics, from what exists now, and the topology for these.
     pub(crate) fn counts(
         &self,
         topology: &Topology,
-    ) -> Result<(PartitionCounts, BTreeMap<TopicName, i32>), TopicsError> {
+        names: &TopicNames,
+    ) -> Result<Found, TopicsError> {
         let existing = self.all()?;
-        let counts = PartitionCounts::derive(topology, |topic| existing.get(topic).copied());
-        Ok((counts.map_err(TopicsError::Partitions)?, existing))
+        let topology = topology.matching(names, existing.keys()).map_err(TopicsError::Patterns)?;
+        let counts = PartitionCounts::derive(&topology, |topic| existing.get(topic).copied());
+        Ok(Found { topology, counts: counts.map_err(TopicsError::Partitions)?, existing })
     }
 
     /// Makes the internal topics that are missing, and checks those that are there.
@@ -206,17 +220,20 @@ impl Topics {
         &self,
         topology: &Topology,
         names: &TopicNames,
-    ) -> Result<PartitionCounts, TopicsError> {
-        let (counts, existing) = self.counts(topology)?;
+    ) -> Result<Found, TopicsError> {
+        let found = self.counts(topology, names)?;
+        let Found { topology, counts, existing } = &found;
         let mut missing = Vec::new();
         for topic in topology.internal_topics(names) {
             let expected = match &topic.kind {
                 InternalTopicKind::Repartition(_) => {
-                    repartition_count(topology, names, &counts, &topic.name)
+                    repartition_count(topology, names, counts, &topic.name)
                 }
                 InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
             };
             match existing.get(&topic.name).copied() {
+                // Of a pattern that matches nothing yet.
+                _ if expected == 0 => {}
                 None => missing.push((topic, expected)),
                 Some(actual) if actual == expected => {}
                 Some(actual) => {
@@ -225,7 +242,7 @@ impl Topics {
             }
         }
         self.create(&missing)?;
-        Ok(counts)
+        Ok(found)
     }
 
     fn create(&self, missing: &[(InternalTopic, i32)]) -> Result<(), TopicsError> {

@@ -11,12 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
-use streams_core::names::TaskId;
+use streams_core::names::{ApplicationId, TaskId};
 use streams_core::time::Timestamp;
 use streams_core::worker::{Action, Command, Worker, WorkerError, WorkerSettings};
 use tokio::sync::mpsc::Sender as GroupSender;
 
-use crate::app::shared::Shared;
+use crate::app::shared::{Shared, Thread};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
@@ -72,6 +72,11 @@ impl WorkerHandle {
         &self.pulse
     }
 
+    /// Whether the thread has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
     /// Ends the thread without a commit, once it looks.
     pub(crate) fn dismiss(&mut self) {
         self.commands = None;
@@ -111,16 +116,22 @@ pub(crate) struct WorkerParts {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// The name of the thread of worker `number`.
+pub(crate) fn thread_name(application: &ApplicationId, number: usize) -> String {
+    format!("{application}-worker-{}", number + 1)
+}
+
 /// Starts the thread of worker `number`.
 pub(crate) fn spawn(number: usize, parts: WorkerParts) -> Result<WorkerHandle, StreamsError> {
     let (commands, receiver) = sync_channel(COMMANDS_MAX);
-    let name = format!("{}-worker-{}", parts.settings.application_id, number + 1);
+    let name = thread_name(&parts.settings.application_id, number);
     let thread = std::thread::Builder::new().name(name);
     let pulse = Arc::new(Pulse::default());
     let link = Link { number, receiver, parts, pulse: Arc::clone(&pulse) };
     let (alive, ended) = channel();
     let running = thread.spawn(move || {
-        let _alive: Sender<()> = alive;
+        let alive: Sender<()> = alive;
+        link.parts.shared.enter(Thread::Worker(number));
         let ended = catch_panic(|| run(&link));
         // User code is guarded where it is called; what comes here is ours, or that of a destructor.
         let ended = ended.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
@@ -129,6 +140,8 @@ pub(crate) fn spawn(number: usize, parts: WorkerParts) -> Result<WorkerHandle, S
             // Nobody listens any more when the application ends anyway.
             let _ = link.parts.group.blocking_send(Input::WorkerEnded(number, error));
         }
+        drop(alive);
+        link.parts.shared.stir_crew();
     });
     let running = running.map_err(|error| StreamsError::Thread(error.to_string()))?;
     let missed = AtomicBool::new(false);
@@ -155,7 +168,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     let waker = Waker::current();
     let mut producer = clients.producer()?;
     producer.wake(&waker);
-    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()), clients.send_wait_max());
+    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()), clients.send_bounds());
     let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
     let settings = link.parts.settings.clone();
     let mut worker = Worker::new(settings, Box::new(plane));

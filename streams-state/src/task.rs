@@ -452,6 +452,10 @@ impl TaskStores for StoresOfTask {
         self.stores.iter().filter_map(OpenStore::rows).try_for_each(|rows| rows.layers.write_out())
     }
 
+    fn trim_caches(&mut self) {
+        self.stores.iter().filter_map(OpenStore::rows).for_each(|rows| rows.layers.trim_cache());
+    }
+
     fn identity(&self, store: usize) -> StoreIdentity {
         let Some(open) = self.stores.get(store) else { return StoreIdentity::default() };
         let Content::Rows(rows) = &open.content else { return open.identity.borrow().clone() };

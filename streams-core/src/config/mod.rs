@@ -56,7 +56,8 @@ pub use processing::{
 pub use properties::{PropertiesText, SyntaxFault};
 pub use secret::Secret;
 pub use security::{
-    ClientIdentity, Credentials, HostVerification, OauthClient, PemSource, Sasl, Security, Tls,
+    ClientIdentity, Credentials, HostVerification, OauthClient, OauthTokens, PemSource, Sasl,
+    Security, Tls, UnsecuredToken,
 };
 pub use state::{DefaultStore, State, StateDirAccess, StoreFormat};
 pub use topology::{InternalTopicSettings, Optimization, ReplicationFactor, TopologySettings};
@@ -248,10 +249,6 @@ impl StreamsConfig {
         if let Some(version) = &self.assignment.upgrade_from {
             let remedy = "stop all members, start them in this version, and remove it";
             return not_yet("upgrade.from", version, remedy);
-        }
-        if let Some(Sasl::OauthBearer(_)) = self.security.sasl() {
-            let remedy = "use SCRAM-SHA-512, or PLAIN with SASL_SSL";
-            return not_yet("sasl.mechanism", "OAUTHBEARER", remedy);
         }
         if self.topology.ensure_explicit_naming {
             let remedy = "name what needs a name, and remove it";

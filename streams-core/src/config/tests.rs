@@ -376,7 +376,6 @@ fn what_is_not_wired_is_refused_with_its_remedy() {
         ("default.dsl.store=in_memory", "in memory by 'Materialized'"),
         ("dsl.store.suppliers.class=InMemoryDslStoreSuppliers", "in memory by 'Materialized'"),
         ("upgrade.from=3.9", "stop all members"),
-        ("security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER", "use SCRAM-SHA-512"),
         ("ensure.explicit.internal.resource.naming=true", "name what needs a name"),
     ] {
         let error = config(line).check_available().unwrap_err().to_string();

@@ -92,7 +92,7 @@ pub enum GroupFault {
     /// The broker refused the credentials.
     #[error(
         "broker '{address}' refused the credentials of SASL mechanism '{mechanism}' with {code}; \
-         check `sasl.username` and `sasl.password`, or `sasl.jaas.config`"
+         check `sasl.username` and `sasl.password`, or `sasl.jaas.config`, or the token"
     )]
     Authentication {
         /// The broker.

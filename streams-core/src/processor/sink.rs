@@ -213,8 +213,9 @@ impl<K, V> Writer<K, V> {
     fn refused(&self, topic: &TopicName, source: ProduceError) -> Pushed {
         let topic = topic.clone();
         let (node, origin) = (self.setting.name.clone(), self.setting.context.origin());
+        let concerns_record = source.concerns_record();
         let failure = TaskError::Production { topic, from: Some((node, origin)), source };
-        if failure.is_passing() {
+        if !concerns_record {
             return Err(Box::new(failure));
         }
         self.setting.context.judge(failure, Judge::Production)

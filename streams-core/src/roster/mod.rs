@@ -5,6 +5,7 @@
 //! group wants back is committed and closed. A task that becomes a standby, or runs after it was
 //! one, keeps its worker and its open stores. Like the worker and the member it does nothing itself.
 
+mod crew;
 mod place;
 mod state;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use self::crew::{Crew, Standing};
 use self::place::Place;
 pub use self::state::Held;
 use self::state::Holdings;
@@ -67,7 +69,8 @@ pub enum Progress {
 /// The tasks of a process and its workers.
 #[derive(Debug)]
 pub struct Roster {
-    workers: usize,
+    /// Those that take tasks.
+    workers: BTreeSet<usize>,
     round: Round,
     wanted: BTreeMap<TaskId, Role>,
     places: BTreeMap<TaskId, Place>,
@@ -77,11 +80,12 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A roster of so many workers. `on_disk` says how far the states are that lie on disk.
+    /// A roster of so many workers, numbered from 0. `on_disk` says how far the states are that lie
+    /// on disk.
     #[must_use]
     pub fn new(workers: usize, on_disk: BTreeMap<TaskId, i64>) -> Self {
         Self {
-            workers,
+            workers: (0..workers).collect(),
             round: Round(0),
             wanted: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -97,6 +101,7 @@ impl Roster {
     }
 
     /// A new assignment: some tasks stay, some leave after a commit, some come, some change roles.
+    /// Workers that have more than their share of what stays give some of it to the others.
     pub fn adopt(&mut self, active: &BTreeSet<TaskId>, standby: &BTreeSet<TaskId>) {
         if self.is_shut {
             return;
@@ -106,6 +111,49 @@ impl Roster {
         self.wanted.extend(active.iter().map(|task| (*task, Role::Active)));
         let all: BTreeSet<TaskId> = self.places.keys().chain(self.wanted.keys()).copied().collect();
         self.bring(all);
+        self.even_out();
+    }
+
+    /// These tasks have other inputs by now: those that run are committed and closed, looked up and
+    /// opened again.
+    pub fn reopen(&mut self, tasks: &BTreeSet<TaskId>) {
+        let mut close = BTreeMap::<usize, Vec<TaskId>>::new();
+        for task in tasks.iter().filter(|_| !self.is_shut) {
+            if let Some(Place::Active { worker, .. }) = self.places.get(task).copied() {
+                close.entry(worker).or_default().push(*task);
+                self.places.insert(*task, Place::Closing { worker });
+            }
+        }
+        for (worker, tasks) in close {
+            self.tell(worker, Command::Release(tasks));
+        }
+    }
+
+    /// Another worker takes tasks, from the next assignment on.
+    pub fn add_worker(&mut self, worker: usize) {
+        self.workers.insert(worker);
+    }
+
+    /// A worker commits and closes its tasks, and ends. The others open them again; without another,
+    /// the process has no tasks any more, nor keeps any warm.
+    pub fn remove_worker(&mut self, worker: usize) {
+        if self.is_shut || !self.workers.remove(&worker) {
+            return;
+        }
+        if self.workers.is_empty() {
+            self.wanted.clear();
+            self.places.retain(|_, place| !matches!(place, Place::Preparing { .. }));
+        }
+        for place in self.places.values_mut().filter(|place| place.worker() == Some(worker)) {
+            *place = Place::Closing { worker };
+        }
+        self.tell(worker, Command::Shutdown);
+    }
+
+    /// How many workers take tasks.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        self.workers.len()
     }
 
     /// All tasks that run are lost at once. What is kept warm stays so.
@@ -143,7 +191,7 @@ impl Roster {
         self.bring(all);
     }
 
-    /// A worker is gone with its tasks, and another has its number.
+    /// A worker is gone with its tasks. Another has its number, or it was removed.
     pub fn worker_gone(&mut self, gone: usize) {
         self.round.0 += 1;
         let theirs = |place: &Place| place.worker() == Some(gone);
@@ -165,7 +213,8 @@ impl Roster {
             let task = to_start.task;
             let (worker, role) = match self.places.get(&task) {
                 Some(Place::Preparing { round: begun, role }) if *begun == round => {
-                    (self.least_loaded(*role), *role)
+                    let Some(worker) = self.least_loaded(*role) else { continue };
+                    (worker, *role)
                 }
                 Some(Place::Promoting { worker, round: begun }) if *begun == round => {
                     (*worker, Role::Active)
@@ -252,7 +301,7 @@ impl Roster {
     pub fn shut_down(&mut self) {
         self.is_shut = true;
         self.places.retain(|_, place| !matches!(place, Place::Preparing { .. }));
-        for worker in 0..self.workers {
+        for worker in self.workers.clone() {
             self.tell(worker, Command::Shutdown);
         }
     }

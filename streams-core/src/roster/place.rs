@@ -1,5 +1,6 @@
 //! Where a task is, and the way from there to where it is wanted.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Role, Roster, RosterAction, Round};
@@ -105,6 +106,7 @@ impl Roster {
         };
         match (place, wanted) {
             (None, None) => None,
+            (None, Some(_)) if self.workers.is_empty() => None,
             (None, Some(role)) => prepare(orders, role),
             (Some(Place::Preparing { role, .. }), Some(wanted)) if role == wanted => place,
             (Some(Place::Preparing { role, .. }), wanted) => {
@@ -138,22 +140,86 @@ impl Roster {
         }
     }
 
-    /// The worker with the fewest tasks of a role, then the fewest others.
-    pub(super) fn least_loaded(&self, role: Role) -> usize {
-        let mut loads = vec![(0_usize, 0_usize); self.workers];
+    /// Workers that have more than their share of a role's tasks close some. Those are opened by
+    /// others once they are closed.
+    pub(super) fn even_out(&mut self) {
+        let mut close = BTreeMap::<usize, Vec<TaskId>>::new();
+        for role in [Role::Active, Role::Standby] {
+            for (worker, tasks) in self.beyond_share(role) {
+                close.entry(worker).or_default().extend(tasks);
+            }
+        }
+        for (worker, tasks) in close {
+            for task in &tasks {
+                self.places.insert(*task, Place::Closing { worker });
+            }
+            self.actions.push_back(RosterAction::Tell { worker, command: Command::Release(tasks) });
+        }
+    }
+
+    /// By worker: the tasks of a role that it has beyond its share, the last ones of the
+    /// sub-topology that it has most of.
+    fn beyond_share(&self, role: Role) -> Vec<(usize, Vec<TaskId>)> {
+        let mut held: BTreeMap<usize, Vec<TaskId>> =
+            self.workers.iter().map(|worker| (*worker, Vec::new())).collect();
+        let mut promoting = BTreeMap::<usize, usize>::new();
+        for (task, place) in &self.places {
+            match (role, place) {
+                (Role::Active, Place::Active { worker, .. })
+                | (Role::Standby, Place::Standby { worker }) => {
+                    held.entry(*worker).and_modify(|tasks| tasks.push(*task));
+                }
+                // One that is on its way stays on it, but counts.
+                (Role::Active, Place::Promoting { worker, .. }) => {
+                    *promoting.entry(*worker).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        let wanted = self.wanted.values().filter(|wanted| **wanted == role).count();
+        let (whole, extra) = (wanted / held.len().max(1), wanted % held.len().max(1));
+        let on_their_way = |worker: &usize| promoting.get(worker).copied().unwrap_or(0);
+        let mut held: Vec<_> = held.into_iter().collect();
+        held.sort_by_key(|(worker, tasks)| (Reverse(tasks.len() + on_their_way(worker)), *worker));
+        let shares = held.into_iter().enumerate().map(|(at, (worker, tasks))| {
+            let share = whole + usize::from(at < extra);
+            let share = share.saturating_sub(on_their_way(&worker));
+            (worker, beyond(tasks, share))
+        });
+        shares.filter(|(_, tasks)| !tasks.is_empty()).collect()
+    }
+
+    /// The worker with the fewest tasks of a role, then the fewest others; `None` without workers.
+    pub(super) fn least_loaded(&self, role: Role) -> Option<usize> {
+        let mut loads: BTreeMap<usize, (usize, usize)> =
+            self.workers.iter().map(|worker| (*worker, (0, 0))).collect();
         for place in self.places.values() {
             let (worker, of) = match place {
                 Place::Preparing { .. } => continue,
                 Place::Active { worker, .. }
                 | Place::Promoting { worker, .. }
-                | Place::Closing { worker } => (*worker, Role::Active),
-                Place::Standby { worker } | Place::Demoting { worker } => (*worker, Role::Standby),
+                | Place::Closing { worker } => (worker, Role::Active),
+                Place::Standby { worker } | Place::Demoting { worker } => (worker, Role::Standby),
             };
             if let Some((same, other)) = loads.get_mut(worker) {
                 *(if of == role { same } else { other }) += 1;
             }
         }
-        let least = loads.iter().enumerate().min_by_key(|(worker, load)| (**load, *worker));
-        least.map_or(0, |(worker, _)| worker)
+        let least = loads.into_iter().min_by_key(|(worker, load)| (*load, *worker));
+        least.map(|(worker, _)| worker)
     }
+}
+
+/// What is to go so that `share` tasks stay.
+fn beyond(mut tasks: Vec<TaskId>, share: usize) -> Vec<TaskId> {
+    let mut going = Vec::new();
+    while tasks.len() > share {
+        let like = |one: &TaskId| tasks.iter().filter(|t| t.subtopology == one.subtopology).count();
+        let Some(next) = tasks.iter().copied().max_by_key(|task| (like(task), *task)) else {
+            break;
+        };
+        tasks.retain(|task| *task != next);
+        going.push(next);
+    }
+    going
 }

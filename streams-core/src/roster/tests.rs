@@ -158,3 +158,80 @@ fn states_are_told_by_what_the_task_does() {
     roster.lose_all();
     assert_eq!(roster.news().unwrap().positions[&id(0)], up_to(40));
 }
+
+/// What the roster looked up is prepared, and what workers close is closed, until nothing is left.
+fn settle(roster: &mut Roster) -> Vec<String> {
+    let mut words = Vec::new();
+    loop {
+        let mut asked = Vec::new();
+        let (mut closing, mut starting) = (Vec::new(), Vec::new());
+        let mut any = false;
+        while let Some(action) = roster.poll() {
+            any = true;
+            match action {
+                RosterAction::Prepare { round, tasks } => asked.push((round, to_start(&tasks))),
+                RosterAction::Tell { worker, command: Command::Release(tasks) } => {
+                    words.push(format!("{worker} closes {}", tasks.len()));
+                    closing.extend(tasks);
+                }
+                RosterAction::Tell { worker, command: Command::Start(tasks) } => {
+                    words.push(format!("{worker} starts {}", tasks.len()));
+                    starting.extend(tasks);
+                }
+                _ => {}
+            }
+        }
+        asked.into_iter().for_each(|(round, tasks)| roster.prepared(round, tasks));
+        starting.into_iter().for_each(|one| roster.running(one.task));
+        closing.into_iter().for_each(|task| roster.closed(task));
+        if !any {
+            return words;
+        }
+    }
+}
+
+#[test]
+fn tasks_that_stay_are_shared_anew_among_more_workers() {
+    let (mut roster, _) = with(&[0, 1, 2, 3], &[]);
+    roster.add_worker(2);
+    assert!(settle(&mut roster).is_empty(), "until the group has shared, all stay");
+    roster.adopt(&ids(&[0, 1, 2, 3]), &ids(&[]));
+    assert_eq!(settle(&mut roster), ["1 closes 1", "2 starts 1"]);
+    roster.adopt(&ids(&[0, 1, 2, 3]), &ids(&[]));
+    assert!(settle(&mut roster).is_empty(), "they are even");
+    assert_eq!(roster.progress(), Progress::AllRun);
+}
+
+#[test]
+fn a_worker_that_is_removed_hands_over_at_once() {
+    let (mut roster, mut asked) = with(&[0, 1, 2], &[3]);
+    roster.remove_worker(0);
+    assert_eq!(wants(&mut roster, &mut asked), "0: Shutdown");
+    assert_eq!((roster.worker_count(), roster.progress()), (1, Progress::Underway));
+    roster.closed(id(0));
+    assert_eq!(wants(&mut roster, &mut asked), "release 0_0; prepare [Active]");
+    let (round, tasks) = asked.pop().unwrap();
+    roster.prepared(round, tasks);
+    assert_eq!(wants(&mut roster, &mut asked), "1: start 0_0");
+    roster.remove_worker(0);
+    assert_eq!(wants(&mut roster, &mut asked), "", "it was told already");
+}
+
+#[test]
+fn without_workers_there_are_no_tasks() {
+    let (mut roster, mut asked) = with(&[0], &[1]);
+    roster.adopt(&ids(&[0, 2]), &ids(&[1]));
+    assert_eq!(wants(&mut roster, &mut asked), "prepare [Active]");
+    roster.remove_worker(0);
+    roster.remove_worker(1);
+    assert_eq!(wants(&mut roster, &mut asked), "0: Shutdown; 1: Shutdown");
+    let (round, tasks) = asked.pop().unwrap();
+    roster.prepared(round, tasks);
+    roster.closed(id(0));
+    roster.closed(id(1));
+    assert_eq!(wants(&mut roster, &mut asked), "release 0_0; release 0_1");
+    assert_eq!(roster.progress(), Progress::AllRun);
+    roster.add_worker(0);
+    roster.adopt(&ids(&[0]), &ids(&[]));
+    assert_eq!(wants(&mut roster, &mut asked), "prepare [Active]");
+}

@@ -6,13 +6,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hashbrown::HashMap;
 use indexmap::IndexMap;
 
 use super::error::{TopologyError, TopologyErrors};
 use super::global::{self, GlobalStoreNodes, GlobalStoreParts};
 use super::graph;
-use super::{NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, Topology};
+use super::{
+    NodeDef, NodeId, NodeKind, OffsetReset, Parts, RepartitionCount, TopicPattern, Topology,
+};
 use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::processor::{
@@ -131,6 +132,20 @@ impl TopologyBuilder {
     ) -> NodeHandle<K, V> {
         let topics = topics.into_iter().map(Into::into).collect();
         let id = self.add_source(name.into(), topics, None, SourceTemplate::new(source));
+        NodeHandle { id, forwards: PhantomData }
+    }
+
+    /// Adds a source that reads all topics whose whole names match a regular expression, those too
+    /// that are made while the application runs. See [`TopicPattern`]. Kafka's
+    /// `addSource(name, Pattern)`.
+    pub fn source_matching<K: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        pattern: impl Into<String>,
+        source: Source<K, V>,
+    ) -> NodeHandle<K, V> {
+        let template = SourceTemplate::new(source);
+        let id = self.add_pattern_source(name.into(), &pattern.into(), None, template);
         NodeHandle { id, forwards: PhantomData }
     }
 
@@ -262,7 +277,25 @@ impl TopologyBuilder {
         if topics.is_empty() {
             self.faults.push(TopologyError::NoTopics(name.clone()));
         }
-        self.add_node(name, Vec::new(), NodeKind::Source { topics, reset, template })
+        let kind = NodeKind::Source { topics, pattern: None, reset, template };
+        self.add_node(name, Vec::new(), kind)
+    }
+
+    /// As [`add_source`](Self::add_source), for all topics that match a pattern, those too that are
+    /// made while the application runs.
+    pub fn add_pattern_source(
+        &mut self,
+        name: NodeName,
+        pattern: &str,
+        reset: Option<OffsetReset>,
+        template: SourceTemplate,
+    ) -> NodeId {
+        let pattern = TopicPattern::new(pattern).map_err(|problem| {
+            let (node, pattern) = (name.clone(), pattern.to_owned());
+            self.faults.push(TopologyError::Pattern { node, pattern, problem });
+        });
+        let (topics, pattern) = (Vec::new(), pattern.ok());
+        self.add_node(name, Vec::new(), NodeKind::Source { topics, pattern, reset, template })
     }
 
     /// Adds a processor of erased types.
@@ -484,7 +517,7 @@ impl TopologyBuilder {
         self.check_stores(&mut faults);
         self.check_sources(&mut faults);
         self.check_repartition_topics(&mut faults);
-        let copartitioned = self.copartitioned_topics(&mut faults);
+        self.check_copartitioned(&mut faults);
         if !faults.is_empty() {
             return Err(TopologyErrors(faults));
         }
@@ -494,7 +527,7 @@ impl TopologyBuilder {
             nodes: self.nodes,
             stores: self.stores,
             repartition_topics: self.repartition_topics,
-            copartitioned,
+            copartitioned: self.copartitioned,
             subtopologies,
             optimizations: self.optimizations,
             globals,
@@ -569,7 +602,7 @@ impl TopologyBuilder {
     }
 
     fn check_sources(&self, faults: &mut Vec<TopologyError>) {
-        let mut readers: HashMap<&TopicName, &NodeName> = HashMap::new();
+        let mut readers: BTreeMap<&TopicName, &NodeName> = BTreeMap::new();
         for node in &self.nodes {
             let NodeKind::Source { topics, .. } = &node.kind else { continue };
             for topic in topics {
@@ -582,22 +615,26 @@ impl TopologyBuilder {
                 }
             }
         }
+        for node in &self.nodes {
+            let NodeKind::Source { pattern: Some(pattern), .. } = &node.kind else { continue };
+            let named = readers.iter().filter(|(topic, _)| pattern.matches(topic));
+            faults.extend(named.map(|(topic, first)| TopologyError::TopicReadTwice {
+                topic: (*topic).clone(),
+                first: (*first).clone(),
+                second: node.name.clone(),
+            }));
+        }
     }
 
-    fn copartitioned_topics(&self, faults: &mut Vec<TopologyError>) -> Vec<Vec<TopicName>> {
-        let topics_of = |id: &NodeId| match self.nodes.get(id.at).map(|node| &node.kind) {
-            Some(NodeKind::Source { topics, .. }) => topics.clone(),
-            _ => Vec::new(),
-        };
-        let groups: Vec<Vec<TopicName>> = self
-            .copartitioned
-            .iter()
-            .map(|group| group.iter().flat_map(topics_of).collect())
-            .filter(|topics: &Vec<TopicName>| topics.len() > 1)
-            .collect();
-        for group in &groups {
-            let fixed: BTreeMap<i32, TopicName> = group
-                .iter()
+    fn check_copartitioned(&self, faults: &mut Vec<TopologyError>) {
+        for group in &self.copartitioned {
+            let sources = group.iter().filter_map(|id| self.nodes.get(id.at));
+            let topics = sources.filter_map(|node| match &node.kind {
+                NodeKind::Source { topics, .. } => Some(topics),
+                NodeKind::Processor { .. } | NodeKind::Sink { .. } => None,
+            });
+            let fixed: BTreeMap<i32, TopicName> = topics
+                .flatten()
                 .filter_map(|topic| match self.repartition_topics.get(topic)? {
                     RepartitionCount::Fixed(partitions) => Some((*partitions, topic.clone())),
                     RepartitionCount::Derived => None,
@@ -607,6 +644,5 @@ impl TopologyBuilder {
                 faults.push(TopologyError::PartitionCounts(fixed.into_values().collect()));
             }
         }
-        groups
     }
 }

@@ -75,8 +75,8 @@ impl PartitionCounts {
             return Err(faults);
         }
         derive_from_writers(topology, &mut counts, underived, &mut faults);
-        for group in &topology.parts().copartitioned {
-            copartition(topology, group, &mut counts, &mut faults);
+        for group in topology.copartitioned_topics() {
+            copartition(topology, &group, &mut counts, &mut faults);
         }
         if faults.is_empty() { Ok(Self(counts)) } else { Err(faults) }
     }

@@ -117,6 +117,9 @@ impl fmt::Display for Drawing<'_> {
             let name = &node.def.name;
             let (below, above) = (self.names(&node.children), self.names(&node.parents));
             match &node.def.kind {
+                NodeKind::Source { pattern: Some(pattern), .. } => {
+                    write!(f, "    Source: {name} (topics: {pattern})\n      --> {below}")?;
+                }
                 NodeKind::Source { topics, .. } => {
                     let topics = list(topics.iter().map(|topic| topic.as_str()).collect());
                     write!(f, "    Source: {name} (topics: {topics})\n      --> {below}")?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::pattern::PatternError;
 use crate::names::{NameError, NodeName, StoreName, TopicName};
 
 /// A fault of a topology.
@@ -144,6 +145,18 @@ pub enum TopologyError {
     /// Updates of a versioned table cannot wait.
     #[error("node \"{0}\" suppresses a versioned table; suppress one that keeps no versions")]
     SuppressedVersions(NodeName),
+    /// The topics of a source cannot be found.
+    #[error(
+        "source \"{node}\" reads the topics of \"{pattern}\", which is no regular expression that can be used: {problem}; correct it"
+    )]
+    Pattern {
+        /// The source.
+        node: NodeName,
+        /// Its pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: PatternError,
+    },
     /// Windows that cannot be.
     #[error("node \"{node}\" has {problem}")]
     Windows {

@@ -70,13 +70,22 @@ pub(super) fn stores_of<'a>(nodes: impl Iterator<Item = &'a NodeDef>) -> Vec<Sto
     stores.into_iter().cloned().collect()
 }
 
+/// The topics that the sources among these nodes read.
+pub(super) fn source_topics(nodes: &[NodeDef], part: &[NodeId]) -> Vec<TopicName> {
+    let of_part = part.iter().filter_map(|id| nodes.get(id.at));
+    let topics = of_part.filter_map(|node| match &node.kind {
+        NodeKind::Source { topics, .. } => Some(topics),
+        NodeKind::Processor { .. } | NodeKind::Sink { .. } => None,
+    });
+    topics.flatten().cloned().collect()
+}
+
 fn subtopology(nodes: &[NodeDef], part: Vec<NodeId>, id: u32) -> Subtopology {
-    let (mut source_topics, mut sink_topics) = (Vec::new(), Vec::new());
+    let source_topics = source_topics(nodes, &part);
+    let mut sink_topics = Vec::new();
     for node in part.iter().filter_map(|id| nodes.get(id.at)) {
-        match &node.kind {
-            NodeKind::Source { topics, .. } => source_topics.extend(topics.iter().cloned()),
-            NodeKind::Sink { topic, .. } => sink_topics.extend(topic.iter().cloned()),
-            NodeKind::Processor { .. } => {}
+        if let NodeKind::Sink { topic, .. } = &node.kind {
+            sink_topics.extend(topic.iter().cloned());
         }
     }
     let stores = stores_of(part.iter().filter_map(|id| nodes.get(id.at)));

@@ -8,6 +8,7 @@ mod global;
 mod graph;
 mod internal_topics;
 mod link;
+mod pattern;
 mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub use self::graph::Subtopology;
 pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
 pub use self::link::LinkTask;
 pub(crate) use self::link::LinkedGraph;
+pub use self::pattern::{PatternConflict, PatternError, TopicPattern};
 pub use self::topic::Topic;
 use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
@@ -58,6 +60,8 @@ pub enum OffsetReset {
 pub(crate) enum NodeKind {
     Source {
         topics: Vec<TopicName>,
+        /// By what topics are found, where they are not named.
+        pattern: Option<TopicPattern>,
         reset: Option<OffsetReset>,
         template: SourceTemplate,
     },
@@ -117,7 +121,7 @@ pub(crate) struct Parts {
     pub(crate) nodes: Vec<NodeDef>,
     pub(crate) stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,
     pub(crate) repartition_topics: BTreeMap<TopicName, RepartitionCount>,
-    pub(crate) copartitioned: Vec<Vec<TopicName>>,
+    pub(crate) copartitioned: Vec<Vec<NodeId>>,
     pub(crate) subtopologies: Vec<Subtopology>,
     pub(crate) optimizations: Option<BTreeSet<Optimization>>,
     pub(crate) globals: Vec<GlobalStore>,

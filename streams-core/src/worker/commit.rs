@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::message::CommitId;
+use super::message::{CommitId, MemoryShare};
 use crate::time::Timestamp;
 
 /// When a commit is due.
@@ -29,6 +29,15 @@ impl Default for CommitPolicy {
             worker_staged_bytes_max: 256 << 20,
             retry_backoff: Duration::from_millis(100),
         }
+    }
+}
+
+impl CommitPolicy {
+    /// The same with another share of what may be staged.
+    #[must_use]
+    pub const fn with(self, share: MemoryShare) -> Self {
+        let MemoryShare { staged_bytes_max, worker_staged_bytes_max, .. } = share;
+        Self { staged_bytes_max, worker_staged_bytes_max, ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use super::active::{ActiveTask, Afterwards, Phase};
 use super::message::{Action, TaskToStart, WorkerError};
 use super::retry::Troubles;
 use super::starting::Begin;
-use crate::error::{StoreError, TaskError};
+use crate::error::{ProduceError, StoreError, TaskError};
 use crate::names::TaskId;
 use crate::time::Timestamp;
 
@@ -97,6 +97,17 @@ impl Worker {
         if !tasks.is_empty() {
             self.actions.push_back(Action::Failed { tasks, error });
         }
+    }
+
+    /// The worker can send nothing any more: as a thread dies in Kafka, none of its tasks goes on.
+    pub(super) fn producer_failed(&mut self, error: ProduceError, now: Timestamp) {
+        let numbers = self.order.values().copied();
+        let is_running = |number: &u32| {
+            let active = self.tasks.get(*number as usize).and_then(Option::as_ref);
+            active.is_some_and(ActiveTask::is_running)
+        };
+        let running: Vec<u32> = numbers.filter(is_running).collect();
+        self.fail_together(&running, WorkerError::Producer(error), now);
     }
 
     /// Stops a task. What the shell is to be asked about, if it is.
@@ -227,6 +238,7 @@ impl Worker {
             self.plane.hurry();
             return true;
         }
+        self.plane.renew();
         for number in due {
             let result = self.restart(number, now);
             self.settle(result, now);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::TaskError;
+use crate::error::{ProduceError, TaskError};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{FetchError, StartAt};
@@ -11,7 +11,7 @@ use crate::store::ChangelogTopic;
 use crate::task::commit_metadata::CommitMetadata;
 use crate::task::{OffsetToCommit, TaskStartError};
 use crate::time::Timestamp;
-use crate::topology::OffsetReset;
+use crate::topology::{OffsetReset, Topology};
 
 /// An input of a task, and where to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,17 @@ pub enum CommitFailure {
     Fatal(String),
 }
 
+/// A worker's share of the memory that the workers of a process divide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryShare {
+    /// Record caches, in bytes.
+    pub cache_bytes: usize,
+    /// A task with more staged bytes than this is committed at once.
+    pub staged_bytes_max: usize,
+    /// So is the worker, when its tasks have more than this together.
+    pub worker_staged_bytes_max: usize,
+}
+
 /// What a worker is told.
 #[derive(Debug)]
 pub enum Command {
@@ -89,6 +100,11 @@ pub enum Command {
     Replace(Vec<TaskId>),
     /// Commit now, do not wait for the interval.
     CommitNow,
+    /// The process has more workers now, or fewer.
+    Share(MemoryShare),
+    /// The patterns of the topology stand for other topics. Tasks that are started later read
+    /// these.
+    Matching(Topology),
     /// Commit and close all tasks.
     Shutdown,
 }
@@ -214,6 +230,9 @@ pub enum WorkerError {
     /// Offsets cannot be committed.
     #[error("a commit failed")]
     Commit(#[source] CommitFailure),
+    /// The worker's producer sends nothing any more.
+    #[error("the tasks of a worker cannot send")]
+    Producer(#[source] ProduceError),
     /// A trouble that should have passed by itself has lasted too long.
     #[error(
         "task {task} made no progress for {} ms; look at the brokers, or raise task.timeout.ms",
@@ -231,7 +250,7 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// The task that failed; `None` when it was a commit of several.
+    /// The task that failed; `None` when it was a commit or the producer of several.
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
         match self {
@@ -239,7 +258,7 @@ impl WorkerError {
             Self::Task { task, .. } | Self::Fetch { task, .. } | Self::TimedOut { task, .. } => {
                 Some(*task)
             }
-            Self::Commit(_) => None,
+            Self::Commit(_) | Self::Producer(_) => None,
         }
     }
 }

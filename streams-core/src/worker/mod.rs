@@ -26,8 +26,8 @@ use self::failing::Unopened;
 pub use self::global::{GlobalAction, GlobalInput, GlobalWorker, SharedGlobals};
 use self::in_step::Asked;
 pub use self::message::{
-    Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, RestorePhase, RestoreProgress,
-    TaskInput, TaskToStart, TurnReport, WorkerError,
+    Action, Command, CommitFailure, CommitId, HeldPhase, HeldState, MemoryShare, RestorePhase,
+    RestoreProgress, TaskInput, TaskToStart, TurnReport, WorkerError,
 };
 pub use self::retry::RetryPolicy;
 pub use self::whereabouts::{Place, Whereabouts};
@@ -75,6 +75,16 @@ pub struct WorkerSettings {
     pub buffered_records: usize,
     /// Records processed in one turn, over all tasks, before the worker looks around.
     pub turn_records: usize,
+}
+
+impl WorkerSettings {
+    /// The same with another share of the memory.
+    #[must_use]
+    pub fn with(mut self, share: MemoryShare) -> Self {
+        self.cache_bytes = share.cache_bytes;
+        self.commit = self.commit.with(share);
+        self
+    }
 }
 
 impl std::fmt::Debug for WorkerSettings {
@@ -197,6 +207,8 @@ impl Worker {
             Command::Ends { at, ends } => self.ends_found(at, &ends),
             Command::Replace(tasks) => self.replace(&tasks, now),
             Command::CommitNow => self.commits.is_requested = true,
+            Command::Share(share) => self.set_share(share),
+            Command::Matching(topology) => self.settings.topology = topology,
             Command::Shutdown => {
                 self.life = Life::ShuttingDown;
                 let all = self.order.keys().chain(self.unopened.keys());
@@ -205,6 +217,13 @@ impl Worker {
                 self.end_if_done();
             }
         }
+    }
+
+    fn set_share(&mut self, share: MemoryShare) {
+        self.commits.policy = self.commits.policy.with(share);
+        self.cache.set_max_bytes(share.cache_bytes);
+        // What is clean after it can leave the caches.
+        self.commits.is_requested |= self.cache.used_bytes() > share.cache_bytes;
     }
 
     /// What the worker wants next.
@@ -302,8 +321,11 @@ impl Worker {
                 active.delivered(delivery);
             }
         });
-        if any_failed {
-            self.judge_failed_deliveries(now);
+        match self.plane.failure() {
+            // Why single records were not taken says nothing then.
+            Some(error) => self.producer_failed(error, now),
+            None if any_failed => self.judge_failed_deliveries(now),
+            None => {}
         }
     }
 
@@ -317,7 +339,7 @@ impl Worker {
                 // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
                 let is_output = matches!(delivery.purpose, Purpose::Output { .. });
-                let may_skip = is_output && is_certain && !source.is_passing();
+                let may_skip = is_output && is_certain && source.concerns_record();
                 let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
                 let error = TaskError::Production { topic, from: None, source };
                 match may_skip.then(|| judge(&**production, &error)) {

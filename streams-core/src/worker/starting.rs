@@ -175,6 +175,10 @@ impl Worker {
 
     /// Does with the tasks that wait for it what shall become of them after their commit.
     pub(super) fn finish_leaving(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+        if self.cache.used_bytes() > self.cache.max_bytes() {
+            let tasks = self.tasks.iter_mut().flatten();
+            tasks.for_each(|active| active.task.stores_mut().trim_caches());
+        }
         let of = |this: &Self, wanted: Afterwards| -> Vec<(TaskId, u32)> {
             let all = this.order.iter().map(|(task, number)| (*task, *number));
             let waits = |number: u32| {

@@ -10,9 +10,12 @@ use super::Serdes;
 
 /// The topics of a stream: one or several, whose keys and values are written alike.
 ///
-/// A name, a list of names, or a [`Topic`] can be given in its place.
+/// A name, a list of names, or a [`Topic`] can be given in its place. [`matching`](Self::matching)
+/// takes a pattern.
 pub struct Topics<K, V> {
     pub(crate) names: Vec<TopicName>,
+    /// In place of names.
+    pub(crate) pattern: Option<String>,
     pub(crate) serdes: Serdes<K, V>,
 }
 
@@ -63,25 +66,68 @@ impl<K, V> Topics<K, V> {
         value: SharedSerde<V>,
     ) -> Self {
         let serdes = Serdes { key, value };
-        Self { names: names.into_iter().map(Into::into).collect(), serdes }
+        Self { names: names.into_iter().map(Into::into).collect(), pattern: None, serdes }
+    }
+
+    /// All topics whose whole names match a regular expression, with the default serdes of their
+    /// types: Kafka's `stream(Pattern)`. Topics that are made while the application runs, and
+    /// match, are read as well, within `metadata.max.age.ms` (5 minutes by default). See
+    /// [`TopicPattern`](streams_core::topology::TopicPattern) for what an expression can be; one
+    /// that is none is a fault of [`build`](crate::StreamsBuilder::build).
+    ///
+    /// Topics that match are read together: a task has the same partition of each. No topic may
+    /// match two patterns, or one that the topology also names.
+    ///
+    /// ```
+    /// # use streams_dsl::{StreamsBuilder, Topics};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream(Topics::<String, String>::matching("orders-.*")).to("all");
+    ///
+    /// let topology = builder.build()?;
+    /// let driver = TopologyTestDriver::builder(&topology).topic("orders-eu", 1).build()?;
+    /// driver.input::<String, String>("orders-eu").pipe("1", "tea")?;
+    /// assert_eq!(driver.output::<String, String>("all").read_map()?["1"], "tea");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matching(pattern: impl Into<String>) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        Self::matching_with_shared_serdes(pattern, K::serde(), V::serde())
+    }
+
+    /// As [`matching`](Self::matching), with these serdes.
+    pub fn matching_with_shared_serdes(
+        pattern: impl Into<String>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        let serdes = Serdes { key, value };
+        Self { names: Vec::new(), pattern: Some(pattern.into()), serdes }
     }
 }
 
 impl<K, V> Clone for Topics<K, V> {
     fn clone(&self) -> Self {
-        Self { names: self.names.clone(), serdes: self.serdes.clone() }
+        let (names, pattern) = (self.names.clone(), self.pattern.clone());
+        Self { names, pattern, serdes: self.serdes.clone() }
     }
 }
 
 impl<K, V> fmt::Debug for Topics<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Topics").field(&self.names).finish()
+        match &self.pattern {
+            Some(pattern) => f.debug_tuple("Topics").field(pattern).finish(),
+            None => f.debug_tuple("Topics").field(&self.names).finish(),
+        }
     }
 }
 
 impl<K, V> From<&Topic<K, V>> for Topics<K, V> {
     fn from(topic: &Topic<K, V>) -> Self {
-        Self { names: vec![topic.name().clone()], serdes: topic.into() }
+        Self { names: vec![topic.name().clone()], pattern: None, serdes: topic.into() }
     }
 }
 

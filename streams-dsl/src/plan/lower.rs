@@ -60,9 +60,14 @@ impl Writer<'_> {
                 self.topology.add_store(store.clone());
                 None
             }
-            NodeKind::StreamSource(StreamSource { topics, reset, template, .. }) => {
+            NodeKind::StreamSource(StreamSource { topics, pattern, reset, template, .. }) => {
                 let (topics, template) = (topics.clone(), template.clone());
-                let source = self.topology.add_source(name(), topics, *reset, template);
+                let source = match pattern {
+                    Some(pattern) => {
+                        self.topology.add_pattern_source(name(), pattern, *reset, template)
+                    }
+                    None => self.topology.add_source(name(), topics, *reset, template),
+                };
                 self.sources.insert(id, source);
                 Some(source)
             }

@@ -79,6 +79,8 @@ pub(crate) enum NodeKind {
 
 pub(crate) struct StreamSource {
     pub(crate) topics: Vec<TopicName>,
+    /// In place of topics.
+    pub(crate) pattern: Option<String>,
     pub(crate) reset: Option<OffsetReset>,
     pub(crate) nulls: Nulls,
     pub(crate) template: SourceTemplate,

@@ -111,6 +111,7 @@ impl Exchange {
         let (name, template) = source;
         let kind = NodeKind::StreamSource(StreamSource {
             topics: vec![topic],
+            pattern: None,
             reset: None,
             nulls: Nulls::Fail,
             template,

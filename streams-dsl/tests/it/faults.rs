@@ -2,7 +2,7 @@
 
 use streams_core::topology::{OffsetReset, PartitionCounts, TopologyErrors};
 use streams_dsl::{
-    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder,
+    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder, Topics,
 };
 use streams_state::Stores;
 
@@ -60,6 +60,19 @@ fn only_names_that_a_program_gives_are_checked() {
             builder.table_with("in", suffixed, store).to_stream().to("out");
         },
         &["-source\" has more than 249 characters"],
+    );
+}
+
+#[test]
+fn a_pattern_is_an_expression_and_no_topic_is_read_beside_it() {
+    let matching = |pattern: &str| Topics::<Text, Text>::matching(pattern);
+    faults(
+        |builder| {
+            builder.stream(matching("in(")).to("one");
+            builder.stream(matching("topic.*")).to("two");
+            builder.stream::<Text, Text>("topic-1").to("three");
+        },
+        &["\"in(\", which is no regular expression", "topic \"topic-1\" is read by"],
     );
 }
 

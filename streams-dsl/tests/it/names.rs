@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect, expect_file};
 use streams_core::config::Optimization;
-use streams_dsl::{Derived, Grouped, KStream, KTable, Materialized, Named, StreamsBuilder};
+use streams_dsl::{Derived, Grouped, KStream, KTable, Materialized, Named, StreamsBuilder, Topics};
 
 use crate::{Text, Texts};
 
@@ -22,6 +22,35 @@ fn topics_are_printed_as_javas_set_gives_them() {
     let text = builder.build().unwrap().describe().to_string();
     let set = "(topics: [topic-7, topic-14, topic-28, topic-0, topic-21])";
     assert!(text.contains(set), "{text}");
+}
+
+#[test]
+fn equal_patterns_are_read_by_one_source() {
+    described(
+        |builder| {
+            let texts = |pattern: &str| builder.stream(Topics::<Text, Text>::matching(pattern));
+            texts("in-.*").to("one");
+            texts("in-.*").to("two");
+            texts("other").to("three");
+        },
+        expect![[r#"
+            Topologies:
+               Sub-topology: 0
+                Source: KSTREAM-SOURCE-0000000000 (topics: in-.*)
+                  --> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003
+                Sink: KSTREAM-SINK-0000000001 (topic: one)
+                  <-- KSTREAM-SOURCE-0000000000
+                Sink: KSTREAM-SINK-0000000003 (topic: two)
+                  <-- KSTREAM-SOURCE-0000000000
+
+              Sub-topology: 1
+                Source: KSTREAM-SOURCE-0000000004 (topics: other)
+                  --> KSTREAM-SINK-0000000005
+                Sink: KSTREAM-SINK-0000000005 (topic: three)
+                  <-- KSTREAM-SOURCE-0000000004
+
+        "#]],
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Listeners and handlers of an application.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use streams_core::config::StreamsConfig;
@@ -12,20 +13,61 @@ use super::shared::{Listeners, Shared};
 use super::start::Parts;
 use super::state::State;
 use super::uncaught::UncaughtErrorHandler;
+use crate::secure::TokenProvider;
 
 /// Makes a [`KafkaStreams`].
-#[derive(Debug)]
 pub struct KafkaStreamsBuilder {
     topology: Topology,
     config: StreamsConfig,
     handlers: Handlers,
     listeners: Listeners,
+    token_provider: Option<Arc<dyn TokenProvider>>,
+}
+
+impl fmt::Debug for KafkaStreamsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaStreamsBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl KafkaStreamsBuilder {
     pub(super) fn new(topology: Topology, config: StreamsConfig) -> Self {
         let handlers = Handlers::from(config.processing());
-        Self { topology, config, handlers, listeners: Listeners::default() }
+        let (listeners, token_provider) = (Listeners::default(), None);
+        Self { topology, config, handlers, listeners, token_provider }
+    }
+
+    /// Gives the tokens of SASL OAUTHBEARER, for all connections.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use streams_core::config::StreamsConfig;
+    /// use streams_core::time::Timestamp;
+    /// use streams_dsl::StreamsBuilder;
+    /// use streams_kafka::{KafkaStreams, OauthToken, State};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").to("out");
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("copy")
+    ///     .bootstrap_servers("localhost:9093")
+    ///     .set("security.protocol", "SASL_SSL")
+    ///     .set("sasl.mechanism", "OAUTHBEARER")
+    ///     .build()?;
+    /// let fetch = || {
+    ///     let (token, expires) = ("eyJhbGciOi...", Timestamp::from_millis(1_900_000_000_000));
+    ///     Ok(OauthToken::new(token, expires, "copy"))
+    /// };
+    /// let streams =
+    ///     KafkaStreams::builder(builder.build()?, config).token_provider(fetch).build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
+        self.token_provider = Some(Arc::new(provider));
+        self
     }
 
     /// Called with the new and the old state, on the thread that changes it; it must not block. A
@@ -101,8 +143,16 @@ impl KafkaStreamsBuilder {
     /// The application, not started yet.
     #[must_use]
     pub fn build(self) -> KafkaStreams {
-        let shared = Arc::new(Shared::new(self.listeners));
-        let parts = Parts { topology: self.topology, config: self.config, handlers: self.handlers };
-        KafkaStreams { parts: Mutex::new(Some(parts)), shared, running: Mutex::new(None) }
+        let workers = self.config.processing().num_stream_threads.max(1) as usize;
+        let shared = Arc::new(Shared::new(self.listeners.clone(), workers));
+        let application = self.config.application_id().as_str().into();
+        let Self { topology, config, handlers, token_provider, .. } = self;
+        let parts = Parts { topology, config, handlers, token_provider };
+        KafkaStreams {
+            application,
+            parts: Mutex::new(Some(parts)),
+            shared,
+            running: Mutex::new(None),
+        }
     }
 }

@@ -50,6 +50,12 @@ impl WorkerMetrics {
         }
     }
 
+    /// The worker is gone; its counts stay.
+    pub(crate) fn has_no_tasks(&mut self) {
+        self.lags.clear();
+        self.lags_at = None;
+    }
+
     pub(crate) fn count(&mut self, report: &TurnReport) {
         self.process_total += report.processed;
         self.punctuate_total += report.punctuations;
@@ -74,7 +80,8 @@ fn lags(task: &streams_core::task::Task) -> Vec<(TopicPartition, i64)> {
 pub struct Metrics {
     /// `client-state`.
     pub state: State,
-    /// By worker.
+    /// By number of the worker, those that were removed too: one that is added under the number of
+    /// another goes on with its counts.
     pub workers: Vec<WorkerMetrics>,
     /// Of the thread that fills the global stores, where there are any. It commits no offsets.
     pub global: Option<WorkerMetrics>,

@@ -5,6 +5,7 @@ pub(crate) mod metrics;
 pub(crate) mod shared;
 mod start;
 mod state;
+mod threads;
 pub(crate) mod uncaught;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
+use streams_core::names::ApplicationId;
 use streams_core::topology::Topology;
 use streams_core::worker::Pace;
 use tokio::sync::Notify;
@@ -20,7 +22,9 @@ use tokio::sync::Notify;
 pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
 use self::shared::{Ending, Shared};
+pub(crate) use self::start::WorkerMemory;
 pub use self::state::State;
+pub use self::threads::StreamThreadError;
 pub use self::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
 use crate::error::StreamsError;
 
@@ -29,6 +33,7 @@ use crate::error::StreamsError;
 /// It joins the consumer group named by `application.id`, gets its share of the tasks, restores
 /// their stores and processes records until it is closed. Dropping it closes it and waits.
 pub struct KafkaStreams {
+    application: ApplicationId,
     parts: Mutex<Option<start::Parts>>,
     shared: Arc<Shared>,
     running: Mutex<Option<RunningApp>>,

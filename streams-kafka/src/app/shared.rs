@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
 use streams_core::names::TopicPartition;
+use streams_core::roster::Crew;
 use streams_core::time::Timestamp;
 use streams_core::worker::{Pace, RestoreProgress, TurnReport, Worker};
+use tokio::sync::Notify;
 
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
@@ -43,16 +46,26 @@ impl fmt::Debug for Listeners {
 }
 
 #[derive(Debug)]
-struct Inner {
-    state: State,
+pub(super) struct Inner {
+    pub(super) state: State,
     error: Option<Arc<StreamsError>>,
-    workers: BTreeMap<usize, WorkerMetrics>,
+    pub(super) workers: BTreeMap<usize, WorkerMetrics>,
     global: Option<WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
     /// When the last `close` stops waiting for workers.
     close_by: Option<Instant>,
     ending: Ending,
     pace: Pace,
+    pub(super) crew: Crew,
+    /// Of the workers, by number, and of the group.
+    pub(super) threads: BTreeMap<Thread, ThreadId>,
+}
+
+/// A thread of the application that user code is called on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Thread {
+    Group,
+    Worker(usize),
 }
 
 /// How the workers ended.
@@ -68,12 +81,14 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
+    /// Tells the group that workers were added or removed, or have ended.
+    pub(super) crew_changed: Notify,
     listeners: Listeners,
 }
 
 impl Shared {
-    pub(crate) fn new(listeners: Listeners) -> Self {
+    pub(crate) fn new(listeners: Listeners, workers: usize) -> Self {
         let inner = Inner {
             state: State::Created,
             error: None,
@@ -83,11 +98,14 @@ impl Shared {
             close_by: None,
             ending: Ending::InOrder,
             pace: Pace::Going,
+            crew: Crew::new(workers),
+            threads: BTreeMap::new(),
         };
-        Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners }
+        let (changed, crew_changed) = (Condvar::new(), Notify::new());
+        Self { inner: Mutex::new(inner), changed, crew_changed, listeners }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -176,9 +194,17 @@ impl Shared {
 
     /// Waits until the state is one that `wanted` takes.
     pub(crate) fn wait(&self, wanted: impl Fn(State) -> bool, timeout: Duration) -> Option<State> {
+        self.wait_until(|inner| wanted(inner.state), timeout)
+    }
+
+    pub(super) fn wait_until(
+        &self,
+        wanted: impl Fn(&Inner) -> bool,
+        timeout: Duration,
+    ) -> Option<State> {
         let until = clock::monotonic().checked_add(timeout);
         let mut inner = self.lock();
-        while !wanted(inner.state) {
+        while !wanted(&inner) {
             // A time that the clock cannot show never comes.
             let left = until.map_or(Some(Duration::MAX), |until| {
                 until.checked_duration_since(clock::monotonic())

@@ -12,28 +12,28 @@ use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
-use streams_core::worker::{CommitPolicy, RetryPolicy, SharedGlobals, WorkerSettings};
+use streams_core::worker::{CommitPolicy, MemoryShare, RetryPolicy, SharedGlobals, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::RunningApp;
-use super::shared::Shared;
+use super::shared::{Shared, Thread};
 use super::state::State;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::{self, GlobalThread};
 use crate::group::{self, GroupParts, Input};
-use crate::secure::Access;
+use crate::secure::{Access, TokenProvider};
 use crate::worker_thread::{self, WorkerParts};
 
 /// What an application is made from.
-#[derive(Debug)]
 pub(super) struct Parts {
     pub(super) topology: Topology,
     pub(super) config: StreamsConfig,
     pub(super) handlers: Handlers,
+    pub(super) token_provider: Option<Arc<dyn TokenProvider>>,
 }
 
 /// Records that a worker processes before it looks around.
@@ -44,7 +44,9 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    if parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty()) {
+    let reads_none =
+        parts.topology.subtopologies().iter().all(|part| part.source_topics.is_empty());
+    if reads_none && !parts.topology.has_patterns() {
         return Err(StreamsError::NothingToRead);
     }
     let application = config.application_id().as_str().into();
@@ -53,9 +55,11 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
     let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
     let backend = Arc::new(RocksBackend::new(directory, budget));
-    let access = Access::new(config.security())?;
-    let clients = Arc::new(Clients::new(config.clone())?);
-    let settings = worker_settings(&parts, &backend, budget);
+    let access = Access::new(config.security(), parts.token_provider.clone())?;
+    let clients = Arc::new(Clients::new(config.clone(), access.tokens.clone())?);
+    let memory = WorkerMemory::new(&parts, budget);
+    let [crew, _] = shared.crew();
+    let settings = worker_settings(&parts, &backend, memory.share(crew.len()));
     let channel = group::inputs();
     let worker_parts = WorkerParts {
         settings: settings.clone(),
@@ -63,9 +67,8 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         group: channel.0.clone(),
         shared: Arc::clone(shared),
     };
-    let workers = (0..config.processing().num_stream_threads.max(1) as usize)
-        .map(|number| worker_thread::spawn(number, worker_parts.clone()))
-        .collect::<Result<_, _>>()?;
+    let spawn = |number| Ok((number, worker_thread::spawn(number, worker_parts.clone())?));
+    let workers = crew.into_iter().map(spawn).collect::<Result<_, StreamsError>>()?;
     let global = global_thread::start(worker_parts.clone(), config)?;
     let (global, globals_filled) = global.unzip();
     let closing = Arc::new(Notify::new());
@@ -79,6 +82,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         access,
         workers,
         worker_parts,
+        memory,
         shared: Arc::clone(shared),
         process: *backend.directory().process_id().as_bytes(),
         backend,
@@ -101,6 +105,7 @@ fn start_group(
     let name = format!("{}-group", config.application_id());
     let shared = Arc::clone(&group.shared);
     let thread = std::thread::Builder::new().name(name).spawn(move || {
+        shared.enter(Thread::Group);
         let ran = catch_panic(|| group::run(group, channel));
         let ran = ran.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
         if let Err(error) = ran {
@@ -119,32 +124,54 @@ fn start_group(
     thread.map_err(|error| StreamsError::Thread(error.to_string()))
 }
 
-/// What all workers stage together stays within the budget, and one task within its 32 MiB.
-fn commit_policy(interval: Duration, budget: MemoryBudget, workers: u64) -> CommitPolicy {
-    let workers = usize::try_from(workers).unwrap_or(usize::MAX).max(1);
-    let worker_staged_bytes_max = budget.staged_bytes_max() / workers;
-    let policy = CommitPolicy::default();
-    let staged_bytes_max = policy.staged_bytes_max.min(worker_staged_bytes_max);
-    CommitPolicy { interval, staged_bytes_max, worker_staged_bytes_max, ..policy }
+/// What the workers of a process divide among themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorkerMemory {
+    cache_bytes: usize,
+    staged_bytes: usize,
+    /// As in Kafka, the thread of the global stores has a share of the caches.
+    global_threads: usize,
+}
+
+impl WorkerMemory {
+    fn new(parts: &Parts, budget: MemoryBudget) -> Self {
+        let cache_bytes = parts.config.state().cache_bytes_max;
+        Self {
+            cache_bytes: usize::try_from(cache_bytes).unwrap_or(usize::MAX),
+            staged_bytes: budget.staged_bytes_max(),
+            global_threads: usize::from(!parts.topology.global_stores().is_empty()),
+        }
+    }
+
+    /// The share of one of so many: what all stage together stays within the budget, and one task
+    /// within its 32 MiB.
+    pub(crate) fn share(self, workers: usize) -> MemoryShare {
+        let workers = workers.max(1);
+        let worker_staged_bytes_max = self.staged_bytes / workers;
+        let of_task = CommitPolicy::default().staged_bytes_max;
+        MemoryShare {
+            cache_bytes: self.cache_bytes / (workers + self.global_threads),
+            staged_bytes_max: of_task.min(worker_staged_bytes_max),
+            worker_staged_bytes_max,
+        }
+    }
 }
 
 fn worker_settings(
     parts: &Parts,
     backend: &Arc<RocksBackend>,
-    budget: MemoryBudget,
+    share: MemoryShare,
 ) -> WorkerSettings {
     let config = &parts.config;
     let processing = config.processing();
-    let workers = u64::from(processing.num_stream_threads.max(1));
-    // As in Kafka, the thread of the global stores has a share of the caches.
-    let sharers = workers + u64::from(!parts.topology.global_stores().is_empty());
     let application_id = config.application_id().as_str().into();
     let names = match &config.internal_topics().prefix {
         Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
         None => TopicNames::new(&application_id),
     };
     let backend: Arc<dyn StateBackend> = Arc::<RocksBackend>::clone(backend);
-    WorkerSettings {
+    let commit = CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() };
+    let settings = WorkerSettings {
         topology: parts.topology.clone(),
         application_id,
         names,
@@ -152,18 +179,18 @@ fn worker_settings(
         timestamps: processing.default_timestamp_extractor,
         backend,
         globals: SharedGlobals::default(),
-        commit: commit_policy(processing.commit_interval, budget, workers),
+        commit,
         retries: RetryPolicy { task_timeout: processing.task_timeout, ..RetryPolicy::default() },
         idle: processing.max_task_idle,
         emit_intervals: EmitIntervals {
             windows: config.topology().windowed_emit_interval,
             outer_joins: config.topology().outer_join_emit_interval,
         },
-        cache_bytes: usize::try_from(config.state().cache_bytes_max / sharers)
-            .unwrap_or(usize::MAX),
+        cache_bytes: 0,
         buffered_records: processing.buffered_records_per_partition as usize,
         turn_records: TURN_RECORDS,
-    }
+    };
+    settings.with(share)
 }
 
 fn membership_config(config: &StreamsConfig) -> MembershipConfig {

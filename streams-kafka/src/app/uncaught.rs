@@ -14,6 +14,8 @@ pub enum UncaughtErrorResponse {
     /// DIFFERENCE(replace-task): Kafka replaces the thread with all of its tasks, and the group
     /// rebalances.
     ///
+    /// Where the producer of a worker has failed, all tasks of that worker are, with another one.
+    ///
     /// An error that is not one of a task, as a missing source topic, cannot be helped in this way
     /// and shuts down the client.
     Replace,

@@ -3,6 +3,7 @@
 use super::config::{Config, Role};
 use super::error::{ClientError, text};
 use super::queue::Queue;
+use super::token::{self, TokenSource};
 use rdkafka::bindings as rd;
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -13,6 +14,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Client {
     raw: NonNull<rd::rd_kafka_t>,
+    /// Dropped after the client is destroyed.
+    tokens: Option<TokenSource>,
 }
 
 // SAFETY: librdkafka documents its handles as thread-safe; every function of this module that takes
@@ -24,10 +27,14 @@ unsafe impl Sync for Client {}
 
 impl Client {
     /// Makes the client and its event queue, which carries errors, logs and delivery reports.
-    pub(super) fn new(config: Config) -> Result<(Arc<Self>, Queue), ClientError> {
-        let role = config.role();
-        let client = Arc::new(Self { raw: config.create()? });
+    pub(super) fn new(mut config: Config) -> Result<(Arc<Self>, Queue), ClientError> {
+        let (role, tokens) = (config.role(), config.take_tokens());
+        let client = Arc::new(Self { raw: config.create()?, tokens });
         let raw = client.raw();
+        if client.tokens.is_some() {
+            // SAFETY: `raw` is live, and its settings name the source that the client keeps.
+            unsafe { token::begin(raw) };
+        }
         // SAFETY: `raw` is live. The consumer's queue then takes what would arrive on the main one;
         // null names the main queue.
         let events = unsafe {

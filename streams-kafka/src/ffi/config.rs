@@ -1,9 +1,11 @@
 //! Settings of a client: checked by librdkafka when they are set, with the key named in the error.
 
 use super::error::{ClientError, text};
+use super::token::{self, GivesToken, TokenSource};
 use rdkafka::bindings as rd;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 const REASON_BYTES: usize = 512;
 
@@ -69,6 +71,7 @@ impl Role {
 pub(crate) struct Config {
     raw: NonNull<rd::rd_kafka_conf_t>,
     role: Role,
+    tokens: Option<TokenSource>,
 }
 
 impl Config {
@@ -84,7 +87,7 @@ impl Config {
         // SAFETY: no arguments; the result is owned by `Config`.
         let raw = NonNull::new(unsafe { rd::rd_kafka_conf_new() })
             .ok_or_else(|| ClientError::Create { reason: "out of memory".to_owned() })?;
-        let mut config = Self { raw, role };
+        let mut config = Self { raw, role, tokens: None };
         for &(key, value) in role.defaults() {
             config.set(key, value)?;
         }
@@ -129,6 +132,20 @@ impl Config {
                 reason: unsafe { text(reason.as_ptr()) },
             }),
         }
+    }
+
+    /// The client asks here for tokens of SASL OAUTHBEARER.
+    pub(crate) fn tokens(mut self, source: Arc<dyn GivesToken>) -> Self {
+        self.tokens = Some(Box::new(source));
+        self
+    }
+
+    /// Where the client that is to be made asks; it keeps the source for as long as it lives.
+    pub(super) fn take_tokens(&mut self) -> Option<TokenSource> {
+        let source = self.tokens.take()?;
+        // SAFETY: `raw` is live; the caller keeps what it is given.
+        unsafe { token::ask(self.raw.as_ptr(), &source) };
+        Some(source)
     }
 
     pub(super) fn role(&self) -> Role {

@@ -41,6 +41,12 @@ pub(super) mod raw {
             metadata: *mut *const rd::rd_kafka_metadata,
             timeout_ms: c_int,
         ) -> i32;
+        #[cfg(test)]
+        pub(crate) fn rd_kafka_test_fatal_error(
+            rk: *mut rd::rd_kafka_t,
+            err: i32,
+            reason: *const c_char,
+        ) -> i32;
         pub(crate) fn rd_kafka_producev(rk: *mut rd::rd_kafka_t, ...) -> i32;
         pub(crate) fn rd_kafka_message_headers(
             message: *const rd::rd_kafka_message_t,
@@ -100,6 +106,12 @@ impl Code {
                 // Storage, epochs that changed with a leader, throttling.
                 | 56 | 74 | 75 | 78 | 89
         )
+    }
+
+    /// Whether it says that the producer has failed, and nothing of the record: a fatal problem of the
+    /// client; sequence numbers, epochs and ids of producers.
+    pub(crate) const fn is_of_producer(self) -> bool {
+        matches!(self.0, -150 | 45 | 47 | 49 | 59 | 90)
     }
 
     /// The name in Kafka's protocol, `TOPIC_ALREADY_EXISTS`, or librdkafka's.

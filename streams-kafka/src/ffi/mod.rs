@@ -24,4 +24,5 @@ pub(crate) mod message;
 mod partitions;
 pub(crate) mod producer;
 pub(crate) mod queue;
+pub(crate) mod token;
 pub(crate) mod topics;

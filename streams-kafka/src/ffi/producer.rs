@@ -55,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) partition: i32,
     /// Where the record is in the log; -1 if it failed.
     pub(crate) offset: i64,
+    /// Bytes of its key and value.
+    pub(crate) bytes: usize,
     /// [`Code::NONE`] when every in-sync replica has it.
     pub(crate) code: Code,
 }
@@ -149,6 +151,13 @@ impl Producer {
         unsafe { rd::rd_kafka_flush(self.client.raw(), 1) };
     }
 
+    /// Puts the client into the state of a fatal problem of this code.
+    #[cfg(test)]
+    pub(crate) fn fail_for_good(&self, code: i32) {
+        // SAFETY: the handle is live, and the text ends in zero.
+        unsafe { raw::rd_kafka_test_fatal_error(self.client.raw(), code, c"a test".as_ptr()) };
+    }
+
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
     pub(crate) fn wake(&mut self, waker: &Waker) {
         self.events.wake(waker);
@@ -195,6 +204,7 @@ unsafe fn report(message: NonNull<rd::rd_kafka_message_t>) -> Report {
             partition: (*message).partition,
             // librdkafka numbers refused records too.
             offset: if code == Code::NONE { (*message).offset } else { -1 },
+            bytes: (*message).len + (*message).key_len,
             code,
         }
     }

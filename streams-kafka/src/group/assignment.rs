@@ -24,13 +24,13 @@ impl Group {
         let topics = Arc::clone(self.parts.clients.topics());
         let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
         self.ask(move || {
-            let prepared = topics.prepare(&topology, &names).map(|counts| {
-                let tasks = all_tasks(&topology, &counts);
+            let prepared = topics.prepare(&topology, &names).map(|found| {
+                let tasks = all_tasks(&found.topology, &found.counts);
                 let changelogs = tasks
                     .iter()
                     .flat_map(|task| changelogs_of(&topology, &names, *task).unwrap_or_default());
                 let changelog_ends = topics.ends(&changelogs.collect::<Vec<_>>());
-                Counted { counts, changelog_ends, changelogs: BTreeMap::new() }
+                Counted { found, changelog_ends, changelogs: BTreeMap::new() }
             });
             Input::TopicsPrepared(generation, prepared)
         });
@@ -44,6 +44,7 @@ impl Group {
         match result {
             Ok(counted) => {
                 self.topics_missing_since = None;
+                self.follow_topology(&counted.found.topology);
                 let tasks = self.task_inputs(&counted);
                 let now = self.now();
                 if let Err(refused) = self.membership.provide_tasks(generation, &tasks, now) {
@@ -84,10 +85,10 @@ impl Group {
     }
 
     fn task_inputs(&self, counted: &Counted) -> BTreeMap<TaskId, TaskInputs> {
-        let tasks = all_tasks(&self.parts.topology, &counted.counts).into_iter();
+        let tasks = all_tasks(&self.parts.topology, &counted.found.counts).into_iter();
         tasks
             .map(|task| {
-                let partitions = self.inputs_of(task, &counted.counts);
+                let partitions = self.inputs_of(task, &counted.found.counts);
                 let state = self.state_of(task, &counted.changelog_ends);
                 (task, TaskInputs { partitions, state })
             })
@@ -135,6 +136,7 @@ impl Group {
         let (active, standby) = (assigned.active.len(), assigned.standby.len());
         tracing::info!(active, standby, "assignment adopted");
         self.roster.adopt(&assigned.active, &assigned.standby);
+        self.look_at_inputs();
     }
 
     /// What has to be known of tasks before they start. Where the changelogs of one that is to run
@@ -147,11 +149,11 @@ impl Group {
             let changelogs = active
                 .flat_map(|(task, _)| changelogs_of(&topology, &names, *task).unwrap_or_default());
             let changelogs: Vec<TopicPartition> = changelogs.collect();
-            let counted = topics.counts(&topology).and_then(|(counts, _)| {
+            let counted = topics.counts(&topology, &names).and_then(|found| {
                 let described = restored_from(&topology, &names, look_up.tasks.keys());
                 let described = describe(&topics, &described, &mut look_up.failures)?;
                 let changelog_ends = topics.ends(&changelogs);
-                Ok(Counted { counts, changelog_ends, changelogs: described })
+                Ok(Counted { found, changelog_ends, changelogs: described })
             });
             Input::Counted(look_up, counted)
         });
@@ -162,11 +164,13 @@ impl Group {
         look_up: LookUp,
         result: Result<Counted, TopicsError>,
     ) -> Result<(), StreamsError> {
-        let Counted { counts, changelog_ends, changelogs } = match result {
+        let Counted { found, changelog_ends, changelogs } = match result {
             Ok(counted) => counted,
             Err(error) => return self.wait_for_topics(error, Retry::Look(look_up)),
         };
         self.topics_missing_since = None;
+        self.follow_topology(&found.topology);
+        let counts = found.counts;
         let sources = self.parts.topology.subtopologies().iter();
         let sources = sources.flat_map(|part| &part.source_topics);
         let partitions: i32 = sources.filter_map(|topic| counts.of(topic)).sum();

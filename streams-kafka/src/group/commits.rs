@@ -66,7 +66,7 @@ impl Group {
     }
 
     fn answer(&self, worker: usize, id: CommitId, result: Result<(), CommitFailure>) {
-        if let Some(worker) = self.parts.workers.get(worker) {
+        if let Some(worker) = self.parts.workers.get(&worker) {
             worker.tell(Told { losses: self.losses, command: Command::Committed(id, result) });
         }
     }

@@ -129,6 +129,16 @@ async fn run(
     }
 }
 
+/// A broker that closes before it has read everything answers by a reset.
+fn broken(error: io::Error, ended: Ended) -> io::Result<Ended> {
+    match (error.kind(), ended) {
+        (io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, Ended::Unanswered) => {
+            Ok(ended)
+        }
+        _ => Err(error),
+    }
+}
+
 async fn exchange(
     id: ConnectionId,
     stream: impl AsyncRead + AsyncWrite,
@@ -143,16 +153,22 @@ async fn exchange(
         tokio::select! {
             frame = to_send.recv() => match frame {
                 Some(frame) => {
-                    writer.write_all(&frame).await?;
-                    writer.flush().await?;
+                    let written = async {
+                        writer.write_all(&frame).await?;
+                        writer.flush().await
+                    };
+                    if let Err(error) = written.await {
+                        return broken(error, ended);
+                    }
                 }
                 None => return Ok(ended),
             },
             read = reader.read(&mut buffer) => {
-                let read = read?;
-                if read == 0 {
-                    return Ok(ended);
-                }
+                let read = match read {
+                    Ok(0) => return Ok(ended),
+                    Ok(read) => read,
+                    Err(error) => return broken(error, ended),
+                };
                 ended = Ended::Closed;
                 let bytes = buffer.get(..read).unwrap_or_default().to_vec();
                 let _ = inputs.send(Input::Net(id, NetEvent::Received(bytes))).await;
@@ -178,6 +194,36 @@ mod tests {
             Some(Action::Connect { connection, address }) => (connection, address),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_broker_that_closes_unanswered_makes_one_think_of_the_protocol() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (id, address) = wanted(broker.local_addr().unwrap().port());
+        let (inputs, mut told) = channel(8);
+        let close = || {
+            let (mut taken, _) = broker.accept().unwrap();
+            // One byte is read, the others are not, so that it ends by a reset.
+            io::Read::read_exact(&mut taken, &mut [0]).unwrap();
+        };
+        let unanswered = async {
+            let mut connections = Connections::new(inputs, None);
+            connections.connect(id, address);
+            let first = told.recv().await;
+            assert!(matches!(first, Some(Input::Net(_, NetEvent::Connected))), "{first:?}");
+            connections.send(id, vec![0; 64]);
+            match told.recv().await {
+                Some(Input::Net(_, NetEvent::Closed(reason))) => {
+                    assert!(reason.contains("'security.protocol'"), "{reason}");
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(close);
+            runtime.block_on(unanswered);
+        });
     }
 
     #[test]

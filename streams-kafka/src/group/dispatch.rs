@@ -13,7 +13,7 @@ use crate::worker_thread::Told;
 
 impl Group {
     pub(super) fn tell(&self, worker: usize, command: Command) {
-        if let Some(worker) = self.parts.workers.get(worker) {
+        if let Some(worker) = self.parts.workers.get(&worker) {
             worker.tell(Told { losses: self.losses, command });
         }
     }
@@ -51,7 +51,11 @@ impl Group {
             WorkerAction::Demoted(task) => self.roster.demoted(task),
             WorkerAction::Holds(held) => self.roster.holds(held),
             WorkerAction::Done => {
-                self.workers_done.insert(worker);
+                if self.parts.shared.is_leaving(worker) {
+                    self.let_go(worker);
+                } else {
+                    self.workers_done.insert(worker);
+                }
                 self.leave_if_done();
             }
             // Its thread asks the user first.

@@ -33,6 +33,9 @@ impl Group {
         if self.life == Life::Leaving {
             return;
         }
+        if self.parts.shared.is_leaving(worker) {
+            return self.failed_to_leave(worker, error);
+        }
         let response = self.parts.shared.respond(&error);
         self.workers_done.insert(worker);
         if response != UncaughtErrorResponse::Replace || self.life != Life::Member {
@@ -42,9 +45,7 @@ impl Group {
             Ok(handle) => {
                 tracing::error!("{}; another worker takes its place", error.chain());
                 self.workers_done.remove(&worker);
-                if let Some(slot) = self.parts.workers.get_mut(worker) {
-                    *slot = handle;
-                }
+                self.parts.workers.insert(worker, handle);
                 self.roster.worker_gone(worker);
             }
             Err(error) => self.fail(error, UncaughtErrorResponse::ShutDownClient),
@@ -121,14 +122,14 @@ impl Group {
             self.life = Life::Over;
             return;
         }
-        let late = (0..self.parts.workers.len()).filter(|at| !self.workers_done.contains(at));
+        let late = self.parts.workers.keys().filter(|at| !self.workers_done.contains(at));
         let late: Vec<usize> = late.map(|at| at + 1).collect();
         tracing::warn!(?late, "workers are dropped; their commits are refused");
         self.parts.shared.abandoned();
         self.losses += 1;
         self.token = None;
         self.commits.clear();
-        self.parts.workers.iter_mut().for_each(WorkerHandle::dismiss);
+        self.parts.workers.values_mut().for_each(WorkerHandle::dismiss);
         self.leave();
     }
 

@@ -8,9 +8,11 @@ mod cleanup;
 mod commits;
 mod complaints;
 mod connection;
+mod crew;
 mod dispatch;
 mod failing;
 mod globals;
+mod inputs;
 mod offsets;
 mod purge;
 mod watch;
@@ -26,9 +28,7 @@ use streams_core::membership::{
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::roster::{Held, Progress, Role, Roster, Round};
 use streams_core::store::ChangelogTopic;
-use streams_core::topology::{
-    InternalTopic, InternalTopicKind, OffsetReset, PartitionCounts, TopicNames, Topology,
-};
+use streams_core::topology::{InternalTopic, InternalTopicKind, OffsetReset, TopicNames, Topology};
 use streams_core::worker::{Action as WorkerAction, Command};
 use streams_state::RocksBackend;
 use tokio::sync::Notify;
@@ -37,15 +37,18 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use self::cleanup::Cleanup;
 use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
+use self::crew::CrewNews;
+use self::inputs::InputsSeen;
 use self::purge::Purge;
+use crate::app::WorkerMemory;
 use crate::app::shared::{Ending, Running, Shared};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::global_thread::Filled;
-use crate::secure::{Access, Logins};
-use crate::topics::TopicsError;
+use crate::secure::{Access, Logins, Step};
+use crate::topics::{Found, TopicsError};
 use crate::worker_thread::{WorkerHandle, WorkerParts};
 
 /// Messages that may wait for the group thread.
@@ -64,6 +67,8 @@ const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum Input {
     Net(ConnectionId, NetEvent),
+    /// The first message of an authentication by token.
+    Token(ConnectionId, Result<Vec<u8>, String>),
     Worker(usize, u64, WorkerAction),
     /// The leader's topics are ready.
     TopicsPrepared(Generation, Result<Counted, TopicsError>),
@@ -71,6 +76,8 @@ pub(crate) enum Input {
     Counted(LookUp, Result<Counted, TopicsError>),
     /// Where changelogs ended, for a worker that asked.
     EndsFound(usize, Command),
+    /// What topics there are, and how many partitions they have.
+    TopicsSeen(Result<Found, TopicsError>),
     /// A request to delete processed records is over.
     Purged,
     /// A worker has stopped tasks, and this is what shall become of it.
@@ -97,7 +104,7 @@ pub(crate) struct LookUp {
 /// What has to be known of topics before tasks are spread, or start.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    counts: PartitionCounts,
+    found: Found,
     changelog_ends: BTreeMap<TopicPartition, i64>,
     changelogs: BTreeMap<TopicName, ChangelogTopic>,
 }
@@ -109,9 +116,12 @@ pub(crate) struct GroupParts {
     pub(crate) names: TopicNames,
     pub(crate) clients: Arc<Clients>,
     pub(crate) access: Access,
-    pub(crate) workers: Vec<WorkerHandle>,
+    /// By number.
+    pub(crate) workers: BTreeMap<usize, WorkerHandle>,
     /// What a worker is made from that takes another's place.
     pub(crate) worker_parts: WorkerParts,
+    /// What workers divide.
+    pub(crate) memory: WorkerMemory,
     /// Told when the application shall close. Beside the inputs, so that none of them is in its way.
     pub(crate) closing: Arc<Notify>,
     /// Told when the global stores are filled; none without any.
@@ -162,12 +172,16 @@ pub(crate) struct Group {
     fetching: BTreeMap<CallId, offsets::Fetching>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
+    inputs_seen: InputsSeen,
     /// What is tried again, and when.
     retries: Vec<(Moment, Retry)>,
     life: Life,
     /// Whether the member that was has left.
     is_out: bool,
     workers_done: BTreeSet<usize>,
+    /// Workers that were removed and whose threads have not ended yet.
+    ending: BTreeMap<usize, WorkerHandle>,
+    crew_news: CrewNews,
     /// When workers that are not done with closing are dropped.
     close_by: Option<Moment>,
     /// What all members of the application are asked to do.
@@ -220,7 +234,7 @@ impl Group {
         Self {
             membership,
             connections: Connections::new(inputs.clone(), parts.access.tls.clone()),
-            logins: Logins::new(parts.access.sasl.clone()),
+            logins: Logins::new(parts.access.sasl.clone(), parts.access.tokens.clone()),
             inputs,
             started: clock::monotonic(),
             token: None,
@@ -234,10 +248,13 @@ impl Group {
             fetching: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
+            inputs_seen: InputsSeen::new(&parts.topology),
             retries: Vec::new(),
             life: Life::Member,
             is_out: false,
             workers_done: BTreeSet::new(),
+            ending: BTreeMap::new(),
+            crew_news: CrewNews::Told,
             close_by: None,
             order: Order::GoOn,
             ordered_down_by: None,
@@ -257,7 +274,7 @@ impl Group {
     /// The workers that have ended, or do so now.
     async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<WorkerHandle> {
         if !self.wait_for_globals(&mut receiver).await {
-            return std::mem::take(&mut self.parts.workers);
+            return self.into_workers();
         }
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
@@ -266,21 +283,27 @@ impl Group {
             self.fail(error, response);
         }
         self.keep_states();
-        std::mem::take(&mut self.parts.workers)
+        self.into_workers()
+    }
+
+    fn into_workers(self) -> Vec<WorkerHandle> {
+        self.parts.workers.into_values().chain(self.ending.into_values()).collect()
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
-        let closing = Arc::clone(&self.parts.closing);
+        let (closing, shared) = (Arc::clone(&self.parts.closing), Arc::clone(&self.parts.shared));
         while self.life != Life::Over {
             while let Some(action) = self.membership.poll(self.now()) {
                 self.act(action)?;
                 self.follow_roster();
             }
+            self.follow_crew();
+            self.look_for_topics_if_due();
             self.retry_if_due();
             self.purge_if_due();
             self.clean_up_if_due();
             self.tell_states();
-            self.parts.shared.tell_state(self.running());
+            self.tell_running();
             self.parts.clients.poll();
             self.watch_workers()?;
             self.follow_deadlines();
@@ -300,6 +323,7 @@ impl Group {
                     let by = self.parts.shared.close_by().map(|by| self.moment_of(by));
                     self.begin_close(by);
                 }
+                () = shared.crew_changed() => {}
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -309,18 +333,19 @@ impl Group {
     fn next_deadline(&self) -> Instant {
         let retries = self.retries.iter().map(|(at, _)| *at);
         let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at);
-        let next = next.chain(self.close_by).chain(self.ordered_down_by).min();
+        let next = next.chain(self.close_by).chain(self.ordered_down_by);
+        let next = next.chain(self.inputs_seen.due()).min();
         let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
         clock::monotonic() + wait.min(Duration::from_secs(1))
     }
 
+    /// Says what the process reads and has; with patterns, once it is known what they match.
     fn subscribe(&mut self) {
-        let sources = self.parts.topology.subtopologies().iter();
-        let topics = sources
-            .flat_map(|part| &part.source_topics)
-            .map(|topic| self.parts.names.in_kafka(&self.parts.topology, topic))
-            .collect();
-        let workers = u16::try_from(self.parts.workers.len()).unwrap_or(u16::MAX);
+        if !self.inputs_seen.is_known() {
+            return;
+        }
+        let topics = self.parts.topology.source_topics(&self.parts.names);
+        let workers = u16::try_from(self.roster.worker_count()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
         let order = self.order;
         let data = self.held.with(MemberData { process, workers, order, ..MemberData::default() });
@@ -339,8 +364,14 @@ impl Group {
                 self.logins.forget(connection);
             }
             Action::Authenticate { connection, challenge } => {
-                let step = self.logins.step(connection, &challenge);
-                self.membership.on_sasl_step(connection, step, self.now());
+                match self.logins.step(connection, &challenge) {
+                    Step::Now(step) => {
+                        self.membership.on_sasl_step(connection, step, self.now());
+                    }
+                    Step::ByToken(tokens) => {
+                        self.ask(move || Input::Token(connection, tokens.first_message()));
+                    }
+                }
             }
             Action::Event(event) => return self.on_member_event(event),
         }
@@ -352,6 +383,9 @@ impl Group {
             MemberEvent::MemberIdGiven(member) => self.remember(Some(&member)),
             MemberEvent::TasksWanted(wanted) => self.prepare_topics(wanted.generation),
             MemberEvent::Assigned(assigned) => {
+                if !self.membership.wants_to_rejoin() {
+                    self.crew_news = CrewNews::Told;
+                }
                 let order = assigned.order;
                 self.adopt(assigned);
                 if order == Order::ShutDown {
@@ -410,12 +444,22 @@ impl Group {
                 self.connections.closed(id);
                 self.membership.on_insecure(id, fault);
             }
+            Input::Token(id, Ok(message)) => {
+                let step = self.logins.token_given(id, message);
+                self.membership.on_sasl_step(id, step, now);
+            }
+            Input::Token(id, Err(reason)) => {
+                self.connections.disconnect(id);
+                let reason = format!("no token for SASL OAUTHBEARER: {reason}");
+                self.membership.on_disconnected(id, &reason, now);
+            }
             Input::Worker(worker, losses, action) => self.on_worker(worker, losses, action),
             Input::TopicsPrepared(generation, result) => {
                 self.topics_prepared(generation, result)?
             }
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
+            Input::TopicsSeen(found) => self.topics_seen(found)?,
             Input::Purged => self.purge.answered(now),
             Input::TasksFailed { .. } if self.life == Life::Leaving => {}
             Input::TasksFailed { tasks, error, response } => {

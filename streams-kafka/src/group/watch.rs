@@ -14,14 +14,15 @@ use crate::error::StreamsError;
 use crate::worker_thread::WorkerHandle;
 
 /// How long the other workers may take to commit and close.
-const PARTING_MAX: Duration = Duration::from_secs(10);
+pub(super) const PARTING_MAX: Duration = Duration::from_secs(10);
 
 impl Group {
     /// Looks after the workers; to be called about once a second.
     pub(super) fn watch_workers(&mut self) -> Result<(), StreamsError> {
         match self.life {
             Life::Member => {
-                if let Some(stuck) = self.parts.workers.iter().position(WorkerHandle::has_missed) {
+                let mut workers = self.parts.workers.iter();
+                if let Some((stuck, _)) = workers.find(|(_, worker)| worker.has_missed()) {
                     return Err(StreamsError::WorkerStuck(stuck + 1));
                 }
                 self.part_if_late();
@@ -40,7 +41,9 @@ impl Group {
     /// The first worker that is late, by its number.
     fn late(&self) -> Option<(usize, &WorkerHandle)> {
         let limit = self.parts.config.rebalance_timeout;
-        self.parts.workers.iter().enumerate().find(|(_, one)| one.pulse().busy_for() > limit)
+        let mut workers = self.parts.workers.iter();
+        let late = workers.find(|(_, worker)| worker.pulse().busy_for() > limit);
+        late.map(|(number, worker)| (*number, worker))
     }
 
     fn part_if_late(&mut self) {
@@ -65,13 +68,15 @@ impl Group {
         self.membership.leave(now);
     }
 
-    /// Joins again once the worker has heard that its tasks are lost.
+    /// Joins again once the worker has heard that its tasks are lost, or one was added where there was
+    /// none.
     fn come_back(&mut self) {
         let is_quiet = self.roster.progress() == Progress::AllRun;
-        if !self.is_out || !is_quiet || self.late().is_some() {
+        let has_workers = self.roster.worker_count() > 0;
+        if !self.is_out || !is_quiet || !has_workers || self.late().is_some() {
             return;
         }
-        tracing::info!("the worker is back; joining the group again");
+        tracing::info!("workers are back; joining the group again");
         self.is_out = false;
         self.life = Life::Member;
         self.membership = self.membership.successor(self.now());

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use streams_core::config::{Credentials, Sasl};
 use streams_core::membership::{ConnectionId, SaslFault, SaslStep};
 
 use super::scram::{self, Hash, Scram};
+use super::token::Tokens;
 
 /// One exchange for each connection that is being authenticated.
 pub(crate) struct Logins {
     sasl: Option<Sasl>,
+    tokens: Option<Arc<Tokens>>,
     running: BTreeMap<ConnectionId, Exchange>,
 }
 
@@ -18,6 +21,17 @@ enum Exchange {
     /// User and password are sent.
     Plain,
     Scram(Box<Scram>),
+    /// The token is sent.
+    Bearer,
+}
+
+/// How an exchange goes on.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// So.
+    Now(SaslStep),
+    /// As [`Logins::token_given`] says when the token is there; its provider may take its time.
+    ByToken(Arc<Tokens>),
 }
 
 impl fmt::Debug for Logins {
@@ -28,17 +42,26 @@ impl fmt::Debug for Logins {
 }
 
 impl Logins {
-    pub(crate) const fn new(sasl: Option<Sasl>) -> Self {
-        Self { sasl, running: BTreeMap::new() }
+    pub(crate) const fn new(sasl: Option<Sasl>, tokens: Option<Arc<Tokens>>) -> Self {
+        Self { sasl, tokens, running: BTreeMap::new() }
     }
 
     /// The next step, after this message of the broker; the first one of a connection begins it.
-    pub(crate) fn step(&mut self, connection: ConnectionId, challenge: &[u8]) -> SaslStep {
+    pub(crate) fn step(&mut self, connection: ConnectionId, challenge: &[u8]) -> Step {
         let step = match self.running.remove(&connection) {
-            None => self.begin(connection),
+            None => match &self.tokens {
+                Some(tokens) => return Step::ByToken(Arc::clone(tokens)),
+                None => self.begin(connection),
+            },
             Some(exchange) => self.go_on(connection, exchange, challenge),
         };
-        step.unwrap_or_else(SaslStep::Failed)
+        Step::Now(step.unwrap_or_else(SaslStep::Failed))
+    }
+
+    /// The first message of an exchange by token.
+    pub(crate) fn token_given(&mut self, connection: ConnectionId, message: Vec<u8>) -> SaslStep {
+        self.running.insert(connection, Exchange::Bearer);
+        SaslStep::Token(message)
     }
 
     fn begin(&mut self, connection: ConnectionId) -> Result<SaslStep, SaslFault> {
@@ -58,7 +81,12 @@ impl Logins {
         exchange: Exchange,
         challenge: &[u8],
     ) -> Result<SaslStep, SaslFault> {
-        let Exchange::Scram(mut scram) = exchange else { return Ok(SaslStep::Complete) };
+        let mut scram = match exchange {
+            Exchange::Scram(scram) => scram,
+            // What the broker has against the token; after the answer that it expects, it refuses.
+            Exchange::Bearer if !challenge.is_empty() => return Ok(SaslStep::Token(vec![1])),
+            Exchange::Plain | Exchange::Bearer => return Ok(SaslStep::Complete),
+        };
         let Some(answer) = scram.answer(challenge)? else { return Ok(SaslStep::Complete) };
         self.running.insert(connection, Exchange::Scram(scram));
         Ok(SaslStep::Token(answer))
@@ -93,7 +121,7 @@ mod tests {
         let (username, password) = (Secret::new("alice"), Secret::new("open=sesame"));
         let credentials = Credentials { username, password };
         assert_eq!(plain(&credentials), b"\0alice\0open=sesame");
-        let logins = Logins::new(Some(Sasl::Plain(credentials)));
+        let logins = Logins::new(Some(Sasl::Plain(credentials)), None);
         assert_eq!(format!("{logins:?}"), "Logins { mechanism: Some(\"PLAIN\"), .. }");
     }
 }

@@ -210,3 +210,84 @@ pub(crate) fn fault(error: &io::Error) -> Option<TlsFault> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::super::pem::tests::{CERTIFICATE, KEY, OTHER_KEY, identity, inline};
+    use super::*;
+
+    fn tls(key: &str) -> Tls {
+        let mut tls = Tls::default();
+        (tls.ca, tls.identity) = (Some(inline(CERTIFICATE)), Some(identity(key)));
+        tls
+    }
+
+    fn fault_of(error: Error) -> Option<TlsFault> {
+        fault(&io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    #[test]
+    fn certificates_and_keys_must_fit() {
+        TlsClient::new(&tls(KEY)).unwrap();
+        let error = TlsClient::new(&tls(OTHER_KEY)).unwrap_err();
+        assert!(matches!(error, TlsSetupError::Unusable(_)), "{error}");
+        let mut untrusting = tls(KEY);
+        untrusting.ca = Some(inline("nothing"));
+        let error = TlsClient::new(&untrusting).unwrap_err().to_string();
+        assert!(error.starts_with("the certificate of the authority in the configuration"));
+    }
+
+    #[test]
+    fn what_lasts_is_a_fault_and_what_may_pass_is_none() {
+        let expired = Error::InvalidCertificate(CertificateError::Expired);
+        let Some(TlsFault::NotTrusted { reason }) = fault_of(expired) else { panic!() };
+        assert!(reason.contains("Expired"), "{reason}");
+        let other = Error::InvalidCertificate(CertificateError::NotValidForName);
+        assert_eq!(fault_of(other), Some(TlsFault::OtherHost));
+        let refused = Error::AlertReceived(AlertDescription::CertificateRequired);
+        let reason = "CertificateRequired".to_owned();
+        assert_eq!(fault_of(refused), Some(TlsFault::Refused { reason }));
+        assert_eq!(fault_of(Error::AlertReceived(AlertDescription::InternalError)), None);
+        assert_eq!(fault(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
+    }
+
+    /// How a handshake fails with a server that does this with the connection.
+    fn handshake(serve: impl FnOnce(std::net::TcpStream) + Send + 'static) -> io::Error {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let client = TlsClient::new(&tls(KEY)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| serve(server.accept().unwrap().0));
+            runtime.block_on(async {
+                let stream = TcpStream::connect(address).await.unwrap();
+                client.connect("test", stream).await.unwrap_err()
+            })
+        })
+    }
+
+    #[test]
+    fn a_port_without_tls_makes_one_think_of_the_protocol() {
+        let error = handshake(drop);
+        assert!(error.to_string().contains("'security.protocol'"), "{error}");
+        assert_eq!(fault(&error), None, "it may be a broker that is being stopped");
+        let error = handshake(|mut stream| {
+            io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+            // Kept open until the client has gone, so that its answer is not overtaken by a reset.
+            let _ = io::copy(&mut stream, &mut io::sink());
+        });
+        assert_eq!(fault(&error), Some(TlsFault::NotTls), "{error}");
+    }
+
+    #[test]
+    fn an_alert_at_once_is_the_refusal_it_is() {
+        let error = handshake(|mut stream| {
+            io::Write::write_all(&mut stream, &[0x15, 3, 3, 0, 2, 2, 40]).unwrap();
+            let _ = io::copy(&mut stream, &mut io::sink());
+        });
+        let reason = "HandshakeFailure".to_owned();
+        assert_eq!(fault(&error), Some(TlsFault::Refused { reason }), "{error}");
+    }
+}

@@ -28,4 +28,6 @@ mod sharing;
 mod state_faults;
 mod suspended;
 mod takeover;
+mod threads;
 mod tools;
+mod topics;

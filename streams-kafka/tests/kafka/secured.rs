@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use streams_core::config::StreamsConfigBuilder;
-use streams_kafka::State;
+use streams_core::time::Timestamp;
+use streams_kafka::{KafkaStreams, OauthToken, State};
 
 use crate::support::broker::{Broker, Listener, Secured, free_port};
 use crate::support::{App, Given, Place, fold};
@@ -88,7 +93,8 @@ impl World {
             ("SSL_TRUSTSTORE_TYPE", "PEM".to_owned()),
             ("SSL_TRUSTSTORE_LOCATION", "/secret/ca.pem".to_owned()),
             ("LISTENER_NAME_MUTUAL_SSL_CLIENT_AUTH", "required".to_owned()),
-            ("SASL_ENABLED_MECHANISMS", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512".to_owned()),
+            ("SASL_ENABLED_MECHANISMS", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER".to_owned()),
+            ("LISTENER_NAME_PASSWORDS_OAUTHBEARER_SASL_JAAS_CONFIG", unsecured("broker")),
             (
                 "LISTENER_NAME_PASSWORDS_PLAIN_SASL_JAAS_CONFIG",
                 format!("{module}.plain.PlainLoginModule required {user};"),
@@ -133,6 +139,12 @@ impl World {
             .set("sasl.password", password)
     }
 
+    fn by_token(&self) -> StreamsConfigBuilder {
+        self.config("OAUTHBEARER", self.passwords)
+            .set("security.protocol", "SASL_SSL")
+            .set("sasl.mechanism", "OAUTHBEARER")
+    }
+
     fn mutual(&self) -> StreamsConfigBuilder {
         self.config("mutual", self.mutual)
             .set("security.protocol", "SSL")
@@ -151,6 +163,12 @@ impl World {
         assert!(error.contains(said), "{error}");
         assert!(!error.contains(PASSWORD) && !error.contains(WRONG), "{error}");
     }
+}
+
+/// The login line of a token that nobody signs.
+fn unsecured(user: &str) -> String {
+    let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
+    format!("{module} required unsecuredLoginStringClaim_sub=\"{user}\";")
 }
 
 /// A request may change one mechanism of a user only.
@@ -176,6 +194,44 @@ fn who_has_the_secrets_counts_and_who_has_not_is_told() {
     every_mechanism_counts_and_leaves(&world);
     sessions_are_renewed(&world);
     what_is_wrong_is_said_and_no_secret_is(&world);
+    a_program_gives_tokens(&world);
+}
+
+fn a_program_gives_tokens(world: &World) {
+    let given = Arc::new(AtomicU32::new(0));
+    let start = |token: fn() -> String, given: &Arc<AtomicU32>| {
+        let given = Arc::clone(given);
+        let topology = world.place.tally();
+        let streams = KafkaStreams::builder(topology, world.by_token().build().unwrap())
+            .token_provider(move || match given.fetch_add(1, Ordering::Relaxed) {
+                // As a token server that is away at first.
+                0 => Err("the token server is away".into()),
+                _ => {
+                    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+                    let expires = i64::try_from(since.as_millis()).unwrap() + 3_600_000;
+                    Ok(OauthToken::new(token(), Timestamp::from_millis(expires), USER))
+                }
+            })
+            .build();
+        streams.start().unwrap();
+        streams
+    };
+    let streams = start(good_token, &given);
+    streams.wait_for(State::Running, Duration::from_secs(60)).unwrap();
+    streams.close(Duration::from_secs(30)).unwrap();
+    assert!(given.load(Ordering::Relaxed) < 6, "a token is shared by all clients");
+    let streams = start(|| "not.a.token".to_owned(), &given);
+    streams.wait_for(State::Error, Duration::from_secs(60)).unwrap();
+    let error = streams.error().unwrap().chain();
+    assert!(error.contains("refused the credentials of SASL mechanism 'OAUTHBEARER'"), "{error}");
+}
+
+/// Unsigned, for a day.
+fn good_token() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = format!("{{\"sub\":\"{USER}\",\"iat\":{since},\"exp\":{}}}", since + 86_400);
+    let [header, claims] = [r#"{"alg":"none"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{header}.{claims}.")
 }
 
 fn every_mechanism_counts_and_leaves(world: &World) {
@@ -184,6 +240,7 @@ fn every_mechanism_counts_and_leaves(world: &World) {
         world.sasl("PLAIN", PASSWORD),
         world.sasl("SCRAM-SHA-256", PASSWORD),
         world.sasl("SCRAM-SHA-512", PASSWORD),
+        world.by_token().set("sasl.jaas.config", unsecured(USER)),
         world.mutual(),
     ];
     for (done, config) in configs.into_iter().enumerate() {
@@ -203,7 +260,7 @@ fn sessions_are_renewed(world: &World) {
     app.await_running();
     let since = Instant::now();
     let mut numbering = fold::Numbering::new(20, 2);
-    let mut expected = 2000;
+    let mut expected = 2500;
     while since.elapsed() < 3 * SESSION {
         let records: Vec<Given> = (0..20).map(|_| numbering.next()).collect();
         world.place.cluster.write(&world.place.input, &records);

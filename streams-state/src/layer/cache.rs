@@ -276,6 +276,16 @@ impl RecordCache {
         self.remove(self.recent.first)
     }
 
+    /// Evicts the entry that was not used for longest, if it is clean. Whether it was.
+    pub(crate) fn evict_clean(&mut self) -> bool {
+        let first = self.nodes.get(self.recent.first as usize);
+        let is_clean = !self.is_empty() && first.is_some_and(|node| node.writer.is_none());
+        if is_clean {
+            self.remove(self.recent.first);
+        }
+        is_clean
+    }
+
     /// All dirty entries in the order of their last writes. They stay in the cache, clean.
     pub(crate) fn take_dirty(&mut self) -> Vec<DirtyEntry> {
         let mut taken = Vec::new();

@@ -152,6 +152,13 @@ impl CacheLayer {
         Ok(())
     }
 
+    /// Evicts clean entries while the worker's caches are over their budget.
+    pub(crate) fn trim(&self) {
+        // A clean entry that waits to be written must not be read from below before.
+        let is_over = || self.budget.used_bytes() > self.budget.max_bytes();
+        while self.is_settled() && is_over() && self.change(RecordCache::evict_clean) {}
+    }
+
     #[cold]
     fn evict_one(&self, layers: &Layers) -> Result<(), StoreError> {
         // A clean entry may be waiting to be written; it must not be read from below before.

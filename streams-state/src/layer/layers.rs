@@ -365,6 +365,13 @@ impl Layers {
         }
     }
 
+    /// Evicts what the cache has written out, while it is over its budget.
+    pub(crate) fn trim_cache(&self) {
+        if let Some(cache) = &self.parts.cache {
+            cache.trim();
+        }
+    }
+
     /// Ends the store with its task.
     pub(crate) fn close(&self) {
         if let Some(cache) = &self.parts.cache {

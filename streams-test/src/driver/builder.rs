@@ -370,7 +370,8 @@ impl DriverBuilder {
     }
 
     /// How many partitions a source topic has, where [`Layout::TaskPerPartition`] should not
-    /// decide.
+    /// decide. A source that reads the topics of a pattern reads those of this kind that match it, and
+    /// those that exist already.
     ///
     /// ```
     /// # use streams_dsl::StreamsBuilder;

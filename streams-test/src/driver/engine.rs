@@ -88,8 +88,9 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(setup: DriverBuilder) -> Result<Self, TestError> {
+    pub(super) fn new(mut setup: DriverBuilder) -> Result<Self, TestError> {
         let names = TopicNames::new(&setup.application_id);
+        setup.topology = tasks::matching(&setup, &names)?;
         let kafka = tasks::topics(&setup, &names)?;
         kafka.set_now(setup.now);
         let plane = ModelPlane::new(&kafka);

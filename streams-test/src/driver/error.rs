@@ -4,7 +4,7 @@ use streams_core::error::{Part, ProduceError, StoreError, TaskError};
 use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::SerdeError;
 use streams_core::task::TaskStartError;
-use streams_core::topology::PartitionCountError;
+use streams_core::topology::{PartitionCountError, PatternConflict};
 
 use crate::model::ModelError;
 
@@ -24,6 +24,9 @@ pub enum TestError {
     /// The partitions of the topics do not fit the topology.
     #[error("the topics do not fit the topology: {}", list(.0))]
     Partitions(Vec<PartitionCountError>),
+    /// Topics match the patterns of two sources.
+    #[error(transparent)]
+    Pattern(PatternConflict),
     /// The model of Kafka could not be set up.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -10,7 +10,7 @@ use streams_core::processor::{ContextParts, TaskContext};
 use streams_core::store::{CacheBudget, GlobalStores};
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::task::{Task, TaskParts};
-use streams_core::topology::{InternalTopicKind, PartitionCounts, TopicNames};
+use streams_core::topology::{InternalTopicKind, PartitionCounts, TopicNames, Topology};
 
 use super::builder::{DriverBuilder, Layout};
 use super::engine::RunningTask;
@@ -20,6 +20,13 @@ use crate::model::{AutoCreate, KafkaModel};
 
 /// Kafka's default of `windowstore.changelog.additional.retention.ms`.
 const ADDITIONAL_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The topology, whose patterns stand for the topics that were told or exist.
+pub(super) fn matching(setup: &DriverBuilder, names: &TopicNames) -> Result<Topology, TestError> {
+    let existing = setup.kafka.iter().flat_map(KafkaModel::topics);
+    let all: Vec<TopicName> = setup.topics.keys().cloned().chain(existing).collect();
+    setup.topology.matching(names, &all).map_err(TestError::Pattern)
+}
 
 /// Makes the topics that do not exist yet.
 pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaModel, TestError> {

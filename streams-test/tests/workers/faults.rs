@@ -480,3 +480,34 @@ fn a_commit_that_is_refused_for_good_fails_its_tasks_alone() {
     assert_eq!(bench.failed[0].0, [FIRST]);
     assert!(bench.runs(SECOND));
 }
+
+#[test]
+fn a_producer_that_fails_is_replaced_with_the_tasks_of_its_worker() {
+    let mut bench = Bench::with(|settings| settings.handlers.production = Arc::new(LogAndSkip));
+    [0, 1].into_iter().for_each(|partition| bench.send(partition, "a", "x"));
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    [0, 1].into_iter().for_each(|partition| bench.send(partition, "a", "x"));
+    bench.worker.turn(bench.now);
+    let (code, message) = ("OUT_OF_ORDER_SEQUENCE_NUMBER".to_owned(), "a gap".to_owned());
+    let failure = ProduceError::ProducerFailed { code, message };
+    *bench.brokers.error.borrow_mut() = Some(failure.clone());
+    *bench.brokers.failure.borrow_mut() = Some(failure);
+    bench.brokers.lost.set(4);
+    bench.tell(Command::CommitNow);
+    assert_eq!(bench.brokers.lost.get(), 0, "what they had sent was not taken");
+    let [(tasks, error)] = &bench.failed[..] else { panic!("{:?}", bench.failed) };
+    assert_eq!(*tasks, [FIRST, SECOND], "they fail together");
+    assert!(matches!(error, WorkerError::Producer(_)), "{error}");
+    assert_eq!((bench.committed(0), bench.committed(1)), (Some(1), Some(1)));
+    bench.wait(200);
+    assert_eq!(bench.brokers.renewed.get(), 0, "nobody has said so");
+
+    bench.tell(Command::Replace(vec![FIRST, SECOND]));
+    bench.wait(200);
+    assert_eq!(bench.brokers.renewed.get(), 1);
+    bench.tell(Command::CommitNow);
+    assert_eq!((bench.committed(0), bench.committed(1)), (Some(2), Some(2)));
+    assert!(bench.count(FIRST, "a") >= Some(2) && bench.count(SECOND, "a") >= Some(2));
+    assert_eq!(bench.failed.len(), 1);
+}

@@ -92,6 +92,10 @@ pub(crate) struct Brokers {
     /// How many more deliveries come back undelivered, with this error.
     pub(crate) lost: Cell<u32>,
     pub(crate) error: RefCell<Option<ProduceError>>,
+    /// Why the producer has failed, until it is made anew.
+    pub(crate) failure: RefCell<Option<ProduceError>>,
+    /// How often it was made anew.
+    pub(crate) renewed: Cell<u32>,
 }
 
 /// The model, with brokers that may be away.
@@ -112,6 +116,14 @@ impl DataPlane for Plane {
     }
     fn lag(&mut self, input: InputId) -> Option<i64> {
         self.0.lag(input)
+    }
+    fn failure(&mut self) -> Option<ProduceError> {
+        self.1.failure.borrow().clone()
+    }
+    fn renew(&mut self) {
+        if self.1.failure.take().is_some() {
+            self.1.renewed.set(self.1.renewed.get() + 1);
+        }
     }
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
         let brokers = &self.1;

@@ -54,6 +54,7 @@ pub(crate) struct Process {
     connections: BTreeMap<ConnectionId, ModelConnection>,
     roster: Roster,
     data: MemberData,
+    held: Held,
     workers: Vec<Worker>,
     token: Option<CommitToken>,
     commits: BTreeMap<CallId, (usize, CommitId)>,
@@ -61,6 +62,8 @@ pub(crate) struct Process {
     /// Workers that wait for the ends of changelogs.
     asked: Vec<(usize, Vec<TopicPartition>)>,
     workers_done: usize,
+    /// Those that were removed and are closing.
+    removed: BTreeSet<usize>,
     pub(crate) life: Life,
     /// What came of restorations of tasks that were to run.
     pub(crate) restored: Vec<RestoreProgress>,
@@ -161,12 +164,14 @@ impl World {
             connections: BTreeMap::new(),
             roster: Roster::new(WORKERS, BTreeMap::new()),
             data: MemberData { process, workers, ..MemberData::default() },
+            held: Held::default(),
             workers: (0..WORKERS).map(|_| self.worker()).collect(),
             token: None,
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
             asked: Vec::new(),
             workers_done: 0,
+            removed: BTreeSet::new(),
             life: Life::Up,
             restored: Vec::new(),
             standby: BTreeSet::new(),
@@ -183,6 +188,21 @@ impl World {
     /// The process commits, closes and leaves.
     pub(crate) fn close(&mut self, at: usize) {
         self.processes[at].roster.shut_down();
+    }
+
+    /// A process gets another worker.
+    pub(crate) fn add_worker(&mut self, at: usize) {
+        let (worker, now) = (self.worker(), self.moment());
+        let process = &mut self.processes[at];
+        process.roster.add_worker(process.workers.len());
+        process.workers.push(worker);
+        process.tell_crew(now);
+    }
+
+    /// A worker of a process commits, closes its tasks and ends.
+    pub(crate) fn remove_worker(&mut self, at: usize, worker: usize) {
+        self.processes[at].removed.insert(worker);
+        self.processes[at].roster.remove_worker(worker);
     }
 
     pub(crate) fn send(&mut self, key: u64) {
@@ -268,6 +288,21 @@ impl Process {
         self.workers.iter().flat_map(Worker::running).map(|task| task.id()).collect()
     }
 
+    /// How many tasks each of its workers runs.
+    pub(crate) fn loads(&self) -> Vec<usize> {
+        self.workers.iter().map(|worker| worker.running().count()).collect()
+    }
+
+    /// The group hears how many workers there are; without any, the process leaves.
+    fn tell_crew(&mut self, now: Moment) {
+        self.data.workers = u16::try_from(self.roster.worker_count()).unwrap();
+        if self.data.workers == 0 {
+            return self.member.leave(now);
+        }
+        self.say(&self.held.clone(), now);
+        self.member.rejoin(now);
+    }
+
     /// Its member says anew what the process has.
     fn say(&mut self, held: &Held, now: Moment) {
         let data = held.with(self.data.clone());
@@ -289,6 +324,7 @@ impl Process {
     fn tell_states(&mut self, now: Moment) {
         if let Some(held) = self.roster.news() {
             self.standby.clone_from(&held.standby);
+            self.held = held.clone();
             self.say(&held, now);
         }
     }
@@ -432,9 +468,10 @@ impl Process {
                     self.restored.push(progress);
                 }
                 Action::Restored(_) => {}
+                Action::Done if self.removed.remove(&worker) => self.tell_crew(now),
                 Action::Done => {
                     self.workers_done += 1;
-                    if self.workers_done == WORKERS {
+                    if self.workers_done == self.roster.worker_count() {
                         self.member.leave(now);
                     }
                 }

@@ -24,6 +24,11 @@ impl Login {
         self.options.get(name).cloned()
     }
 
+    /// Whether it has no options.
+    pub(super) fn is_bare(&self) -> bool {
+        self.options.is_empty()
+    }
+
     pub(super) fn options(&self) -> impl Iterator<Item = (&str, &Secret)> {
         self.options.iter().map(|(name, value)| (name.as_str(), value))
     }

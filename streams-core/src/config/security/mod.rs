@@ -4,8 +4,12 @@ mod jaas;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod unsecured;
 
 pub(crate) use parse::{is_printable, parse};
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::secret::Secret;
 
@@ -76,9 +80,35 @@ pub enum Sasl {
     ScramSha256(Credentials),
     /// `SCRAM-SHA-512`.
     ScramSha512(Credentials),
-    /// `OAUTHBEARER`: by a token, which the client fetches, or the program provides if there is no
-    /// client.
-    OauthBearer(Option<OauthClient>),
+    /// `OAUTHBEARER`: by a token.
+    OauthBearer(OauthTokens),
+}
+
+/// Where the tokens of `OAUTHBEARER` come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OauthTokens {
+    /// The program gives them.
+    Provided,
+    /// They are made here, and nobody vouches for them: for brokers of tests.
+    Unsecured(UnsecuredToken),
+    /// They are fetched from an OAuth server, as these settings say.
+    Fetched(OauthClient),
+}
+
+/// What an unsecured token claims: the options `unsecuredLogin...` of Java's
+/// `OAuthBearerLoginModule`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnsecuredToken {
+    /// Who it is for.
+    pub principal: String,
+    /// How long it is good for; an hour by default.
+    pub lifetime: Duration,
+    /// The claims beside its times, as members of a JSON object.
+    pub claims: String,
+    /// SASL extensions, by name.
+    pub extensions: BTreeMap<String, String>,
 }
 
 /// A user and its password.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::jaas::{self, Login, LoginModule};
 use super::{
-    ClientIdentity, Credentials, HostVerification, OauthClient, PemSource, Sasl, Security, Tls,
+    ClientIdentity, Credentials, HostVerification, OauthClient, OauthTokens, PemSource, Sasl,
+    Security, Tls, unsecured,
 };
 use crate::config::error::{ConfigError, IgnoredKey};
 use crate::config::keys::SECURITY_KEYS;
@@ -310,12 +311,21 @@ impl<'a> Parser<'a> {
         Some(Credentials { username: username?, password: password? })
     }
 
-    fn oauth(&mut self, login: Option<(Login, &'a Setting)>) -> Option<Option<OauthClient>> {
+    fn oauth(&mut self, login: Option<(Login, &'a Setting)>) -> Option<OauthTokens> {
         const ID: &str = "sasl.oauthbearer.client.credentials.client.id";
         const SECRET: &str = "sasl.oauthbearer.client.credentials.client.secret";
         const URL: &str = "sasl.oauthbearer.token.endpoint.url";
-        if login.is_none() && [ID, SECRET, URL].iter().all(|key| self.setting(key).is_none()) {
-            return Some(None);
+        if [ID, SECRET, URL].iter().all(|key| self.setting(key).is_none()) {
+            let Some((line, setting)) = &login else { return Some(OauthTokens::Provided) };
+            match unsecured::token(line) {
+                Ok(Some(token)) => return Some(OauthTokens::Unsecured(token)),
+                Ok(None) if line.is_bare() => return Some(OauthTokens::Provided),
+                Ok(None) => {}
+                Err(reason) => {
+                    self.errors.push(ConfigError::Jaas { reason, origin: setting.origin.clone() });
+                    return None;
+                }
+            }
         }
         let id = self.required(ID, login.as_ref(), "clientId");
         let secret = self.required(SECRET, login.as_ref(), "clientSecret");
@@ -325,7 +335,7 @@ impl<'a> Parser<'a> {
             .setting("sasl.oauthbearer.extensions")
             .map(|setting| setting.value.clone())
             .or_else(|| login.as_ref().and_then(|(login, _)| extensions(login)));
-        Some(Some(OauthClient {
+        Some(OauthTokens::Fetched(OauthClient {
             token_endpoint_url: url?,
             id: id?,
             secret: secret?,

@@ -2,7 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use crate::config::{ConfigErrors, PemSource, PropertiesText, Sasl, Security, StreamsConfig};
+use crate::config::{
+    ConfigErrors, OauthTokens, PemSource, PropertiesText, Sasl, Security, StreamsConfig,
+};
 
 /// Stands in every place where a secret can be.
 const SECRET: &str = "h8nter2";
@@ -185,7 +187,20 @@ fn login_lines_of_other_forms_are_refused() {
 fn oauth_clients_are_read_from_either_vocabulary() {
     let common = "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n";
     let bare = from_lines(common).unwrap();
-    assert_eq!(bare.security().sasl(), Some(&Sasl::OauthBearer(None)));
+    assert_eq!(bare.security().sasl(), Some(&Sasl::OauthBearer(OauthTokens::Provided)));
+    let line = |options: &str| {
+        let config = from_lines(&format!(
+            "{common}sasl.jaas.config=x.OAuthBearerLoginModule required {options};"
+        ));
+        config.unwrap().security().sasl().cloned()
+    };
+    assert_eq!(line(""), Some(Sasl::OauthBearer(OauthTokens::Provided)));
+    let Some(Sasl::OauthBearer(OauthTokens::Unsecured(token))) =
+        line("unsecuredLoginStringClaim_sub=\"alice\"")
+    else {
+        panic!()
+    };
+    assert_eq!(token.principal, "alice");
     let java = format!(
         "{common}sasl.oauthbearer.token.endpoint.url=https://id/token\nsasl.jaas.config=x.OAuthBearerLoginModule required clientId=\"me\" clientSecret=\"s\" scope=\"kafka\" extension_pool=\"p1\";"
     );
@@ -194,7 +209,8 @@ fn oauth_clients_are_read_from_either_vocabulary() {
     );
     let (java, librdkafka) = (from_lines(&java).unwrap(), from_lines(&librdkafka).unwrap());
     assert_eq!(java.security(), librdkafka.security());
-    assert!(matches!(java.security().sasl(), Some(Sasl::OauthBearer(Some(_)))));
+    let fetched = |sasl: &Sasl| matches!(sasl, Sasl::OauthBearer(OauthTokens::Fetched(_)));
+    assert!(java.security().sasl().is_some_and(fetched));
 }
 
 #[test]

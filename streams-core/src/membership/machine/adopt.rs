@@ -76,7 +76,7 @@ impl Membership {
             order: data.order,
         }));
         self.end_stale_commits();
-        if self.tasks.owes_a_rejoin() {
+        if self.tasks.owes_a_rejoin() || self.wants_to_rejoin() {
             self.rejoin(now);
         }
     }

@@ -52,6 +52,9 @@ impl Membership {
             protocols: vec![JoinProtocol { name: PROTOCOL_NAME.to_owned(), metadata }],
         };
         self.tasks.announced = self.tasks.owned();
+        if let Some(subscription) = &mut self.subscription {
+            subscription.announced = subscription.sequence;
+        }
         self.end_waiting_commits();
         self.send(Link::Coordinator, Call::Join, &request, now);
     }

@@ -115,17 +115,19 @@ impl Membership {
     /// before begin a rebalance; new data alone travel with the next one.
     pub fn subscribe(&mut self, topics: BTreeSet<TopicName>, data: MemberData, now: Moment) {
         let before = self.subscription.take();
-        let sequence = before.as_ref().map_or(0, |before| before.sequence);
+        let (sequence, announced) =
+            before.as_ref().map_or((0, 0), |before| (before.sequence, before.announced));
         let changed = before.is_none_or(|before| before.topics != topics);
-        self.subscription = Some(Subscription { topics, data, sequence });
+        self.subscription = Some(Subscription { topics, data, sequence, announced });
         match self.phase {
             Phase::Unsubscribed => self.join_at(now),
-            Phase::Stable(_) if changed => self.rejoin(now),
+            _ if changed => self.rejoin(now),
             _ => {}
         }
     }
 
-    /// Begins a rebalance, if the member has an assignment and none is under way.
+    /// Begins a rebalance, in which the group hears what the member says of itself now. One that is
+    /// under way, and in which it has spoken already, is completed first.
     pub fn rejoin(&mut self, now: Moment) {
         if let Some(subscription) = &mut self.subscription {
             subscription.sequence = subscription.sequence.wrapping_add(1);
@@ -133,6 +135,12 @@ impl Membership {
         if let Phase::Stable(_) = self.phase {
             self.join_at(now);
         }
+    }
+
+    /// Whether a rebalance that the member has asked for is still ahead.
+    #[must_use]
+    pub fn wants_to_rejoin(&self) -> bool {
+        self.subscription.as_ref().is_some_and(|one| one.sequence != one.announced)
     }
 
     /// Says that tasks that were revoked are committed and closed. When all are, the follow-up

@@ -151,6 +151,8 @@ pub(super) struct Subscription {
     pub(super) topics: BTreeSet<TopicName>,
     pub(super) data: MemberData,
     pub(super) sequence: i32,
+    /// The sequence that the last join said.
+    pub(super) announced: i32,
 }
 
 /// The member and generation of the last assignment adopted.

@@ -11,6 +11,12 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of the length before each frame.
 const PREFIX_BYTES: usize = 4;
 
+/// How a record of TLS begins: its kind, then the version. As the length of a frame it would be
+/// beyond every limit.
+const TLS_ALERT: u8 = 0x15;
+const TLS_HANDSHAKE: u8 = 0x16;
+const TLS_MAJOR: u8 = 0x03;
+
 /// How much room a buffer keeps between frames.
 const RETAINED_BYTES: usize = 64 * 1024;
 
@@ -149,7 +155,8 @@ impl FrameBuffer {
     /// The next whole frame, without its length; `None` until all of it has come.
     ///
     /// # Errors
-    /// [`DecodeError::FrameLength`] if the length is negative or over [`FRAME_BYTES_MAX`].
+    /// [`DecodeError::FrameLength`] if the length is negative or over [`FRAME_BYTES_MAX`];
+    /// [`DecodeError::Tls`] if it is none, but the beginning of an alert or a handshake of TLS.
     pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, DecodeError> {
         let waiting = self.bytes.get(self.read..).unwrap_or_default();
         let Some((prefix, rest)) = waiting.split_first_chunk::<PREFIX_BYTES>() else {
@@ -158,6 +165,9 @@ impl FrameBuffer {
         let announced = i32::from_be_bytes(*prefix);
         let length = usize::try_from(announced).ok().filter(|length| *length <= FRAME_BYTES_MAX);
         let Some(length) = length else {
+            if let [TLS_ALERT | TLS_HANDSHAKE, TLS_MAJOR, ..] = prefix {
+                return Err(DecodeError::Tls);
+            }
             let max = FRAME_BYTES_MAX;
             return Err(DecodeError::FrameLength { length: announced.into(), max });
         };

@@ -48,6 +48,9 @@ pub enum DecodeError {
         /// The largest that is taken.
         max: usize,
     },
+    /// What came is a record of TLS, and not a frame.
+    #[error("it speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL")]
+    Tls,
     /// A response answers another request than the oldest one in flight.
     #[error("a response with correlation id {found} came where {expected} was due")]
     Correlation {

@@ -14,7 +14,10 @@ pub(crate) fn merge_sources(plan: &mut Plan) {
     for source in sources {
         let Some(stream) = stream_source(plan, source) else { continue };
         let mut merged_into = None;
-        for topic in stream.topics.clone() {
+        // As in Kafka, patterns are one if they are written alike. A topic of the same name would
+        // match.
+        let pattern = stream.pattern.iter().map(|pattern| TopicName::from(pattern.clone()));
+        for topic in stream.topics.iter().cloned().chain(pattern).collect::<Vec<_>>() {
             let first = *readers.entry(topic.clone()).or_insert(source);
             if first != source && merged_into != Some(first) {
                 merge(plan, &topic, first, source);
@@ -57,7 +60,7 @@ fn misfit(plan: &Plan, topic: &TopicName, first: PlanId, second: PlanId) -> Opti
     };
     let topic = topic.clone();
     let named = |id| plan.name_of(id).clone();
-    if sorted(one) != sorted(other) {
+    if sorted(one) != sorted(other) || one.pattern != other.pattern {
         let (first, second) = (named(first), named(second));
         return Some(TopologyError::TopicReadTwice { topic, first, second });
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -116,6 +116,14 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
         let created = block_on(self.admin().create_topics([&new], &options)).unwrap();
         created.into_iter().for_each(|result| drop(result.unwrap()));
+    }
+
+    /// Lets a topic have so many partitions in all.
+    pub(crate) fn add_partitions(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
+        let added = block_on(self.admin().create_partitions([&more], &options)).unwrap();
+        added.into_iter().for_each(|result| drop(result.unwrap()));
     }
 
     pub(crate) fn delete(&self, topic: &str) {

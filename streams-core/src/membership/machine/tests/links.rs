@@ -257,6 +257,18 @@ fn an_answer_out_of_turn_closes_the_connection() {
 }
 
 #[test]
+fn a_port_that_speaks_tls_is_named_as_such() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    wire.member.on_connected(wire.connection.unwrap(), wire.now);
+    let Some(Action::Send { connection, .. }) = wire.next() else { panic!("no request") };
+    // A fatal alert: unexpected message.
+    wire.member.on_bytes(connection, &[0x15, 3, 3, 0, 2, 2, 10], wire.now);
+    wire.hangs_up();
+    wire.troubled("speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL");
+}
+
+#[test]
 fn bytes_of_a_connection_that_was_given_up_are_ignored() {
     let mut wire = Wire::new(None);
     wire.connects(1);

@@ -449,3 +449,17 @@ fn a_rebalance_costs_little_time() {
     // One heartbeat to learn of it; the follow-up is learnt of at once by the one that releases.
     world.run_until(2_500, |world| shared(world, &[0, 1]));
 }
+
+#[test]
+fn a_rebalance_that_is_asked_for_during_another_follows_it() {
+    let mut world = pair();
+    let joins = |world: &World| world.requests.iter().filter(|api| **api == Api::JoinGroup).count();
+    let (before, now) = (joins(&world), world.now);
+    world.nodes[0].member.rejoin(now);
+    world.run_until(100, |world| joins(world) > before);
+    let now = world.now;
+    world.nodes[0].member.rejoin(now);
+    assert!(world.nodes[0].member.wants_to_rejoin());
+    world.run_until(10_000, |world| !world.nodes[0].member.wants_to_rejoin());
+    world.run_until(10_000, |world| shared(world, &[0, 1]));
+}

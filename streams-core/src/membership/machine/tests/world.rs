@@ -185,7 +185,7 @@ impl World {
     fn settle(&mut self) {
         loop {
             self.group.expire(self.now);
-            self.flush_replies();
+            self.flush_replies(None);
             for node in 0..self.nodes.len() {
                 self.turn(node);
             }
@@ -299,15 +299,18 @@ impl World {
         self.answer(&header, body, reply, broker);
         if let Some(place) = self.lost_answers.iter().position(|api| *api == header.api) {
             self.lost_answers.remove(place);
-            self.group.take_replies();
             self.arrive(id, Arrival::Closed);
+            // What the same request lets others hear is not lost.
+            return self.flush_replies(Some(id));
         }
-        self.flush_replies();
+        self.flush_replies(None);
     }
 
-    fn flush_replies(&mut self) {
+    fn flush_replies(&mut self, lost: Option<u64>) {
         for (socket, bytes) in self.group.take_replies() {
-            self.reply(socket, bytes);
+            if lost != Some(socket) {
+                self.reply(socket, bytes);
+            }
         }
     }
 
