@@ -107,6 +107,13 @@ impl Topology {
         self.parts().nodes.iter().any(|node| is_pattern(&node.kind))
     }
 
+    /// Whether tasks read anything: a topology may consist of global stores alone.
+    #[must_use]
+    pub fn has_tasks(&self) -> bool {
+        self.has_patterns()
+            || self.subtopologies().iter().any(|part| !part.source_topics.is_empty())
+    }
+
     /// The topics that tasks read, by their names in Kafka: repartition topics, and of patterns those
     /// that [`matching`](Self::matching) found.
     #[must_use]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
 use super::{Group, Input, Life, TOPICS_RETRY};
+use crate::app::State;
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::error::StreamsError;
 
@@ -41,6 +42,28 @@ impl Group {
             }
             if self.life != Life::Member {
                 return false;
+            }
+        }
+    }
+
+    /// There are no tasks, and so no group to be in: the application runs until it is closed, or its
+    /// global stores are not kept up to date any more.
+    pub(super) async fn stay_for_globals(&mut self, receiver: &mut Receiver<Input>) {
+        let closing = Arc::clone(&self.parts.closing);
+        self.parts.shared.become_state(State::Running);
+        loop {
+            tokio::select! {
+                () = closing.notified() => return,
+                input = receiver.recv() => match input {
+                    Some(Input::GlobalEnded(error)) => {
+                        self.parts.shared.respond(&error);
+                        self.parts.shared.fail(error);
+                        return;
+                    }
+                    Some(_) => {}
+                    None => return,
+                },
+                () = tokio::time::sleep(TOPICS_RETRY) => self.parts.clients.poll(),
             }
         }
     }

@@ -276,6 +276,10 @@ impl Group {
         if !self.wait_for_globals(&mut receiver).await {
             return self.into_workers();
         }
+        if !self.parts.topology.has_tasks() {
+            self.stay_for_globals(&mut receiver).await;
+            return self.into_workers();
+        }
         self.held = self.roster.news().unwrap_or_default();
         self.subscribe();
         while let Err(error) = self.work(&mut receiver).await {

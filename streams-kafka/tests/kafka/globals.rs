@@ -9,7 +9,7 @@ use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
 use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse};
 
 use crate::support::app::SOON;
-use crate::support::broker::Broker;
+use crate::support::broker::{self, Broker};
 use crate::support::fold::EPOCH;
 use crate::support::{App, Given, Place, holds_within};
 
@@ -57,6 +57,27 @@ impl Visits<'_> {
             found.map(|seen| (seen.key_text(), seen.value_text())).collect();
         assert_eq!(found, self.seen);
     }
+}
+
+/// A table that is there to be asked, and nothing that reads it.
+fn cities_alone(place: &Place) -> Topology {
+    let builder = StreamsBuilder::new();
+    let _: GlobalKTable<'_, String, String> = builder.global_table(&*cities(place));
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_global_table_alone_is_filled_and_kept_up_to_date_without_a_group() {
+    let place = Place::without_topics(broker::shared(), "alone");
+    place.cluster.create(&cities(&place), CITY_PARTITIONS);
+    place.cluster.write(&cities(&place), &[city(1, "Norway"), city(2, "Norway")]);
+    let app: App = place.start(cities_alone(&place));
+    app.await_running();
+    assert_eq!(app.restored_records(), 2);
+    place.cluster.write(&cities(&place), &[city(3, "Denmark")]);
+    await_updates(&app, 1);
+    assert_eq!(place.cluster.members(&place.application), 0);
+    app.close();
 }
 
 #[track_caller]
