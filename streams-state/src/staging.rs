@@ -3,6 +3,7 @@
 //! DIFFERENCE(staged-writes): in Kafka writes reach RocksDB as they happen, committed or not.
 
 mod budget;
+mod by_key;
 mod commits;
 mod overlay;
 mod recent;

@@ -3,17 +3,16 @@
 //! is not asked. The bound rises where memory is short, and where rows come to the byte store by
 //! another way; rows up to it are known as in other stores.
 
-use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
+use super::by_key::{ByKey, Place};
 use crate::bytes::Direction;
 use crate::row_key::RowKeys;
 
-/// What a slot's time and its place among the rows of its key cost.
+/// What the time of a slot costs.
 const TIME_BYTES: usize = size_of::<i64>();
-const PLACE_BYTES: usize = size_of::<Place>() * 3 / 2;
 
 /// Rows that a fetch copies at most, and their bytes; larger ones are read in parts.
 const FETCHED_ROWS_MAX: usize = 16 << 10;
@@ -21,9 +20,6 @@ pub(super) const FETCHED_BYTES_MAX: usize = 1 << 20;
 
 /// The time of a slot without a row. Rows have none before 0.
 const NO_TIME: i64 = i64::MIN;
-
-/// The hash of a row's key without its window, its time, the rest of its window, and its slot.
-type Place = (u64, i64, u64, u32);
 
 /// Rows of one key.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +44,8 @@ pub(crate) struct Recent {
     least: i64,
     /// By slot, the time of its row.
     times: Vec<i64>,
-    /// The rows in the order of their keys' hashes and times; kept from the first fetch on.
-    places: Option<BTreeSet<Place>>,
+    /// Kept from the first fetch on.
+    by_key: Option<ByKey>,
     /// The slots of a fetch.
     found: Vec<u32>,
 }
@@ -64,15 +60,15 @@ impl Recent {
             greatest: i64::MIN,
             least: i64::MAX,
             times: Vec::new(),
-            places: None,
+            by_key: None,
             found: Vec::new(),
         }
     }
 
     /// Bytes besides those of the slots.
     pub(super) fn bytes(&self) -> usize {
-        let places = self.places.as_ref().map_or(0, BTreeSet::len);
-        self.times.len() * TIME_BYTES + places * PLACE_BYTES
+        let by_key = self.by_key.as_ref().map_or(0, ByKey::bytes);
+        self.times.len() * TIME_BYTES + by_key
     }
 
     /// The time of a row.
@@ -124,9 +120,10 @@ impl Recent {
         self.times.get(slot).copied().unwrap_or(NO_TIME)
     }
 
-    fn place(&self, slot: u32, key: &[u8]) -> Option<Place> {
+    /// The hash of a row's key without its window, and its place among the rows of that.
+    fn place(&self, slot: u32, key: &[u8]) -> Option<(u64, Place)> {
         let row = self.keys.read_row(key).filter(|_| self.keys.is_row(key))?;
-        Some((self.hasher.hash_one(row.key), row.time, row.detail as u64, slot))
+        Some((self.hasher.hash_one(row.key), (row.time, row.detail.cast_unsigned(), slot)))
     }
 
     /// A slot takes a row of this key.
@@ -139,17 +136,21 @@ impl Recent {
         self.times[at] = time;
         self.least = self.least.min(time);
         self.greatest = self.greatest.max(time);
-        if self.places.is_some() {
-            let place = self.place(slot, key);
-            self.places.as_mut().zip(place).map(|(places, place)| places.insert(place));
+        if self.by_key.is_some()
+            && let Some((hash, place)) = self.place(slot, key)
+            && let Some(by_key) = &mut self.by_key
+        {
+            by_key.add(hash, place);
         }
     }
 
     /// A slot gives up its row.
     pub(super) fn remove(&mut self, slot: u32, key: &[u8]) {
-        if self.places.is_some() {
-            let place = self.place(slot, key);
-            self.places.as_mut().zip(place).map(|(places, place)| places.remove(&place));
+        if self.by_key.is_some()
+            && let Some((hash, place)) = self.place(slot, key)
+            && let Some(by_key) = &mut self.by_key
+        {
+            by_key.remove(hash, place);
         }
         self.vacate(slot);
     }
@@ -165,8 +166,8 @@ impl Recent {
     pub(super) fn removed(&mut self) {
         let times = &self.times;
         let is_taken = |slot: u32| times.get(slot as usize).is_some_and(|time| *time != NO_TIME);
-        if let Some(places) = &mut self.places {
-            places.retain(|(.., slot)| is_taken(*slot));
+        if let Some(by_key) = &mut self.by_key {
+            by_key.retain(is_taken);
         }
         let taken = times.iter().filter(|time| **time != NO_TIME);
         self.least = taken.min().copied().unwrap_or(i64::MAX);
@@ -180,7 +181,7 @@ impl Recent {
 
     /// All slots are numbered anew; these are the keys of the rows in them.
     pub(super) fn renumber<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) {
-        self.places = None;
+        self.by_key = None;
         self.times.clear();
         self.times.shrink_to_fit();
         for (slot, key) in (0..).zip(keys) {
@@ -211,30 +212,27 @@ impl Recent {
         }
     }
 
-    /// The slots of a key's rows in the order of their times, all of them or `None`. `keys` gives the
-    /// keys of all rows.
+    /// The slots of a key's rows in the order of their times, all of them or `None`; other keys' may be
+    /// among them. `keys` gives the keys of all rows.
     pub(super) fn slots_of<'a, 'k>(
         &'a mut self,
         of: &OfKey<'_>,
         direction: Direction,
         keys: impl Iterator<Item = (u32, &'k [u8])>,
     ) -> Option<(RowKeys, &'a [u32])> {
-        let (from, to) = of.times;
-        if !self.knows_from(from) {
+        if !self.knows_from(of.times.0) {
             return None;
         }
-        if self.places.is_none() {
-            self.places = Some(keys.filter_map(|(slot, key)| self.place(slot, key)).collect());
+        if self.by_key.is_none() {
+            let mut by_key = ByKey::default();
+            let places = keys.filter_map(|(slot, key)| self.place(slot, key));
+            places.for_each(|(hash, place)| by_key.add(hash, place));
+            self.by_key = Some(by_key);
         }
-        let places = self.places.as_ref()?;
+        let by_key = self.by_key.as_ref()?;
         self.found.clear();
-        if from > to {
-            return Some((self.keys, &self.found));
-        }
-        let hash = self.hasher.hash_one(of.key);
-        let rows = places.range((hash, from, 0, 0)..=(hash, to, u64::MAX, u32::MAX));
-        let rows = rows.filter(|(_, _, detail, _)| *detail as i64 <= of.detail_max);
-        self.found.extend(rows.map(|(.., slot)| *slot).take(FETCHED_ROWS_MAX + 1));
+        let slots = by_key.between(self.hasher.hash_one(of.key), of.times);
+        self.found.extend(slots.take(FETCHED_ROWS_MAX + 1));
         if self.found.len() > FETCHED_ROWS_MAX {
             return None;
         }

@@ -33,7 +33,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let value = || prop::option::weighted(0.8, prop::collection::vec(any::<u8>(), 0..60));
     let step = prop_oneof![
-        12 => (0..4_u8, 0..60_i64, value()).prop_map(|(key, time, value)| Step::Put(key, time, value)),
+        12 => (0..4_u8, 0..60_i64, value()).prop_map(|(k, t, value)| Step::Put(k, t, value)),
         1 => (0..4_u8, 0..60_i64, any::<Option<u8>>()).prop_map(|(k, t, v)| Step::Restore(k, t, v)),
         6 => (0..4_u8, 0..60_i64).prop_map(|(key, time)| Step::Get(key, time)),
         6 => (0..4_u8, 0..60_i64, 0..60_i64).prop_map(|(key, from, to)| Step::Fetch(key, from, to)),
