@@ -82,6 +82,11 @@ impl RowKeys {
         segment.saturating_mul(self.interval_ms)
     }
 
+    /// The last time of a segment; `None` for one without end.
+    pub(crate) fn end_of(&self, segment: i64) -> Option<i64> {
+        segment.checked_add(1)?.checked_mul(self.interval_ms)?.checked_sub(1)
+    }
+
     /// The segment that a row's key begins with.
     pub(crate) fn segment_in(row: &[u8]) -> Option<i64> {
         row.first_chunk().map(|segment| i64::from_be_bytes(*segment))

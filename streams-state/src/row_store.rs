@@ -57,6 +57,7 @@ impl RowStore {
 
     /// Makes what was restored durable.
     pub(crate) fn restored_up_to(&self, next_offset: i64) -> Result<(), StoreError> {
+        self.layers.drop_closed();
         self.with_bytes(|bytes, _| match bytes {
             Bytes::Memory(memory) => {
                 if let Some((_, before)) = self.closed_segments() {

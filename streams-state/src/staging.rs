@@ -3,8 +3,10 @@
 //! DIFFERENCE(staged-writes): in Kafka writes reach RocksDB as they happen, committed or not.
 
 mod budget;
+mod by_key;
 mod commits;
 mod overlay;
+mod recent;
 mod row_bytes;
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +18,9 @@ pub(crate) use self::commits::Commits;
 use self::commits::CommitsSeen;
 pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
+pub(crate) use self::recent::OfKey;
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::row_key::RowKeys;
 
 /// Counts the changes of a byte store, which end the iterators made before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +45,19 @@ pub(crate) struct Staged {
     buffer: Cell<Vec<u8>>,
     /// Where another thread writes the byte store.
     commits: Option<CommitsSeen>,
+    /// Rows of before this time are no longer kept.
+    dropped_before: Cell<i64>,
 }
 
 impl Staged {
     pub(crate) fn new(bytes: Bytes, budget: &Arc<OverlayBudget>) -> Self {
         Self::of(bytes, budget, None)
+    }
+
+    /// That of a store that expires, which nobody else writes.
+    pub(crate) fn of_windows(bytes: Bytes, budget: &Arc<OverlayBudget>, keys: RowKeys) -> Self {
+        let overlay = RefCell::new(Overlay::of_windows(keys));
+        Self { overlay, ..Self::new(bytes, budget) }
     }
 
     /// A byte store that another thread writes, which counts its commits.
@@ -65,6 +77,7 @@ impl Staged {
             share: OverlayBudget::share(budget),
             version: Cell::new(0),
             buffer: Cell::default(),
+            dropped_before: Cell::new(0),
         }
     }
 
@@ -74,16 +87,19 @@ impl Staged {
         hash: u64,
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
-    ) -> Result<(R, SlotHint), StagedError> {
+    ) -> Result<(R, Option<SlotHint>), StagedError> {
         let mut overlay = self.overlay.borrow_mut();
         // Any of the rows that are known may be another one by now.
         if self.commits.as_ref().is_some_and(CommitsSeen::has_more) {
             overlay.clear();
         }
         match overlay.get(hash, key) {
-            (Known::Value(value), Some(hint)) => return Ok((read(Some(value)), hint)),
-            (Known::Absent, Some(hint)) => return Ok((read(None), hint)),
-            _ => {}
+            (Known::Value(value), hint) => return Ok((read(Some(value)), hint)),
+            (Known::Absent, hint) => return Ok((read(None), hint)),
+            (Known::Nothing, _) => {}
+        }
+        if overlay.knows(key) {
+            return Ok((read(None), None));
         }
         let mut buffer = self.buffer.take();
         buffer.clear();
@@ -94,7 +110,7 @@ impl Staged {
         let result = read(value);
         self.buffer.set(buffer);
         self.settle(&mut overlay, Effort::Little);
-        Ok((result, hint))
+        Ok((result, Some(hint)))
     }
 
     /// Writes a row; `None` deletes it.
@@ -184,10 +200,42 @@ impl Staged {
         self.bytes.borrow().as_ref().map(with).ok_or(StagedError::Closed)
     }
 
-    /// The byte store has taken what was staged.
-    pub(crate) fn committed(&self) {
+    /// In a store that expires: the byte store has no rows behind this time.
+    pub(crate) fn starts_after(&self, time: i64) {
+        if let Some(recent) = self.overlay.borrow_mut().recent() {
+            recent.starts_after(time);
+        }
+    }
+
+    /// In a store that expires: rows of before this time are dropped from memory, written or not.
+    #[inline]
+    pub(crate) fn drop_before(&self, time: i64) {
+        if time > self.dropped_before.get() {
+            self.dropped_before.set(time);
+            let mut overlay = self.overlay.borrow_mut();
+            overlay.drop_before(time);
+            self.share.report(overlay.bytes());
+        }
+    }
+
+    /// Shows `each` the rows of a key, if all of them are in memory and not too many.
+    pub(crate) fn rows_of(
+        &self,
+        of: &OfKey<'_>,
+        direction: Direction,
+        each: impl FnMut(&[u8], &[u8]),
+    ) -> bool {
+        self.overlay.borrow_mut().rows_of(of, direction, each)
+    }
+
+    /// The byte store has taken what was staged. In a store that expires, nobody reads what is
+    /// before `oldest`.
+    pub(crate) fn committed(&self, oldest: Option<i64>) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.committed();
+        if let Some(oldest) = oldest {
+            overlay.forget_before(oldest);
+        }
         self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
@@ -196,20 +244,31 @@ impl Staged {
     pub(crate) fn discard(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.discard();
+        self.dropped_before.set(0);
         self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
 
     /// A row changes below, past the staging.
     pub(crate) fn changed_below(&self, hash: u64, key: &[u8]) {
-        self.overlay.borrow_mut().forget(hash, key);
+        let mut overlay = self.overlay.borrow_mut();
+        overlay.forget(hash, key);
+        if let Some(recent) = overlay.recent() {
+            recent.written_below(key);
+        }
         self.changed();
     }
 
     /// Forgets all rows in memory, for a byte store that was emptied.
     pub(crate) fn emptied(&self) {
+        self.forget_all();
+        self.starts_after(-1);
+    }
+
+    fn forget_all(&self) {
         let mut overlay = self.overlay.borrow_mut();
         overlay.clear();
+        self.dropped_before.set(0);
         self.settle(&mut overlay, Effort::Full);
         self.changed();
     }
@@ -217,9 +276,11 @@ impl Staged {
     /// Lets go of the byte store; the store answers no more.
     pub(crate) fn close(&self) {
         self.bytes.borrow_mut().take();
-        self.emptied();
+        self.forget_all();
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

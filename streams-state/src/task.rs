@@ -121,15 +121,20 @@ fn open_rows(
         }
         Caching::On | Caching::Off => None,
     };
+    let retention = factory.retention_layer();
+    let staged = match &retention {
+        Some(retention) => Staged::of_windows(bytes, budget, retention.keys),
+        None => Staged::new(bytes, budget),
+    };
     let layers = Rc::new(Layers::new(LayerParts {
         name: spec.name().clone(),
         context: Rc::clone(&request.context),
         cache,
         changelog: changelog(request, store, LogFormat { rows, headers, times }),
-        retention: factory.retention_layer(),
+        retention,
         duplicates: factory.duplicates(),
         versions: factory.versions_layer(),
-        staged: Staged::new(bytes, budget),
+        staged,
     }));
     layers.find_segments()?;
     Ok(RowStore { layers, rows })
@@ -263,6 +268,8 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         let all = || self.stores.iter().filter(|store| which(store));
         let chosen = || all().filter_map(OpenStore::rows);
+        // What would be removed at once is not written.
+        chosen().for_each(|store| store.layers.drop_closed());
         if let Some(database) = &self.database {
             let sizes = chosen().map(|store| store.layers.staged().staged_size());
             let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
@@ -304,7 +311,7 @@ impl StoresOfTask {
                 }
                 Ok(())
             })?;
-            store.layers.staged().committed();
+            store.layers.committed();
             store.forget_closed_segments();
         }
         all().filter_map(OpenStore::buffer).for_each(BufferStore::committed);

@@ -1,6 +1,7 @@
 //! Updates that wait: a store in memory, in the order of time, whose changelog is written when the
 //! task commits. Kafka's `InMemoryTimeOrderedKeyValueChangeBuffer`.
 
+mod arena;
 mod dirty;
 mod record;
 mod row;

@@ -1,5 +1,5 @@
-//! A row of a buffer as it lies in memory: one allocation, and no more bytes than Kafka counts for it,
-//! so that a bound in bytes holds in memory too.
+//! A row of a buffer as it lies in memory: no more bytes than Kafka counts for it, so that a bound in
+//! bytes holds in memory too.
 //!
 //! The key, what Kafka counts for the row, the context, the values, the headers. Numbers are of
 //! variable length. The time of its place in the buffer is beside it.
@@ -80,6 +80,18 @@ impl Row<'_> {
             write_value(value.as_deref(), out);
         }
     }
+}
+
+/// The length of a row, before it.
+pub(super) fn write_length(length: usize, out: &mut Vec<u8>) {
+    write_number(length as u64, out);
+}
+
+/// What [`write_length`] tells the length of, and what is behind it.
+pub(super) fn split_length(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut rest = Reader(bytes);
+    let row = rest.bytes(0);
+    (row, rest.0)
 }
 
 /// The key of a row.

@@ -7,30 +7,28 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::row::{counted, key_of};
-
-/// A row as bytes.
-type RowBytes = Box<[u8]>;
+use super::arena::{Arena, Place};
+use super::row::{counted, key_of, split_length, write_length};
 
 /// A row and its time.
 pub(super) type TimedRow<'a> = (i64, &'a [u8]);
 
-/// What a row costs beside its bytes: its slot, its places in the index and in the order, and what
-/// the allocator takes.
-const ROW_BYTES: usize = size_of::<Slot>() + 8 + size_of::<u32>() + 12;
+/// What a row costs beside its bytes: its slot, and its places in the index and in the order.
+const ROW_BYTES: usize = size_of::<Slot>() + 2 * size_of::<u32>() + 6;
 
-/// A row and its time, which is beside its bytes so that rows are compared with one look at memory.
-#[derive(Debug, Default)]
+/// The time of a row, which is beside its bytes so that rows are compared with one look at memory, and
+/// where those are.
+#[derive(Debug, Default, Clone, Copy)]
 struct Slot {
     time: i64,
-    row: RowBytes,
+    place: Place,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct BufferRows {
     hasher: RandomState,
-    /// With an empty row where free.
+    arena: Arena,
     slots: Vec<Slot>,
     free: Vec<u32>,
     index: HashTable<u32>,
@@ -39,13 +37,11 @@ pub(super) struct BufferRows {
     order: Option<Vec<u32>>,
     /// By slot, whether the row was written since the last commit.
     written: Vec<bool>,
-    /// The rows of the last commit that were written over or taken out since; each key once.
-    undo: Vec<Slot>,
-    undo_bytes: usize,
+    /// The rows of the last commit that were written over or taken out since, each with its time
+    /// before it; each key once.
+    undo: Vec<u8>,
     /// As Kafka counts them.
     counted_bytes: usize,
-    /// As they lie in memory.
-    row_bytes: usize,
 }
 
 impl BufferRows {
@@ -60,17 +56,17 @@ impl BufferRows {
 
     /// The bytes of the rows in memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.row_bytes + self.len() * ROW_BYTES
+        self.arena.bytes() + self.len() * ROW_BYTES
     }
 
     /// Bytes kept to undo what was done since the last commit.
     pub(super) const fn undo_bytes(&self) -> usize {
-        self.undo_bytes
+        self.undo.len()
     }
 
     fn slot(&self, slot: u32) -> TimedRow<'_> {
-        let Slot { time, row } = &self.slots[slot as usize];
-        (*time, row)
+        let Slot { time, place } = self.slots[slot as usize];
+        (time, self.arena.get(place))
     }
 
     fn find(&self, key: &[u8]) -> Option<u32> {
@@ -104,8 +100,9 @@ impl BufferRows {
     }
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
-        let ((time, row), (other_time, other)) = (self.slot(a), self.slot(b));
-        time.cmp(&other_time).then_with(|| key_of(row).cmp(key_of(other)))
+        let (first, second) = (self.slots[a as usize], self.slots[b as usize]);
+        let key = |place| key_of(self.arena.get(place));
+        first.time.cmp(&second.time).then_with(|| key(first.place).cmp(key(second.place)))
     }
 
     fn sift_down(&self, order: &mut [u32], mut at: usize) {
@@ -137,12 +134,14 @@ impl BufferRows {
     }
 
     /// Writes a row. One of its key that is there already has its time, and keeps its place.
-    pub(super) fn put(&mut self, time: i64, row: RowBytes) {
-        let (slot, before) = self.write(Slot { time, row });
-        let was_written = std::mem::replace(&mut self.written[slot as usize], true);
-        if let Some(before) = before.filter(|_| !was_written) {
-            self.remember(before);
+    pub(super) fn put(&mut self, time: i64, row: &[u8]) {
+        let found = self.find(key_of(row));
+        if let Some(slot) = found.filter(|slot| !self.written[*slot as usize]) {
+            self.remember(slot);
         }
+        let slot = self.write(found, time, row);
+        self.written[slot as usize] = true;
+        self.fill_holes();
     }
 
     /// Takes out the first row.
@@ -152,21 +151,25 @@ impl BufferRows {
         let slot = order.swap_remove(0);
         self.sift_down(&mut order, 0);
         self.order = Some(order);
-        let was_written = self.written.get(slot as usize) == Some(&true);
-        let row = self.forget(slot);
-        if !was_written {
-            self.remember(row);
+        if self.written.get(slot as usize) == Some(&false) {
+            self.remember(slot);
         }
+        self.forget(slot);
+        self.fill_holes();
     }
 
-    fn remember(&mut self, before: Slot) {
-        self.undo_bytes += before.row.len() + size_of::<Slot>() + 12;
-        self.undo.push(before);
+    fn remember(&mut self, slot: u32) {
+        let Slot { time, place } = self.slots[slot as usize];
+        let row = self.arena.get(place);
+        self.undo.extend_from_slice(&time.to_be_bytes());
+        write_length(row.len(), &mut self.undo);
+        self.undo.extend_from_slice(row);
     }
 
     /// Writes a row that was read from the changelog.
-    pub(super) fn restore(&mut self, time: i64, row: RowBytes) {
-        self.write(Slot { time, row });
+    pub(super) fn restore(&mut self, time: i64, row: &[u8]) {
+        self.write(self.find(key_of(row)), time, row);
+        self.fill_holes();
     }
 
     /// Takes out the row of a key that the changelog says is gone.
@@ -174,62 +177,79 @@ impl BufferRows {
         if let Some(slot) = self.find(key) {
             self.order = None;
             self.forget(slot);
+            self.fill_holes();
         }
     }
 
-    /// Where the row is now, and the row that was there.
-    fn write(&mut self, new: Slot) -> (u32, Option<Slot>) {
-        self.counted_bytes += counted(&new.row);
-        self.row_bytes += new.row.len();
-        if let Some(slot) = self.find(key_of(&new.row)) {
+    /// Writes a row, in its key's slot where it has one. Says in which slot it is.
+    fn write(&mut self, found: Option<u32>, time: i64, row: &[u8]) -> u32 {
+        let new = Slot { time, place: self.arena.add(row) };
+        self.counted_bytes += counted(row);
+        if let Some(slot) = found {
             let before = std::mem::replace(&mut self.slots[slot as usize], new);
-            self.counted_bytes -= counted(&before.row);
-            self.row_bytes -= before.row.len();
-            return (slot, Some(before));
+            self.take_bytes(before);
+            return slot;
         }
-        let hash = self.hasher.hash_one(key_of(&new.row));
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = new;
                 slot
             }
             None => {
-                self.slots.push(new);
-                self.written.push(false);
+                push(&mut self.slots, new);
+                push(&mut self.written, false);
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        let Self { index, slots, hasher, .. } = self;
-        let hash_of = |slot: &u32| hasher.hash_one(key_of(&slots[*slot as usize].row));
+        let hash = self.hasher.hash_one(key_of(row));
+        let Self { index, slots, hasher, arena, .. } = self;
+        let hash_of = |slot: &u32| hasher.hash_one(key_of(arena.get(slots[*slot as usize].place)));
         index.insert_unique(hash, slot, hash_of);
         if let Some(mut order) = self.order.take() {
-            order.push(slot);
+            push(&mut order, slot);
             let last = order.len() - 1;
             self.sift_up(&mut order, last);
             self.order = Some(order);
         }
-        (slot, None)
+        slot
     }
 
-    /// Frees a slot and gives its row.
-    fn forget(&mut self, slot: u32) -> Slot {
+    fn take_bytes(&mut self, gone: Slot) {
+        self.counted_bytes -= counted(self.arena.get(gone.place));
+        self.arena.remove(gone.place);
+    }
+
+    /// Frees a slot.
+    fn forget(&mut self, slot: u32) {
         let hash = self.hasher.hash_one(key_of(self.slot(slot).1));
         if let Ok(found) = self.index.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
         self.free.push(slot);
         self.written[slot as usize] = false;
-        let row = std::mem::take(&mut self.slots[slot as usize]);
-        self.counted_bytes -= counted(&row.row);
-        self.row_bytes -= row.row.len();
-        row
+        let gone = std::mem::take(&mut self.slots[slot as usize]);
+        self.take_bytes(gone);
+    }
+
+    /// Moves rows together while too much of their memory is of rows that are gone.
+    fn fill_holes(&mut self) {
+        while let Some(emptying) = self.arena.to_empty() {
+            for (place, row) in emptying.rows() {
+                let hash = self.hasher.hash_one(key_of(row));
+                // Rows whose bytes were given up have other places by now.
+                let is_here = |slot: &u32| self.slots[*slot as usize].place == place;
+                if let Some(slot) = self.index.find(hash, is_here).copied() {
+                    self.slots[slot as usize].place = self.arena.add(row);
+                }
+            }
+            self.arena.emptied(&emptying);
+        }
     }
 
     /// What was done up to now is committed.
     pub(super) fn committed(&mut self) {
         self.undo.clear();
-        self.undo.shrink_to(UNDO_KEPT);
-        self.undo_bytes = 0;
+        self.undo.shrink_to(UNDO_BYTES_KEPT);
         self.written.fill(false);
     }
 
@@ -240,8 +260,12 @@ impl BufferRows {
         for slot in self.index.iter().copied().filter(written).collect::<Vec<_>>() {
             self.forget(slot);
         }
-        for Slot { time, row } in std::mem::take(&mut self.undo) {
-            self.restore(time, row);
+        let undo = std::mem::take(&mut self.undo);
+        let mut rest = &*undo;
+        while let Some((time, behind)) = rest.split_first_chunk() {
+            let (row, behind) = split_length(behind);
+            self.restore(i64::from_be_bytes(*time), row);
+            rest = behind;
         }
         self.committed();
     }
@@ -251,8 +275,19 @@ impl BufferRows {
     }
 }
 
-/// Changes whose room is kept from commit to commit.
-const UNDO_KEPT: usize = 1024;
+/// Adds an item. Room for more is made in smaller steps than usual, as there may be millions.
+fn push<T>(items: &mut Vec<T>, item: T) {
+    if items.len() == items.capacity() {
+        items.reserve_exact(ITEMS_MIN.max(items.len() / 8));
+    }
+    items.push(item);
+}
+
+/// Items for which there is room at once.
+const ITEMS_MIN: usize = 16;
+
+/// Bytes of changes whose room is kept from commit to commit.
+const UNDO_BYTES_KEPT: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -282,13 +317,13 @@ mod tests {
         proptest::collection::vec(step, 0..80)
     }
 
-    fn row(time: i64, key: u8, value: u8) -> RowBytes {
+    fn row(time: i64, key: u8, value: u8) -> Vec<u8> {
         let context = RowContext { timestamp: time, origin: None, headers: Headers::new() };
         let values = RowValues { prior: None, old: None, new: Some(&[value]) };
         let row = Row { time, key: &[key], values, context };
         let mut bytes = Vec::new();
         row.write(row.counted(0), &mut bytes);
-        bytes.into()
+        bytes
     }
 
     /// Time and value by key.
@@ -308,6 +343,49 @@ mod tests {
         }
     }
 
+    /// What is allocated for the rows, used or not.
+    fn allocated_bytes(rows: &BufferRows) -> usize {
+        rows.arena.allocated_bytes()
+            + rows.slots.capacity() * size_of::<Slot>()
+            + rows.free.capacity() * size_of::<u32>()
+            + rows.order.as_ref().map_or(0, Vec::capacity) * size_of::<u32>()
+            + rows.index.allocation_size()
+            + rows.written.capacity()
+            + rows.undo.capacity()
+    }
+
+    #[test]
+    fn small_rows_take_no_more_than_half_as_much_again_as_kafka_counts() {
+        const MIB: usize = 1 << 20;
+        for value in [8, 100, 1000].map(|length| vec![7; length]) {
+            let mut rows = BufferRows::default();
+            let mut bytes = Vec::new();
+            let mut greatest = 0;
+            // A third of the rows find an earlier one of their key.
+            for time in 0..16 * MIB as u64 / (value.len() as u64 + 44) {
+                let key = if time % 3 == 2 { time - time % 7 } else { time };
+                let key = format!("key-{key:012}");
+                let waiting = rows.get(key.as_bytes()).map(|(time, _)| time);
+                let time = waiting.unwrap_or(time as i64);
+                let context = RowContext { timestamp: time, origin: None, headers: Headers::new() };
+                let values = RowValues { prior: None, old: None, new: Some(&value) };
+                let row = Row { time, key: key.as_bytes(), values, context };
+                bytes.clear();
+                row.write(row.counted(0), &mut bytes);
+                rows.put(time, &bytes);
+                while rows.counted_bytes() > 8 * MIB {
+                    rows.remove_first();
+                }
+                if rows.undo_bytes() > MIB / 2 {
+                    rows.committed();
+                }
+                greatest = greatest.max(allocated_bytes(&rows));
+            }
+            assert!(rows.counted_bytes() > 7 * MIB);
+            assert!(greatest <= 12 * MIB, "{greatest} bytes for values of {}", value.len());
+        }
+    }
+
     proptest! {
         #[test]
         fn rows_are_those_of_a_map_and_come_back_after_a_reset(steps in steps()) {
@@ -317,7 +395,7 @@ mod tests {
                 match step {
                     Step::Put(key, time, value) => {
                         let time = model.get(&key).map_or(time, |(time, _)| *time);
-                        rows.put(time, row(time, key, value));
+                        rows.put(time, &row(time, key, value));
                         model.insert(key, (time, value));
                     }
                     Step::RemoveFirst => {

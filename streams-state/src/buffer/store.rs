@@ -101,10 +101,10 @@ impl BufferStore {
         self.share.check_room(0).err().map(|BudgetSpent { bytes_max }| bytes_max)
     }
 
-    /// Bytes kept for changes since the last commit, doubled: beside the rows themselves they shall
-    /// take less than what other stores may stage, before a commit is due.
+    /// Bytes kept for changes since the last commit, times four: as they are beside the rows
+    /// themselves, they shall take less than what other stores may stage, before a commit is due.
     pub(crate) fn staged_bytes(&self) -> usize {
-        2 * self.change_bytes()
+        4 * self.change_bytes()
     }
 
     fn change_bytes(&self) -> usize {
@@ -136,7 +136,7 @@ impl BufferStore {
         };
         let row = Row { time, key, values: RowValues { prior, old, new }, context };
         row.write(row.counted(self.topic_units(&row.context)), &mut bytes);
-        rows.put(time, bytes.as_slice().into());
+        rows.put(time, &bytes);
         drop(rows);
         self.bytes.set(bytes);
         self.changed(key);
@@ -278,7 +278,7 @@ impl BufferStore {
         let row = Row { time, ..row };
         let mut bytes = Vec::new();
         row.write(row.counted(self.topic_units(&row.context)), &mut bytes);
-        rows.restore(time, bytes.into());
+        rows.restore(time, &bytes);
         drop(rows);
         self.report(REPORT_BYTES);
         Ok(())

@@ -22,6 +22,8 @@ pub(crate) struct Expiry {
     interval_ms: i64,
     retention_ms: i64,
     observed: Cell<i64>,
+    /// The segment of the least time that is kept.
+    oldest: Cell<i64>,
     /// As of the last commit.
     committed: Cell<i64>,
     /// Segments that have rows, and some that had.
@@ -34,15 +36,23 @@ pub(crate) struct Expiry {
 
 impl Expiry {
     pub(crate) fn new(interval_ms: i64, retention_ms: i64) -> Self {
-        Self {
+        let this = Self {
             interval_ms: interval_ms.max(1),
             retention_ms,
             observed: Cell::new(UNKNOWN),
+            oldest: Cell::new(0),
             committed: Cell::new(UNKNOWN),
             segments: RefCell::default(),
             last: Cell::new(None),
             dropped_before: Cell::new(0),
-        }
+        };
+        this.set_observed(UNKNOWN);
+        this
+    }
+
+    fn set_observed(&self, time: i64) {
+        self.observed.set(time);
+        self.oldest.set(self.segment_of(self.oldest_kept()));
     }
 
     /// The segment of a time.
@@ -51,17 +61,19 @@ impl Expiry {
     }
 
     /// The least time that is kept.
-    pub(super) const fn oldest_kept(&self) -> i64 {
+    pub(crate) const fn oldest_kept(&self) -> i64 {
         self.observed.get().saturating_sub(self.retention_ms)
     }
 
-    pub(super) const fn oldest_segment(&self) -> i64 {
-        self.segment_of(self.oldest_kept())
+    pub(crate) const fn oldest_segment(&self) -> i64 {
+        self.oldest.get()
     }
 
     /// A time was written, or was too old to be.
     pub(super) fn observe(&self, time: i64) {
-        self.observed.set(self.observed.get().max(time));
+        if time > self.observed.get() {
+            self.set_observed(time);
+        }
     }
 
     /// A segment is written.
@@ -115,12 +127,12 @@ impl Expiry {
 
     /// Goes back to the last commit. Segments without rows do no harm.
     pub(crate) fn discard(&self) {
-        self.observed.set(self.committed.get());
+        self.set_observed(self.committed.get());
     }
 
     /// The store was emptied.
     pub(crate) fn emptied(&self) {
-        self.observed.set(UNKNOWN);
+        self.set_observed(UNKNOWN);
         self.committed.set(UNKNOWN);
         self.segments.borrow_mut().clear();
         self.last.set(None);

@@ -17,9 +17,9 @@ use super::cache::NodeHint;
 use super::changelog::Changelog;
 use super::{CacheLayer, Expiry, Retention, Rows, Versions};
 use crate::builder::{Duplicates, Medium};
-use crate::bytes::{BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::bytes::{BytesError, Chunk, Direction, KeyRange, Progress};
 use crate::row_key::RowKeys;
-use crate::staging::{SlotHint, Staged, StagedError, Version};
+use crate::staging::{OfKey, SlotHint, Staged, StagedError, Version};
 
 /// What a store's layers are made of.
 pub(crate) struct LayerParts {
@@ -190,7 +190,7 @@ impl Layers {
             return Ok((read(None), None));
         }
         let read = self.parts.staged.read_with(hash, key, read);
-        read.map(|(result, at)| (result, Some(at))).map_err(|error| self.failed(error))
+        read.map_err(|error| self.failed(error))
     }
 
     /// Writes a row below the cache, and sends the change.
@@ -227,6 +227,7 @@ impl Layers {
             }
             Some(_) => self.stage(hash, key, value, hint),
         };
+        self.drop_closed();
         // As in Kafka, also a change that is too old for the store is logged.
         let logged =
             staged.and_then(|()| self.log(retention.keys.changelog_key(key, &mut buffer), value));
@@ -274,30 +275,56 @@ impl Layers {
         Rows::below(Rc::clone(self), range, direction)
     }
 
+    /// Drops the rows of closed segments from memory: they are shown no more, and need not be written.
+    pub(crate) fn drop_closed(&self) {
+        if let Some(retention) = &self.parts.retention {
+            let oldest = retention.expiry.oldest_segment();
+            self.parts.staged.drop_before(retention.keys.start_of(oldest));
+        }
+    }
+
+    /// The byte store has taken what was staged.
+    pub(crate) fn committed(&self) {
+        let retention = self.parts.retention.as_ref();
+        self.parts.staged.committed(retention.map(|retention| retention.expiry.oldest_kept()));
+    }
+
+    /// Shows `each` the rows of a key, if all of them are in memory and not too many.
+    pub(super) fn rows_in_memory(
+        &self,
+        of: &OfKey<'_>,
+        direction: Direction,
+        each: impl FnMut(&[u8], &[u8]),
+    ) -> bool {
+        self.parts.staged.rows_of(of, direction, each)
+    }
+
     /// Learns which segments the byte store has.
     pub(crate) fn find_segments(&self) -> Result<(), StoreError> {
         let Some(expiry) = self.expiry() else { return Ok(()) };
-        let mut from = Bound::Unbounded;
+        let last = self.find_segments_of(expiry)?;
+        if let Some(retention) = &self.parts.retention {
+            let after = last.map_or(Some(-1), |last| retention.keys.end_of(last));
+            self.parts.staged.starts_after(after.unwrap_or(i64::MAX));
+        }
+        Ok(())
+    }
+
+    /// The last segment, if there is one.
+    fn find_segments_of(&self, expiry: &Expiry) -> Result<Option<i64>, StoreError> {
+        let (mut from, mut last) = (Bound::Unbounded, None);
         loop {
             let (range, mut chunk) = (KeyRange::new(from, Bound::Unbounded), Chunk::default());
             let scanned = self.parts.staged.scan(&range, Direction::Forward, &mut chunk);
             scanned.map_err(|error| self.failed(error))?;
             let first = chunk.peek().and_then(|(key, _)| RowKeys::segment_in(key));
             // What never expires lies behind all segments, under a negative number.
-            let Some(segment) = first.filter(|segment| *segment >= 0) else { return Ok(()) };
+            let Some(segment) = first.filter(|segment| *segment >= 0) else { return Ok(last) };
             expiry.found(segment);
-            let Some(next) = segment.checked_add(1) else { return Ok(()) };
+            last = Some(segment);
+            let Some(next) = segment.checked_add(1) else { return Ok(last) };
             from = Bound::Included(RowKeys::segment_start(next).into());
         }
-    }
-
-    /// A copy of the staged rows of a range, and the version that they lie over.
-    pub(super) fn staged_range(
-        &self,
-        range: &KeyRange,
-        direction: Direction,
-    ) -> (Vec<OwnedRow>, Version) {
-        (self.parts.staged.staged_range(range, direction), self.parts.staged.version())
     }
 
     /// Adds rows of the byte store to the chunk, if it is still the version of the iterator.

@@ -43,34 +43,38 @@ enum Next {
 
 impl Rows {
     pub(super) fn new(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
-        let cached = range.clone();
-        Self::with_cached(layers, (range, direction), &cached)
+        Self::with_known(layers, (range, direction), None, None)
     }
 
-    /// As [`new`](Self::new), with cached rows of another range, which has that of the others.
-    pub(super) fn with_cached(
+    /// As [`new`](Self::new), with cached rows of another range, which has that of the others, and
+    /// with all rows below the cache where they are known.
+    pub(super) fn with_known(
         layers: Rc<Layers>,
         (range, direction): (KeyRange, Direction),
-        cached: &KeyRange,
+        cached: Option<&KeyRange>,
+        known: Option<Vec<OwnedRow>>,
     ) -> Self {
-        let cached = layers.cache().map(|cache| cache.range(cached, direction));
-        Self::over(layers, (range, direction), cached.unwrap_or_default())
+        let cached = layers.cache().map(|cache| cache.range(cached.unwrap_or(&range), direction));
+        Self::over(layers, (range, direction), cached.unwrap_or_default(), known)
     }
 
     /// The rows below the cache.
     pub(super) fn below(layers: Rc<Layers>, range: KeyRange, direction: Direction) -> Self {
-        Self::over(layers, (range, direction), Vec::new())
+        Self::over(layers, (range, direction), Vec::new(), None)
     }
 
     fn over(
         layers: Rc<Layers>,
         (range, direction): (KeyRange, Direction),
         cached: Vec<OwnedRow>,
+        known: Option<Vec<OwnedRow>>,
     ) -> Self {
-        let (staged, version) = layers.staged_range(&range, direction);
+        let is_read = known.is_none() && !range.is_empty();
+        let progress = if is_read { Progress::More } else { Progress::Done };
+        let version = layers.staged().version();
+        let staged = known.unwrap_or_else(|| layers.staged().staged_range(&range, direction));
         let mut above = merge(cached, staged, direction);
         above.reverse();
-        let progress = if range.is_empty() { Progress::Done } else { Progress::More };
         let chunk = Chunk::default();
         Self { layers, version, direction, range, progress, chunk, above, current: None }
     }

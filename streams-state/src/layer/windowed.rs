@@ -12,8 +12,9 @@ use streams_core::store::RowOrder;
 use super::retention::{Floor, Retention};
 use super::{Layers, Rows};
 use crate::builder::Medium;
-use crate::bytes::{Direction, KeyRange, OwnedRow};
+use crate::bytes::{Chunk, Direction, KeyRange, OwnedRow};
 use crate::row_key::{RowKey, RowKeys, WindowForm};
+use crate::staging::{OfKey, Version};
 
 /// The keys of a scan.
 #[derive(Debug, Clone)]
@@ -60,6 +61,11 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// The one key that is asked for.
+    fn one_key(&self) -> Option<&[u8]> {
+        if let KeySpan::One(key) = &self.keys { Some(key) } else { None }
+    }
+
     fn takes(&self, row: RowKey<'_>, floor: i64) -> bool {
         let (from, to) = self.times;
         row.time >= from.max(floor)
@@ -80,19 +86,67 @@ enum Source {
     Sorted(vec::IntoIter<OwnedRow>),
 }
 
+/// Which rows of a source are given.
+#[derive(Debug)]
+struct Filter {
+    selection: Selection,
+    floor: i64,
+}
+
 /// The rows of a selection as they were when the scan started. Owns its snapshot.
 #[derive(Debug)]
 pub(crate) struct WindowedRows {
     layers: Rc<Layers>,
     keys: RowKeys,
-    selection: Selection,
-    floor: i64,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// All rows, which were in memory.
+    Known(Chunk, Version),
+    Scan(Box<Scan>),
+}
+
+#[derive(Debug)]
+struct Scan {
+    filter: Filter,
     source: Source,
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl Layers {
+    /// A copy of the rows of a key below the cache, if all of them are in memory.
+    fn rows_of_key(&self, of: &OfKey<'_>, direction: Direction) -> Option<Vec<OwnedRow>> {
+        let mut rows = Vec::new();
+        let are_known = self.rows_in_memory(of, direction, |key, value| {
+            rows.push(OwnedRow { key: key.into(), value: Some(value.into()) });
+        });
+        are_known.then_some(rows)
+    }
+
+    /// The rows of a key, if none of them is on disk only or cached.
+    pub(crate) fn known_rows(
+        self: &Rc<Self>,
+        of: OfKey<'_>,
+        direction: Direction,
+    ) -> Option<WindowedRows> {
+        let retention = self.retention().filter(|_| self.cache().is_none())?;
+        let keys = retention.keys;
+        if retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
+            // They have an order of their own.
+            return None;
+        }
+        let from = of.times.0.max(0).max(retention.floor(Floor::Retention));
+        let (of, mut chunk) = (OfKey { times: (from, of.times.1), ..of }, Chunk::default());
+        if !self.rows_in_memory(&of, direction, |key, value| chunk.push(key, value)) {
+            return None;
+        }
+        let content = Content::Known(chunk, self.staged().version());
+        Some(WindowedRows { layers: Rc::clone(self), keys, content })
+    }
+
     /// The rows of a selection. Nothing for a store that does not expire.
     pub(crate) fn windowed_rows(
         self: &Rc<Self>,
@@ -104,12 +158,12 @@ impl Layers {
         let source = source(self, retention, (&selection, floor), direction)?;
         let layers = Rc::clone(self);
         let of_one = matches!(selection.keys, KeySpan::One(_));
-        let (key, value) = (Vec::new(), Vec::new());
-        let mut rows = WindowedRows { layers, keys, selection, floor, source, key, value };
+        let filter = Filter { selection, floor };
+        let mut scan = Scan { filter, source, key: Vec::new(), value: Vec::new() };
         if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
-            rows.sort(direction)?;
+            scan.sort(&layers, keys, direction)?;
         }
-        Ok(Some(rows))
+        Ok(Some(WindowedRows { layers, keys, content: Content::Scan(Box::new(scan)) }))
     }
 }
 
@@ -145,12 +199,21 @@ fn source(
             return layers.rows(range_by_time(keys, segment, (from, to)), direction);
         }
         let range = range_by_key(keys, segment, selection, (from, to));
-        if direction == Direction::Forward || !one {
+        let Some(key) = selection.one_key().filter(|_| !by_index) else {
             return layers.rows(range, direction);
-        }
-        // Kafka's backward scans use the cached windows of a key from the start of a segment on.
-        let cached = range_by_key(keys, segment, selection, (keys.start_of(segment), to));
-        Rows::with_cached(Rc::clone(layers), (range, direction), &cached)
+        };
+        let cached = match direction {
+            Direction::Forward => None,
+            // Kafka's backward scans use the cached windows of a key from the start of a segment on.
+            Direction::Backward => {
+                Some(range_by_key(keys, segment, selection, (keys.start_of(segment), to)))
+            }
+        };
+        let last = keys.end_of(segment).map_or(to, |end| end.min(to));
+        let times = (from.max(floor).max(keys.start_of(segment)), last);
+        let of = OfKey { key, times, detail_max: i64::MAX };
+        let known = layers.rows_of_key(&of, direction);
+        Rows::with_known(Rc::clone(layers), (range, direction), cached.as_ref(), known)
     });
     let mut rows: VecDeque<Rows> = ranges.collect();
     if direction == Direction::Backward {
@@ -263,22 +326,43 @@ fn by_time(keys: RowKeys, a: &[u8], b: &[u8]) -> Ordering {
 impl WindowedRows {
     /// The next key and value; `None` at the end.
     pub(crate) fn next_row(&mut self) -> Result<Option<(RowKey<'_>, &[u8])>, StoreError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        Ok(self.keys.read_row(&self.key).map(|row| (row, &*self.value)))
+        let Self { layers, keys, content } = self;
+        let (key, value): (&[u8], &[u8]) = match content {
+            Content::Known(chunk, version) => {
+                layers.check(*version)?;
+                if chunk.peek().is_none() {
+                    return Ok(None);
+                }
+                chunk.advance();
+                chunk.passed().unwrap_or_default()
+            }
+            Content::Scan(scan) => {
+                if !scan.advance(layers, *keys)? {
+                    return Ok(None);
+                }
+                (&scan.key, &scan.value)
+            }
+        };
+        Ok(keys.read_row(key).map(|row| (row, value)))
     }
+}
 
+impl Scan {
     /// Reads all rows, and gives them in the order in which Kafka keeps them in memory.
-    fn sort(&mut self, direction: Direction) -> Result<(), StoreError> {
+    fn sort(
+        &mut self,
+        layers: &Rc<Layers>,
+        keys: RowKeys,
+        direction: Direction,
+    ) -> Result<(), StoreError> {
         let mut rows = Vec::new();
-        while self.advance()? {
+        while self.advance(layers, keys)? {
             rows.push(OwnedRow {
                 key: self.key.as_slice().into(),
                 value: Some(self.value.as_slice().into()),
             });
         }
-        rows.sort_by(|a, b| by_time(self.keys, &a.key, &b.key));
+        rows.sort_by(|a, b| by_time(keys, &a.key, &b.key));
         if direction == Direction::Backward {
             rows.reverse();
         }
@@ -287,7 +371,7 @@ impl WindowedRows {
     }
 
     /// Copies the next row to `key` and `value`; `false` at the end.
-    fn advance(&mut self) -> Result<bool, StoreError> {
+    fn advance(&mut self, layers: &Rc<Layers>, keys: RowKeys) -> Result<bool, StoreError> {
         loop {
             self.key.clear();
             self.value.clear();
@@ -308,17 +392,18 @@ impl WindowedRows {
             };
             self.key.extend_from_slice(key);
             self.value.extend_from_slice(value);
+            let Filter { selection, floor } = &self.filter;
             // A cached row is shown however old it is, as in Kafka.
-            let floor = if first.is_cached() { i64::MIN } else { self.floor };
-            let row = self.keys.read_row(&self.key);
-            let Some(row) = row.filter(|row| self.selection.takes(*row, floor)) else { continue };
+            let floor = if first.is_cached() { i64::MIN } else { *floor };
+            let row = keys.read_row(&self.key);
+            let Some(row) = row.filter(|row| selection.takes(*row, floor)) else { continue };
             if !indexed {
                 return Ok(true);
             }
             let mut base = Vec::with_capacity(self.key.len());
-            self.keys.write_row(row, &mut base);
+            keys.write_row(row, &mut base);
             let value = &mut self.value;
-            let (found, _) = self.layers.read_with(&base, |bytes| {
+            let (found, _) = layers.read_with(&base, |bytes| {
                 value.extend_from_slice(bytes.unwrap_or_default());
                 bytes.is_some()
             })?;

@@ -6,8 +6,10 @@ use std::ops::Bound;
 
 use hashbrown::HashTable;
 
+use super::recent::{FETCHED_BYTES_MAX, OfKey, Recent};
 use super::row_bytes::RowBytes;
 use crate::bytes::{Direction, KeyRange, OwnedRow};
+use crate::row_key::RowKeys;
 
 /// What a slot costs besides what it allocates: itself and its place in the index.
 const SLOT_BYTES: usize = size_of::<Slot>() + 10;
@@ -82,13 +84,16 @@ impl Slot {
     }
 }
 
-/// The first eight bytes of a key, as a number in the order of the keys.
-fn first_word(key: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(key) {
+/// The first bytes of a key, of which numbers in the order of the keys are made.
+fn first_bytes<const N: usize>(key: &[u8]) -> [u8; N] {
+    if let Some(bytes) = key.first_chunk() {
+        return *bytes;
+    }
+    let mut bytes = [0; N];
+    for (to, from) in bytes.iter_mut().zip(key) {
         *to = *from;
     }
-    u64::from_be_bytes(word)
+    bytes
 }
 
 /// A hash table of rows; see the module.
@@ -99,7 +104,7 @@ pub(crate) struct Overlay {
     free: Vec<u32>,
     /// The staged slots, in the order of their first writes.
     staged: Vec<u32>,
-    /// The staged keys in order; kept from the first scan on.
+    /// The staged keys in order; kept from the first scan on, until the commit.
     order: Option<BTreeMap<Box<[u8]>, u32>>,
     staged_bytes: usize,
     clean_bytes: usize,
@@ -108,9 +113,26 @@ pub(crate) struct Overlay {
     /// Bytes of the last value written, so that a row first known as absent needs no second
     /// allocation.
     usual_value_len: usize,
+    /// In a store that expires.
+    recent: Option<Recent>,
 }
 
 impl Overlay {
+    /// That of a store that expires.
+    pub(crate) fn of_windows(keys: RowKeys) -> Self {
+        Self { recent: Some(Recent::new(keys)), ..Self::default() }
+    }
+
+    /// What is known of times, in a store that expires.
+    pub(crate) const fn recent(&mut self) -> Option<&mut Recent> {
+        self.recent.as_mut()
+    }
+
+    /// Whether a row that is not here is nowhere.
+    pub(crate) fn knows(&self, key: &[u8]) -> bool {
+        self.recent.as_ref().is_some_and(|recent| recent.knows(key))
+    }
+
     /// Bytes of rows written since the last commit.
     pub(crate) const fn staged_bytes(&self) -> usize {
         self.staged_bytes
@@ -122,8 +144,9 @@ impl Overlay {
     }
 
     /// Bytes of all slots, with what is in them and without.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.staged_bytes + self.clean_bytes + self.empty_bytes()
+    pub(crate) fn bytes(&self) -> usize {
+        let recent = self.recent.as_ref().map_or(0, Recent::bytes);
+        self.staged_bytes + self.clean_bytes + self.empty_bytes() + recent
     }
 
     /// Bytes of slots without a row, which stay for rows to come.
@@ -148,6 +171,9 @@ impl Overlay {
         let slots = &self.slots;
         for (at, slot) in (0_u32..).zip(slots) {
             self.index.insert_unique(slot.hash, at, |at| slots[*at as usize].hash);
+        }
+        if let Some(recent) = &mut self.recent {
+            recent.renumber(slots.iter().map(Slot::key));
         }
     }
 
@@ -232,10 +258,20 @@ impl Overlay {
         };
         let slots = &self.slots;
         self.index.insert_unique(hash, at, |at| slots[*at as usize].hash);
+        if let Some(recent) = &mut self.recent {
+            recent.add(at, key);
+        }
         at
     }
 
     fn remove(&mut self, at: u32) {
+        if let Some(recent) = &mut self.recent {
+            recent.remove(at, self.slots[at as usize].key());
+        }
+        self.vacate(at);
+    }
+
+    fn vacate(&mut self, at: u32) {
         let slot = &mut self.slots[at as usize];
         let bytes = slot.bytes();
         match slot.state {
@@ -270,27 +306,42 @@ impl Overlay {
     /// The rows written since the last commit, in the order of their keys; `None` for a deleted
     /// one.
     pub(crate) fn staged(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        // In order, a skip list takes them three times as fast. Most comparisons are of the words.
-        let mut sorted: Vec<(u64, u32)> = Vec::with_capacity(self.staged.len());
-        sorted
-            .extend(self.staged.iter().map(|at| (first_word(self.slots[*at as usize].key()), *at)));
-        let key = |at: u32| self.slots[at as usize].key();
-        sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
-        sorted.into_iter().map(|(_, at)| {
+        // In order, a skip list takes them three times as fast.
+        let sorted = match self.recent {
+            None => self.sorted(|key| u64::from_be_bytes(first_bytes(key))),
+            // The first eight bytes are the segment, which most have in common.
+            Some(_) => self.sorted(|key| u128::from_be_bytes(first_bytes(key))),
+        };
+        sorted.into_iter().map(|at| {
             let slot = &self.slots[at as usize];
             (slot.key(), slot.value())
         })
     }
 
+    /// The staged slots in the order of their keys. Most comparisons are of what `number` makes of them.
+    fn sorted<N: Ord>(&self, number: impl Fn(&[u8]) -> N) -> Vec<u32> {
+        let key = |at: u32| self.slots[at as usize].key();
+        let mut sorted: Vec<(N, u32)> = Vec::with_capacity(self.staged.len());
+        sorted.extend(self.staged.iter().map(|at| (number(key(*at)), *at)));
+        sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
+        sorted.into_iter().map(|(_, at)| at).collect()
+    }
+
     /// The byte store has taken what was staged.
     pub(crate) fn committed(&mut self) {
-        for at in self.staged.drain(..) {
-            self.slots[at as usize].state = State::Clean { referenced: true };
-        }
+        let mut staged = std::mem::take(&mut self.staged);
         self.clean_bytes += std::mem::take(&mut self.staged_bytes);
-        if let Some(order) = &mut self.order {
-            order.clear();
+        for at in staged.drain(..) {
+            let slot = &mut self.slots[at as usize];
+            slot.state = State::Clean { referenced: true };
+            // Where all rows are known, absent ones need no place.
+            let recent = self.recent.as_ref().filter(|_| slot.absent);
+            if recent.is_some_and(|recent| recent.needs(at as usize)) {
+                self.remove(at);
+            }
         }
+        self.staged = staged;
+        self.order = None;
     }
 
     /// Drops what was staged.
@@ -298,14 +349,77 @@ impl Overlay {
         for at in std::mem::take(&mut self.staged) {
             self.remove(at);
         }
-        if let Some(order) = &mut self.order {
-            order.clear();
+        self.order = None;
+        if let Some(recent) = &mut self.recent {
+            recent.forget_all();
         }
     }
 
-    /// Drops everything.
+    /// Drops everything. Nothing is known of the byte store then.
     pub(crate) fn clear(&mut self) {
-        *self = Self { order: self.order.take().map(|_| BTreeMap::new()), ..Self::default() };
+        let mut recent = self.recent.take();
+        if let Some(recent) = &mut recent {
+            recent.clear();
+        }
+        *self = Self { recent, ..Self::default() };
+    }
+
+    /// Drops the rows of before this time, also staged ones: nobody asks for them any more.
+    pub(crate) fn drop_before(&mut self, time: i64) {
+        self.remove_before(time, |_| true);
+        let slots = &self.slots;
+        self.staged.retain(|at| slots[*at as usize].state == State::Staged);
+        self.order = None;
+    }
+
+    /// Forgets the rows of before this time that the byte store has, when there are many.
+    pub(crate) fn forget_before(&mut self, time: i64) {
+        if self.recent.as_ref().is_some_and(|recent| recent.is_worth_forgetting(time)) {
+            self.remove_before(time, |state| state != State::Staged);
+        }
+    }
+
+    fn remove_before(&mut self, time: i64, which: impl Fn(State) -> bool) {
+        let Some(mut recent) = self.recent.take() else { return };
+        recent.is_complete_from(time);
+        for at in 0..self.slots.len() {
+            if recent.time(at) < time && which(self.slots[at].state) {
+                let at = u32::try_from(at).unwrap_or(u32::MAX);
+                recent.vacate(at);
+                self.vacate(at);
+            }
+        }
+        recent.removed();
+        self.recent = Some(recent);
+    }
+
+    /// Shows `each` the rows of a key, each with its key and value, if all of them are known and not too
+    /// many.
+    pub(crate) fn rows_of(
+        &mut self,
+        of: &OfKey<'_>,
+        direction: Direction,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) -> bool {
+        let slots = &self.slots;
+        let taken = (0..).zip(slots).filter(|(_, slot)| slot.state != State::Free);
+        let taken = taken.map(|(at, slot)| (at, slot.key()));
+        let Some(recent) = &mut self.recent else { return false };
+        let Some((keys, found)) = recent.slots_of(of, direction, taken) else { return false };
+        let found = found.iter().map(|at| &slots[*at as usize]);
+        let found = found.filter(|slot| {
+            let row = keys.read_row(slot.key());
+            row.is_some_and(|row| row.key == of.key && row.detail <= of.detail_max)
+        });
+        if found.clone().map(Slot::bytes).sum::<usize>() > FETCHED_BYTES_MAX {
+            return false;
+        }
+        for slot in found {
+            if let Some(value) = slot.value() {
+                each(slot.key(), value);
+            }
+        }
+        true
     }
 
     /// Evicts clean rows until they take no more than `max_bytes`: those first that were not asked
@@ -316,16 +430,30 @@ impl Overlay {
             // Two rounds: the first may only clear the marks.
             Effort::Full => self.slots.len().saturating_mul(2),
         };
+        if effort == Effort::Full && self.clean_bytes > max_bytes {
+            self.need_less(max_bytes);
+        }
         while self.clean_bytes > max_bytes && steps > 0 {
+            let needed = |at| self.recent.as_ref().is_some_and(|recent| recent.needs(at));
             steps -= 1;
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             let Some(slot) = self.slots.get_mut(self.hand) else { return };
             match &mut slot.state {
                 State::Free | State::Staged => {}
+                State::Clean { .. } if needed(self.hand) => {}
                 State::Clean { referenced } if *referenced => *referenced = false,
                 State::Clean { .. } => self.remove(u32::try_from(self.hand).unwrap_or(u32::MAX)),
             }
         }
+    }
+
+    /// Lets rows be evicted that had to stay, so that no more than so many bytes have to.
+    fn need_less(&mut self, max_bytes: usize) {
+        let Some(recent) = &mut self.recent else { return };
+        let rows = self.slots.iter().enumerate();
+        let clean = rows.filter(|(_, slot)| matches!(slot.state, State::Clean { .. }));
+        // More than asked for, so that it is not done at each commit.
+        recent.raise(clean.map(|(at, slot)| (at, slot.bytes())), max_bytes / 4 * 3);
     }
 
     /// A copy of the staged rows of a range, in the order of `direction`.

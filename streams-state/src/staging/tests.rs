@@ -38,7 +38,7 @@ fn recent_rows_stay_within_the_budget() {
     }
     assert!(store.staged_bytes() > 100_000);
     assert!(clean_bytes(&store) < store.staged_bytes() / 32, "{}", clean_bytes(&store));
-    store.committed();
+    store.committed(None);
     assert_eq!(store.staged_bytes(), 0);
     assert!(clean_bytes(&store) <= 100_000);
 }
@@ -50,7 +50,7 @@ fn slots_of_a_large_commit_are_given_back() {
     for key in 0..100_000 {
         put(&store, key);
     }
-    store.committed();
+    store.committed(None);
     {
         let overlay = store.overlay.borrow();
         assert!(overlay.bytes() <= 400_000, "{} bytes are kept", overlay.bytes());

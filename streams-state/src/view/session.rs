@@ -82,6 +82,17 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
         self.0.with_row_key(key, (session.end, session.start.millis()), |row| layers.put(row, None))
     }
 
+    fn of_key(
+        &self,
+        key: &K,
+        (earliest_end, latest_start): (Timestamp, Timestamp),
+        direction: Direction,
+    ) -> Result<WindowedEntries<K, V>, StoreError> {
+        let times = (earliest_end.millis(), i64::MAX);
+        let rows = self.0.of_key(key, (times, latest_start.millis()), direction)?;
+        Ok(WindowedEntries::new(Rc::clone(&self.0), rows))
+    }
+
     fn scan(
         &self,
         keys: KeySpan,
@@ -104,7 +115,7 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
         earliest_end: Timestamp,
         latest_start: Timestamp,
     ) -> Result<WindowedEntries<K, V>, StoreError> {
-        self.scan(self.0.key(key)?, (earliest_end, latest_start), Direction::Forward)
+        self.of_key(key, (earliest_end, latest_start), Direction::Forward)
     }
 
     /// As [`find`](Self::find), the other way round.
@@ -117,7 +128,7 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
         earliest_end: Timestamp,
         latest_start: Timestamp,
     ) -> Result<WindowedEntries<K, V>, StoreError> {
-        self.scan(self.0.key(key)?, (earliest_end, latest_start), Direction::Backward)
+        self.of_key(key, (earliest_end, latest_start), Direction::Backward)
     }
 
     /// As [`find`](Self::find), for a range of keys by their bytes.

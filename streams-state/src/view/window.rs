@@ -94,8 +94,8 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
         starts: &impl RangeBounds<Timestamp>,
         direction: Direction,
     ) -> Result<WindowEntries<K, V>, StoreError> {
-        let selection = selection(self.0.key(key)?, millis(starts), i64::MAX);
-        Ok(WindowEntries::new(Rc::clone(&self.0), self.0.scan(selection, direction)?))
+        let rows = self.0.of_key(key, (millis(starts), i64::MAX), direction)?;
+        Ok(WindowEntries::new(Rc::clone(&self.0), rows))
     }
 
     fn of_keys(

@@ -15,6 +15,7 @@ use super::{Codec, Flushed, owner};
 use crate::bytes::Direction;
 use crate::layer::{Floor, KeySpan, Outgoing, Reach, Selection, WindowedRows};
 use crate::row_key::{RowKey, RowKeys, WindowForm};
+use crate::staging::OfKey;
 
 /// The layers of a store, its serdes, and the layout of its keys.
 pub(crate) struct WindowedCodec<K, V> {
@@ -65,8 +66,21 @@ impl<K: 'static, V: 'static> WindowedCodec<K, V> {
         row.map(|row| self.codec.decode_value(row)).transpose()
     }
 
-    pub(super) fn key(&self, key: &K) -> Result<KeySpan, StoreError> {
-        self.codec.with_key(key, |bytes| Ok(KeySpan::One(bytes.into())))
+    /// The rows of a key with times between these, and of sessions those that start at `start_max` at
+    /// the latest.
+    pub(super) fn of_key(
+        &self,
+        key: &K,
+        (times, start_max): ((i64, i64), i64),
+        direction: Direction,
+    ) -> Result<WindowedRows, StoreError> {
+        self.codec.with_key(key, |bytes| {
+            let of = OfKey { key: bytes, times, detail_max: start_max };
+            if let Some(rows) = self.codec.layers.known_rows(of, direction) {
+                return Ok(rows);
+            }
+            self.scan(selection(KeySpan::One(bytes.into()), times, start_max), direction)
+        })
     }
 
     pub(super) fn keys(&self, keys: &impl RangeBounds<K>) -> Result<KeySpan, StoreError> {
