@@ -17,6 +17,7 @@ mod run;
 mod support;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread;
 
@@ -96,7 +97,9 @@ fn cases_end_with_the_results_of_the_reference() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = Deck::next(&deck) {
-                    match run::differences(&case, &cluster) {
+                    let run = AssertUnwindSafe(|| run::differences(&case, &cluster));
+                    let failed_to_run = |_| vec!["it failed, as was said above".to_owned()];
+                    match catch_unwind(run).unwrap_or_else(failed_to_run) {
                         differences if differences.is_empty() => *done.lock().unwrap() += 1,
                         differences => failed.lock().unwrap().push_back((case, differences)),
                     }
