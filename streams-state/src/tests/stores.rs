@@ -166,6 +166,22 @@ fn an_eviction_forwards_the_eldest_and_then_all_dirty_entries() {
 }
 
 #[test]
+fn a_cache_that_is_made_smaller_gives_up_what_was_written_out() {
+    let mut opened = counts(Some(3 * 67));
+    for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
+        opened.fixture.at(value, value);
+        opened.counts.put(&text(key), &value, at(value)).unwrap();
+    }
+    opened.fixture.cache.set_max_bytes(67);
+    opened.stores.trim_caches();
+    assert_eq!(opened.fixture.cache.used_bytes(), 3 * 67, "nothing of it was written out");
+    opened.stores.flush_caches().unwrap();
+    opened.stores.trim_caches();
+    assert_eq!(opened.fixture.cache.used_bytes(), 67);
+    assert_eq!(opened.fixture.outbox.borrow().sent.len(), 3);
+}
+
+#[test]
 fn a_cache_of_no_bytes_is_no_cache() {
     let opened = counts(Some(0));
     let Opened { fixture, counts, .. } = &opened;
