@@ -115,7 +115,7 @@ impl Arena {
 
     /// Gives up the chunk with the largest holes, when there are too many. Those of its rows that are
     /// still there are to be added again.
-    pub(super) fn to_empty(&mut self) -> Option<Emptying> {
+    pub(super) fn chunk_to_empty(&mut self) -> Option<Emptying> {
         if self.holes <= self.live / HOLES_PART + CHUNK_BYTES {
             return None;
         }
@@ -181,7 +181,7 @@ mod tests {
             places = kept;
             let gone: Vec<(u32, Place)> = gone;
             gone.into_iter().for_each(|(_, place)| arena.remove(place));
-            while let Some(emptying) = arena.to_empty() {
+            while let Some(emptying) = arena.chunk_to_empty() {
                 emptied += 1;
                 for (place, row) in emptying.rows() {
                     if let Some((_, known)) = places.iter_mut().find(|(_, known)| *known == place) {

@@ -233,7 +233,7 @@ impl BufferRows {
 
     /// Moves rows together while too much of their memory is of rows that are gone.
     fn fill_holes(&mut self) {
-        while let Some(emptying) = self.arena.to_empty() {
+        while let Some(emptying) = self.arena.chunk_to_empty() {
             for (place, row) in emptying.rows() {
                 let hash = self.hasher.hash_one(key_of(row));
                 // Rows whose bytes were given up have other places by now.
