@@ -1,17 +1,75 @@
 //! Slots by the hash of a key and in the order of their times. Most keys have one row, which takes no
 //! allocation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, btree_set};
 
 use hashbrown::HashTable;
 
 /// The time of a row, the rest of its window, and its slot.
 pub(super) type Place = (i64, u64, u32);
 
+/// So many slots of a key are kept in a list; more are looked for in a tree.
+const FEW: usize = 16;
+
 #[derive(Debug)]
 enum Slots {
     One(Place),
+    /// In order.
+    Few(Vec<Place>),
     Many(BTreeSet<Place>),
+}
+
+impl Slots {
+    fn add(&mut self, place: Place) {
+        match self {
+            Self::One(first) => {
+                let first = *first;
+                *self =
+                    Self::Few(if first < place { vec![first, place] } else { vec![place, first] });
+            }
+            Self::Few(places) if places.len() < FEW => {
+                let at = places.partition_point(|other| *other < place);
+                places.insert(at, place);
+            }
+            Self::Few(places) => {
+                let mut places: BTreeSet<Place> = places.drain(..).collect();
+                places.insert(place);
+                *self = Self::Many(places);
+            }
+            Self::Many(places) => {
+                places.insert(place);
+            }
+        }
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(Place) -> bool) {
+        match self {
+            Self::One(place) => {
+                if !is_kept(*place) {
+                    *self = Self::Few(Vec::new());
+                }
+            }
+            Self::Few(places) => places.retain(|place| is_kept(*place)),
+            Self::Many(places) => places.retain(|place| is_kept(*place)),
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        match self {
+            Self::Many(places) => {
+                places.remove(&place);
+            }
+            Self::One(_) | Self::Few(_) => self.retain(|other| other != place),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Few(places) => places.len(),
+            Self::Many(places) => places.len(),
+        }
+    }
 }
 
 /// The slots of the keys of one hash, nearly always of one key.
@@ -39,32 +97,22 @@ impl ByKey {
     pub(super) fn add(&mut self, hash: u64, place: Place) {
         self.len += 1;
         match self.table.find_mut(hash, |of| of.hash == hash) {
+            Some(of) => of.slots.add(place),
             None => {
                 let new = OfHash { hash, slots: Slots::One(place) };
                 self.table.insert_unique(hash, new, |of| of.hash);
-            }
-            Some(OfHash { slots: Slots::Many(places), .. }) => {
-                places.insert(place);
-            }
-            Some(OfHash { slots, .. }) => {
-                if let Slots::One(first) = slots {
-                    *slots = Slots::Many([*first, place].into());
-                }
             }
         }
     }
 
     pub(super) fn remove(&mut self, hash: u64, place: Place) {
         let Ok(mut entry) = self.table.find_entry(hash, |of| of.hash == hash) else { return };
-        let is_last = match &mut entry.get_mut().slots {
-            Slots::One(one) => *one == place,
-            Slots::Many(places) => {
-                self.len -= usize::from(places.remove(&place));
-                places.is_empty()
-            }
-        };
-        if is_last {
-            self.len -= usize::from(matches!(entry.get().slots, Slots::One(_)));
+        let slots = &mut entry.get_mut().slots;
+        let before = slots.len();
+        slots.remove(place);
+        let left = slots.len();
+        self.len -= before - left;
+        if left == 0 {
             entry.remove();
         }
     }
@@ -73,47 +121,97 @@ impl ByKey {
     pub(super) fn retain(&mut self, is_kept: impl Fn(u32) -> bool) {
         let mut len = 0;
         self.table.retain(|of| {
-            let left = match &mut of.slots {
-                Slots::One((.., slot)) => usize::from(is_kept(*slot)),
-                Slots::Many(places) => {
-                    places.retain(|(.., slot)| is_kept(*slot));
-                    places.len()
-                }
-            };
-            len += left;
-            left > 0
+            of.slots.retain(|(.., slot)| is_kept(slot));
+            len += of.slots.len();
+            of.slots.len() > 0
         });
         self.len = len;
     }
 
-    /// The slots of a hash with times between these, in their order.
-    pub(super) fn between(&self, hash: u64, (from, to): (i64, i64)) -> Between<'_> {
+    /// Drops all slots.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The slots of a hash from one place to another, in their order.
+    pub(super) fn between(&self, hash: u64, from: Place, to: Place) -> Between<'_> {
         let of = self.table.find(hash, |of| of.hash == hash);
         match of.map(|of| &of.slots) {
-            Some(Slots::One((time, _, slot))) if (from..=to).contains(time) => {
-                Between::One(Some(*slot))
+            _ if from > to => Between::List([].iter()),
+            None => Between::List([].iter()),
+            Some(Slots::One(place)) if (from..=to).contains(place) => {
+                Between::List(std::slice::from_ref(place).iter())
             }
-            Some(Slots::Many(places)) if from <= to => {
-                Between::Many(places.range((from, 0, 0)..=(to, u64::MAX, u32::MAX)))
+            Some(Slots::One(_)) => Between::List([].iter()),
+            Some(Slots::Few(places)) => {
+                let start = places.partition_point(|place| *place < from);
+                let end = places.partition_point(|place| *place <= to);
+                Between::List(places.get(start..end).unwrap_or_default().iter())
             }
-            _ => Between::One(None),
+            Some(Slots::Many(places)) => Between::Tree(places.range(from..=to)),
         }
     }
 }
 
 /// See [`ByKey::between`].
 pub(super) enum Between<'a> {
-    One(Option<u32>),
-    Many(std::collections::btree_set::Range<'a, Place>),
+    List(std::slice::Iter<'a, Place>),
+    Tree(btree_set::Range<'a, Place>),
 }
 
 impl Iterator for Between<'_> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
-        match self {
-            Self::One(slot) => slot.take(),
-            Self::Many(places) => places.next().map(|(.., slot)| *slot),
+        let place = match self {
+            Self::List(places) => places.next(),
+            Self::Tree(places) => places.next(),
+        };
+        place.map(|(.., slot)| *slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn slots_are_found_in_order(
+            steps in prop::collection::vec((0..2_u64, 0..40_i64, any::<bool>()), 0..120),
+            kept in 1..5_u32,
+        ) {
+            let (mut by_key, mut model) = (ByKey::default(), BTreeSet::new());
+            for (slot, (hash, time, is_new)) in (0_u32..).zip(steps) {
+                let later = (hash, (time, 0, 0))..(hash + 1, (0, 0, 0));
+                match model.range(later).next().copied() {
+                    Some((hash, place)) if !is_new => {
+                        by_key.remove(hash, place);
+                        model.remove(&(hash, place));
+                    }
+                    _ => {
+                        by_key.add(hash, (time, 0, slot));
+                        model.insert((hash, (time, 0, slot)));
+                    }
+                }
+            }
+            for round in 0..2 {
+                prop_assert_eq!(by_key.len, model.len());
+                for hash in 0..2 {
+                    let (from, to) = ((5, 0, 0), (30, u64::MAX, u32::MAX));
+                    let of_hash = model.iter().filter(|(other, place)| {
+                        *other == hash && (from..=to).contains(place)
+                    });
+                    let expected: Vec<u32> = of_hash.map(|(_, (.., slot))| *slot).collect();
+                    let found: Vec<u32> = by_key.between(hash, from, to).collect();
+                    prop_assert_eq!(found, expected, "{}", round);
+                    prop_assert_eq!(by_key.between(hash, to, from).count(), 0);
+                }
+                by_key.retain(|slot| slot % kept > 0);
+                model.retain(|(_, (.., slot))| slot % kept > 0);
+            }
         }
     }
 }

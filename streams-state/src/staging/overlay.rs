@@ -99,6 +99,7 @@ fn first_bytes<const N: usize>(key: &[u8]) -> [u8; N] {
 /// A hash table of rows; see the module.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
+    /// Where there is no `recent`, which finds slots too.
     index: HashTable<u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -167,18 +168,23 @@ impl Overlay {
         self.free = Vec::new();
         self.staged = Vec::new();
         self.hand = 0;
-        self.index = HashTable::with_capacity(live);
         let slots = &self.slots;
-        for (at, slot) in (0_u32..).zip(slots) {
-            self.index.insert_unique(slot.hash, at, |at| slots[*at as usize].hash);
-        }
         if let Some(recent) = &mut self.recent {
             recent.renumber(slots.iter().map(Slot::key));
+            return;
+        }
+        self.index = HashTable::with_capacity(live);
+        for (at, slot) in (0_u32..).zip(slots) {
+            self.index.insert_unique(slot.hash, at, |at| slots[*at as usize].hash);
         }
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.index.find(hash, |slot| self.slots[*slot as usize].key() == key).copied()
+        let is_at = |slot: u32| self.slots[slot as usize].key() == key;
+        match &self.recent {
+            Some(recent) => recent.find(key, is_at),
+            None => self.index.find(hash, |slot| is_at(*slot)).copied(),
+        }
     }
 
     fn is_at(&self, hint: SlotHint, key: &[u8]) -> bool {
@@ -257,9 +263,11 @@ impl Overlay {
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
         let slots = &self.slots;
-        self.index.insert_unique(hash, at, |at| slots[*at as usize].hash);
-        if let Some(recent) = &mut self.recent {
-            recent.add(at, key);
+        match &mut self.recent {
+            Some(recent) => recent.add(at, key),
+            None => {
+                self.index.insert_unique(hash, at, |at| slots[*at as usize].hash);
+            }
         }
         at
     }
@@ -402,10 +410,8 @@ impl Overlay {
         mut each: impl FnMut(&[u8], &[u8]),
     ) -> bool {
         let slots = &self.slots;
-        let taken = (0..).zip(slots).filter(|(_, slot)| slot.state != State::Free);
-        let taken = taken.map(|(at, slot)| (at, slot.key()));
         let Some(recent) = &mut self.recent else { return false };
-        let Some((keys, found)) = recent.slots_of(of, direction, taken) else { return false };
+        let Some((keys, found)) = recent.slots_of(of, direction) else { return false };
         let found = found.iter().map(|at| &slots[*at as usize]);
         let found = found.filter(|slot| {
             let row = keys.read_row(slot.key());

@@ -44,8 +44,7 @@ pub(crate) struct Recent {
     least: i64,
     /// By slot, the time of its row.
     times: Vec<i64>,
-    /// Kept from the first fetch on.
-    by_key: Option<ByKey>,
+    by_key: ByKey,
     /// The slots of a fetch.
     found: Vec<u32>,
 }
@@ -60,15 +59,14 @@ impl Recent {
             greatest: i64::MIN,
             least: i64::MAX,
             times: Vec::new(),
-            by_key: None,
+            by_key: ByKey::default(),
             found: Vec::new(),
         }
     }
 
     /// Bytes besides those of the slots.
     pub(super) fn bytes(&self) -> usize {
-        let by_key = self.by_key.as_ref().map_or(0, ByKey::bytes);
-        self.times.len() * TIME_BYTES + by_key
+        self.times.len() * TIME_BYTES + self.by_key.bytes()
     }
 
     /// The time of a row.
@@ -120,38 +118,41 @@ impl Recent {
         self.times.get(slot).copied().unwrap_or(NO_TIME)
     }
 
-    /// The hash of a row's key without its window, and its place among the rows of that.
-    fn place(&self, slot: u32, key: &[u8]) -> Option<(u64, Place)> {
-        let row = self.keys.read_row(key).filter(|_| self.keys.is_row(key))?;
-        Some((self.hasher.hash_one(row.key), (row.time, row.detail.cast_unsigned(), slot)))
+    /// The hash under which a row is found, and its place there: the hash of its key without the window.
+    /// An entry of an index has the hash of all of its key, so that it is not among the rows.
+    fn place(&self, slot: u32, key: &[u8]) -> (u64, Place) {
+        match self.keys.read_row(key) {
+            Some(row) => {
+                let hashed = if self.keys.is_row(key) { row.key } else { key };
+                (self.hasher.hash_one(hashed), (row.time, row.detail.cast_unsigned(), slot))
+            }
+            None => (self.hasher.hash_one(key), (NO_TIME, 0, slot)),
+        }
+    }
+
+    /// The slot of the row of this key, which `is_at` tells from others.
+    pub(super) fn find(&self, key: &[u8], is_at: impl Fn(u32) -> bool) -> Option<u32> {
+        let (hash, place) = self.place(0, key);
+        self.by_key.between(hash, place, (place.0, place.1, u32::MAX)).find(|slot| is_at(*slot))
     }
 
     /// A slot takes a row of this key.
     pub(super) fn add(&mut self, slot: u32, key: &[u8]) {
-        let time = self.time_of(key).unwrap_or(NO_TIME);
-        let at = slot as usize;
+        let (hash, place) = self.place(slot, key);
+        let (time, at) = (place.0, slot as usize);
         if at >= self.times.len() {
             self.times.resize(at + 1, NO_TIME);
         }
         self.times[at] = time;
         self.least = self.least.min(time);
         self.greatest = self.greatest.max(time);
-        if self.by_key.is_some()
-            && let Some((hash, place)) = self.place(slot, key)
-            && let Some(by_key) = &mut self.by_key
-        {
-            by_key.add(hash, place);
-        }
+        self.by_key.add(hash, place);
     }
 
     /// A slot gives up its row.
     pub(super) fn remove(&mut self, slot: u32, key: &[u8]) {
-        if self.by_key.is_some()
-            && let Some((hash, place)) = self.place(slot, key)
-            && let Some(by_key) = &mut self.by_key
-        {
-            by_key.remove(hash, place);
-        }
+        let (hash, place) = self.place(slot, key);
+        self.by_key.remove(hash, place);
         self.vacate(slot);
     }
 
@@ -166,9 +167,7 @@ impl Recent {
     pub(super) fn removed(&mut self) {
         let times = &self.times;
         let is_taken = |slot: u32| times.get(slot as usize).is_some_and(|time| *time != NO_TIME);
-        if let Some(by_key) = &mut self.by_key {
-            by_key.retain(is_taken);
-        }
+        self.by_key.retain(is_taken);
         let taken = times.iter().filter(|time| **time != NO_TIME);
         self.least = taken.min().copied().unwrap_or(i64::MAX);
     }
@@ -181,7 +180,7 @@ impl Recent {
 
     /// All slots are numbered anew; these are the keys of the rows in them.
     pub(super) fn renumber<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) {
-        self.by_key = None;
+        self.by_key.clear();
         self.times.clear();
         self.times.shrink_to_fit();
         for (slot, key) in (0..).zip(keys) {
@@ -213,25 +212,19 @@ impl Recent {
     }
 
     /// The slots of a key's rows in the order of their times, all of them or `None`; other keys' may be
-    /// among them. `keys` gives the keys of all rows.
-    pub(super) fn slots_of<'a, 'k>(
-        &'a mut self,
+    /// among them.
+    pub(super) fn slots_of(
+        &mut self,
         of: &OfKey<'_>,
         direction: Direction,
-        keys: impl Iterator<Item = (u32, &'k [u8])>,
-    ) -> Option<(RowKeys, &'a [u32])> {
+    ) -> Option<(RowKeys, &[u32])> {
         if !self.knows_from(of.times.0) {
             return None;
         }
-        if self.by_key.is_none() {
-            let mut by_key = ByKey::default();
-            let places = keys.filter_map(|(slot, key)| self.place(slot, key));
-            places.for_each(|(hash, place)| by_key.add(hash, place));
-            self.by_key = Some(by_key);
-        }
-        let by_key = self.by_key.as_ref()?;
         self.found.clear();
-        let slots = by_key.between(self.hasher.hash_one(of.key), of.times);
+        let (from, to) = of.times;
+        let (from, to) = ((from, 0, 0), (to, u64::MAX, u32::MAX));
+        let slots = self.by_key.between(self.hasher.hash_one(of.key), from, to);
         self.found.extend(slots.take(FETCHED_ROWS_MAX + 1));
         if self.found.len() > FETCHED_ROWS_MAX {
             return None;

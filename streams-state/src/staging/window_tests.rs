@@ -68,7 +68,6 @@ impl Checked {
         Self { keys, budget, staged, model, committed, closed: 0, asked_below: 0 }
     }
 
-    /// As all keys have the same hash, only their bytes tell them apart.
     fn row(&self, key: u8, time: i64) -> Vec<u8> {
         let mut row = Vec::new();
         self.keys.write_row(RowKey { key: &[key], time, detail: 0 }, &mut row);
