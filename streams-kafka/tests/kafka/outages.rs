@@ -11,6 +11,7 @@ use crate::support::flow::{self, await_all_committed, compare, while_records_flo
 use crate::support::fold::Numbering;
 use crate::support::shape::Shape;
 use crate::support::wait::let_live;
+use crate::support::watch::clock;
 use crate::support::{Place, holds_within};
 
 /// Progress must come so soon after the broker is back.
@@ -84,11 +85,13 @@ fn brokers_restart_one_at_a_time_and_go_away_together() {
     let mut fleet =
         Fleet::new(&place, Shape::Tally, SLOTS).with(&[("session.timeout.ms", "45000")]);
     let (mut pauses, mut together) = (Vec::new(), Vec::new());
+    let (mut alone, mut back) = (Vec::new(), Vec::new());
     while_records_flow(&place, &mut numbering, 500, || {
         fleet.start_all();
         fleet.await_shared(6, SOON);
         for round in 1..=rounds {
             let broker = &brokers.each()[usize::try_from(round).unwrap() % NODES];
+            let began = clock();
             if dice.one_in(2) {
                 broker.kill();
             } else {
@@ -98,6 +101,7 @@ fn brokers_restart_one_at_a_time_and_go_away_together() {
             broker.start_again();
             brokers.await_in_sync();
             pauses.push(await_progress(&fleet, SOON * 2));
+            alone.push(began..clock());
             if !round.is_multiple_of(NODES as u64) && round < rounds {
                 continue;
             }
@@ -105,22 +109,28 @@ fn brokers_restart_one_at_a_time_and_go_away_together() {
             let_live(away);
             brokers.each().iter().for_each(Broker::begin_again);
             brokers.each().iter().for_each(Broker::wait_until_there);
+            back.push(clock());
             together.push(await_progress(&fleet, SOON * 2));
         }
     });
     await_all_committed(&place, SOON * 2);
     fleet.close_all();
     let found = compare(&place, &numbering);
-    let longest = pauses.iter().max().unwrap();
+    let owners = fleet.owners();
+    let rests = alone.iter().flat_map(|time| owners.pauses(time.clone()).into_values());
+    let resumed = back.iter().map(|at| owners.resumed_max(*at)).max().unwrap();
     println!(
-        "{} restarts of one of {NODES} brokers: progress within {longest:?}; all away for \
-         {away:?}: progress {together:?} after they were back; {} records: {found:?}; longest \
-         pause of a task {:?}",
-        pauses.len() / 2,
+        "{} restarts of one of {NODES} brokers: each process went on within {:?}, each task within \
+         {:?}; {} times all away for {away:?}: once all answered, each process went on within {:?}, \
+         each task within {resumed:?}; {} records: {found:?}",
+        alone.len(),
+        pauses.iter().max().unwrap(),
+        rests.max().unwrap(),
+        back.len(),
+        together.iter().max().unwrap(),
         numbering.given(),
-        fleet.owners().pause_max(),
     );
-    assert!(fleet.owners().doubled().is_empty());
+    assert!(owners.doubled().is_empty());
     assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
     assert!(pauses.iter().chain(&together).all(|pause| *pause < PROGRESS_MAX * 3), "{pauses:?}");

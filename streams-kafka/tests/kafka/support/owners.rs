@@ -161,6 +161,13 @@ impl Owners {
         self.0.iter().map(|(task, spans)| (*task, pause(spans))).collect()
     }
 
+    /// The longest time from then until a task that rested processed a record again.
+    pub(crate) fn resumed_max(&self, at: Duration) -> Duration {
+        let rests = self.0.values().flatten().flat_map(|span| &span.rests);
+        let over = rests.filter(|(from, to)| (*from..*to).contains(&at));
+        over.map(|(_, to)| *to - at).max().unwrap_or_default()
+    }
+
     /// The longest of all.
     pub(crate) fn pause_max(&self) -> Duration {
         self.pauses(Duration::ZERO..Duration::MAX).into_values().max().unwrap_or_default()
