@@ -100,6 +100,21 @@ impl<K: 'static, V: 'static> TableView<K, V> {
         TableView { stores, link: Arc::new(link) }
     }
 
+    /// The rows are computed from those of this view, by what is made with these stores.
+    // DIFFERENCE(transformer-stores): in Kafka the reader is not connected to them.
+    pub(crate) fn transformed<N: 'static, L: LookUp<K, N> + 'static>(
+        self,
+        with: Vec<StoreName>,
+        make: impl Fn(&NodeLinks<'_>, View<K, V>) -> Result<L, LinkError> + Send + Sync + 'static,
+    ) -> TableView<K, N> {
+        let Self { mut stores, link } = self;
+        stores.extend(with);
+        let link = move |links: &NodeLinks<'_>| -> Result<View<K, N>, LinkError> {
+            Ok(Box::new(make(links, link(links)?)?))
+        };
+        TableView { stores, link: Arc::new(link) }
+    }
+
     /// The rows are computed from those of this view and from a store.
     pub(crate) fn behind<S: Clone + 'static, L: LookUp<K, V> + 'static>(
         self,

@@ -18,7 +18,13 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct ConnectedStores<'a, 'l>(&'a NodeLinks<'l>);
 
-impl ConnectedStores<'_, '_> {
+impl<'a, 'l> ConnectedStores<'a, 'l> {
+    /// Those of a node that is being linked.
+    #[must_use]
+    pub const fn of(links: &'a NodeLinks<'l>) -> Self {
+        Self(links)
+    }
+
     /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it
     /// in the processor, so that nothing is looked up per record.
     ///

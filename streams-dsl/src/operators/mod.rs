@@ -29,6 +29,7 @@ pub(crate) mod table_map_values;
 mod table_output;
 pub(crate) mod table_select;
 pub(crate) mod table_source;
+pub(crate) mod table_transform_values;
 pub(crate) mod to_stream;
 mod window_aggregate;
 mod window_close;

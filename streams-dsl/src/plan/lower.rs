@@ -148,6 +148,8 @@ impl Writer<'_> {
             self.topology.add_store(store.clone());
             self.topology.connect(node, store.name());
         }
+        let others = self.plan.table(table).connected();
+        others.iter().for_each(|store| self.topology.connect(node, store));
         node
     }
 

@@ -93,6 +93,8 @@ pub(crate) struct Table {
     store: Option<Arc<dyn StoreSpec>>,
     versions: Versions,
     old_values: OldValues,
+    /// Others that its processor uses.
+    connected: Vec<StoreName>,
     make: Box<MakeTable>,
 }
 
@@ -110,7 +112,17 @@ impl Table {
             _ => Versions::NotKept,
         };
         let (old_values, make) = (OldValues::Omit, Box::new(make));
-        Self { presence, joins, rows, store, versions, old_values, make }
+        let connected = Vec::new();
+        Self { presence, joins, rows, store, versions, old_values, connected, make }
+    }
+
+    /// The same table, whose processor uses these stores.
+    pub(crate) fn connected_to(self, stores: Vec<StoreName>) -> Self {
+        Self { connected: stores, ..self }
+    }
+
+    pub(super) fn connected(&self) -> &[StoreName] {
+        &self.connected
     }
 
     /// The same table, as versioned as the one that it is computed from.

@@ -4,6 +4,7 @@ mod foreign_key_joins;
 mod foreign_key_nodes;
 mod joins;
 mod suppress;
+mod transform;
 
 use std::any::TypeId;
 use std::marker::PhantomData;

@@ -12,6 +12,7 @@ mod stream_joins;
 mod streams;
 mod suppress;
 mod tables;
+mod transforms;
 mod versioned;
 mod windows;
 
