@@ -10,7 +10,7 @@ use streams_core::time::Timestamp;
 use streams_state::{OldValues, Timestamped};
 
 use super::Place;
-use super::table_output::{Row, Stored, TableOutput, stored_node};
+use super::table_output::{Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
 use crate::view::{LookUp, TableView, View};
@@ -35,14 +35,7 @@ where
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
             let new = change.new.and_then(|value| f(&key, value));
-            let row = if output.sends_old() {
-                output.update(&key, |stored| {
-                    let old = stored.map(|row| row.value);
-                    Some(Row { new, old, timestamp })
-                })
-            } else {
-                output.put(&key, Row { new, old: None, timestamp })
-            };
+            let row = output.replace(&key, new, timestamp);
             let row = row.map_err(|error| task.store_failure(error))?;
             output.forward(key, row, headers)
         })

@@ -99,8 +99,24 @@ impl<K: Clone + 'static, V: Clone + 'static> TableOutput<K, V> {
         Ok((self.forwards == Forwards::AtOnce).then(|| Written::latest(row)))
     }
 
-    /// Forwards what [`update`](Self::update) or [`put`](Self::put) gave, then what the cache
-    /// evicted.
+    /// Writes a row in place of what is there, which is read where readers are sent it.
+    pub(super) fn replace(
+        &self,
+        key: &K,
+        new: Option<V>,
+        timestamp: Timestamp,
+    ) -> Result<Option<Written<V>>, StoreError> {
+        if !self.sends_old() {
+            return self.put(key, Row { new, old: None, timestamp });
+        }
+        self.update(key, |stored| {
+            let old = stored.map(|row| row.value);
+            Some(Row { new, old, timestamp })
+        })
+    }
+
+    /// Forwards what [`update`](Self::update), [`put`](Self::put) or [`replace`](Self::replace)
+    /// gave, then what the cache evicted.
     #[inline]
     pub(super) fn forward(
         &mut self,

@@ -15,7 +15,7 @@ use streams_core::time::Timestamp;
 use streams_state::{OldValues, Timestamped};
 
 use super::Place;
-use super::table_output::{Row, Stored, TableOutput, stored_node};
+use super::table_output::{Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
 use crate::view::{LookUp, TableView, View};
@@ -57,15 +57,7 @@ where
         let Self { f, output, place } = self;
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
-            let row = f(&key, change.new).and_then(|new| {
-                if !output.sends_old() {
-                    return output.put(&key, Row { new, old: None, timestamp });
-                }
-                output.update(&key, |stored| {
-                    let old = stored.map(|row| row.value);
-                    Some(Row { new, old, timestamp })
-                })
-            });
+            let row = f(&key, change.new).and_then(|new| output.replace(&key, new, timestamp));
             let row = row.map_err(|error| task.store_failure(error))?;
             output.forward(key, row, headers)
         })
