@@ -19,6 +19,7 @@ mod windows;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use millstream::config::StreamsConfigBuilder;
 use millstream::processor::EmitIntervals;
 use millstream::{Headers, Record, StreamsBuilder, StreamsConfig, Timestamp, Topology};
 use serde_json::{Map, Value as Json};
@@ -57,10 +58,7 @@ fn run(
     set_up: impl FnOnce(DriverBuilder) -> DriverBuilder,
 ) -> Result<Map<String, Json>, Failure> {
     let config = StreamsConfig::builder().application_id("conformance").bootstrap_servers("no:1");
-    let config = EMIT_INTERVALS.into_iter().fold(config, |config, key| config.set(key, 0));
-    let properties = case["properties"].as_object().into_iter().flatten();
-    let config = properties.fold(config, |config, (key, value)| config.set(key, as_text(value)));
-    let config = config.build()?;
+    let config = configured(case, config).build()?;
     let topology = topology(case, &config)?;
     let mut driver = TopologyTestDriver::builder(&topology)
         .config(&config)
@@ -83,6 +81,13 @@ fn run(
     }
     driver.commit()?;
     result::of(&driver)
+}
+
+/// Adds the settings of a case.
+pub fn configured(case: &Json, config: StreamsConfigBuilder) -> StreamsConfigBuilder {
+    let config = EMIT_INTERVALS.into_iter().fold(config, |config, key| config.set(key, 0));
+    let properties = case["properties"].as_object().into_iter().flatten();
+    properties.fold(config, |config, (key, value)| config.set(key, as_text(value)))
 }
 
 /// The topology of a case, optimised as the settings say.

@@ -66,14 +66,7 @@ struct Running<'c> {
 
 impl Running<'_> {
     fn config(&self, instance: &str) -> StreamsConfigBuilder {
-        let properties = self.json["properties"].as_object().into_iter().flatten();
-        let config = self.place.config(&self.place.state(instance));
-        let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let config = properties.fold(config, |config, (key, value)| config.set(key, text(value)));
-        let no_throttle = ["windowed.aggregation__", "outer.join.spurious.results.fix__"];
-        no_throttle
-            .into_iter()
-            .fold(config, |config, key| config.set(format!("__emit.interval.ms.kstreams.{key}"), 0))
+        conformance::configured(&self.json, self.place.config(&self.place.state(instance)))
     }
 
     fn start(&self, instance: &str) -> App {
