@@ -143,7 +143,12 @@ impl KafkaStreamsBuilder {
     /// The application, not started yet.
     #[must_use]
     pub fn build(self) -> KafkaStreams {
-        let workers = self.config.processing().num_stream_threads.max(1) as usize;
+        // As in Kafka, global stores alone need none.
+        let workers = if self.topology.has_tasks() {
+            self.config.processing().num_stream_threads.max(1) as usize
+        } else {
+            0
+        };
         let shared = Arc::new(Shared::new(self.listeners.clone(), workers));
         let application = self.config.application_id().as_str().into();
         let Self { topology, config, handlers, token_provider, .. } = self;

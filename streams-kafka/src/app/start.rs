@@ -44,8 +44,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     config.check_available()?;
     config.check_optimizations(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let has_tasks = parts.topology.has_tasks();
-    if !has_tasks && parts.topology.global_stores().is_empty() {
+    if !parts.topology.has_tasks() && parts.topology.global_stores().is_empty() {
         return Err(StreamsError::NothingToRead);
     }
     let application = config.application_id().as_str().into();
@@ -67,9 +66,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         shared: Arc::clone(shared),
     };
     let spawn = |number| Ok((number, worker_thread::spawn(number, worker_parts.clone())?));
-    // As in Kafka, global stores alone need none.
-    let crew = crew.into_iter().filter(|_| has_tasks);
-    let workers = crew.map(spawn).collect::<Result<_, StreamsError>>()?;
+    let workers = crew.into_iter().map(spawn).collect::<Result<_, StreamsError>>()?;
     let global = global_thread::start(worker_parts.clone(), config)?;
     let (global, globals_filled) = global.unzip();
     let closing = Arc::new(Notify::new());

@@ -49,15 +49,20 @@ impl Group {
     /// There are no tasks, and so no group to be in: the application runs until it is closed, or its
     /// global stores are not kept up to date any more.
     pub(super) async fn stay_for_globals(&mut self, receiver: &mut Receiver<Input>) {
-        let closing = Arc::clone(&self.parts.closing);
-        self.parts.shared.become_state(State::Running);
+        let (closing, shared) = (Arc::clone(&self.parts.closing), Arc::clone(&self.parts.shared));
+        shared.become_state(State::Running);
         loop {
             tokio::select! {
                 () = closing.notified() => return,
+                () = shared.crew_changed() => {
+                    // Workers that were added have nothing to do, and are no threads.
+                    let [_, leaving] = shared.crew();
+                    leaving.into_iter().for_each(|number| shared.worker_gone(number));
+                }
                 input = receiver.recv() => match input {
                     Some(Input::GlobalEnded(error)) => {
-                        self.parts.shared.respond(&error);
-                        self.parts.shared.fail(error);
+                        shared.respond(&error);
+                        shared.fail(error);
                         return;
                     }
                     Some(_) => {}

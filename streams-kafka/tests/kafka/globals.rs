@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use streams_core::topology::Topology;
 use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
-use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse};
+use streams_kafka::{KafkaStreams, State, StreamThreadError, StreamsError, UncaughtErrorResponse};
 
 use crate::support::app::SOON;
 use crate::support::broker::{self, Broker};
@@ -77,6 +77,10 @@ fn a_global_table_alone_is_filled_and_kept_up_to_date_without_a_group() {
     place.cluster.write(&cities(&place), &[city(3, "Denmark")]);
     await_updates(&app, 1);
     assert_eq!(place.cluster.members(&place.application), 0);
+    let remove = || app.streams.remove_stream_thread_within(SOON);
+    assert_eq!(remove(), Err(StreamThreadError::NoneLeft));
+    let added = app.streams.add_stream_thread();
+    assert_eq!(remove(), added);
     app.close();
 }
 
