@@ -46,15 +46,24 @@ impl fmt::Display for Part {
     }
 }
 
-/// Where the record being processed was read; a punctuation has no record.
+/// What a task was doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(pub Option<RecordMeta>);
+#[non_exhaustive]
+pub enum Origin {
+    /// It processed this record.
+    Record(RecordMeta),
+    /// It ran a punctuation.
+    Punctuation,
+    /// It committed, checked its stores, or asked a handler: no record and no punctuation.
+    Upkeep,
+}
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(meta) => meta.fmt(f),
-            None => f.write_str("a punctuation"),
+        match self {
+            Self::Record(meta) => meta.fmt(f),
+            Self::Punctuation => f.write_str("a punctuation"),
+            Self::Upkeep => f.write_str("the upkeep of the task, as in a commit"),
         }
     }
 }
@@ -95,7 +104,7 @@ pub enum TaskError {
     Processing {
         /// The node whose code it was.
         node: NodeName,
-        /// The record being processed.
+        /// What the task was doing.
         origin: Origin,
         /// What the code said.
         #[source]
@@ -112,7 +121,7 @@ pub enum TaskError {
         topic: TopicName,
         /// Which part of it.
         part: Part,
-        /// The record being processed.
+        /// What the task was doing.
         origin: Origin,
         /// Why not.
         #[source]
@@ -135,7 +144,7 @@ pub enum TaskError {
     Store {
         /// The node that used it; `None` when no node did, as in a commit.
         node: Option<NodeName>,
-        /// The record being processed.
+        /// What the task was doing.
         origin: Origin,
         /// What the store said.
         #[source]
@@ -146,7 +155,7 @@ pub enum TaskError {
     Panic {
         /// The node whose code it was; `None` when it is no node's, as that of a serde of a source.
         node: Option<NodeName>,
-        /// The record being processed.
+        /// What the task was doing.
         origin: Origin,
         /// The panic's message.
         message: String,

@@ -213,7 +213,7 @@ impl TaskContext {
 
     /// The same, for an error.
     pub fn origin(&self) -> Origin {
-        Origin(self.meta())
+        self.meta().map_or(Origin::Punctuation, Origin::Record)
     }
 
     /// The time of the record that the current node was given.

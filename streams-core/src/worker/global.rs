@@ -335,9 +335,9 @@ impl GlobalWorker {
         tracing::warn!(store = %name, error = why, "the global store is filled from the beginning of its topic");
         let emptied = self.task.stores_mut().wipe(store);
         emptied.map_err(|source| {
-            let source =
-                TaskError::Store { node: None, origin: crate::error::Origin(None), source };
-            WorkerError::Task { task, source: Box::new(source) }
+            let origin = crate::error::Origin::Upkeep;
+            let source = Box::new(TaskError::Store { node: None, origin, source });
+            WorkerError::Task { task, source }
         })?;
         self.stores_rebuilt += 1;
         self.task.reset().map_err(WorkerError::Start)?;

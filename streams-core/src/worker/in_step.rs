@@ -95,7 +95,7 @@ impl Asked {
 }
 
 pub(super) fn store_failed(task: TaskId, source: StoreError) -> WorkerError {
-    let source = Box::new(TaskError::Store { node: None, origin: Origin(None), source });
+    let source = Box::new(TaskError::Store { node: None, origin: Origin::Upkeep, source });
     WorkerError::Task { task, source }
 }
 

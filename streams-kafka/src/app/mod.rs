@@ -66,11 +66,10 @@ pub enum WaitError {
     },
     /// It has closed, but not in order: workers did not close their tasks in time and were dropped.
     /// What they did since their last commit is done again.
-    #[error("the application did not close in order within {} ms; what was not committed is done again", waited.as_millis())]
-    Abandoned {
-        /// How long it was waited for.
-        waited: Duration,
-    },
+    #[error(
+        "workers did not close their tasks in time and were dropped; what they did since their last commit is done again"
+    )]
+    Abandoned,
     /// It has ended in another state, and nothing follows.
     #[error("the application has ended: it is {state}")]
     Ended {
@@ -208,7 +207,7 @@ impl KafkaStreams {
         }
         match self.shared.ending() {
             Ending::InOrder => Ok(()),
-            Ending::Abandoned => Err(WaitError::Abandoned { waited: timeout }),
+            Ending::Abandoned => Err(WaitError::Abandoned),
         }
     }
 
@@ -232,7 +231,7 @@ const DROP_CLOSE_MAX: Duration = Duration::from_secs(30);
 impl Drop for KafkaStreams {
     fn drop(&mut self) {
         if let Err(error) = self.close(DROP_CLOSE_MAX) {
-            tracing::warn!(%error, "closing goes on behind");
+            tracing::warn!(%error, "an application that went out of use was not closed in order");
         }
     }
 }
