@@ -98,6 +98,7 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 
 /// Runs the topology on a model of Kafka in memory, and reads the counts from its store.
 fn count_here(topology: &Topology, topic: &str, text: &str) -> Outcome<()> {
+    tell("on a model of Kafka in memory: nothing is kept");
     let driver = TopologyTestDriver::builder(topology)
         .layout(Layout::TaskPerPartition { partitions: 1 })
         .commit_when(CommitWhen::Every(100))

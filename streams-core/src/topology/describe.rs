@@ -133,6 +133,8 @@ impl fmt::Display for Drawing<'_> {
                 NodeKind::Sink { topic: Some(topic), .. } => {
                     write!(f, "    Sink: {name} (topic: {topic})\n      <-- {above}")?;
                 }
+                // DIFFERENCE(computed-topic-text): Kafka prints `toString` of the object, which
+                // holds its address.
                 NodeKind::Sink { topic: None, .. } => {
                     write!(f, "    Sink: {name} (extractor class: dynamic)\n      <-- {above}")?;
                 }
