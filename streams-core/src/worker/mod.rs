@@ -437,8 +437,9 @@ impl Worker {
 
 /// Asks the production handler, which is user code.
 fn judge(handler: &dyn ErrorHandler, error: &TaskError) -> Result<Verdict, Box<TaskError>> {
-    catch_panic(|| handler.verdict(error))
-        .map_err(|message| Box::new(TaskError::Panic { node: None, origin: Origin::Upkeep, message }))
+    catch_panic(|| handler.verdict(error)).map_err(|message| {
+        Box::new(TaskError::Panic { node: None, origin: Origin::Upkeep, message })
+    })
 }
 
 /// Fetches for an input of a task until it gives records or has nothing more: it wakes the worker
