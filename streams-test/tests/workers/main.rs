@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "few of its parts are used here")]
 mod support;
 
+mod bench;
 mod crew;
 mod disks;
 mod faults;

@@ -1,0 +1,241 @@
+//! A worker with two tasks whose stores and brokers fail when a test says so.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use streams_core::config::DefaultTimestampExtractor;
+use streams_core::error::{ProcessorError, ProduceError};
+use streams_core::handler::Handlers;
+use streams_core::names::{ApplicationId, TaskId, TopicPartition};
+use streams_core::plane::StartAt;
+use streams_core::processor::{ConnectedStores, Context, EmitIntervals, LinkError, Processor};
+use streams_core::record::Record;
+use streams_core::task::TaskIdle;
+use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::time::Timestamp;
+use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::worker::{
+    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
+    TaskToStart, Worker, WorkerError, WorkerSettings,
+};
+use streams_state::{KeyValueStore, MemoryBackend, Stores};
+use streams_test::model::{CommittedOffset, NewRecord};
+use streams_test::{KafkaModel, ModelPlane};
+
+use super::faulty::{Backend, Brokers, Fuses, Plane, blows};
+use super::support;
+
+/// Counts keys; panics as its fuses say.
+struct Count {
+    store: KeyValueStore<String, i64>,
+    fuses: Arc<Fuses>,
+}
+
+impl Processor<String, String> for Count {
+    type OutKey = String;
+    type OutValue = i64;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<(), ProcessorError> {
+        let count = self.store.get(&record.key)?.unwrap_or(0) + 1;
+        self.store.put(&record.key, &count)?;
+        assert!(record.value != "panic" || !blows(&self.fuses.panics), "a panic");
+        cx.forward(record.with_value(count))
+    }
+}
+
+fn topology(fuses: &Arc<Fuses>) -> Topology {
+    let mut builder = TopologyBuilder::new();
+    let source = builder.source("source", ["in"], support::source::<String, String>());
+    let fuses = Arc::clone(fuses);
+    let count = builder.processor("count", &[source], move |stores: &ConnectedStores<'_, '_>| {
+        fuses.made.fetch_add(1, Ordering::Relaxed);
+        let store = stores.store("counts")?;
+        Ok::<_, LinkError>(Count { store, fuses: Arc::clone(&fuses) })
+    });
+    builder.store(Stores::key_value::<String, i64>("counts").build(), [count.id()]);
+    builder.sink("sink", &[count], support::sink("out"));
+    builder.build().unwrap()
+}
+
+/// One worker with a task for each of two partitions.
+pub(crate) struct Bench {
+    pub(crate) kafka: KafkaModel,
+    pub(crate) application: ApplicationId,
+    pub(crate) fuses: Arc<Fuses>,
+    pub(crate) brokers: Rc<Brokers>,
+    pub(crate) worker: Worker,
+    pub(crate) now: Timestamp,
+    /// What the coordinator says to commits.
+    pub(crate) refuses: Option<CommitFailure>,
+    pub(crate) failed: Vec<(Vec<TaskId>, WorkerError)>,
+    pub(crate) closed: Vec<TaskId>,
+}
+
+pub(crate) const FIRST: TaskId = TaskId::new(0, 0);
+pub(crate) const SECOND: TaskId = TaskId::new(0, 1);
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(set: impl FnOnce(&mut WorkerSettings)) -> Self {
+        let kafka = KafkaModel::new();
+        for topic in ["in", "out", "app-counts-changelog"] {
+            kafka.create_topic(topic, 2, BTreeMap::new()).unwrap();
+        }
+        let (fuses, brokers) = (Arc::new(Fuses::default()), Rc::new(Brokers::default()));
+        let application: ApplicationId = "app".into();
+        let mut settings = WorkerSettings {
+            topology: topology(&fuses),
+            application_id: application.clone(),
+            names: TopicNames::new(&application),
+            handlers: Handlers::default(),
+            timestamps: DefaultTimestampExtractor::FailOnInvalid,
+            backend: Arc::new(Backend(MemoryBackend::new(), Arc::clone(&fuses))),
+            globals: SharedGlobals::default(),
+            commit: CommitPolicy::default(),
+            retries: RetryPolicy::default(),
+            idle: TaskIdle::UpTo(Duration::ZERO),
+            emit_intervals: EmitIntervals::NONE,
+            cache_bytes: 0,
+            buffered_records: 100,
+            turn_records: 100,
+        };
+        set(&mut settings);
+        let plane = Plane(ModelPlane::new(&kafka), Rc::clone(&brokers));
+        let mut bench = Self {
+            worker: Worker::new(settings, Box::new(plane)),
+            kafka,
+            application,
+            fuses,
+            brokers,
+            now: Timestamp::from_millis(1_000_000),
+            refuses: None,
+            failed: Vec::new(),
+            closed: Vec::new(),
+        };
+        let tasks = [FIRST, SECOND].map(|task| bench.to_start(task)).into();
+        bench.tell(Command::Start(tasks));
+        bench
+    }
+
+    pub(crate) fn to_start(&self, task: TaskId) -> TaskToStart {
+        let partition = TopicPartition::new("in", task.partition);
+        let committed = self.kafka.committed_offset(&self.application, &partition);
+        let input = TaskInput {
+            partition,
+            start: committed
+                .as_ref()
+                .map_or(StartAt::Reset(OffsetReset::Earliest), |at| StartAt::Offset(at.offset)),
+            committed: committed.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default(),
+            reset: OffsetReset::Earliest,
+        };
+        TaskToStart {
+            task,
+            inputs: vec![input],
+            changelog_ends: BTreeMap::new(),
+            changelogs: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn tell(&mut self, command: Command) {
+        self.worker.handle(command, self.now);
+        self.settle();
+    }
+
+    /// Turns until nothing is to be done now.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let is_busy = self.worker.turn(self.now).is_busy;
+            let mut any = false;
+            while let Some(action) = self.worker.poll() {
+                any = true;
+                self.hear(action);
+            }
+            if !is_busy && !any {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn hear(&mut self, action: Action) {
+        match action {
+            Action::Commit { id, offsets, .. } => {
+                let answer = self.refuses.clone().map_or(Ok(()), Err);
+                if answer.is_ok() {
+                    let offsets = offsets.into_iter().map(|at| {
+                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
+                        let metadata = at.metadata;
+                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
+                    });
+                    self.kafka.commit_offsets(&self.application, offsets).unwrap();
+                }
+                self.worker.handle(Command::Committed(id, answer), self.now);
+            }
+            Action::Failed { tasks, error } => self.failed.push((tasks, error)),
+            Action::Closed(task) => self.closed.push(task),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn send(&self, partition: i32, key: &str, value: &str) {
+        let record = NewRecord {
+            key: Some(Bytes::from(key.to_owned())),
+            value: Some(Bytes::from(value.to_owned())),
+            timestamp: Some(self.now),
+            ..NewRecord::default()
+        };
+        self.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
+    }
+
+    /// Lets time pass, in steps.
+    pub(crate) fn wait(&mut self, millis: i64) {
+        for _ in 0..millis / 50 {
+            self.now = Timestamp::from_millis(self.now.millis() + 50);
+            self.settle();
+        }
+    }
+
+    pub(crate) fn committed(&self, partition: i32) -> Option<i64> {
+        let partition = TopicPartition::new("in", partition);
+        Some(self.kafka.committed_offset(&self.application, &partition)?.offset)
+    }
+
+    pub(crate) fn count(&self, task: TaskId, key: &str) -> Option<i64> {
+        let handle = self.worker.task(task)?.stores().handle(&"counts".into())?;
+        let store = handle.downcast::<KeyValueStore<String, i64>>().unwrap();
+        store.get(&key.to_owned()).unwrap()
+    }
+
+    pub(crate) fn runs(&self, task: TaskId) -> bool {
+        self.worker.running().any(|running| running.id() == task)
+    }
+
+    pub(crate) fn time_out(&self, times: u32) {
+        let (code, message) = ("_MSG_TIMED_OUT".to_owned(), "timed out".to_owned());
+        *self.brokers.error.borrow_mut() = Some(ProduceError::Unavailable { code, message });
+        self.brokers.lost.set(times);
+    }
+
+    /// One record of the first task is committed, and one that panics waits.
+    pub(crate) fn with_a_panic() -> Self {
+        let mut bench = Self::new();
+        bench.send(0, "a", "x");
+        bench.settle();
+        bench.tell(Command::CommitNow);
+        assert_eq!(bench.committed(0), Some(1));
+        bench.fuses.panics.store(1, Ordering::Relaxed);
+        bench.send(0, "a", "panic");
+        bench.settle();
+        bench
+    }
+}
