@@ -54,8 +54,14 @@ pub enum Origin {
     Record(RecordMeta),
     /// It ran a punctuation.
     Punctuation,
-    /// It committed, checked its stores, or asked a handler: no record and no punctuation.
-    Upkeep,
+    /// It opened, checked, followed or restored its stores.
+    Restoration,
+    /// It started its processors.
+    Start,
+    /// It committed: caches and stores were written out.
+    Commit,
+    /// It closed its processors.
+    Close,
 }
 
 impl fmt::Display for Origin {
@@ -63,7 +69,10 @@ impl fmt::Display for Origin {
         match self {
             Self::Record(meta) => meta.fmt(f),
             Self::Punctuation => f.write_str("a punctuation"),
-            Self::Upkeep => f.write_str("the upkeep of the task, as in a commit"),
+            Self::Restoration => f.write_str("the restoration of the task's stores"),
+            Self::Start => f.write_str("the start of the task"),
+            Self::Commit => f.write_str("a commit of the task"),
+            Self::Close => f.write_str("the close of the task"),
         }
     }
 }
@@ -153,7 +162,7 @@ pub enum TaskError {
     /// User code panicked. The task is always reset.
     #[error("user code{} panicked on {origin}: {message}", of_node(.node.as_ref()))]
     Panic {
-        /// The node whose code it was; `None` when it is no node's, as that of a serde of a source.
+        /// The node whose code it was; `None` when it is no node's.
         node: Option<NodeName>,
         /// What the task was doing.
         origin: Origin,

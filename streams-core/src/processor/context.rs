@@ -3,6 +3,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::time::Duration;
 
+use super::activity::Activity;
 use super::punctuation::{Asked, PunctuationId, PunctuationType, ScheduleError, Schedules};
 use crate::config::DefaultTimestampExtractor;
 use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
@@ -65,8 +66,7 @@ pub(crate) struct Closed {
 #[derive(Debug)]
 pub struct TaskContext {
     parts: ContextParts,
-    /// Input partition (its number) and offset; `None` in a punctuation.
-    origin: Cell<Option<(u32, i64)>>,
+    activity: Cell<Activity>,
     /// Partitions of restored records that are no input of the task; numbered after the inputs.
     elsewhere: RefCell<Vec<TopicPartition>>,
     timestamp: Cell<Timestamp>,
@@ -76,15 +76,15 @@ pub struct TaskContext {
     dropped: Cell<DropCounts>,
     schedules: RefCell<Schedules>,
     closed: RefCell<Closed>,
-    /// The node in whose code a panic began, until its error is made.
-    panicked: RefCell<Option<NodeName>>,
+    /// The node in whose code a panic began, and on what, until its error is made.
+    panicked: RefCell<Option<(NodeName, Activity)>>,
     commit_requested: Cell<bool>,
 }
 
 /// Time and place as they were before a node took over.
 #[derive(Debug)]
 pub struct Saved {
-    origin: Option<(u32, i64)>,
+    activity: Activity,
     timestamp: Timestamp,
     headers: Headers,
 }
@@ -95,7 +95,7 @@ impl TaskContext {
     pub fn new(parts: ContextParts) -> Self {
         Self {
             parts,
-            origin: Cell::new(None),
+            activity: Cell::default(),
             elsewhere: RefCell::default(),
             timestamp: Cell::new(Timestamp::UNKNOWN),
             headers: RefCell::new(Headers::new()),
@@ -183,9 +183,12 @@ impl TaskContext {
         self.parts.timestamps
     }
 
-    /// Where the record being processed was read; `None` in a punctuation.
+    /// Where the record being processed was read; `None` when it is no record, as in a punctuation.
     pub fn meta(&self) -> Option<RecordMeta> {
-        let (number, offset) = self.origin.get()?;
+        self.meta_at(self.place()?)
+    }
+
+    fn meta_at(&self, (number, offset): (u32, i64)) -> Option<RecordMeta> {
         let TopicPartition { topic, partition } = self.numbered(number)?;
         Some(RecordMeta { topic, partition, offset })
     }
@@ -211,9 +214,29 @@ impl TaskContext {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// The same, for an error.
+    /// What the task is doing, for an error.
     pub fn origin(&self) -> Origin {
-        self.meta().map_or(Origin::Punctuation, Origin::Record)
+        self.origin_of(self.activity())
+    }
+
+    /// The same of something that the task did.
+    pub fn origin_of(&self, activity: Activity) -> Origin {
+        match activity {
+            Activity::Record { .. } => {
+                let meta = activity.place().and_then(|place| self.meta_at(place));
+                meta.map_or(Origin::Punctuation, Origin::Record)
+            }
+            Activity::Punctuation => Origin::Punctuation,
+            Activity::Restoration => Origin::Restoration,
+            Activity::Start => Origin::Start,
+            Activity::Commit => Origin::Commit,
+            Activity::Close => Origin::Close,
+        }
+    }
+
+    /// What the task is doing.
+    pub const fn activity(&self) -> Activity {
+        self.activity.get()
     }
 
     /// The time of the record that the current node was given.
@@ -285,19 +308,28 @@ impl TaskContext {
     }
 
     /// A panic passes through a node; the first one is where it began.
-    pub(crate) fn panicked_in(&self, node: &NodeName) {
-        self.panicked.borrow_mut().get_or_insert_with(|| node.clone());
+    pub(crate) fn panicked_in(&self, node: &NodeName, activity: Activity) {
+        self.panicked.borrow_mut().get_or_insert_with(|| (node.clone(), activity));
     }
 
-    pub(crate) fn take_panicked(&self) -> Option<NodeName> {
-        self.panicked.borrow_mut().take()
+    /// Where a panic began: the node, where it was one's code, and what the task was doing.
+    pub(crate) fn take_panicked(&self) -> (Option<NodeName>, Origin) {
+        match self.panicked.borrow_mut().take() {
+            Some((node, activity)) => (Some(node), self.origin_of(activity)),
+            None => (None, self.origin()),
+        }
     }
 
-    /// The task turns to a record of an input partition, or to a punctuation.
-    pub(crate) fn enter(&self, origin: Option<(u32, i64)>, timestamp: Timestamp, headers: Headers) {
-        self.origin.set(origin);
+    /// The task turns to something else.
+    pub(crate) fn enter(&self, activity: Activity, timestamp: Timestamp, headers: Headers) {
+        self.activity.set(activity);
         self.timestamp.set(timestamp);
         self.headers.replace(headers);
+    }
+
+    /// The task commits. Time and headers stay those of the last record, as in Kafka.
+    pub(crate) fn enter_commit(&self) {
+        self.activity.set(Activity::Commit);
     }
 
     /// A node turns to a record of its own time and headers, which its stores shall see; give the
@@ -305,7 +337,7 @@ impl TaskContext {
     #[must_use]
     pub fn turn_to(&self, timestamp: Timestamp, headers: &Headers) -> Saved {
         Saved {
-            origin: self.origin.get(),
+            activity: self.activity.get(),
             timestamp: self.timestamp.replace(timestamp),
             headers: self.headers.replace(headers.clone()),
         }
@@ -313,12 +345,12 @@ impl TaskContext {
 
     /// What [`turn_to`](Self::turn_to) changed is again as it was.
     pub fn restore(&self, saved: Saved) {
-        self.enter(saved.origin, saved.timestamp, saved.headers);
+        self.enter(saved.activity, saved.timestamp, saved.headers);
     }
 
     /// The place of the record being processed, to be put back for an entry that a cache held.
     pub const fn place(&self) -> Option<(u32, i64)> {
-        self.origin.get()
+        self.activity.get().place()
     }
 
     /// A cached entry is written with the place, time and headers of the record that made it.
@@ -330,7 +362,7 @@ impl TaskContext {
         headers: Headers,
     ) -> Saved {
         Saved {
-            origin: self.origin.replace(place),
+            activity: self.activity.replace(Activity::at(place)),
             timestamp: self.timestamp.replace(timestamp),
             headers: self.headers.replace(headers),
         }

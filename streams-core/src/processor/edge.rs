@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::TaskContext;
+use super::{Activity, TaskContext};
 use crate::error::Pushed;
 use crate::names::NodeName;
 use crate::record::Record;
@@ -89,9 +89,23 @@ impl<K, V> Push<K, V> for Nowhere {
 /// Runs a node's code. A panic leaves the node's name with the task, and an error that names no node
 /// gets it: the innermost node is the first to be named.
 #[inline]
+pub(crate) fn at_work<R>(task: &TaskContext, node: &NodeName, work: impl FnOnce() -> R) -> R {
+    watched(Unwinding { task, node, activity: None }, work)
+}
+
+/// The same for code that works on something else than the task does.
+#[inline]
+pub(super) fn at_work_on<R>(
+    (task, activity): (&TaskContext, Activity),
+    node: &NodeName,
+    work: impl FnOnce() -> R,
+) -> R {
+    watched(Unwinding { task, node, activity: Some(activity) }, work)
+}
+
+#[inline]
 #[expect(clippy::mem_forget, reason = "what is forgotten holds references alone")]
-pub(super) fn at_work<R>(task: &TaskContext, node: &NodeName, work: impl FnOnce() -> R) -> R {
-    let unwinding = Unwinding { task, node };
+fn watched<R>(unwinding: Unwinding<'_>, work: impl FnOnce() -> R) -> R {
     let result = work();
     std::mem::forget(unwinding);
     result
@@ -101,11 +115,13 @@ pub(super) fn at_work<R>(task: &TaskContext, node: &NodeName, work: impl FnOnce(
 struct Unwinding<'a> {
     task: &'a TaskContext,
     node: &'a NodeName,
+    activity: Option<Activity>,
 }
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        self.task.panicked_in(self.node);
+        let activity = self.activity.unwrap_or_else(|| self.task.activity());
+        self.task.panicked_in(self.node, activity);
     }
 }
 

@@ -108,13 +108,20 @@ pub fn same_type<A: 'static, B: 'static>(value: A) -> Option<B> {
     value.downcast::<B>().ok().map(|same| *same)
 }
 
+/// A node to be asked to flush the cache of a store.
+pub(crate) struct Flush {
+    pub(crate) store: StoreName,
+    pub(crate) name: NodeName,
+    pub(crate) node: Rc<RefCell<dyn FlushCache>>,
+}
+
 /// What linked nodes left with their task, apart from the graph itself.
 #[derive(Default)]
 pub(crate) struct Registry {
     /// In reverse topological order, as nodes are linked.
     pub(crate) lifecycles: Vec<Rc<RefCell<dyn Lifecycle>>>,
     pub(crate) punctuated: Vec<Rc<RefCell<dyn Punctuated>>>,
-    pub(crate) flushes: Vec<(StoreName, Rc<RefCell<dyn FlushCache>>)>,
+    pub(crate) flushes: Vec<Flush>,
     /// What nodes share, by the name that they agree on.
     shared: Vec<(NodeName, Rc<dyn Any>)>,
 }
@@ -185,7 +192,8 @@ impl NodeLinks<'_> {
     /// The node wants to be asked to flush the cache of this store before each commit.
     pub fn on_flush<N: FlushCache + 'static>(&mut self, store: &StoreName, node: &Rc<RefCell<N>>) {
         let node: Rc<RefCell<N>> = Rc::clone(node);
-        self.registry.flushes.push((store.clone(), node));
+        let (store, name) = (store.clone(), self.name.clone());
+        self.registry.flushes.push(Flush { store, name, node });
     }
 
     pub(crate) fn next_number(&self) -> usize {

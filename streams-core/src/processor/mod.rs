@@ -2,6 +2,7 @@
 //!
 //! A record moves by plain calls, depth-first. Types are erased once, while a task is linked.
 
+mod activity;
 mod context;
 mod edge;
 mod link;
@@ -13,13 +14,15 @@ mod source;
 use crate::error::ProcessorError;
 use crate::record::{FixedKeyRecord, Record};
 
+pub use self::activity::Activity;
 pub use self::context::{ContextParts, EmitIntervals, TaskContext};
+pub(crate) use self::edge::at_work;
 pub use self::edge::{Edge, NodeCell, Push};
+pub(crate) use self::link::{Flush, Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::link::{
     FlushCache, LinkError, NodeLinks, NodeSupplier, ProcessorTemplate, SinkTemplate,
     SourceTemplate, same_type,
 };
-pub(crate) use self::link::{Forwards, Linker, NodePlace, Registry, Takes};
 pub use self::node::{
     ConnectedStores, Context, FixedKeyContext, FixedKeyNode, InitContext, ProcessorNode,
 };

@@ -4,9 +4,9 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::TaskContext;
 use super::context::Judge;
-use super::edge::{Edge, Push};
+use super::edge::{Edge, Push, at_work_on};
+use super::{Activity, TaskContext};
 use crate::config::DefaultTimestampExtractor;
 use crate::error::{Part, Pushed, TaskError};
 use crate::metrics::DropReason;
@@ -158,12 +158,20 @@ pub(crate) trait SourceNode {
 }
 
 pub(crate) struct LinkedSource<K, V> {
+    reader: Reader<K, V>,
+    out: Edge<K, V>,
+    /// By input partition of the task; those of other sources stay empty.
+    heads: Vec<Head<K, V>>,
+}
+
+/// A record that was read, and its offset.
+type Head<K, V> = Option<(Record<K, V>, i64)>;
+
+/// Makes records of bytes.
+struct Reader<K, V> {
     source: Source<K, V>,
     name: NodeName,
     context: Rc<TaskContext>,
-    out: Edge<K, V>,
-    /// By input partition of the task; those of other sources stay empty.
-    heads: Vec<Option<(Record<K, V>, i64)>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
@@ -176,9 +184,16 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
         let timestamps = source.timestamps.resolved(context.default_timestamps());
         let source = Source { timestamps, ..source };
         let heads = context.partitions().iter().map(|_| None).collect();
-        Self { source, name, context, out, heads }
+        Self { reader: Reader { source, name, context }, out, heads }
     }
+}
 
+/// The record at an offset of an input partition, which may not be the one being processed.
+fn record_at(slot: usize, offset: i64) -> Activity {
+    Activity::Record { input: u32::try_from(slot).unwrap_or(u32::MAX), offset }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Reader<K, V> {
     fn meta(&self, slot: usize, offset: i64) -> RecordMeta {
         self.context.partitions().get(slot).map_or_else(
             || RecordMeta { topic: "".into(), partition: -1, offset },
@@ -227,14 +242,12 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
             }),
         }
     }
-}
 
-impl<K: Clone + 'static, V: Clone + 'static> SourceNode for LinkedSource<K, V> {
-    fn load(
-        &mut self,
-        slot: usize,
-        raw: &RawRecord<'_>,
+    fn read(
+        &self,
+        (slot, raw): (usize, &RawRecord<'_>),
         partition_time: Timestamp,
+        head: &mut Head<K, V>,
     ) -> Result<Loaded, Box<TaskError>> {
         let Some(input) = self.context.partitions().get(slot) else { return Ok(Loaded::Skipped) };
         let key = match self.source.key.decode(&input.topic, raw.key) {
@@ -263,18 +276,31 @@ impl<K: Clone + 'static, V: Clone + 'static> SourceNode for LinkedSource<K, V> {
             return Ok(Loaded::Skipped);
         }
         let ready = Loaded::Ready(record.timestamp);
-        if let Some(head) = self.heads.get_mut(slot) {
-            *head = Some((record, raw.offset));
-        }
+        *head = Some((record, raw.offset));
         Ok(ready)
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> SourceNode for LinkedSource<K, V> {
+    fn load(
+        &mut self,
+        slot: usize,
+        raw: &RawRecord<'_>,
+        partition_time: Timestamp,
+    ) -> Result<Loaded, Box<TaskError>> {
+        let Self { reader, heads, .. } = self;
+        let Some(head) = heads.get_mut(slot) else { return Ok(Loaded::Skipped) };
+        // Another record may be the one that the task processes.
+        let on = (&*reader.context, record_at(slot, raw.offset));
+        at_work_on(on, &reader.name, || reader.read((slot, raw), partition_time, head))
     }
 
     fn process(&mut self, slot: usize) -> Pushed {
         let Some((record, offset)) = self.heads.get_mut(slot).and_then(Option::take) else {
             return Ok(());
         };
-        let place = u32::try_from(slot).ok().map(|slot| (slot, offset));
-        self.context.enter(place, record.timestamp, record.headers.clone());
+        let (activity, headers) = (record_at(slot, offset), record.headers.clone());
+        self.reader.context.enter(activity, record.timestamp, headers);
         self.out.push(record)
     }
 }

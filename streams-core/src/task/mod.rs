@@ -15,7 +15,9 @@ use crate::error::{Pushed, StoreError, TaskError, catch_panic};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
 use crate::outbox::SharedOutbox;
-use crate::processor::{LinkError, Punctuation, PunctuationType, TaskContext};
+use crate::processor::{
+    Activity, Flush, LinkError, Punctuation, PunctuationType, TaskContext, at_work,
+};
 use crate::record::{Headers, RecordBatch};
 use crate::store::{
     CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, StoresOf,
@@ -216,7 +218,7 @@ impl Task {
     /// Caches are flushed in the order of the stores.
     fn order_flushes(&mut self) {
         let at = |store: &StoreName| self.store_names.iter().position(|name| name == store);
-        self.graph.registry.flushes.sort_by_key(|(store, _)| at(store));
+        self.graph.registry.flushes.sort_by_key(|flush| at(&flush.store));
     }
 
     /// Says from now on which record is being processed.
@@ -296,7 +298,7 @@ impl Task {
     /// When a processor fails to start.
     pub fn start(&mut self, now: Timestamp) -> Result<(), Box<TaskError>> {
         self.context.set_now(now);
-        self.context.enter(None, self.queues.stream_time(), Headers::new());
+        self.context.enter(Activity::Start, self.queues.stream_time(), Headers::new());
         let nodes = &self.graph.registry.lifecycles;
         guard(&self.context, || nodes.iter().try_for_each(|node| node.borrow_mut().init()))
     }
@@ -431,7 +433,7 @@ impl Task {
         let mut calls = 0;
         loop {
             let Some(due) = schedules.borrow_mut().take_due(kind, now) else { break };
-            self.context.enter(None, now, Headers::new());
+            self.context.enter(Activity::Punctuation, now, Headers::new());
             let punctuation = Punctuation { id: due.id(), timestamp: now, kind };
             if let Some(node) = self.graph.registry.punctuated.get(due.node()) {
                 guard(&self.context, || node.borrow_mut().punctuate(punctuation))?;
@@ -467,13 +469,27 @@ impl Task {
     /// As for [`process`](Self::process).
     pub fn flush_caches(&mut self, now: Timestamp) -> Result<(), Box<TaskError>> {
         self.context.set_now(now);
-        let flushes = &self.graph.registry.flushes;
-        guard(&self.context, || {
-            flushes.iter().try_for_each(|(_, node)| node.borrow_mut().flush_cache())
+        self.context.enter_commit();
+        let (context, flushes) = (&*self.context, &self.graph.registry.flushes);
+        guard(context, || {
+            flushes.iter().try_for_each(|Flush { node, name, .. }| {
+                let flushed = at_work(context, name, || node.borrow_mut().flush_cache());
+                flushed.map_err(|error| error.in_node(name))
+            })
         })?;
         // Caches of stores that no node owns.
         let flushed = self.stores.flush_caches();
         flushed.map_err(|error| self.context.store_failure(error))
+    }
+
+    /// Step of a commit before the offsets: writes what is staged in stores without a changelog.
+    ///
+    /// # Errors
+    /// When the stores cannot be written; the task has to be reset.
+    pub fn commit_unlogged(&mut self) -> Result<(), Box<TaskError>> {
+        self.context.enter_commit();
+        let written = self.stores.commit_unlogged();
+        written.map_err(|error| self.context.store_failure(error))
     }
 
     /// The offsets to commit: of every partition that records were consumed from.
@@ -507,6 +523,7 @@ impl Task {
     /// # Errors
     /// When the stores cannot be written; the task has to be reset.
     pub fn committed(&mut self, positions: &[(usize, i64)]) -> Result<(), Box<TaskError>> {
+        self.context.enter_commit();
         let written = self.stores.commit(positions);
         written.map_err(|error| self.context.store_failure(error))?;
         self.commit_needed = false;
@@ -557,7 +574,7 @@ impl Task {
     /// # Errors
     /// The first failure.
     pub fn close(&mut self) -> Result<(), Box<TaskError>> {
-        self.context.enter(None, self.queues.stream_time(), Headers::new());
+        self.context.enter(Activity::Close, self.queues.stream_time(), Headers::new());
         let mut first = Ok(());
         for node in &self.graph.registry.lifecycles {
             if let Err(error) = guard(&self.context, || node.borrow_mut().close()) {
@@ -619,7 +636,7 @@ fn link(task: LinkTask<'_>) -> Result<LinkedGraph, TaskStartError> {
 /// Runs user code: a panic becomes an error with its place.
 fn guard(context: &TaskContext, run: impl FnOnce() -> Pushed) -> Pushed {
     catch_panic(run).unwrap_or_else(|message| {
-        let (node, origin) = (context.take_panicked(), context.origin());
+        let (node, origin) = context.take_panicked();
         Err(Box::new(TaskError::Panic { node, origin, message }))
     })
 }

@@ -2,7 +2,6 @@
 
 use super::Worker;
 use super::commit::InFlight;
-use super::in_step::store_failed;
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
 use super::retry::Troubles;
 use crate::names::TaskId;
@@ -69,10 +68,9 @@ impl Worker {
         tasks.retain(|number| {
             let task = self.tasks.get_mut(*number as usize).and_then(Option::as_mut);
             let Some(active) = task else { return false };
-            let written = active.task.stores_mut().commit_unlogged();
-            match written {
+            match active.task.commit_unlogged() {
                 Ok(()) => offsets.extend(active.task.offsets()),
-                Err(source) => failed.push(store_failed(active.id(), source)),
+                Err(source) => failed.push(WorkerError::Task { task: active.id(), source }),
             }
             !failed.iter().any(|error| error.task() == Some(active.id()))
         });

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::WorkerSettings;
+use super::in_step::store_failed;
 use super::message::{RestorePhase, RestoreProgress, TurnReport, WorkerError};
 use super::restore::TOLD_RECORDS;
 use crate::error::{StoreError, TaskError};
@@ -334,11 +335,7 @@ impl GlobalWorker {
         let name = name.unwrap_or_else(|| "?".into());
         tracing::warn!(store = %name, error = why, "the global store is filled from the beginning of its topic");
         let emptied = self.task.stores_mut().wipe(store);
-        emptied.map_err(|source| {
-            let origin = crate::error::Origin::Upkeep;
-            let source = Box::new(TaskError::Store { node: None, origin, source });
-            WorkerError::Task { task, source }
-        })?;
+        emptied.map_err(|source| store_failed(task, source))?;
         self.stores_rebuilt += 1;
         self.task.reset().map_err(WorkerError::Start)?;
         self.task.start(now).map_err(|source| WorkerError::Task { task, source })?;

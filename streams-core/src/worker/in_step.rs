@@ -94,8 +94,9 @@ impl Asked {
     }
 }
 
+/// A store cannot be opened, checked or restored.
 pub(super) fn store_failed(task: TaskId, source: StoreError) -> WorkerError {
-    let source = Box::new(TaskError::Store { node: None, origin: Origin::Upkeep, source });
+    let source = Box::new(TaskError::Store { node: None, origin: Origin::Restoration, source });
     WorkerError::Task { task, source }
 }
 

@@ -438,7 +438,7 @@ impl Worker {
 /// Asks the production handler, which is user code.
 fn judge(handler: &dyn ErrorHandler, error: &TaskError) -> Result<Verdict, Box<TaskError>> {
     catch_panic(|| handler.verdict(error)).map_err(|message| {
-        Box::new(TaskError::Panic { node: None, origin: Origin::Upkeep, message })
+        Box::new(TaskError::Panic { node: None, origin: Origin::Commit, message })
     })
 }
 

@@ -202,7 +202,7 @@ impl Engine {
             return Ok(());
         }
         running.task.flush_caches(self.now)?;
-        running.task.stores_mut().commit_unlogged().map_err(TestError::Restore)?;
+        running.task.commit_unlogged()?;
         self.collect_deliveries();
         let Some(running) = self.tasks.get_mut(at) else { return Ok(()) };
         let offsets = running.task.offsets().into_iter().map(|offset| {

@@ -197,5 +197,5 @@ fn a_processor_chooses_a_child_and_its_failure_to_close_is_told() {
     assert!(driver.output::<String, String>("left").is_empty());
     assert_eq!(driver.output::<String, String>("right").read_values().unwrap(), ["v"]);
     let error = driver.close().unwrap_err();
-    assert_eq!(error.to_string(), "node \"stuck\" failed on a punctuation");
+    assert_eq!(error.to_string(), "node \"stuck\" failed on the close of the task");
 }

@@ -6,6 +6,7 @@ mod contexts;
 mod extractors;
 mod faults;
 mod one_task;
+mod places;
 mod stores;
 mod support;
 mod task_per_partition;
