@@ -141,8 +141,8 @@ pub enum TaskError {
     Production {
         /// Where the record was to go.
         topic: TopicName,
-        /// The sink, and the record that was being processed; `None` when the failure came back
-        /// after others were, or the record is a store's change.
+        /// The sink, and what the task was doing when it sent the record, which others may have
+        /// followed since. `None` when the record is no sink's.
         from: Option<(NodeName, Origin)>,
         /// Why not.
         #[source]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::error::ProduceError;
 use crate::names::TopicName;
+use crate::processor::Activity;
 use crate::record::Headers;
 use crate::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub enum Purpose {
     Output {
         /// The task's number in its worker.
         task: u32,
+        /// The sink's number in its task.
+        sink: u32,
     },
     /// A change of a store of this task.
     Changelog {
@@ -55,6 +58,8 @@ pub struct OutRecord<'a> {
     pub headers: &'a Headers,
     /// Who sends it.
     pub purpose: Purpose,
+    /// What the task is doing, to be told when the record cannot be written.
+    pub activity: Activity,
 }
 
 /// Takes records for Kafka, in order for each partition. Bounded: a full queue is waited for, up to

@@ -6,6 +6,7 @@
 use crate::error::ProduceError;
 use crate::names::TopicPartition;
 use crate::outbox::{Purpose, SharedOutbox, TopicId};
+use crate::processor::Activity;
 use crate::record::RecordBatch;
 use crate::topology::OffsetReset;
 
@@ -109,6 +110,8 @@ impl FetchError {
 pub struct Delivery {
     /// Who sent it.
     pub purpose: Purpose,
+    /// What the task was doing when it was sent.
+    pub activity: Activity,
     /// Its topic.
     pub topic: TopicId,
     /// Its offset, once it was acknowledged, or why it was not.

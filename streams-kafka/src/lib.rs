@@ -13,6 +13,7 @@ mod ffi;
 mod global_thread;
 mod group;
 mod headers;
+mod in_flight;
 mod outbox;
 mod plane;
 mod pulse;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use streams_core::error::ProduceError;
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::TopicName;
-use streams_core::outbox::{Destination, OutRecord, Outbox, Purpose, TopicId};
+use streams_core::outbox::{Destination, OutRecord, Outbox, TopicId};
 use streams_core::plane::Delivery;
 
 use crate::ffi::error::{ClientError, Code};
 use crate::ffi::event::{ClientProblem, Severity};
 use crate::ffi::producer::{Accepted, Outgoing, Producer, ProducerEvent, Report, TopicSlot};
 use crate::headers;
+use crate::in_flight::{InFlight, Sender};
 use crate::topics::{Topics, TopicsError};
 
 const QUEUE_FULL_STEP: Duration = Duration::from_millis(50);
@@ -23,8 +24,6 @@ const APPEARS_MAX: Duration = Duration::from_secs(10);
 const APPEARS_STEP: Duration = Duration::from_millis(100);
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
-/// The lower half of the tag of a record that belongs to no store.
-const OUTPUT: u32 = u32::MAX;
 
 /// What is known of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +54,7 @@ pub(crate) struct KafkaOutbox {
     bounds: SendBounds,
     /// Keys and values of the records that are on their way, in bytes.
     waiting_bytes: usize,
+    in_flight: InFlight,
 }
 
 /// The bounds of what waits to be sent.
@@ -69,8 +69,16 @@ pub(crate) struct SendBounds {
 
 impl KafkaOutbox {
     pub(crate) fn new(producer: Producer, known: Arc<Topics>, bounds: SendBounds) -> Self {
-        let (topics, delivered) = (Vec::new(), VecDeque::new());
-        Self { producer, known, topics, delivered, fatal: None, bounds, waiting_bytes: 0 }
+        Self {
+            producer,
+            known,
+            topics: Vec::new(),
+            delivered: VecDeque::new(),
+            fatal: None,
+            bounds,
+            waiting_bytes: 0,
+            in_flight: InFlight::default(),
+        }
     }
 
     /// Why the producer sends nothing any more.
@@ -83,6 +91,7 @@ impl KafkaOutbox {
     pub(crate) fn renew(&mut self, producer: Producer) {
         self.producer = producer;
         (self.fatal, self.waiting_bytes) = (None, 0);
+        self.in_flight.clear();
         for topic in &mut self.topics {
             topic.slot = self.producer.topic(topic.name.as_str()).map_err(|e| e.to_string());
         }
@@ -102,11 +111,12 @@ impl KafkaOutbox {
 
     fn serve(&mut self, timeout: Duration) {
         let (delivered, fatal) = (&mut self.delivered, &mut self.fatal);
-        let waiting_bytes = &mut self.waiting_bytes;
+        let (waiting_bytes, in_flight) = (&mut self.waiting_bytes, &mut self.in_flight);
         self.producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) => {
                 *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
-                delivered.push_back(delivery(report));
+                let sender = in_flight.take(report.tag);
+                delivered.extend(sender.map(|sender| delivery(&report, sender)));
             }
             ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
                 *fatal = Some(problem);
@@ -227,6 +237,7 @@ impl Outbox for KafkaOutbox {
         if let Some(error) = self.failure() {
             return Err(error);
         }
+        let OutRecord { purpose, activity, .. } = record;
         let partition = self.choose(&record)?;
         let Some(topic) = self.topics.get(record.topic.0 as usize) else { return Ok(()) };
         let slot = topic.slot.as_ref().map_err(|message| ProduceError::Refused {
@@ -248,9 +259,13 @@ impl Outbox for KafkaOutbox {
             key: record.key,
             value: record.value,
             headers: list.as_ref().map(crate::ffi::headers::Headers::as_ref),
-            tag: tag(record.purpose),
+            tag: self.in_flight.add(Sender { purpose, activity }),
         };
-        self.produce(&outgoing, bytes)
+        let taken = self.produce(&outgoing, bytes);
+        if taken.is_err() {
+            self.in_flight.take(outgoing.tag);
+        }
+        taken
     }
 }
 
@@ -283,37 +298,28 @@ fn not_taken(code: Code, message: String) -> ProduceError {
     }
 }
 
-fn tag(purpose: Purpose) -> u64 {
-    let (task, store) = match purpose {
-        Purpose::Output { task } => (task, OUTPUT),
-        Purpose::Changelog { task, store } => (task, store),
-    };
-    u64::from(task) << 32 | u64::from(store)
-}
-
-fn delivery(report: Report) -> Delivery {
-    let [task, store] = [report.tag >> 32, report.tag & u64::from(u32::MAX)]
-        .map(|half| u32::try_from(half).unwrap_or(u32::MAX));
-    let purpose = match store {
-        OUTPUT => Purpose::Output { task },
-        store => Purpose::Changelog { task, store },
-    };
+fn delivery(report: &Report, Sender { purpose, activity }: Sender) -> Delivery {
     let outcome = match report.code {
         Code::NONE => Ok(report.offset),
         Code::MESSAGE_TOO_LARGE => Err(ProduceError::BatchTooLarge),
         code => Err(not_taken(code, code.describe())),
     };
     let topic = TopicId(report.topic.index());
-    Delivery { purpose, topic, outcome }
+    Delivery { purpose, activity, topic, outcome }
 }
 
 #[cfg(test)]
 mod tests {
     use streams_core::config::StreamsConfig;
+    use streams_core::outbox::Purpose;
+    use streams_core::processor::Activity;
     use streams_core::record::Headers;
 
     use super::*;
     use crate::clients::Clients;
+
+    const PURPOSE: Purpose = Purpose::Output { task: 7, sink: 1 };
+    const ACTIVITY: Activity = Activity::Record { input: 0, offset: 5 };
 
     fn send(outbox: &mut KafkaOutbox, topic: TopicId) -> Result<(), ProduceError> {
         outbox.send(OutRecord {
@@ -323,7 +329,8 @@ mod tests {
             value: Some(b"value"),
             timestamp: None,
             headers: &Headers::new(),
-            purpose: Purpose::Output { task: 0 },
+            purpose: PURPOSE,
+            activity: ACTIVITY,
         })
     }
 
@@ -348,6 +355,7 @@ mod tests {
             outbox.serve(Duration::from_millis(10));
         }
         assert!(told[0].outcome.as_ref().is_err_and(|error| !error.concerns_record()), "{told:?}");
+        assert_eq!((told[0].purpose, told[0].activity), (PURPOSE, ACTIVITY));
         let error = outbox.failure().unwrap();
         assert!(matches!(&error, ProduceError::ProducerFailed { .. }), "{error}");
         assert_eq!(send(&mut outbox, topic), Err(error));
@@ -358,20 +366,5 @@ mod tests {
         outbox.bounds.bytes_max.store(8, Ordering::Relaxed);
         outbox.bounds.wait_max = Duration::ZERO;
         assert_eq!(send(&mut outbox, topic), Err(ProduceError::QueueFull(0)));
-    }
-
-    #[test]
-    fn a_tag_says_who_sent_the_record() {
-        let output = Purpose::Output { task: 7 };
-        let change = Purpose::Changelog { task: u32::MAX, store: 3 };
-        for purpose in [output, change] {
-            let [task, store] = [tag(purpose) >> 32, tag(purpose) & 0xffff_ffff];
-            let back = if store == 0xffff_ffff {
-                Purpose::Output { task: task as u32 }
-            } else {
-                Purpose::Changelog { task: task as u32, store: store as u32 }
-            };
-            assert_eq!(back, purpose);
-        }
     }
 }

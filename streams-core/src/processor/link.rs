@@ -122,6 +122,8 @@ pub(crate) struct Registry {
     pub(crate) lifecycles: Vec<Rc<RefCell<dyn Lifecycle>>>,
     pub(crate) punctuated: Vec<Rc<RefCell<dyn Punctuated>>>,
     pub(crate) flushes: Vec<Flush>,
+    /// By number of the sink.
+    pub(crate) sinks: Vec<NodeName>,
     /// What nodes share, by the name that they agree on.
     shared: Vec<(NodeName, Rc<dyn Any>)>,
 }
@@ -471,8 +473,12 @@ impl<K: 'static, V: 'static> LinkProcessor for Sink<K, V> {
         place: &NodePlace<'_>,
         linker: &mut Linker<'_>,
     ) -> Result<Box<dyn Any>, LinkError> {
+        let sinks = &mut linker.registry.sinks;
+        let number = u32::try_from(sinks.len()).unwrap_or(u32::MAX);
+        sinks.push(place.name.clone());
         let setting = SinkSetting {
             name: place.name.clone(),
+            number,
             context: Rc::clone(&linker.context),
             outbox: Rc::clone(&linker.outbox),
             task_number: linker.task_number,

@@ -108,6 +108,8 @@ impl<K, V> fmt::Debug for Sink<K, V> {
 /// What a sink finds around it.
 pub(crate) struct SinkSetting {
     pub(crate) name: NodeName,
+    /// In its task.
+    pub(crate) number: u32,
     pub(crate) context: Rc<TaskContext>,
     pub(crate) outbox: SharedOutbox,
     pub(crate) task_number: u32,
@@ -237,7 +239,8 @@ impl<K, V> Writer<K, V> {
             value: bytes(payloads.1, &self.value_bytes[..]),
             timestamp: Some(record.timestamp),
             headers: &record.headers,
-            purpose: Purpose::Output { task: self.setting.task_number },
+            purpose: Purpose::Output { task: self.setting.task_number, sink: self.setting.number },
+            activity: self.setting.context.activity(),
         })
     }
 

@@ -11,10 +11,11 @@ use indexmap::IndexMap;
 use self::commit_metadata::CommitMetadata;
 use self::queues::PartitionQueues;
 pub use self::queues::TaskIdle;
-use crate::error::{Pushed, StoreError, TaskError, catch_panic};
+use crate::error::{ProduceError, Pushed, StoreError, TaskError, catch_panic};
 use crate::metrics::DropCounts;
 use crate::names::{StoreName, SubtopologyId, TaskId, TopicPartition};
-use crate::outbox::SharedOutbox;
+use crate::outbox::{Purpose, SharedOutbox};
+use crate::plane::Delivery;
 use crate::processor::{
     Activity, Flush, LinkError, Punctuation, PunctuationType, TaskContext, at_work,
 };
@@ -270,6 +271,26 @@ impl Task {
     /// The task's stores, to restore or commit them.
     pub fn stores_mut(&mut self) -> &mut dyn TaskStores {
         &mut *self.stores
+    }
+
+    /// Why a record that this task sent was not written. A change of a store is the store's error.
+    #[must_use]
+    pub fn production_failure(&self, delivery: &Delivery, source: ProduceError) -> TaskError {
+        let origin = self.context.origin_of(delivery.activity);
+        match delivery.purpose {
+            Purpose::Output { sink, .. } => {
+                let topic = self.outbox.borrow().topic_name(delivery.topic);
+                let sink = self.graph.registry.sinks.get(sink as usize).cloned();
+                let from = sink.map(|sink| (sink, origin));
+                TaskError::Production { topic, from, source }
+            }
+            Purpose::Changelog { store, .. } => {
+                let store = self.store_names.get(store as usize).cloned();
+                let store = store.unwrap_or_else(|| "?".into());
+                let source = StoreError::Changelog { store, source };
+                TaskError::Store { node: None, origin, source }
+            }
+        }
     }
 
     /// How many records were dropped, by reason.

@@ -315,7 +315,7 @@ impl Worker {
         let tasks = &mut self.tasks;
         let mut any_failed = false;
         self.undelivered = self.plane.deliveries(&mut |delivery| {
-            let (Purpose::Output { task } | Purpose::Changelog { task, .. }) = delivery.purpose;
+            let (Purpose::Output { task, .. } | Purpose::Changelog { task, .. }) = delivery.purpose;
             any_failed |= delivery.outcome.is_err();
             if let Some(active) = tasks.get_mut(task as usize).and_then(Option::as_mut) {
                 active.delivered(delivery);
@@ -333,15 +333,14 @@ impl Worker {
         let (production, mut failed) = (&self.settings.handlers.production, Vec::new());
         for active in self.tasks.iter_mut().flatten() {
             for delivery in std::mem::take(&mut active.failed_deliveries) {
-                let Err(source) = delivery.outcome else { continue };
+                let Err(source) = &delivery.outcome else { continue };
                 // DIFFERENCE(large-batch): Kafka splits such a batch until the record that is too
                 // large stands alone. Here the handler is not asked: leaving out the others would
                 // lose them.
                 let is_certain = !matches!(source, ProduceError::BatchTooLarge);
                 let is_output = matches!(delivery.purpose, Purpose::Output { .. });
                 let may_skip = is_output && is_certain && source.concerns_record();
-                let topic = self.plane.outbox().borrow().topic_name(delivery.topic);
-                let error = TaskError::Production { topic, from: None, source };
+                let error = active.task.production_failure(&delivery, source.clone());
                 match may_skip.then(|| judge(&**production, &error)) {
                     Some(Ok(Verdict::Skip)) => self.dropped.add(DropReason::ProductionFailed),
                     Some(Err(panic)) => {
@@ -435,10 +434,17 @@ impl Worker {
     }
 }
 
-/// Asks the production handler, which is user code.
+/// Asks the production handler, which is user code. Its panic is one on the record that it was asked
+/// about.
 fn judge(handler: &dyn ErrorHandler, error: &TaskError) -> Result<Verdict, Box<TaskError>> {
     catch_panic(|| handler.verdict(error)).map_err(|message| {
-        Box::new(TaskError::Panic { node: None, origin: Origin::Commit, message })
+        let (node, origin) = match error {
+            TaskError::Production { from: Some((node, origin)), .. } => {
+                (Some(node.clone()), origin.clone())
+            }
+            _ => (None, Origin::Commit),
+        };
+        Box::new(TaskError::Panic { node, origin, message })
     })
 }
 

@@ -223,7 +223,8 @@ impl BufferStore {
                 Some(()) => (Some(&*value), &self.version),
                 None => (None, &none),
             };
-            changelog.send_record((key, value), Timestamp::UNKNOWN, headers)
+            let activity = self.parts.context.activity();
+            changelog.send_record((key, value), Timestamp::UNKNOWN, headers, activity)
         });
         let store = || self.parts.name.clone();
         sent.map_err(|source| StoreError::Changelog { store: store(), source })?;

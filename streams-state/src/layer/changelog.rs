@@ -2,7 +2,7 @@
 
 use streams_core::error::ProduceError;
 use streams_core::outbox::{Destination, OutRecord, Purpose, SharedOutbox, TopicId};
-use streams_core::processor::TaskContext;
+use streams_core::processor::{Activity, TaskContext};
 use streams_core::record::Headers;
 use streams_core::time::Timestamp;
 
@@ -99,7 +99,7 @@ impl Changelog {
             LoggedHeaders::None => Headers::new(),
             LoggedHeaders::OfRecord => context.headers(),
         };
-        self.send_record((key, value), timestamp, &headers)
+        self.send_record((key, value), timestamp, &headers, context.activity())
     }
 
     /// Sends one record as it is, with this time where the records have one.
@@ -108,6 +108,7 @@ impl Changelog {
         (key, value): (&[u8], Option<&[u8]>),
         timestamp: Timestamp,
         headers: &Headers,
+        activity: Activity,
     ) -> Result<(), ProduceError> {
         self.outbox.borrow_mut().send(OutRecord {
             topic: self.topic,
@@ -120,6 +121,7 @@ impl Changelog {
             },
             headers,
             purpose: self.purpose,
+            activity,
         })
     }
 }

@@ -9,6 +9,7 @@ use streams_core::names::{TopicName, TopicPartition};
 use streams_core::outbox::{Destination, OutRecord, Outbox, TopicId};
 use streams_core::plane::Delivery;
 
+use super::wire::Tag;
 use super::{KafkaModel, NewRecord, WriterId};
 
 #[derive(Debug)]
@@ -110,15 +111,16 @@ impl Outbox for ModelOutbox {
             headers: record.headers.clone(),
             writer: self.writer,
         };
-        let (purpose, topic) = (record.purpose, record.topic);
+        let OutRecord { purpose, activity, topic, .. } = record;
+        let tag = Tag { purpose, activity, topic };
         let mut state = self.model.state();
         state.ensure(&partition.topic)?;
         if state.network.is_faulty() {
             state.check(&partition, &new)?;
-            return state.dispatch(partition, new, (purpose, topic));
+            return state.dispatch(partition, new, tag);
         }
         let offset = state.append(&partition, new)?;
-        self.deliveries.push_back(Delivery { purpose, topic, outcome: Ok(offset) });
+        self.deliveries.push_back(tag.told(Ok(offset)));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use streams_core::murmur2::partition_for_key;
 use streams_core::names::{TopicName, TopicPartition};
 use streams_core::outbox::{Destination, OutRecord, Outbox as _, Purpose};
 use streams_core::plane::{DataPlane as _, FetchError, Fetched, ReadFor, StartAt};
+use streams_core::processor::Activity;
 use streams_core::record::Headers;
 use streams_core::time::Timestamp;
 use streams_core::topology::OffsetReset;
@@ -147,7 +148,8 @@ fn an_outbox_chooses_partitions_as_kafka_does() {
             value: None,
             timestamp: None,
             headers: &Headers::new(),
-            purpose: Purpose::Output { task: 3 },
+            purpose: Purpose::Output { task: 3, sink: 1 },
+            activity: Activity::Record { input: 0, offset: 5 },
         })
     };
     send(Some(b"foobar"), Destination::ByKey).unwrap();
@@ -160,7 +162,8 @@ fn an_outbox_chooses_partitions_as_kafka_does() {
     assert_eq!(partitions, [partition_for_key(b"foobar", 5), 0, 1, 4]);
     let deliveries: Vec<_> = outbox.deliveries().collect();
     assert_eq!(deliveries.len(), 4);
-    assert_eq!(deliveries[0].purpose, Purpose::Output { task: 3 });
+    assert_eq!(deliveries[0].purpose, Purpose::Output { task: 3, sink: 1 });
+    assert_eq!(deliveries[0].activity, Activity::Record { input: 0, offset: 5 });
     assert_eq!(outbox.deliveries().count(), 0, "each is told once");
 }
 

@@ -7,6 +7,7 @@ use streams_core::membership::Moment;
 use streams_core::names::TopicPartition;
 use streams_core::outbox::{Purpose, TopicId};
 use streams_core::plane::Delivery;
+use streams_core::processor::Activity;
 
 use super::{NewRecord, State, WriterId};
 
@@ -16,8 +17,23 @@ struct OnItsWay {
     due: Moment,
     partition: TopicPartition,
     record: NewRecord,
-    tag: (Purpose, TopicId),
+    tag: Tag,
     end: End,
+}
+
+/// What is told with what became of a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag {
+    pub(super) purpose: Purpose,
+    pub(super) activity: Activity,
+    pub(super) topic: TopicId,
+}
+
+impl Tag {
+    pub(super) const fn told(self, outcome: Result<i64, ProduceError>) -> Delivery {
+        let Self { purpose, activity, topic } = self;
+        Delivery { purpose, activity, topic, outcome }
+    }
 }
 
 /// What becomes of a record.
@@ -60,7 +76,7 @@ impl State {
         &mut self,
         partition: TopicPartition,
         record: NewRecord,
-        tag: (Purpose, TopicId),
+        tag: Tag,
     ) -> Result<(), ProduceError> {
         let now = self.groups.now();
         let due = now.after(self.network.delay());
@@ -96,7 +112,7 @@ impl State {
                 lane.on_their_way.push_back(sent);
                 continue;
             }
-            let (purpose, topic) = sent.tag;
+            let tag = sent.tag;
             let outcome = match (lane.life, sent.end) {
                 (Life::Broken, _) => Err(timed_out()),
                 (_, End::TimesOut) => {
@@ -108,15 +124,11 @@ impl State {
                 }
                 (_, End::Acknowledged) => self.append(&sent.partition, sent.record),
             };
-            lane.deliveries.push_back(Delivery { purpose, topic, outcome });
+            lane.deliveries.push_back(tag.told(outcome));
         }
         if lane.life == Life::Broken {
             let left = lane.on_their_way.drain(..);
-            let failed = left.map(|sent| Delivery {
-                purpose: sent.tag.0,
-                topic: sent.tag.1,
-                outcome: Err(timed_out()),
-            });
+            let failed = left.map(|sent| sent.tag.told(Err(timed_out())));
             lane.deliveries.extend(failed);
         }
     }

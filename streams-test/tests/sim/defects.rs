@@ -165,13 +165,14 @@ impl Outbox for Early {
 
     fn send(&mut self, record: OutRecord<'_>) -> Result<(), ProduceError> {
         use streams_core::outbox::Destination::Partition;
-        let (purpose, topic) = (record.purpose, record.topic);
+        let OutRecord { purpose, activity, topic, .. } = record;
         if let (Purpose::Changelog { .. }, Partition(partition)) = (purpose, record.destination) {
             let at = TopicPartition { topic: self.topic_name(topic), partition };
             let end = self.kafka.offsets(&at).map_or(0, |(_, end)| end);
             let next = self.partitions.entry(at).or_insert(end);
             *next = end.max(*next) + 1;
-            self.deliveries.push(Delivery { purpose, topic, outcome: Ok(*next - 1) });
+            let outcome = Ok(*next - 1);
+            self.deliveries.push(Delivery { purpose, activity, topic, outcome });
         }
         self.outbox.borrow_mut().send(record)
     }

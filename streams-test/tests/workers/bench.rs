@@ -226,6 +226,18 @@ impl Bench {
         self.brokers.lost.set(times);
     }
 
+    /// So many deliveries come back as not allowed.
+    pub(crate) fn refuse(&self, times: u32) {
+        let (code, message) = ("TOPIC_AUTHORIZATION_FAILED".to_owned(), "not allowed".to_owned());
+        *self.brokers.error.borrow_mut() = Some(ProduceError::Refused { code, message });
+        self.brokers.lost.set(times);
+    }
+
+    /// The text of the first failure.
+    pub(crate) fn failure(&self) -> String {
+        self.failed.first().map(|(_, error)| streams_core::error::chain(error)).unwrap()
+    }
+
     /// One record of the first task is committed, and one that panics waits.
     pub(crate) fn with_a_panic() -> Self {
         let mut bench = Self::new();

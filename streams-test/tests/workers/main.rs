@@ -8,6 +8,7 @@ mod support;
 
 mod bench;
 mod crew;
+mod deliveries;
 mod disks;
 mod faults;
 mod faulty;
