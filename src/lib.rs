@@ -59,7 +59,7 @@ pub use streams_dsl::{
     WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, OauthToken, ShutDownOnError, State,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, OauthToken, ShutDownOnError, State,
     StreamThreadError, StreamsError, TlsSetupError, TokenProvider, TopicsError,
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use streams_core::config::StreamsConfig;
 use streams_core::error::catch_panic;
 use streams_core::handler::LogAndFail;
-use streams_core::names::{TopicName, TopicPartition};
+use streams_core::names::{ApplicationId, TopicName, TopicPartition};
 use streams_core::worker::{GlobalAction, GlobalInput, GlobalWorker};
 use tokio::sync::oneshot;
 
@@ -22,6 +22,11 @@ use crate::group::{Input, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::plane::KafkaPlane;
 use crate::topics::TopicsError;
 use crate::worker_thread::{WAIT_MAX, WorkerParts};
+
+/// The name of the thread.
+pub(crate) fn thread_name(application: &ApplicationId) -> String {
+    format!("{application}-global")
+}
 
 /// How long one question for the topics waits for an answer. Not long, because nobody can close the
 /// thread meanwhile.
@@ -76,7 +81,7 @@ pub(crate) fn start(
     let filling = Filling { parts, stop: Arc::clone(&stop) };
     let (tell, filled) = oneshot::channel();
     let (alive, ended) = channel();
-    let name = format!("{}-global", config.application_id());
+    let name = thread_name(config.application_id());
     let thread = std::thread::Builder::new().name(name).spawn(move || {
         let _alive: Sender<()> = alive;
         let ended = catch_panic(|| filling.run(tell));

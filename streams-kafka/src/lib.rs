@@ -22,8 +22,8 @@ mod topics;
 mod worker_thread;
 
 pub use self::app::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, ShutDownOnError, State, StreamThreadError,
-    UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
+    KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, ShutDownOnError, State,
+    StreamThreadError, UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use self::error::StreamsError;
 pub use self::secure::{OauthToken, TlsSetupError, TokenProvider};

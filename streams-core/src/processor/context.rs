@@ -266,7 +266,11 @@ impl TaskContext {
         self.dropped.set(counts);
     }
 
-    /// How many records were dropped since the task was linked.
+    pub(crate) fn take_dropped(&self) -> DropCounts {
+        self.dropped.take()
+    }
+
+    /// How many records were dropped since the counts were taken last.
     pub const fn dropped(&self) -> DropCounts {
         self.dropped.get()
     }

@@ -293,7 +293,13 @@ impl Task {
         }
     }
 
-    /// How many records were dropped, by reason.
+    /// How many records were dropped since the last call, by reason.
+    #[must_use]
+    pub fn take_dropped(&self) -> DropCounts {
+        self.context.take_dropped()
+    }
+
+    /// How many records were dropped, by reason, since they were [taken](Self::take_dropped) last.
     #[must_use]
     pub fn dropped(&self) -> DropCounts {
         self.context.dropped()

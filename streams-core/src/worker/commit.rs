@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::message::{CommitId, MemoryShare};
+use super::message::{CommitId, MemoryShare, TurnReport};
 use crate::time::Timestamp;
 
 /// When a commit is due.
@@ -60,6 +60,33 @@ pub(super) struct Commits {
     pub(super) is_requested: bool,
     /// The coordinator could take none; the tasks go on meanwhile.
     put_off: Option<PutOff>,
+    /// Since the last report.
+    pub(super) made: Made,
+}
+
+/// Commits that succeeded, and how long they took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    count: u64,
+    latency_sum: Duration,
+    latency_max: Duration,
+}
+
+impl Made {
+    const NONE: Self = Self { count: 0, latency_sum: Duration::ZERO, latency_max: Duration::ZERO };
+
+    pub(super) fn add(&mut self, latency: Duration) {
+        self.count += 1;
+        self.latency_sum += latency;
+        self.latency_max = self.latency_max.max(latency);
+    }
+
+    pub(super) const fn report(&mut self, report: &mut TurnReport) {
+        report.commits = self.count;
+        report.commit_latency_sum = self.latency_sum;
+        report.commit_latency_max = self.latency_max;
+        *self = Self::NONE;
+    }
 }
 
 /// A commit that could not be made yet.
@@ -71,8 +98,15 @@ struct PutOff {
 
 impl Commits {
     pub(super) const fn new(policy: CommitPolicy) -> Self {
-        let (last, put_off) = (Timestamp::UNKNOWN, None);
-        Self { policy, in_flight: None, next_id: 0, last, is_requested: false, put_off }
+        Self {
+            policy,
+            in_flight: None,
+            next_id: 0,
+            last: Timestamp::UNKNOWN,
+            is_requested: false,
+            put_off: None,
+            made: Made::NONE,
+        }
     }
 
     pub(super) const fn next_id(&mut self) -> CommitId {

@@ -25,10 +25,6 @@ impl Worker {
             }
             other => self.commits.in_flight = other,
         }
-        if let Some(latency) = self.commit_latency.take() {
-            report.commits += 1;
-            report.commit_latency = Some(latency);
-        }
         Ok(())
     }
 
@@ -78,7 +74,7 @@ impl Worker {
             self.settle(Err(error), now);
         }
         if offsets.is_empty() {
-            return self.finish_commit(&tasks, began, began);
+            return self.finish_commit(&tasks, began, now);
         }
         let id = self.commits.next_id();
         self.actions.push_back(Action::Commit { id, tasks: self.names_of(&tasks), offsets });
@@ -144,7 +140,7 @@ impl Worker {
         began: Timestamp,
         now: Timestamp,
     ) -> Result<(), WorkerError> {
-        self.commit_latency = Some(now.since(began));
+        self.commits.made.add(now.since(began));
         let mut failed = Vec::new();
         for number in tasks {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };

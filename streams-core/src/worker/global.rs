@@ -177,7 +177,7 @@ impl GlobalWorker {
             self.end();
             self.actions.push_back(GlobalAction::Failed(error));
         }
-        report.dropped = self.task.dropped();
+        report.dropped = self.task.take_dropped();
         report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report
     }

@@ -274,12 +274,14 @@ pub struct TurnReport {
     pub restored: u64,
     /// Stores that were emptied, to be rebuilt, because they did not belong to their changelogs.
     pub stores_rebuilt: u64,
-    /// Records dropped since the worker started, by reason.
+    /// Records dropped since the last report, by reason.
     pub dropped: DropCounts,
-    /// Commits that succeeded in this turn.
+    /// Commits that succeeded since the last report.
     pub commits: u64,
-    /// How long the last of them took from its beginning.
-    pub commit_latency: Option<Duration>,
+    /// How long they took together, each from its beginning until its offsets were committed.
+    pub commit_latency_sum: Duration,
+    /// How long the longest of them took.
+    pub commit_latency_max: Duration,
     /// Whether another turn would find work at once.
     pub is_busy: bool,
 }

@@ -115,13 +115,13 @@ pub struct Worker {
     commits: Commits,
     actions: VecDeque<Action>,
     undelivered: usize,
-    commit_latency: Option<std::time::Duration>,
     /// When states were settled and told last.
     settled: Timestamp,
     /// When the ends of changelogs were asked for.
     ends: Asked,
     /// Stores emptied since the last turn.
     stores_rebuilt: u64,
+    /// Since the last turn, beside what the tasks count.
     dropped: DropCounts,
     place: Arc<Whereabouts>,
     pace: Pace,
@@ -168,7 +168,6 @@ impl Worker {
             unopened: BTreeMap::new(),
             actions: VecDeque::new(),
             undelivered: 0,
-            commit_latency: None,
             settled: Timestamp::UNKNOWN,
             ends: Asked::default(),
             stores_rebuilt: 0,
@@ -271,7 +270,8 @@ impl Worker {
         }
         self.settle_states(now);
         report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
-        report.dropped = self.dropped();
+        report.dropped = self.take_dropped();
+        self.commits.made.report(&mut report);
         report
     }
 
@@ -423,9 +423,10 @@ impl Worker {
         Ok(())
     }
 
-    fn dropped(&self) -> DropCounts {
-        let mut dropped = self.dropped;
-        self.active().for_each(|active| dropped.merge(&active.task.dropped()));
+    /// What was dropped since the last call.
+    fn take_dropped(&mut self) -> DropCounts {
+        let mut dropped = std::mem::take(&mut self.dropped);
+        self.active().for_each(|active| dropped.merge(&active.task.take_dropped()));
         dropped
     }
 

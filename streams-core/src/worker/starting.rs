@@ -165,7 +165,7 @@ impl Worker {
             active.settle_standby();
             active.stop_reading(&mut *self.plane);
             active.task.stores_mut().discard();
-            self.dropped.merge(&active.task.dropped());
+            self.dropped.merge(&active.task.take_dropped());
             self.place.forget(*task);
             self.actions.extend(active.news().map(Action::Holds));
             self.actions.push_back(Action::Closed(*task));

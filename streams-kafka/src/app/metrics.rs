@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use streams_core::metrics::DropCounts;
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::time::Timestamp;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
 
@@ -13,6 +13,8 @@ use super::state::State;
 /// What one worker has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkerMetrics {
+    /// The name of its thread.
+    pub thread: String,
     /// `process-total`: records processed.
     pub process_total: u64,
     /// `punctuate-total`: punctuations called.
@@ -50,6 +52,11 @@ impl WorkerMetrics {
         }
     }
 
+    /// The same with the name of the thread.
+    pub(crate) fn of_thread(&self, thread: String) -> Self {
+        Self { thread, ..self.clone() }
+    }
+
     /// The worker is gone; its counts stay.
     pub(crate) fn has_no_tasks(&mut self) {
         self.lags.clear();
@@ -62,11 +69,16 @@ impl WorkerMetrics {
         self.commit_total += report.commits;
         self.restore_total += report.restored;
         self.stores_rebuilt_total += report.stores_rebuilt;
-        self.dropped = report.dropped;
-        if let Some(latency) = report.commit_latency {
-            self.commit_latency_sum += latency;
-            self.commit_latency_max = self.commit_latency_max.max(latency);
-        }
+        self.dropped.merge(&report.dropped);
+        self.commit_latency_sum += report.commit_latency_sum;
+        self.commit_latency_max = self.commit_latency_max.max(report.commit_latency_max);
+    }
+
+    /// `commit-latency-avg`, over all commits; `None` before the first.
+    #[must_use]
+    pub fn commit_latency_avg(&self) -> Option<Duration> {
+        let commits = u32::try_from(self.commit_total).unwrap_or(u32::MAX);
+        self.commit_latency_sum.checked_div(commits)
     }
 }
 
@@ -78,6 +90,8 @@ fn lags(task: &streams_core::task::Task) -> Vec<(TopicPartition, i64)> {
 /// A moment's counts of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
+    /// The application.
+    pub application_id: ApplicationId,
     /// `client-state`.
     pub state: State,
     /// By number of the worker, those that were removed too: one that is added under the number of

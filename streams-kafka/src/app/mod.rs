@@ -2,6 +2,7 @@
 
 mod builder;
 pub(crate) mod metrics;
+mod named;
 pub(crate) mod shared;
 mod start;
 mod state;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
+pub use self::named::NamedMetric;
 use self::shared::{Ending, Shared};
 pub(crate) use self::start::WorkerMemory;
 pub use self::state::State;
@@ -124,7 +126,7 @@ impl KafkaStreams {
     /// A moment's counts.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.shared.metrics()
+        self.shared.metrics(&self.application)
     }
 
     /// Processes, punctuates and restores nothing from now on, within about 100 ms, until

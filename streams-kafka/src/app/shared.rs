@@ -7,7 +7,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
-use streams_core::names::TopicPartition;
+use streams_core::names::{ApplicationId, TopicPartition};
 use streams_core::roster::Crew;
 use streams_core::time::Timestamp;
 use streams_core::worker::{Pace, RestoreProgress, TurnReport, Worker};
@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
 use super::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
-use crate::clock;
 use crate::error::StreamsError;
+use crate::{clock, global_thread, worker_thread};
 
 /// Called with the new and the old state.
 pub(crate) type StateListener = dyn Fn(State, State) + Send + Sync;
@@ -227,7 +227,7 @@ impl Shared {
 
     /// What the thread of the global stores did.
     pub(crate) fn record_global(&self, report: &TurnReport) {
-        if !did_nothing(report) {
+        if *report != TurnReport::default() {
             self.lock().global.get_or_insert_default().count(report);
         }
     }
@@ -240,19 +240,18 @@ impl Shared {
         }
     }
 
-    pub(crate) fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self, application: &ApplicationId) -> Metrics {
         let inner = self.lock();
-        Metrics {
-            state: inner.state,
-            workers: inner.workers.values().cloned().collect(),
-            global: inner.global.clone(),
-            restorations: inner.restoring.values().cloned().collect(),
-        }
+        let workers = inner.workers.iter();
+        let name = |number| worker_thread::thread_name(application, number);
+        let workers = workers.map(|(number, counts)| counts.of_thread(name(*number)));
+        let global = inner.global.as_ref();
+        let global = global.map(|counts| counts.of_thread(global_thread::thread_name(application)));
+        let restorations = inner.restoring.values().cloned().collect();
+        let workers = workers.collect();
+        let application_id = application.clone();
+        Metrics { application_id, state: inner.state, workers, global, restorations }
     }
-}
-
-fn did_nothing(report: &TurnReport) -> bool {
-    *report == (TurnReport { dropped: report.dropped, ..TurnReport::default() })
 }
 
 /// Runs code of the user's that has no say in what goes on: a panic of it is told, and no more.

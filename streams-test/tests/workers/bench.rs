@@ -10,6 +10,7 @@ use bytes::Bytes;
 use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::{ProcessorError, ProduceError};
 use streams_core::handler::Handlers;
+use streams_core::metrics::DropCounts;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::processor::{ConnectedStores, Context, EmitIntervals, LinkError, Processor};
@@ -20,7 +21,7 @@ use streams_core::time::Timestamp;
 use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
-    TaskToStart, Worker, WorkerError, WorkerSettings,
+    TaskToStart, TurnReport, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend, Stores};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -77,6 +78,9 @@ pub(crate) struct Bench {
     pub(crate) refuses: Option<CommitFailure>,
     pub(crate) failed: Vec<(Vec<TaskId>, WorkerError)>,
     pub(crate) closed: Vec<TaskId>,
+    /// What the turns reported.
+    pub(crate) dropped: DropCounts,
+    pub(crate) commits: u64,
 }
 
 pub(crate) const FIRST: TaskId = TaskId::new(0, 0);
@@ -122,6 +126,8 @@ impl Bench {
             refuses: None,
             failed: Vec::new(),
             closed: Vec::new(),
+            dropped: DropCounts::default(),
+            commits: 0,
         };
         let tasks = [FIRST, SECOND].map(|task| bench.to_start(task)).into();
         bench.tell(Command::Start(tasks));
@@ -155,7 +161,9 @@ impl Bench {
     /// Turns until nothing is to be done now.
     pub(crate) fn settle(&mut self) {
         loop {
-            let is_busy = self.worker.turn(self.now).is_busy;
+            let TurnReport { is_busy, dropped, commits, .. } = self.worker.turn(self.now);
+            self.dropped.merge(&dropped);
+            self.commits += commits;
             let mut any = false;
             while let Some(action) = self.worker.poll() {
                 any = true;

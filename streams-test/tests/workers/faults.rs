@@ -94,7 +94,7 @@ fn a_record_that_timed_out_is_not_shown_to_a_handler_that_leaves_it_out() {
     bench.time_out(1);
     bench.send(0, "a", "x");
     bench.settle();
-    assert_eq!(bench.worker.turn(bench.now).dropped.total(), 0);
+    assert_eq!(bench.dropped.total(), 0);
     bench.tell(Command::CommitNow);
     assert_eq!(bench.committed(0), None, "it was not written");
     bench.wait(200);
