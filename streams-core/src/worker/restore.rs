@@ -36,6 +36,16 @@ pub(super) struct Until {
 }
 
 impl Until {
+    /// By store of a task: what its inputs and the ends of its changelogs tell.
+    pub(super) fn of_all(
+        task: &Task,
+        inputs: &[TaskInput],
+        ends: &BTreeMap<TopicPartition, i64>,
+    ) -> Vec<(usize, Self)> {
+        let stores = 0..task.store_names().len();
+        stores.map(|store| (store, Self::of(task, store, inputs.iter(), ends))).collect()
+    }
+
     /// What a task's inputs and the ends of its changelogs tell of a store.
     pub(super) fn of<'a>(
         task: &Task,
@@ -86,7 +96,7 @@ const NO_STEP: Step = Step { records: 0, progress: None };
 impl Restoration {
     /// Begins where the store's position says; `until` is what is known of the end. `None` for a
     /// store that is not restored from anywhere.
-    pub(super) fn begin(
+    fn begin(
         task: &mut Task,
         store: usize,
         until: Until,
@@ -117,6 +127,26 @@ impl Restoration {
         };
         let limit = until.limit;
         Ok(Some(Self { store, progress, input, limit, goal: None, told_at: 0, durable: begin }))
+    }
+
+    /// Begins all of these. Where one cannot begin, none is read.
+    pub(super) fn begin_all(
+        task: &mut Task,
+        stores: impl IntoIterator<Item = (usize, Until)>,
+        plane: &mut dyn DataPlane,
+        now: Timestamp,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut begun = Vec::new();
+        for (store, until) in stores {
+            match Self::begin(task, store, until, plane, now) {
+                Ok(one) => begun.extend(one),
+                Err(error) => {
+                    begun.iter_mut().for_each(|one: &mut Self| one.close(plane));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(begun)
     }
 
     /// The store was emptied: all of its changelog is read.

@@ -73,13 +73,9 @@ impl Worker {
         active.task.reset().map_err(WorkerError::Start)?;
         let inputs = active.inputs.iter().map(|(input, _)| input.clone()).collect();
         active.stop_reading(&mut *self.plane);
-        let mut restorations = Vec::new();
-        for store in stores {
-            let until = Until::default();
-            let begun = Restoration::begin(&mut active.task, *store, until, &mut *self.plane, now);
-            restorations.extend(begun.map_err(fail)?);
-        }
-        active.phase = Phase::Restoring(restorations);
+        let stores = stores.iter().map(|store| (*store, Until::default()));
+        let begun = Restoration::begin_all(&mut active.task, stores, &mut *self.plane, now);
+        active.phase = Phase::Restoring(begun.map_err(fail)?);
         active.open_inputs(inputs, &mut *self.plane);
         Ok(())
     }

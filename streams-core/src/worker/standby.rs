@@ -56,26 +56,23 @@ impl Worker {
         active.afterwards = Afterwards::Stay;
         active.settle_standby();
         active.begun.inputs.clone_from(&to_start.inputs);
-        let Phase::Standby(mut restorations) =
-            std::mem::replace(&mut active.phase, Phase::Restoring(Vec::new()))
-        else {
-            return Ok(());
-        };
+        let Phase::Standby(restorations) = &mut active.phase else { return Ok(()) };
+        // What is read of them ends with the task, should one of its stores fail here.
+        active.phase = Phase::Restoring(std::mem::take(restorations));
         let fail = |source| store_failed(to_start.task, source);
         let emptied = active.admit(&to_start, now).map_err(fail)?;
         self.stores_rebuilt += emptied.len() as u64;
-        for restoration in &mut restorations {
+        let (task, restorations) = active.restorations_mut();
+        for restoration in restorations {
             let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
-            let until = Until::of(&active.task, restoration.store(), inputs, ends);
+            let until = Until::of(task, restoration.store(), inputs, ends);
             if emptied.contains(&restoration.store()) {
-                let (task, plane) = (&mut active.task, &mut *self.plane);
-                restoration.begin_again(task, until, plane, now).map_err(fail)?;
+                restoration.begin_again(task, until, &mut *self.plane, now).map_err(fail)?;
             } else {
                 restoration.aim(until, &mut *self.plane);
             }
             self.actions.push_back(Action::Restored(restoration.progress().clone()));
         }
-        active.phase = Phase::Restoring(restorations);
         active.open_inputs(to_start.inputs, &mut *self.plane);
         Ok(())
     }
@@ -172,13 +169,9 @@ impl ActiveTask {
         plane: &mut dyn DataPlane,
         now: Timestamp,
     ) -> Result<(), WorkerError> {
-        let mut restorations = Vec::new();
-        for store in 0..self.task.store_names().len() {
-            let until = Until::of(&self.task, store, inputs.iter(), &BTreeMap::new());
-            let begun = Restoration::begin(&mut self.task, store, until, plane, now);
-            restorations.extend(begun.map_err(|source| store_failed(self.id(), source))?);
-        }
-        self.phase = Phase::Standby(restorations);
+        let stores = Until::of_all(&self.task, inputs, &BTreeMap::new());
+        let begun = Restoration::begin_all(&mut self.task, stores, plane, now);
+        self.phase = Phase::Standby(begun.map_err(|source| store_failed(self.id(), source))?);
         Ok(())
     }
 

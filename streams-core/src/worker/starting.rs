@@ -121,13 +121,9 @@ impl Worker {
         to_start: &TaskToStart,
         now: Timestamp,
     ) -> Result<(), WorkerError> {
-        let (inputs, ends) = (to_start.inputs.iter(), &to_start.changelog_ends);
-        let mut restorations = Vec::new();
-        for store in 0..active.task.store_names().len() {
-            let until = Until::of(&active.task, store, inputs.clone(), ends);
-            let begun = Restoration::begin(&mut active.task, store, until, &mut *self.plane, now);
-            restorations.extend(begun.map_err(|source| store_failed(active.id(), source))?);
-        }
+        let stores = Until::of_all(&active.task, &to_start.inputs, &to_start.changelog_ends);
+        let begun = Restoration::begin_all(&mut active.task, stores, &mut *self.plane, now);
+        let restorations = begun.map_err(|source| store_failed(active.id(), source))?;
         for restoration in &restorations {
             self.actions.push_back(Action::Restored(restoration.progress().clone()));
         }

@@ -53,6 +53,11 @@ impl Processor<String, String> for Count {
 }
 
 fn topology(fuses: &Arc<Fuses>) -> Topology {
+    with_stores(fuses, &["counts"])
+}
+
+/// Counts in the first of these stores.
+pub(crate) fn with_stores(fuses: &Arc<Fuses>, stores: &[&str]) -> Topology {
     let mut builder = TopologyBuilder::new();
     let source = builder.source("source", ["in"], support::source::<String, String>());
     let fuses = Arc::clone(fuses);
@@ -61,7 +66,9 @@ fn topology(fuses: &Arc<Fuses>) -> Topology {
         let store = stores.store("counts")?;
         Ok::<_, LinkError>(Count { store, fuses: Arc::clone(&fuses) })
     });
-    builder.store(Stores::key_value::<String, i64>("counts").build(), [count.id()]);
+    for store in stores {
+        builder.store(Stores::key_value::<String, i64>(*store).build(), [count.id()]);
+    }
     builder.sink("sink", &[count], support::sink("out"));
     builder.build().unwrap()
 }
@@ -92,11 +99,18 @@ impl Bench {
     }
 
     pub(crate) fn with(set: impl FnOnce(&mut WorkerSettings)) -> Self {
-        let kafka = KafkaModel::new();
+        Self::of(KafkaModel::new(), Arc::default(), |settings, _| set(settings))
+    }
+
+    pub(crate) fn of(
+        kafka: KafkaModel,
+        fuses: Arc<Fuses>,
+        set: impl FnOnce(&mut WorkerSettings, &Arc<Fuses>),
+    ) -> Self {
         for topic in ["in", "out", "app-counts-changelog"] {
             kafka.create_topic(topic, 2, BTreeMap::new()).unwrap();
         }
-        let (fuses, brokers) = (Arc::new(Fuses::default()), Rc::new(Brokers::default()));
+        let brokers = Rc::new(Brokers::default());
         let application: ApplicationId = "app".into();
         let mut settings = WorkerSettings {
             topology: topology(&fuses),
@@ -114,7 +128,7 @@ impl Bench {
             buffered_records: 100,
             turn_records: 100,
         };
-        set(&mut settings);
+        set(&mut settings, &fuses);
         let plane = Plane(ModelPlane::new(&kafka), Rc::clone(&brokers));
         let mut bench = Self {
             worker: Worker::new(settings, Box::new(plane)),

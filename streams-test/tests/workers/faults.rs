@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +14,11 @@ use streams_core::task::TaskIdle;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{Command, CommitFailure, Pace, TaskInput, TaskToStart, WorkerError};
+use streams_test::KafkaModel;
 use streams_test::model::NewRecord;
 
-use super::bench::{Bench, FIRST, SECOND};
+use super::bench::{Bench, FIRST, SECOND, with_stores};
+use super::faulty::Fuses;
 use super::support;
 
 #[test]
@@ -117,6 +119,23 @@ fn time_outs_that_last_become_a_failure() {
     let text = streams_core::error::chain(error);
     assert!(text.contains("task.timeout.ms") && text.contains("_MSG_TIMED_OUT"), "{text}");
     assert_eq!(bench.committed(0), None);
+}
+
+#[test]
+fn nothing_is_read_for_a_task_whose_second_store_cannot_begin() {
+    let kafka = KafkaModel::new();
+    kafka.create_topic("app-more-changelog", 2, BTreeMap::new()).unwrap();
+    let fuses = Arc::new(Fuses { unwritable: AtomicU32::new(2), ..Fuses::default() });
+    let mut bench = Bench::of(kafka, fuses, |settings, fuses| {
+        settings.topology = with_stores(fuses, &["counts", "more"]);
+    });
+    assert_eq!(bench.failed.len(), 2);
+    let place = "a state store failed on the restoration of the task's stores: store \"more\"";
+    assert!(bench.failure().contains(place), "{}", bench.failure());
+    assert_eq!(bench.brokers.open.get(), 0);
+    bench.tell(Command::Replace(vec![FIRST]));
+    bench.wait(200);
+    assert!(bench.runs(FIRST));
 }
 
 #[test]

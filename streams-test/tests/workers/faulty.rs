@@ -12,6 +12,7 @@ use streams_core::outbox::SharedOutbox;
 use streams_core::plane::{DataPlane, Delivery, Fetched, InputId, ReadFor, StartAt};
 use streams_core::record::RawRecord;
 use streams_core::store::{OpenStores, StateBackend, TaskStores};
+use streams_core::time::Timestamp;
 use streams_state::MemoryBackend;
 use streams_test::ModelPlane;
 
@@ -24,6 +25,8 @@ pub(crate) struct Fuses {
     pub(crate) made: AtomicU32,
     /// How many more commits of the stores find the store `counts` damaged.
     pub(crate) damaged: AtomicU32,
+    /// How many more times the second store of a task cannot begin to be restored.
+    pub(crate) unwritable: AtomicU32,
 }
 
 pub(crate) fn blows(fuse: &AtomicU32) -> bool {
@@ -81,6 +84,13 @@ impl TaskStores for Damageable {
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         self.stores.flush_caches()
     }
+    fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
+        if store == 1 && blows(&self.fuses.unwritable) {
+            let (action, source) = ("write its position", "the disk is full".into());
+            return Err(StoreError::Io { store: "more".into(), action, source });
+        }
+        self.stores.set_current_at(store, time)
+    }
     fn discard(&mut self) {
         self.stores.discard();
     }
@@ -96,6 +106,8 @@ pub(crate) struct Brokers {
     pub(crate) failure: RefCell<Option<ProduceError>>,
     /// How often it was made anew.
     pub(crate) renewed: Cell<u32>,
+    /// Partitions that are being read.
+    pub(crate) open: Cell<u32>,
 }
 
 /// The model, with brokers that may be away.
@@ -106,9 +118,11 @@ impl DataPlane for Plane {
         self.0.outbox()
     }
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
+        self.1.open.set(self.1.open.get() + 1);
         self.0.open(partition, start, purpose)
     }
     fn close(&mut self, input: InputId) {
+        self.1.open.set(self.1.open.get() - 1);
         self.0.close(input);
     }
     fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
