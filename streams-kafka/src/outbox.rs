@@ -21,7 +21,9 @@ use crate::topics::{Topics, TopicsError};
 const QUEUE_FULL_STEP: Duration = Duration::from_millis(50);
 /// How long a topic may take to appear: every broker hears of a new one a little later.
 const APPEARS_MAX: Duration = Duration::from_secs(10);
-const APPEARS_STEP: Duration = Duration::from_millis(100);
+/// How long it is before it is asked for again: this at first, then twice as long each time.
+const APPEARS_STEP_MIN: Duration = Duration::from_millis(100);
+const APPEARS_STEP_MAX: Duration = Duration::from_secs(2);
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
 
@@ -127,9 +129,19 @@ impl KafkaOutbox {
         });
     }
 
+    /// Serves what arrives within this time.
+    fn serve_for(&mut self, time: Duration) {
+        let began = crate::clock::monotonic();
+        let now = crate::clock::monotonic;
+        let left = || time.saturating_sub(now().saturating_duration_since(began));
+        while !left().is_zero() {
+            self.serve(left());
+        }
+    }
+
     /// Asks the brokers about a topic, and waits for one that is not there, the first time.
     fn ask_partitions(&mut self, at: usize) -> Result<i32, ProduceError> {
-        let asked = crate::clock::monotonic();
+        let (asked, mut step) = (crate::clock::monotonic(), APPEARS_STEP_MIN);
         loop {
             let Some(topic) = self.topics.get_mut(at) else { return Ok(0) };
             let found = self.known.partitions(&topic.name).map_err(unanswered)?;
@@ -142,7 +154,8 @@ impl KafkaOutbox {
                 topic.known = Known::Missing;
                 return Err(ProduceError::UnknownTopic { topic: topic.name.clone() });
             }
-            self.serve(APPEARS_STEP);
+            self.serve_for(step);
+            step = (step * 2).min(APPEARS_STEP_MAX);
         }
     }
 

@@ -60,6 +60,9 @@ pub enum TopicsError {
         /// The store.
         store: StoreName,
     },
+    /// The brokers do not tell about a topic.
+    #[error("{0}")]
+    Refused(String),
     /// The brokers could not be asked.
     #[error("the brokers could not be asked about topics: {0}")]
     Ask(String),
@@ -78,7 +81,9 @@ impl TopicsError {
             Self::Partitions(errors) => {
                 errors.iter().all(|e| matches!(e, PartitionCountError::MissingTopic(_)))
             }
-            Self::Patterns(_) | Self::Changed { .. } | Self::Create { .. } => false,
+            Self::Patterns(_) | Self::Changed { .. } | Self::Create { .. } | Self::Refused(_) => {
+                false
+            }
         }
     }
 }
@@ -130,9 +135,23 @@ impl Topics {
         ask(&admin).map_err(|error| TopicsError::Ask(error.to_string()))
     }
 
-    /// How many partitions a topic has; `None` when it does not exist.
+    /// How many partitions a topic has; `None` when it does not exist. The brokers are asked about
+    /// this topic alone.
     pub(crate) fn partitions(&self, topic: &TopicName) -> Result<Option<i32>, TopicsError> {
-        Ok(self.all()?.get(topic).copied())
+        // No topic has such a name, and the client does not ask for it.
+        if topic.as_str().is_empty() || topic.as_str().contains('\0') {
+            return Ok(None);
+        }
+        let ask = |admin: &Admin| admin.describe_topics(&[topic.as_str()], ASK_MAX);
+        match self.with_admin(ask)?.pop() {
+            Some(Ok(found)) => Ok(Some(i32::try_from(found.partitions).unwrap_or(i32::MAX))),
+            Some(Err(TopicError::Unknown { .. })) | None => Ok(None),
+            // As a new topic has no leader yet.
+            Some(Err(TopicError::Failed { code, .. })) if code.is_passing_for_producer() => {
+                Ok(None)
+            }
+            Some(Err(error)) => Err(TopicsError::Refused(error.to_string())),
+        }
     }
 
     /// Where a reader begins that goes this far back in time: at the first record that is not older,

@@ -1,4 +1,4 @@
-//! What brokers tell about topics: ids and settings.
+//! What brokers tell about topics: ids, partitions and settings.
 
 use super::admin::{Admin, Owned};
 use super::config::c_string;
@@ -11,11 +11,14 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::time::Duration;
 
-/// The id of a topic; `None` from a broker that gives topics none.
+/// A topic that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) topic: String,
+    /// `None` from a broker that gives topics none.
     pub(crate) id: Option<[u8; 16]>,
+    /// How many partitions it has.
+    pub(crate) partitions: usize,
 }
 
 /// The settings of a topic.
@@ -26,7 +29,7 @@ pub(crate) struct Configured {
 }
 
 impl Admin {
-    /// Asks for the ids of topics. The order of the answers is not that of the question.
+    /// Asks for the ids and partitions of topics, and makes none. The order of the answers is not that of the question.
     ///
     /// # Errors
     /// The whole request failed.
@@ -117,7 +120,9 @@ unsafe fn described(
             bytes[8..].copy_from_slice(&low);
             bytes
         });
-        Ok(Described { topic: name, id: id.filter(|id| *id != [0; 16]) })
+        let mut partitions = 0;
+        rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
+        Ok(Described { topic: name, id: id.filter(|id| *id != [0; 16]), partitions })
     }
 }
 
