@@ -4,6 +4,7 @@ mod ascii;
 mod clients;
 mod comment_wrap;
 mod conformance;
+mod core_crates;
 mod core_io;
 mod differences;
 mod direction;
@@ -22,6 +23,7 @@ mod similar;
 mod sleep;
 mod unfinished;
 mod unsafe_code;
+mod unused_crate;
 
 use super::finding::Finding;
 use super::tree::Tree;
@@ -33,6 +35,7 @@ pub(super) const ALL: &[Rule] = &[
     clients::check,
     comment_wrap::check,
     conformance::check,
+    core_crates::check,
     core_io::check,
     differences::check,
     direction::check,
@@ -51,6 +54,7 @@ pub(super) const ALL: &[Rule] = &[
     sleep::check,
     unfinished::check,
     unsafe_code::check,
+    unused_crate::check,
 ];
 
 /// Asserts that `rule` finds exactly the lines `expected` in one file.
