@@ -16,6 +16,7 @@ mod starting;
 mod whereabouts;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -111,6 +112,8 @@ pub struct Worker {
     tasks: Vec<Option<ActiveTask>>,
     /// Numbers in the order of the tasks' names.
     order: BTreeMap<TaskId, u32>,
+    /// The task whose slice was the last of a turn: the next turn begins behind it.
+    last_served: Option<TaskId>,
     unopened: BTreeMap<TaskId, Unopened>,
     commits: Commits,
     actions: VecDeque<Action>,
@@ -165,6 +168,7 @@ impl Worker {
             globals: None,
             tasks: Vec::new(),
             order: BTreeMap::new(),
+            last_served: None,
             unopened: BTreeMap::new(),
             actions: VecDeque::new(),
             undelivered: 0,
@@ -371,24 +375,23 @@ impl Worker {
         Ok(())
     }
 
-    /// Processes records, a slice of each task in turn.
+    /// Processes records, a slice of each task in turn. A turn that ends before all had theirs is
+    /// taken up where it ended, or full queues of some would keep the others from ever being served.
     fn process(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
         let mut left = self.settings.turn_records;
         loop {
             let mut any = 0;
-            for number in self.order.values() {
+            for (id, number) in in_turn(&self.order, self.last_served.take()) {
                 let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
                 let staged = active.task.stores().staged_bytes();
                 let is_full = staged > self.commits.policy.staged_bytes_max;
                 if !active.is_running() || (is_full && self.commits.is_held_up()) {
                     continue;
                 }
-                let id = active.id();
-                let slice = left.min(SLICE_RECORDS);
-                self.place.enter(id);
-                let done = active.task.process_up_to(slice, now);
+                self.place.enter(*id);
+                let done = active.task.process_up_to(left.min(SLICE_RECORDS), now);
                 self.place.leave();
-                let done = done.map_err(|source| WorkerError::Task { task: id, source })?;
+                let done = done.map_err(|source| WorkerError::Task { task: *id, source })?;
                 report.processed += done.records as u64;
                 report.punctuations += done.punctuations as u64;
                 any += done.records;
@@ -399,6 +402,10 @@ impl Worker {
                 // its own.
                 self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max
                     || active.task.is_commit_requested();
+                if left == 0 {
+                    self.last_served = Some(*id);
+                    break;
+                }
             }
             if any == 0 {
                 return Ok(());
@@ -433,6 +440,15 @@ impl Worker {
     fn is_restoring(&self) -> bool {
         self.active().any(|active| matches!(active.phase, Phase::Restoring(_)))
     }
+}
+
+/// All tasks in their order, those behind the one that was served last first.
+fn in_turn(
+    order: &BTreeMap<TaskId, u32>,
+    last: Option<TaskId>,
+) -> impl Iterator<Item = (&TaskId, &u32)> {
+    let behind = order.range((last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+    behind.chain(last.into_iter().flat_map(|last| order.range(..=last)))
 }
 
 /// Asks the production handler, which is user code. Its panic is one on the record that it was asked

@@ -15,6 +15,7 @@ mod faulty;
 mod globals;
 mod group;
 mod standbys;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

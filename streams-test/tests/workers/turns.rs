@@ -1,0 +1,56 @@
+//! The tasks of a worker have their turns, however full the queues of some are.
+
+use bytes::Bytes;
+use streams_core::names::TopicPartition;
+use streams_test::model::NewRecord;
+
+use super::{PARTITIONS, World};
+
+const RECORDS: i64 = 200;
+
+fn append(world: &World, partition: i32) {
+    let record = NewRecord {
+        key: Some(Bytes::from_static(b"key")),
+        value: Some(Bytes::from_static(b"x")),
+        timestamp: Some(world.now),
+        ..NewRecord::default()
+    };
+    world.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
+}
+
+/// A worker with all tasks, and more in each partition than a few turns can process.
+fn loaded() -> World {
+    let mut world = World::new();
+    for partition in 0..PARTITIONS {
+        (0..RECORDS).for_each(|_| append(&world, partition));
+    }
+    world.workers = vec![world.worker()];
+    world.assign(0);
+    world
+}
+
+/// By task: how many records it has processed.
+fn processed(world: &World) -> Vec<i64> {
+    world.workers[0].running().map(|task| RECORDS - task.lag(0).unwrap()).collect()
+}
+
+#[test]
+fn tasks_with_full_queues_share_the_turns_of_their_worker() {
+    let mut world = loaded();
+    while world.workers[0].running().count() < PARTITIONS as usize {
+        world.turn(0);
+    }
+    (0..60).for_each(|_| assert!(world.turn(0)));
+    let processed = processed(&world);
+    let (least, most) = (processed.iter().min().unwrap(), processed.iter().max().unwrap());
+    assert!(*least > 0 && most - least <= 4, "by task: {processed:?}");
+}
+
+#[test]
+fn what_one_task_leaves_of_a_turn_the_others_use() {
+    let mut world = loaded();
+    world.settle();
+    [0, 0, 1, 1].into_iter().for_each(|partition| append(&world, partition));
+    let report = world.workers[0].turn(world.now);
+    assert_eq!((report.processed, report.is_busy), (3, true), "a turn is three records");
+}
