@@ -18,6 +18,7 @@ mod outbox;
 mod plane;
 mod pulse;
 mod secure;
+mod summary;
 mod topics;
 mod worker_thread;
 

@@ -26,6 +26,7 @@ use crate::group::Input;
 use crate::outbox::KafkaOutbox;
 use crate::plane::KafkaPlane;
 use crate::pulse::Pulse;
+use crate::summary::Summary;
 
 /// The longest that a worker waits without looking around.
 pub(crate) const WAIT_MAX: Duration = Duration::from_millis(100);
@@ -114,6 +115,8 @@ pub(crate) struct WorkerParts {
     pub(crate) clients: Arc<Clients>,
     pub(crate) group: GroupSender<Input>,
     pub(crate) shared: Arc<Shared>,
+    /// `log.summary.interval.ms`; `None` for never.
+    pub(crate) summary_interval: Option<Duration>,
 }
 
 /// The name of the thread of worker `number`.
@@ -173,6 +176,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     let settings = link.parts.settings.clone();
     let mut worker = Worker::new(settings, Box::new(plane));
     worker.watch(link.pulse.place());
+    let mut summary = Summary::new(link.parts.summary_interval, clock::now());
     let mut losses = 0;
     loop {
         let now = clock::now();
@@ -191,6 +195,9 @@ fn run(link: &Link) -> Result<(), StreamsError> {
         let report = worker.turn(now);
         link.pulse.rest();
         link.parts.shared.record(link.number, &report, &worker, now);
+        if let Some(told) = summary.add(&report, now) {
+            tracing::info!(worker = link.number + 1, "{told}");
+        }
         while let Some(action) = worker.poll() {
             if link.pass_on(&mut worker, losses, action, now) == Life::Over {
                 return Ok(());

@@ -64,6 +64,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         clients: Arc::clone(&clients),
         group: channel.0.clone(),
         shared: Arc::clone(shared),
+        summary_interval: config.metrics().log_summary_interval,
     };
     let spawn = |number| Ok((number, worker_thread::spawn(number, worker_parts.clone())?));
     let workers = crew.into_iter().map(spawn).collect::<Result<_, StreamsError>>()?;
