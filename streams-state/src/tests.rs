@@ -1,6 +1,7 @@
 //! Tests of whole stores, over both byte stores.
 
 mod corruption;
+mod directories;
 mod duplicates;
 mod identity;
 mod model;

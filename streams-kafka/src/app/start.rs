@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use streams_core::assign::PlacementPolicy;
 use streams_core::config::{ClientRole, StreamsConfig};
@@ -49,6 +49,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     }
     let application = config.application_id().as_str().into();
     let directory = StateDirectory::open(&config.state().dir, &application)?;
+    remove_old_state(&directory, config.state().cleanup_dir_age_max)?;
     let budget = config.state().memory_budget_bytes;
     let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
     let budget = budget.map_or_else(MemoryBudget::of_machine, |b| MemoryBudget::of(bytes(b)));
@@ -92,6 +93,19 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, global)?;
     Ok(RunningApp { closing, thread })
+}
+
+/// `state.cleanup.dir.max.age.ms`.
+fn remove_old_state(
+    directory: &StateDirectory,
+    age_max: Option<Duration>,
+) -> Result<(), StreamsError> {
+    let Some(age_max) = age_max else { return Ok(()) };
+    let now = Duration::from_millis(clock::now_millis().unsigned_abs());
+    for task in directory.remove_older(UNIX_EPOCH + now.saturating_sub(age_max))? {
+        tracing::info!(%task, "its state was removed: nothing of it was written for long");
+    }
+    Ok(())
 }
 
 /// The group thread; when it ends, so does the application.

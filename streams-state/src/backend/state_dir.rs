@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use streams_core::error::StoreError;
 use streams_core::names::{ApplicationId, TaskId};
@@ -200,6 +201,26 @@ impl StateDirectory {
         Ok(())
     }
 
+    /// Removes the directories of tasks in which nothing was written since that time; they are told.
+    /// Nobody may have a task open. May take long.
+    ///
+    /// # Errors
+    /// When a directory cannot be read or removed.
+    pub fn remove_older(&self, than: SystemTime) -> Result<Vec<TaskId>, StoreError> {
+        let mut old = Vec::new();
+        for task in self.tasks()? {
+            let path = self.path.join(task.to_string());
+            if last_written(&path).map_err(|error| not_written(&path, &error))? < than {
+                self.set_task_aside(task)?;
+                old.push(task);
+            }
+        }
+        if !old.is_empty() {
+            self.remove_set_aside()?;
+        }
+        Ok(old)
+    }
+
     /// The tasks that have a directory, in their order. Other names are left alone.
     ///
     /// # Errors
@@ -241,6 +262,18 @@ pub(super) fn refuse_link(path: &Path) -> Result<(), StoreError> {
         }
         _ => Ok(()),
     }
+}
+
+/// When something at a path, or below it, was written last.
+fn last_written(path: &Path) -> io::Result<SystemTime> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    let mut last = metadata.modified()?;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            last = last.max(last_written(&entry?.path())?);
+        }
+    }
+    Ok(last)
 }
 
 fn read_small(path: &Path) -> io::Result<Option<String>> {
