@@ -9,7 +9,7 @@ use streams_core::store::{ChangelogTopic, Deletions};
 
 use crate::ffi::admin::Admin;
 use crate::ffi::topics::{Each, TopicError};
-use crate::topics::{ASK_MAX, Topics, TopicsError};
+use crate::topics::{Topics, TopicsError};
 
 impl Topics {
     /// The cluster's id, and ids and settings of these topics. What this principal may not ask for
@@ -25,10 +25,11 @@ impl Topics {
             return Ok(BTreeMap::new());
         }
         let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-        let cluster_id = self.with_admin(|admin| admin.cluster_id(ASK_MAX))?;
+        let wait = self.ask_max();
+        let cluster_id = self.with_admin(|admin| admin.cluster_id(wait))?;
         let cluster_id: Option<Arc<str>> = (!cluster_id.is_empty()).then(|| cluster_id.into());
-        let ids = self.ask_each(|admin| admin.describe_topics(&names, ASK_MAX))?;
-        let settings = self.ask_each(|admin| admin.describe_configs(&names, ASK_MAX))?;
+        let ids = self.ask_each(|admin| admin.describe_topics(&names, wait))?;
+        let settings = self.ask_each(|admin| admin.describe_configs(&names, wait))?;
         let mut known: BTreeMap<TopicName, ChangelogTopic> = topics
             .iter()
             .map(|topic| {

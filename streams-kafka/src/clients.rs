@@ -74,6 +74,11 @@ impl Clients {
         &self.topics
     }
 
+    /// `max.poll.records`: most records of an input taken from its client at once.
+    pub(crate) fn poll_records_max(&self) -> usize {
+        self.config.processing().max_poll_records as usize
+    }
+
     /// The consumers, made for this many input partitions at the first call.
     pub(crate) fn consumers(&self, partitions: usize) -> Result<Consumers, StreamsError> {
         let mut consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,8 +28,8 @@ pub(crate) fn thread_name(application: &ApplicationId) -> String {
     format!("{application}-global")
 }
 
-/// How long one question for the topics waits for an answer. Not long, because nobody can close the
-/// thread meanwhile.
+/// How long one question for the topics waits for an answer at most. Not long, because nobody can
+/// close the thread meanwhile.
 const ASK_MAX: Duration = Duration::from_secs(3);
 /// How long the thread may take to close the stores.
 const END_MAX: Duration = Duration::from_secs(30);

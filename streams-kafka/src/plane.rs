@@ -23,7 +23,7 @@ use crate::headers;
 use crate::outbox::KafkaOutbox;
 use crate::topics::TopicsError;
 
-/// Entries taken from librdkafka in one call.
+/// Entries taken from librdkafka in one call, of inputs at most `max.poll.records`.
 const BATCH_MAX: usize = 4096;
 
 /// The way of one worker to Kafka's records.
@@ -34,6 +34,8 @@ pub(crate) struct KafkaPlane {
     /// None for one that only reads.
     outbox: Option<Rc<RefCell<KafkaOutbox>>>,
     open: Vec<Option<Open>>,
+    /// Entries of an input taken at once.
+    input_batch_max: usize,
 }
 
 /// A partition being read.
@@ -63,12 +65,13 @@ impl KafkaPlane {
     /// A plane for the calling thread, which is woken when there is something to do.
     pub(crate) fn new(clients: Arc<Clients>, outbox: KafkaOutbox, waker: Waker) -> Self {
         let outbox = Some(Rc::new(RefCell::new(outbox)));
-        Self { clients, waker, outbox, open: Vec::new() }
+        Self { outbox, ..Self::reading(clients, waker) }
     }
 
     /// As [`new`](Self::new), without a producer.
-    pub(crate) const fn reading(clients: Arc<Clients>, waker: Waker) -> Self {
-        Self { clients, waker, outbox: None, open: Vec::new() }
+    pub(crate) fn reading(clients: Arc<Clients>, waker: Waker) -> Self {
+        let input_batch_max = BATCH_MAX.min(clients.poll_records_max());
+        Self { clients, waker, outbox: None, open: Vec::new(), input_batch_max }
     }
 
     /// Looks up off this thread where to begin, by time.
@@ -183,7 +186,13 @@ impl DataPlane for KafkaPlane {
             return waiting;
         }
         match self.open.get_mut(input.0 as usize) {
-            Some(Some(open)) => open.fetch(max.min(BATCH_MAX)),
+            Some(Some(open)) => {
+                let batch_max = match open.purpose {
+                    ReadFor::Input => self.input_batch_max,
+                    ReadFor::Restore | ReadFor::Global => BATCH_MAX,
+                };
+                open.fetch(max.min(batch_max))
+            }
             _ => Fetched::Nothing,
         }
     }

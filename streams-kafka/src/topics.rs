@@ -19,9 +19,6 @@ use crate::ffi::admin::Admin;
 use crate::ffi::error::{ClientError, Code};
 use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
 
-/// How long one question to the brokers may take.
-pub(crate) const ASK_MAX: Duration = Duration::from_secs(15);
-
 /// Why the topics of a topology are not as they must be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,6 +103,8 @@ pub(crate) struct Topics {
     settings: BTreeMap<String, String>,
     /// Of changelogs of stores that expire, beyond what the store keeps.
     additional_retention: Duration,
+    /// How long one question to the brokers may take.
+    ask_max: Duration,
     /// Whether it was told that topics may not be described.
     told_refusal: AtomicBool,
 }
@@ -115,8 +114,14 @@ impl Topics {
         let settings = config.internal_topics().settings.iter();
         let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let additional_retention = config.internal_topics().additional_retention;
-        let told_refusal = AtomicBool::new(false);
-        Self { admin: Mutex::new(admin), replication, settings, additional_retention, told_refusal }
+        let (admin, told_refusal) = (Mutex::new(admin), AtomicBool::new(false));
+        let ask_max = config.processing().admin_timeout;
+        Self { admin, replication, settings, additional_retention, ask_max, told_refusal }
+    }
+
+    /// How long one question to the brokers may take.
+    pub(crate) const fn ask_max(&self) -> Duration {
+        self.ask_max
     }
 
     /// Whether it was told already that topics may not be described; from now on it was.
@@ -142,7 +147,7 @@ impl Topics {
         if topic.as_str().is_empty() || topic.as_str().contains('\0') {
             return Ok(None);
         }
-        let ask = |admin: &Admin| admin.describe_topics(&[topic.as_str()], ASK_MAX);
+        let ask = |admin: &Admin| admin.describe_topics(&[topic.as_str()], self.ask_max);
         match self.with_admin(ask)?.pop() {
             Some(Ok(found)) => Ok(Some(i32::try_from(found.partitions).unwrap_or(i32::MAX))),
             Some(Err(TopicError::Unknown { .. })) | None => Ok(None),
@@ -170,7 +175,7 @@ impl Topics {
     /// The first offset of a record that is not older than `from`, in milliseconds since 1970.
     fn offset_at(&self, partition: &TopicPartition, from: i64) -> Result<Option<i64>, TopicsError> {
         let question = (partition.topic.as_str(), partition.partition, At::Timestamp(from));
-        let ask = |admin: &Admin| admin.list_offsets([question], Visible::All, ASK_MAX);
+        let ask = |admin: &Admin| admin.list_offsets([question], Visible::All, self.ask_max);
         let answer = self.with_admin(ask)?.pop();
         Ok(answer.map(|answer| answer.offset).filter(|offset| *offset >= 0))
     }
@@ -181,7 +186,8 @@ impl Topics {
             return BTreeMap::new();
         }
         let questions = partitions.iter().map(|p| (p.topic.as_str(), p.partition, At::Latest));
-        let answers = self.with_admin(|admin| admin.list_offsets(questions, Visible::All, ASK_MAX));
+        let ask = |admin: &Admin| admin.list_offsets(questions, Visible::All, self.ask_max);
+        let answers = self.with_admin(ask);
         let answers = answers.unwrap_or_else(|error| {
             tracing::warn!(%error, "the ends of changelogs are found by reading them");
             Vec::new()
@@ -196,7 +202,7 @@ impl Topics {
     /// Deletes the records before these offsets. What fails is left to the next time.
     pub(crate) fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) {
         let before = offsets.iter().map(|(p, offset)| (p.topic.as_str(), p.partition, *offset));
-        match self.with_admin(|admin| admin.delete_records(before, ASK_MAX)) {
+        match self.with_admin(|admin| admin.delete_records(before, self.ask_max)) {
             Ok(answers) => {
                 for refused in answers.iter().filter(|answer| answer.code != Code::NONE) {
                     let (topic, code) = (&refused.topic, refused.code);
@@ -209,15 +215,15 @@ impl Topics {
 
     /// All topics with their partitions.
     pub(crate) fn all(&self) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
-        self.all_within(ASK_MAX)
+        self.all_within(self.ask_max)
     }
 
-    /// As [`all`](Self::all), with an answer within this time.
+    /// As [`all`](Self::all), with an answer within this time where that is less.
     pub(crate) fn all_within(
         &self,
         wait: Duration,
     ) -> Result<BTreeMap<TopicName, i32>, TopicsError> {
-        let topics = self.with_admin(|admin| admin.list_topics(wait))?;
+        let topics = self.with_admin(|admin| admin.list_topics(wait.min(self.ask_max)))?;
         let counts = topics.into_iter();
         Ok(counts.map(|(name, n)| (name.into(), i32::try_from(n).unwrap_or(i32::MAX))).collect())
     }
@@ -282,7 +288,7 @@ impl Topics {
                 settings,
             })
             .collect();
-        let results = self.with_admin(|admin| admin.create_topics(&new, ASK_MAX))?;
+        let results = self.with_admin(|admin| admin.create_topics(&new, self.ask_max))?;
         for ((topic, partitions), result) in missing.iter().zip(results) {
             match result {
                 Ok(_) => tracing::info!(topic = %topic.name, partitions, "internal topic created"),

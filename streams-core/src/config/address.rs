@@ -1,4 +1,4 @@
-//! Addresses of brokers and of this instance.
+//! Addresses of brokers.
 
 use std::fmt;
 

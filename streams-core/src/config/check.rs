@@ -22,7 +22,6 @@ pub(crate) enum Check {
     DebugContexts,
     Name,
     Path,
-    HostPort,
     HostPorts,
     GroupProtocol,
     ReplicationFactor,
@@ -54,8 +53,6 @@ pub enum Constraint {
     Name,
     /// Anything but nothing.
     NotEmpty,
-    /// `host:port`.
-    Address,
     /// A rule of one key, in words that follow "must be".
     Rule(&'static str),
     /// A class of Kafka's that Millstream knows; others are given in code.
@@ -77,7 +74,6 @@ impl fmt::Display for Constraint {
             Self::OneOf(words) => write_words(f, words),
             Self::Name => write!(f, "{}", names::RULE),
             Self::NotEmpty => f.write_str("not empty"),
-            Self::Address => f.write_str("'host:port'"),
             Self::Rule(rule) => f.write_str(rule),
             Self::KnownClass { words, remedy } => {
                 write_words(f, words)?;
@@ -122,9 +118,6 @@ impl Check {
             Self::Name => Err(Constraint::Name),
             Self::Path if value.is_empty() => Err(Constraint::NotEmpty),
             Self::Path => Ok(value.to_owned()),
-            Self::HostPort => {
-                HostPort::parse(value).map(|at| at.to_string()).ok_or(Constraint::Address)
-            }
             Self::HostPorts => HostPort::parse_list(value)
                 .map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
                 .ok_or(Constraint::Rule("a list of distinct 'host:port', separated by commas")),

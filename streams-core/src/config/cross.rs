@@ -1,6 +1,5 @@
 //! Values that are good by themselves and do not go together.
 
-use super::assignment::Assignment;
 use super::clients::{self, ClientRole, ClientSettings};
 use super::error::ConfigError;
 use super::keys::codec_level_key;
@@ -11,17 +10,11 @@ use super::reader::{MEMBER, PRODUCER};
 use super::scope::Scope;
 use super::settings::{Setting, Settings, contradiction};
 
-/// Kafka's limits for client tags.
-const TAGS_MAX: usize = 5;
-const TAG_NAME_CHARS_MAX: usize = 20;
-const TAG_VALUE_CHARS_MAX: usize = 30;
-
 /// What the checks look at.
 pub(crate) struct Parts<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) processing: &'a Processing,
     pub(crate) membership: &'a Membership,
-    pub(crate) assignment: &'a Assignment,
     pub(crate) clients: &'a [ClientSettings],
 }
 
@@ -35,7 +28,6 @@ impl Parts<'_> {
         errors.extend(self.idempotence());
         errors.extend(self.codec_levels());
         errors.extend(self.clients.iter().find_map(backoff));
-        self.tags(&mut errors);
         if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
             self.exactly_once(&mut errors);
         }
@@ -98,35 +90,9 @@ impl Parts<'_> {
         PRODUCER.into_iter().find_map(in_scope)
     }
 
-    fn tags(&self, errors: &mut Vec<ConfigError>) {
-        let tags = &self.settings.tags;
-        let chars = |text: &str| text.chars().count();
-        for (at, (tag, setting)) in tags.iter().enumerate() {
-            let value = setting.value.expose();
-            let reason = if at >= TAGS_MAX {
-                "a client has at most 5 tags"
-            } else if tag.trim().is_empty() || value.is_empty() {
-                "a tag has a name and a value"
-            } else if chars(tag) > TAG_NAME_CHARS_MAX || chars(value) > TAG_VALUE_CHARS_MAX {
-                "a tag's name has at most 20 characters and its value 30"
-            } else {
-                continue;
-            };
-            errors.push(incompatible(setting, "client.tag.*", reason));
-        }
-        let key = "rack.aware.assignment.tags";
-        let Some(setting) = self.settings.streams.get(key) else { return };
-        let wanted = &self.assignment.rack_tags;
-        if wanted.len() > TAGS_MAX || wanted.iter().any(|tag| !tags.contains_key(tag)) {
-            let reason = "at most 5 tags, each of which is set as 'client.tag.<tag>'";
-            errors.push(incompatible(setting, "client.tag.*", reason));
-        }
-    }
-
     fn exactly_once(&self, errors: &mut Vec<ConfigError>) {
         let guarantee = "processing.guarantee";
-        let Processing { commit_interval, transaction_timeout, .. } = self.processing;
-        if transaction_timeout < commit_interval {
+        if self.processing.transaction_timeout < self.processing.commit_interval {
             let (key, other) = ("commit.interval.ms", "transaction.timeout.ms");
             let reason = "transactions would time out before they are committed";
             let at = self.settings.streams.get(key);

@@ -111,6 +111,9 @@ pub struct Membership {
     /// `max.poll.interval.ms`: a worker busy for longer makes the process leave, and the time
     /// members are given to rejoin; 5 minutes by default.
     pub max_poll_interval: Duration,
+    /// `default.api.timeout.ms` of the main consumer: how long a commit or a look-up of offsets is
+    /// tried, 60 s by default.
+    pub offsets_timeout: Duration,
     /// `auto.offset.reset`, earliest by default.
     pub offset_reset: OffsetReset,
 }
@@ -124,6 +127,7 @@ impl Membership {
             session_timeout: reader.client_millis("session.timeout.ms", &MEMBER),
             heartbeat_interval: reader.client_millis("heartbeat.interval.ms", &MEMBER),
             max_poll_interval: reader.client_millis("max.poll.interval.ms", &MEMBER),
+            offsets_timeout: reader.client_millis("default.api.timeout.ms", &MEMBER),
             offset_reset: reader
                 .client_parsed("auto.offset.reset", &MEMBER)
                 .unwrap_or(OffsetReset::Earliest),

@@ -38,14 +38,14 @@ mod topology;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use address::HostPort;
-pub use assignment::{Assignment, RackStrategy};
+pub use assignment::Assignment;
 pub use builder::{SettingValue, StreamsConfigBuilder};
 pub use check::Constraint;
 pub use clients::{ClientRole, ClientSettings};
 pub use error::{ConfigError, ConfigErrors, ConfigWarning, IgnoredKey, Shown};
 pub use explain::{ExplainedValue, Explanation};
 pub use membership::{Membership, OffsetReset, UnknownOffsetReset};
-pub use metrics::{MetricsSettings, RecordingLevel};
+pub use metrics::MetricsSettings;
 pub use names::{
     ApplicationId, ClientId, DeadLetterTopic, GroupInstanceId, InvalidName, TopicPrefix,
 };
@@ -59,7 +59,7 @@ pub use security::{
     ClientIdentity, Credentials, HostVerification, OauthClient, OauthTokens, PemSource, Sasl,
     Security, Tls, UnsecuredToken,
 };
-pub use state::{DefaultStore, State, StateDirAccess, StoreFormat};
+pub use state::{DefaultStore, State, StoreFormat};
 pub use topology::{InternalTopicSettings, Optimization, ReplicationFactor, TopologySettings};
 
 use cross::Parts;
@@ -113,7 +113,6 @@ impl StreamsConfig {
             settings: &settings,
             processing: &processing,
             membership: &membership,
-            assignment: &assignment,
             clients: &clients,
         };
         errors.extend(parts.check());
@@ -188,7 +187,7 @@ impl StreamsConfig {
         &self.internal_topics
     }
 
-    /// What is measured.
+    /// What is told of the work that is done.
     pub fn metrics(&self) -> &MetricsSettings {
         &self.metrics
     }

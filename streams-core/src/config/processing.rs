@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::names::DeadLetterTopic;
-use super::reader::{CALLS, MEMBER, PRODUCER, Reader};
+use super::reader::{MEMBER, PRODUCER, Reader};
 pub use crate::task::TaskIdle;
 
 /// `processing.guarantee`.
@@ -50,8 +50,6 @@ pub struct Processing {
     pub num_stream_threads: u32,
     /// `commit.interval.ms`: 30 s by default, 100 ms under exactly-once.
     pub commit_interval: Duration,
-    /// `poll.ms`: longest wait for input, 100 ms by default.
-    pub poll: Duration,
     /// `max.poll.records`: most records taken from the client at once, 1000 by default.
     pub max_poll_records: u32,
     /// `max.task.idle.ms`, 0 by default.
@@ -62,8 +60,10 @@ pub struct Processing {
     pub buffered_records_per_partition: u32,
     /// `max.block.ms`: how long sending may wait for room or metadata, 60 s by default.
     pub max_block: Duration,
-    /// `default.api.timeout.ms`: how long calls to the cluster may take, 60 s by default.
-    pub api_timeout: Duration,
+    /// `default.api.timeout.ms` of the admin client: how long one question about topics and offsets
+    /// may take before it is asked again, 15 s by default. DIFFERENCE(admin-timeout): 60 s in Kafka,
+    /// which asks within that time; here it is asked again for as long as what needs the answer has.
+    pub admin_timeout: Duration,
     /// `transaction.timeout.ms` of the producer, 10 s by default; without meaning under
     /// at-least-once.
     pub transaction_timeout: Duration,
@@ -103,7 +103,6 @@ impl Processing {
             guarantee,
             num_stream_threads: reader.whole("num.stream.threads"),
             commit_interval: commit_interval(reader, guarantee),
-            poll: reader.millis("poll.ms"),
             max_poll_records: reader.client_parsed("max.poll.records", &MEMBER).unwrap_or_default(),
             max_task_idle: reader
                 .millis_unless_negative("max.task.idle.ms")
@@ -111,7 +110,7 @@ impl Processing {
             task_timeout: reader.millis("task.timeout.ms"),
             buffered_records_per_partition: reader.whole("buffered.records.per.partition"),
             max_block: reader.client_millis("max.block.ms", &PRODUCER),
-            api_timeout: reader.client_millis("default.api.timeout.ms", &CALLS),
+            admin_timeout: reader.admin_timeout(),
             transaction_timeout: reader.client_millis("transaction.timeout.ms", &PRODUCER),
             on_deserialization_error: policy(reader, "deserialization.exception.handler"),
             on_processing_error: policy(reader, "processing.exception.handler"),

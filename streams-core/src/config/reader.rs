@@ -20,10 +20,9 @@ pub(crate) struct Reader<'a> {
 pub(crate) const MEMBER: [Scope; 3] = [Scope::MainConsumer, Scope::Consumer, Scope::Shared];
 /// Where the producer's settings are looked up.
 pub(crate) const PRODUCER: [Scope; 2] = [Scope::Producer, Scope::Shared];
-/// Where settings of whole processes are looked up that Kafka knows for consumers and admin
-/// clients.
-pub(crate) const CALLS: [Scope; 4] =
-    [Scope::MainConsumer, Scope::Consumer, Scope::Admin, Scope::Shared];
+/// Where the admin client's settings are looked up.
+const ADMIN: [Scope; 2] = [Scope::Admin, Scope::Shared];
+const ADMIN_TIMEOUT_MS: &str = "15000";
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &'a Settings) -> Self {
@@ -42,6 +41,13 @@ impl<'a> Reader<'a> {
     /// A value of a client that Millstream reads itself, or its default.
     pub(crate) fn client_text(&mut self, key: &'static str, scopes: &[Scope]) -> Option<String> {
         self.note(key, self.settings.client(scopes, key), defaults::of_ours(key))
+    }
+
+    /// The admin client's `default.api.timeout.ms`, which has another default than the consumers'.
+    pub(crate) fn admin_timeout(&mut self) -> Duration {
+        let setting = self.settings.client(&ADMIN, "default.api.timeout.ms");
+        let millis = self.note("admin.default.api.timeout.ms", setting, Some(ADMIN_TIMEOUT_MS));
+        Duration::from_millis(millis.and_then(|text| text.parse().ok()).unwrap_or_default())
     }
 
     fn note(

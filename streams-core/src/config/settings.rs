@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{Check, Constraint};
 use super::error::{ConfigError, ConfigWarning, IgnoredKey, Shown};
 use super::keys::{
-    ClientKey, Roles, STREAMS_KEYS, StreamsKey, StreamsMeaning, TOPIC_KEYS, Treatment, Unit,
+    ClientKey, RACKS, Roles, STREAMS_KEYS, StreamsKey, StreamsMeaning, TOPIC_KEYS, Treatment, Unit,
     client_key, streams_key,
 };
 use super::origin::Origin;
@@ -54,7 +54,6 @@ pub(crate) struct Settings {
     pub(crate) clients: BTreeMap<(Scope, &'static str), Setting>,
     pub(crate) security: BTreeMap<&'static str, Setting>,
     pub(crate) topics: BTreeMap<&'static str, Setting>,
-    pub(crate) tags: BTreeMap<String, Setting>,
     pub(crate) own: BTreeMap<String, Setting>,
     /// Canonical names that were set to something wrong, so that they are not called missing.
     pub(crate) faulty: BTreeSet<&'static str>,
@@ -92,9 +91,8 @@ impl Settings {
             self.own.insert(raw.key.clone(), own);
             return;
         }
-        if let Some(tag) = raw.key.strip_prefix("client.tag.") {
-            let value = raw.value.expose().trim().to_owned();
-            self.tags.insert(tag.to_owned(), Setting::new(raw, value, Roles::EVERY));
+        if raw.key.starts_with("client.tag.") {
+            self.refuse(raw, RACKS);
             return;
         }
         let (scope, name) = Scope::split(&raw.key);

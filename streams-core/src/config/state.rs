@@ -25,16 +25,6 @@ pub enum StoreFormat {
     Headers,
 }
 
-/// Who may write to the state directory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StateDirAccess {
-    /// The user alone, the default.
-    #[default]
-    Private,
-    /// The user's group as well (`allow.os.group.write.access`).
-    GroupWritable,
-}
-
 /// Where state lives and how much room it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,18 +33,16 @@ pub struct State {
     /// that was given, or `/tmp`). DIFFERENCE(state-dir): Kafka's default ends in `kafka-streams`;
     /// the files differ, and one directory must not serve both.
     pub dir: PathBuf,
-    /// Who may write to the directory.
-    pub access: StateDirAccess,
     /// `statestore.cache.max.bytes`: record caches of the process, 10 MiB by default.
     pub cache_bytes_max: u64,
-    /// `state.memory.budget.bytes`: memory of all stores of the process; if none, it is taken from
-    /// the memory limit of the container or machine.
+    /// `state.memory.budget.bytes`: memory of all stores of the process, at least 16 MiB; if none, it
+    /// is taken from the memory limit of the container or machine.
     pub memory_budget_bytes: Option<u64>,
     /// `state.cleanup.delay.ms`: how long the state of a task that has gone is kept, 10 minutes by
     /// default.
     pub cleanup_delay: Duration,
-    /// `state.cleanup.dir.max.age.ms`: state older than this is removed at start; none, the
-    /// default, keeps it.
+    /// `state.cleanup.dir.max.age.ms`: the state of a task in which nothing was written for so long
+    /// is removed at start; none, the default, keeps it. As in Kafka, that of global stores stays.
     pub cleanup_dir_age_max: Option<Duration>,
     /// `dsl.store.suppliers.class` or `default.dsl.store`, RocksDB by default.
     pub default_store: DefaultStore,
@@ -75,11 +63,6 @@ impl State {
         );
         Self {
             dir,
-            access: if reader.whole("allow.os.group.write.access") {
-                StateDirAccess::GroupWritable
-            } else {
-                StateDirAccess::Private
-            },
             cache_bytes_max: reader.whole("statestore.cache.max.bytes"),
             memory_budget_bytes: reader.parsed("state.memory.budget.bytes"),
             cleanup_delay: reader.millis("state.cleanup.delay.ms"),

@@ -221,9 +221,22 @@ fn membership_config(config: &StreamsConfig) -> MembershipConfig {
         session_timeout: member.session_timeout,
         heartbeat_interval: member.heartbeat_interval,
         rebalance_timeout: member.max_poll_interval,
+        request_timeout: of_member(config, "socket.timeout.ms", defaults.request_timeout),
+        connect_timeout: of_member(
+            config,
+            "socket.connection.setup.timeout.ms",
+            defaults.connect_timeout,
+        ),
+        backoff: of_member(config, "retry.backoff.ms", defaults.backoff),
+        backoff_max: of_member(config, "retry.backoff.max.ms", defaults.backoff_max),
+        offsets_timeout: member.offsets_timeout,
         placement: placement(config),
         probing_interval: config.assignment().probing_rebalance_interval,
-        metadata_max_age: metadata_max_age(config).unwrap_or(defaults.metadata_max_age),
+        metadata_max_age: of_member(
+            config,
+            "topic.metadata.refresh.interval.ms",
+            defaults.metadata_max_age,
+        ),
         seed: clock::now_millis().unsigned_abs(),
         ..defaults
     }
@@ -238,9 +251,48 @@ fn placement(config: &StreamsConfig) -> PlacementPolicy {
     }
 }
 
-/// `metadata.max.age.ms` of the main consumer, as librdkafka calls it.
-fn metadata_max_age(config: &StreamsConfig) -> Option<Duration> {
-    let mut settings = config.client(ClientRole::MainConsumer).iter();
-    let (_, age) = settings.find(|(key, _)| *key == "topic.metadata.refresh.interval.ms")?;
-    age.parse().ok().map(Duration::from_millis)
+/// A time of the main consumer, under librdkafka's name: it holds for the member's own connection
+/// too, which is made without librdkafka.
+fn of_member(config: &StreamsConfig, key: &str, default: Duration) -> Duration {
+    let millis = config.client(ClientRole::MainConsumer).value(key);
+    millis.and_then(|text| text.parse().ok()).map_or(default, Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use streams_core::config::StreamsConfigBuilder;
+
+    use super::*;
+
+    #[test]
+    fn times_of_the_main_consumer_are_those_of_the_member_too() {
+        let member = |settings: &[(&str, u32)]| {
+            let config = StreamsConfig::builder().application_id("a").bootstrap_servers("b:1");
+            let set = |config: StreamsConfigBuilder, (key, millis): &(&str, u32)| {
+                config.set(*key, *millis)
+            };
+            membership_config(&settings.iter().fold(config, set).build().unwrap())
+        };
+        let millis = |member: &MembershipConfig| {
+            [
+                member.request_timeout,
+                member.connect_timeout,
+                member.backoff,
+                member.backoff_max,
+                member.offsets_timeout,
+                member.metadata_max_age,
+            ]
+            .map(|time| time.as_millis())
+        };
+        assert_eq!(millis(&member(&[])), [30_000, 10_000, 100, 1_000, 60_000, 300_000]);
+        let set = [
+            ("request.timeout.ms", 20_000),
+            ("consumer.request.timeout.ms", 7_000),
+            ("socket.connection.setup.timeout.ms", 3_000),
+            ("retry.backoff.ms", 1_500),
+            ("main.consumer.default.api.timeout.ms", 9_000),
+            ("metadata.max.age.ms", 60_000),
+        ];
+        assert_eq!(millis(&member(&set)), [7_000, 3_000, 1_500, 1_500, 9_000, 60_000]);
+    }
 }

@@ -50,7 +50,7 @@ pub(crate) const KAFKA_CLIENT_KEYS: &[ClientKey] = &[
         Refused("values are not looked up by config providers; pass them by the environment"),
     ),
     row("connections.max.idle.ms", ALL, Pass(int(0, 2_147_483_647))),
-    row("default.api.timeout.ms", CA, Ours(int(0, INT_MAX))),
+    row("default.api.timeout.ms", CA, Ours(int(1, 3_600_000))),
     row(
         "delivery.timeout.ms",
         P,
@@ -137,7 +137,7 @@ pub(crate) const KAFKA_CLIENT_KEYS: &[ClientKey] = &[
         Becomes {
             to: "topic.metadata.refresh.interval.ms",
             unit: Unit::Same,
-            check: int(-1, 3_600_000),
+            check: int(1, 3_600_000),
         },
     ),
     row("metadata.max.idle.ms", P, Ignored("metadata of idle topics is not dropped")),

@@ -196,7 +196,14 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
     row("socket.send.buffer.bytes", ALL, Pass(int(0, 100_000_000))),
     row("socket.timeout.ms", ALL, Pass(int(10, 300_000))),
     row("socket_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
-    row("statistics.interval.ms", ALL, Pass(int(0, 86_400_000))),
+    row(
+        "statistics.interval.ms",
+        ALL,
+        Fixed {
+            value: "0",
+            reason: "nobody reads the statistics of clients; see the application's metrics, and remove it",
+        },
+    ),
     row("stats_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
     row("sticky.partitioning.linger.ms", P, Pass(int(0, 900_000))),
     row("throttle_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
@@ -208,6 +215,6 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
     row("topic.metadata.propagation.max.ms", ALL, Pass(int(0, 3_600_000))),
     row("topic.metadata.refresh.fast.cnt", ALL, Pass(int(0, 1000))),
     row("topic.metadata.refresh.fast.interval.ms", ALL, Pass(int(1, 60_000))),
-    row("topic.metadata.refresh.interval.ms", ALL, Pass(int(-1, 3_600_000))),
+    row("topic.metadata.refresh.interval.ms", ALL, Pass(int(1, 3_600_000))),
     row("topic.metadata.refresh.sparse", ALL, Pass(BOOL)),
 ];

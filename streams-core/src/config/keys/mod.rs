@@ -7,11 +7,11 @@ mod security;
 mod streams;
 mod topics;
 
-use super::check::Check;
+pub(crate) use super::check::Check;
 pub(crate) use kafka_clients::KAFKA_CLIENT_KEYS;
 pub(crate) use librdkafka::LIBRDKAFKA_KEYS;
 pub(crate) use security::SECURITY_KEYS;
-pub(crate) use streams::{STREAMS_KEYS, StreamsKey, StreamsMeaning};
+pub(crate) use streams::{RACKS, STREAMS_KEYS, StreamsKey, StreamsMeaning};
 pub(crate) use topics::TOPIC_KEYS;
 
 const INT_MAX: i64 = i32::MAX as i64;

@@ -2,7 +2,7 @@
 //! own.
 
 use super::StreamsMeaning::{Client, Ignored, OldNameOf, Refused, SpellingOf, Value};
-use super::{BOOL, Check, INT_MAX, LONG_MAX, TEXT, int, one_of};
+use super::{BOOL, Check, INT_MAX, LONG_MAX, int, one_of};
 
 /// What becomes of a key of the application.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,10 @@ const fn class(words: &'static [(&'static str, &'static str)], remedy: &'static 
     Check::Class { words, remedy }
 }
 
+const COUNTS: &str = "metrics are counts since the start; nothing is sampled in windows";
+/// Of client tags too.
+pub(crate) const RACKS: &str =
+    "tasks and standbys are assigned without regard to racks and tags; remove it";
 const SERDE: &str = "types choose their serdes, or the line that reads or writes a topic does";
 
 const EXTRACTOR: Check = class(
@@ -97,9 +101,9 @@ const UPGRADE_FROM: Check = one_of(&[
 #[rustfmt::skip]
 pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     val("acceptable.recovery.lag", int(0, LONG_MAX), "10000"),
-    val("allow.os.group.write.access", BOOL, "false"),
+    key("allow.os.group.write.access", Value(class(&[("false", "false")], "state is for its user alone, since it holds what the topics hold; remove it"), None)),
     opt("application.id", Check::Name),
-    opt("application.server", Check::HostPort),
+    key("application.server", Ignored("no process tells others where it answers queries")),
     opt("bootstrap.servers", Check::HostPorts),
     val("buffered.records.per.partition", int(1, INT_MAX), "1000"),
     val("built.in.metrics.version", one_of(&["latest"]), "latest"),
@@ -133,22 +137,22 @@ pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     key("metadata.recovery.rebootstrap.trigger.ms", Client),
     key("metadata.recovery.strategy", Client),
     key("metric.reporters", Ignored("metrics are not reported by JMX")),
-    val("metrics.num.samples", int(1, INT_MAX), "2"),
-    val("metrics.recording.level", one_of(&["INFO", "DEBUG", "TRACE"]), "INFO"),
-    val("metrics.sample.window.ms", int(0, LONG_MAX), "30000"),
+    key("metrics.num.samples", Ignored(COUNTS)),
+    key("metrics.recording.level", Ignored("there is one level of metrics, and it is always recorded")),
+    key("metrics.sample.window.ms", Ignored(COUNTS)),
     val("num.standby.replicas", int(0, INT_MAX), "0"),
     val("num.stream.threads", int(1, INT_MAX), "1"),
-    val("poll.ms", int(0, LONG_MAX), "100"),
+    key("poll.ms", Ignored("a worker is woken as soon as there is something to do")),
     val("probing.rebalance.interval.ms", int(60_000, LONG_MAX), "600000"),
     val("processing.exception.handler", PROCESSING_HANDLER, "fail"),
     val("processing.exception.handler.global.enabled", BOOL, "false"),
     val("processing.guarantee", one_of(&["at_least_once", "exactly_once_v2"]), "at_least_once"),
     key("processor.wrapper.class", Value(class(&[("NoOpProcessorWrapper", "none")], "a wrapper can change results; wrap processors in code and remove it"), None)),
     val("production.exception.handler", PRODUCTION_HANDLER, "fail"),
-    opt("rack.aware.assignment.non_overlap_cost", int(0, INT_MAX)),
-    val("rack.aware.assignment.strategy", one_of(&["none", "min_traffic", "balance_subtopology"]), "none"),
-    opt("rack.aware.assignment.tags", TEXT),
-    opt("rack.aware.assignment.traffic_cost", int(0, INT_MAX)),
+    key("rack.aware.assignment.non_overlap_cost", Refused(RACKS)),
+    key("rack.aware.assignment.strategy", Value(class(&[("none", "none")], RACKS), None)),
+    key("rack.aware.assignment.tags", Refused(RACKS)),
+    key("rack.aware.assignment.traffic_cost", Refused(RACKS)),
     key("receive.buffer.bytes", Client),
     key("reconnect.backoff.max.ms", Client),
     key("reconnect.backoff.ms", Client),
@@ -185,5 +189,5 @@ pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     key("metadata.broker.list", SpellingOf("bootstrap.servers")),
 
     val("prefetch.max.bytes", int(65_536, 2_199_022_206_976), "16777216"),
-    opt("state.memory.budget.bytes", int(1, LONG_MAX)),
+    opt("state.memory.budget.bytes", int(16_777_216, LONG_MAX)),
 ];

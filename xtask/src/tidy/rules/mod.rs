@@ -22,6 +22,7 @@ mod paths;
 mod similar;
 mod sleep;
 mod unfinished;
+mod unread_setting;
 mod unsafe_code;
 mod unused_crate;
 
@@ -53,6 +54,7 @@ pub(super) const ALL: &[Rule] = &[
     similar::check,
     sleep::check,
     unfinished::check,
+    unread_setting::check,
     unsafe_code::check,
     unused_crate::check,
 ];
