@@ -8,7 +8,7 @@ use streams_core::plane::ReadFor;
 
 use crate::error::StreamsError;
 use crate::ffi::admin::Admin;
-use crate::ffi::bounds::FetchBounds;
+use crate::ffi::bounds::{AskedBounds, FetchBounds};
 use crate::ffi::config::{Config, Role};
 use crate::ffi::consumer::Consumer;
 use crate::ffi::event::ClientProblem;
@@ -39,8 +39,6 @@ pub(crate) struct Clients {
     send_share: Arc<AtomicUsize>,
 }
 
-/// Bytes of records that wait in a producer cost about as much again.
-const PRODUCER_SHARE_MIN: u64 = 1 << 20;
 const PARTITIONS_GUESS: usize = 8;
 
 impl Clients {
@@ -65,9 +63,8 @@ impl Clients {
 
     /// What a process may hold of records to be sent is divided among so many workers.
     pub(crate) fn divide(&self, workers: usize) {
-        let share = self.config.processing().send_queue_bytes_max / workers.max(1) as u64;
-        let share = usize::try_from(share.max(PRODUCER_SHARE_MIN)).unwrap_or(usize::MAX);
-        self.send_share.store(share, Ordering::Relaxed);
+        let share = self.config.processing().send_share_bytes(workers);
+        self.send_share.store(usize::try_from(share).unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 
     pub(crate) const fn topics(&self) -> &Arc<Topics> {
@@ -87,12 +84,12 @@ impl Clients {
         }
         let budget = self.config.processing().prefetch_bytes_max;
         // Most of the time nothing is restored; then nothing of its share is used.
-        let bounds = FetchBounds::new(budget / 4 * 3, partitions.max(1)).settings();
-        let inputs = self.consumer(ClientRole::MainConsumer, "consumer", &bounds)?;
+        let share = (budget / 4 * 3, partitions);
+        let inputs = self.consumer(ClientRole::MainConsumer, "consumer", share)?;
         // Global stores take half of it.
         let share = if self.globals.get().is_some() { budget / 8 } else { budget / 4 };
-        let bounds = FetchBounds::new(share, partitions.max(1)).settings();
-        let restores = self.consumer(ClientRole::RestoreConsumer, "restore-consumer", &bounds)?;
+        let share = (share, partitions);
+        let restores = self.consumer(ClientRole::RestoreConsumer, "restore-consumer", share)?;
         let made = Consumers { inputs: Arc::new(inputs), restores: Arc::new(restores) };
         *consumers = Some(made.clone());
         Ok(made)
@@ -101,9 +98,8 @@ impl Clients {
     /// Makes the consumer of global stores, for this many partitions. To be called before the other
     /// consumers are made.
     pub(crate) fn make_global_consumer(&self, partitions: usize) -> Result<(), StreamsError> {
-        let budget = self.config.processing().prefetch_bytes_max / 8;
-        let bounds = FetchBounds::new(budget, partitions.max(1)).settings();
-        let consumer = self.consumer(ClientRole::GlobalConsumer, "global-consumer", &bounds)?;
+        let share = (self.config.processing().prefetch_bytes_max / 8, partitions);
+        let consumer = self.consumer(ClientRole::GlobalConsumer, "global-consumer", share)?;
         // One thread calls this, once.
         let _ = self.globals.set(Arc::new(consumer));
         Ok(())
@@ -122,12 +118,23 @@ impl Clients {
         Ok(made)
     }
 
+    /// A consumer that may fetch so many bytes ahead, of so many partitions together.
     fn consumer(
         &self,
         role: ClientRole,
         name: &str,
-        bounds: &[(&'static str, String)],
+        (bytes, partitions): (u64, usize),
     ) -> Result<Consumer, StreamsError> {
+        let bounds = FetchBounds::new(bytes, partitions);
+        let settings_of = self.config.client(role);
+        let asked = AskedBounds::of(|key| settings_of.value(key));
+        for (key, asked, left) in bounds.exceeded_by(asked) {
+            tracing::warn!(
+                client = name,
+                "'{key}' is {asked}, of which 'prefetch.max.bytes' leaves {left} with {partitions} partitions; raise that to fetch more at once"
+            );
+        }
+        let bounds = bounds.at_most(asked).settings();
         let mut own: Vec<(&str, &str)> = bounds.iter().map(|(k, v)| (*k, v.as_str())).collect();
         own.push(("enable.partition.eof", "true"));
         own.push(("group.id", self.config.application_id().as_str()));
@@ -191,12 +198,7 @@ fn settings(
     let client = config.client_id().map_or(application, |id| id.as_str());
     let client = format!("{client}-{name}");
     let security = config.security().librdkafka_settings();
-    let common = [
-        ("bootstrap.servers", servers.as_str()),
-        ("client.id", client.as_str()),
-        // As in Java: a broker that is back is found within a second.
-        ("reconnect.backoff.max.ms", "1000"),
-    ];
+    let common = [("bootstrap.servers", servers.as_str()), ("client.id", client.as_str())];
     let security = security.iter().map(|(key, value)| (*key, value.expose()));
     let user = config.client(role).iter();
     let pairs = common.into_iter().chain(security).chain(user).chain(own.iter().copied());

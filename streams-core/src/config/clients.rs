@@ -56,7 +56,7 @@ impl ClientRole {
         match self {
             Self::MainConsumer | Self::RestoreConsumer | Self::GlobalConsumer => defaults::CONSUMER,
             Self::Producer => defaults::PRODUCER,
-            Self::Admin => &[],
+            Self::Admin => defaults::ADMIN,
         }
     }
 
@@ -65,18 +65,14 @@ impl ClientRole {
     }
 }
 
-/// First wait, longest wait, and librdkafka's default of the longest.
+/// First wait, longest wait, and the default of the longest.
 pub(crate) const BACKOFFS: [(&str, &str, i64); 2] = [
-    ("reconnect.backoff.ms", "reconnect.backoff.max.ms", 10_000),
+    ("reconnect.backoff.ms", "reconnect.backoff.max.ms", 1_000),
     ("retry.backoff.ms", "retry.backoff.max.ms", 1_000),
 ];
 
 /// Kafka's default for the requests of a producer.
 pub(crate) const REQUEST_TIMEOUT_MS: i64 = 30_000;
-
-/// librdkafka's default of `message.max.bytes`, and the least that it takes.
-const MESSAGE_BYTES_MAX: i64 = 1_000_000;
-const MESSAGE_BYTES_MIN: i64 = 1_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ClientValue {
@@ -85,7 +81,8 @@ struct ClientValue {
 }
 
 /// Settings of one client in librdkafka's names. Not among them are the addresses, the client id,
-/// security, and the bounds of queues, which the shell divides among the clients of the process.
+/// security, and the bounds of queues, which the shell divides among the clients of the process; it
+/// lowers `fetch.max.bytes` and `max.partition.fetch.bytes` to what they leave.
 /// None of them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
@@ -177,17 +174,11 @@ impl ClientSettings {
                 && first > default
             {
                 let value = ClientValue { value: first.to_string(), origin: Origin::Default };
-                self.values.entry(most).or_insert(value);
+                let of_default = self.values.get(most).is_none_or(ClientValue::is_default);
+                if of_default {
+                    self.values.insert(most, value);
+                }
             }
-        }
-        // librdkafka refuses to fetch less at once than its largest message; Kafka hands out a
-        // larger record alone.
-        if let Some(fetch) = self.number("fetch.max.bytes")
-            && fetch < MESSAGE_BYTES_MAX
-        {
-            let value = fetch.max(MESSAGE_BYTES_MIN).to_string();
-            let value = ClientValue { value, origin: Origin::Default };
-            self.values.entry("message.max.bytes").or_insert(value);
         }
         let (linger, request) = (self.number("linger.ms"), self.number("socket.timeout.ms"));
         let least = linger.unwrap_or_default() + request.unwrap_or(REQUEST_TIMEOUT_MS);
@@ -216,6 +207,10 @@ impl ClientSettings {
 }
 
 impl ClientValue {
+    fn is_default(&self) -> bool {
+        self.origin == Origin::Default
+    }
+
     fn of(setting: &Setting) -> Self {
         Self { value: setting.value.expose().to_owned(), origin: setting.origin.clone() }
     }

@@ -25,9 +25,11 @@ impl Parts<'_> {
         errors.extend(self.heartbeat());
         errors.extend(self.segments());
         errors.extend(self.delivery());
+        errors.extend(self.send_queue());
         errors.extend(self.idempotence());
         errors.extend(self.codec_levels());
-        errors.extend(self.clients.iter().find_map(backoff));
+        self.clients.iter().flat_map(backoffs).for_each(|error| add_once(&mut errors, error));
+        self.prefetch(&mut errors);
         if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
             self.exactly_once(&mut errors);
         }
@@ -72,6 +74,29 @@ impl Parts<'_> {
             .then(|| incompatible(delivery, "request.timeout.ms", reason))
     }
 
+    fn send_queue(&self) -> Option<ConfigError> {
+        let set = self.settings.client(&PRODUCER, "buffer.memory")?;
+        let workers = u64::from(self.processing.num_stream_threads);
+        let share = self.processing.send_share_bytes(usize::MAX);
+        let least = share.saturating_mul(workers);
+        let reason = "each worker needs 1 MiB of it, or 'max.request.size' where that is more";
+        (self.processing.send_queue_bytes_max < least)
+            .then(|| incompatible(set, "num.stream.threads", reason))
+    }
+
+    fn prefetch(&self, errors: &mut Vec<ConfigError>) {
+        let other = "prefetch.max.bytes";
+        let reason = "it is more than all consumers of the process may hold together; lower it, or raise 'prefetch.max.bytes'";
+        let most = i64::try_from(self.processing.prefetch_bytes_max).unwrap_or(i64::MAX);
+        for client in self.clients {
+            for name in ["fetch.max.bytes", "max.partition.fetch.bytes"] {
+                if client.number(name).is_some_and(|bytes| bytes > most) {
+                    add_once(errors, of_client(client, name, other, reason));
+                }
+            }
+        }
+    }
+
     fn idempotence(&self) -> Option<ConfigError> {
         let asked = self.settings.client(&PRODUCER, "enable.idempotence")?;
         let ruled_out_by = self.producer()?.rules_out_idempotence()?;
@@ -80,14 +105,16 @@ impl Parts<'_> {
     }
 
     /// Java's level of the codec in use and librdkafka's of any must agree.
-    fn codec_levels(&self) -> Option<ConfigError> {
-        let codec = self.settings.client(&PRODUCER, "compression.type")?;
-        let level = codec_level_key(codec.value.expose())?;
+    fn codec_levels(&self) -> Vec<ConfigError> {
+        let codec = self.settings.client(&PRODUCER, "compression.type");
+        let Some(level) = codec.and_then(|codec| codec_level_key(codec.value.expose())) else {
+            return Vec::new();
+        };
         let in_scope = |scope: Scope| {
             let java = self.settings.clients.get(&(scope, level))?;
             contradiction(java, self.settings.clients.get(&(scope, "compression.level"))?)
         };
-        PRODUCER.into_iter().find_map(in_scope)
+        PRODUCER.into_iter().filter_map(in_scope).collect()
     }
 
     fn exactly_once(&self, errors: &mut Vec<ConfigError>) {
@@ -113,32 +140,41 @@ impl Parts<'_> {
             ];
             for (name, value, reason) in forbidden {
                 if client.value(name) == Some(value) {
-                    let error = ConfigError::Incompatible {
-                        key: name.to_owned(),
-                        origin: client.set_at(name).cloned().unwrap_or(Origin::Default),
-                        other: guarantee.to_owned(),
-                        reason,
-                    };
-                    // One setting can be for several clients.
-                    if !errors.contains(&error) {
-                        errors.push(error);
-                    }
+                    add_once(errors, of_client(client, name, guarantee, reason));
                 }
             }
         }
     }
 }
 
-/// Back-off that would begin above its own upper bound.
-fn backoff(client: &ClientSettings) -> Option<ConfigError> {
-    clients::BACKOFFS.into_iter().find_map(|(first, most, _)| {
-        (client.number(first)? > client.number(most)?).then(|| ConfigError::Incompatible {
-            key: first.to_owned(),
-            origin: client.set_at(first).cloned().unwrap_or(Origin::Default),
-            other: most.to_owned(),
-            reason: "the first wait cannot be longer than the longest",
-        })
+/// Back-offs that would begin above their own upper bounds.
+fn backoffs(client: &ClientSettings) -> impl Iterator<Item = ConfigError> {
+    clients::BACKOFFS.into_iter().filter_map(|(first, most, _)| {
+        let reason = "the first wait cannot be longer than the longest";
+        (client.number(first)? > client.number(most)?)
+            .then(|| of_client(client, first, most, reason))
     })
+}
+
+/// One setting can be for several clients.
+fn add_once(errors: &mut Vec<ConfigError>, error: ConfigError) {
+    if !errors.contains(&error) {
+        errors.push(error);
+    }
+}
+
+fn of_client(
+    client: &ClientSettings,
+    name: &str,
+    other: &str,
+    reason: &'static str,
+) -> ConfigError {
+    ConfigError::Incompatible {
+        key: name.to_owned(),
+        origin: client.set_at(name).cloned().unwrap_or(Origin::Default),
+        other: other.to_owned(),
+        reason,
+    }
 }
 
 fn number(setting: &Setting) -> Option<i64> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::keys::defaults;
 use super::names::DeadLetterTopic;
+use super::origin::Origin;
 use super::reader::{MEMBER, PRODUCER, Reader};
 pub use crate::task::TaskIdle;
 
@@ -85,10 +87,14 @@ pub struct Processing {
     /// it grows with both.
     pub prefetch_bytes_max: u64,
     /// `buffer.memory` of the producer: most bytes that all producers of the process hold unsent,
-    /// 32 MiB by default. DIFFERENCE(one-prefetch): Kafka's bound is for each producer, and it has
-    /// one a thread.
+    /// 32 MiB by default, and more where `num.stream.threads` workers need more.
+    /// DIFFERENCE(one-prefetch): Kafka's bound is for each producer, and it has one a thread.
     pub send_queue_bytes_max: u64,
+    send_share_bytes_min: u64,
 }
+
+/// Bytes that a worker needs at least to send in batches.
+const SEND_SHARE_BYTES_MIN: u64 = 1 << 20;
 
 const COMMIT_INTERVAL: Duration = Duration::from_secs(30);
 const COMMIT_INTERVAL_EXACTLY_ONCE: Duration = Duration::from_millis(100);
@@ -99,9 +105,11 @@ impl Processing {
             Some("exactly_once_v2") => ProcessingGuarantee::ExactlyOnce,
             _ => ProcessingGuarantee::AtLeastOnce,
         };
+        let num_stream_threads = reader.whole("num.stream.threads");
+        let send_share_bytes_min = send_share_min(reader);
         Self {
             guarantee,
-            num_stream_threads: reader.whole("num.stream.threads"),
+            num_stream_threads,
             commit_interval: commit_interval(reader, guarantee),
             max_poll_records: reader.client_parsed("max.poll.records", &MEMBER).unwrap_or_default(),
             max_task_idle: reader
@@ -125,11 +133,36 @@ impl Processing {
                 _ => DefaultTimestampExtractor::FailOnInvalid,
             },
             prefetch_bytes_max: reader.whole("prefetch.max.bytes"),
-            send_queue_bytes_max: reader
-                .client_parsed("buffer.memory", &PRODUCER)
-                .unwrap_or_default(),
+            send_queue_bytes_max: send_queue(reader, num_stream_threads, send_share_bytes_min),
+            send_share_bytes_min,
         }
     }
+
+    /// The bytes that each of so many workers may hold unsent: its share of
+    /// [`send_queue_bytes_max`](Self::send_queue_bytes_max), but at least 1 MiB, and room for the
+    /// largest record (`max.request.size`), without which a worker could not go on.
+    pub fn send_share_bytes(&self, workers: usize) -> u64 {
+        let share = self.send_queue_bytes_max / u64::try_from(workers.max(1)).unwrap_or(u64::MAX);
+        share.max(self.send_share_bytes_min)
+    }
+}
+
+/// A bound that nobody set gives way to the number of workers.
+fn send_queue(reader: &mut Reader<'_>, workers: u32, share_min: u64) -> u64 {
+    let key = "buffer.memory";
+    if reader.settings.client(&PRODUCER, key).is_some() {
+        return reader.client_parsed(key, &PRODUCER).unwrap_or_default();
+    }
+    let default = defaults::of_ours(key).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let bytes = share_min.saturating_mul(u64::from(workers)).max(default);
+    reader.explain(key, bytes.to_string(), Origin::Default);
+    bytes
+}
+
+fn send_share_min(reader: &Reader<'_>) -> u64 {
+    let record = reader.settings.client(&PRODUCER, "message.max.bytes");
+    let record = record.and_then(|setting| setting.value.expose().parse().ok());
+    record.unwrap_or(SEND_SHARE_BYTES_MIN).max(SEND_SHARE_BYTES_MIN)
 }
 
 fn commit_interval(reader: &mut Reader<'_>, guarantee: ProcessingGuarantee) -> Duration {
@@ -141,7 +174,7 @@ fn commit_interval(reader: &mut Reader<'_>, guarantee: ProcessingGuarantee) -> D
         ProcessingGuarantee::ExactlyOnce => COMMIT_INTERVAL_EXACTLY_ONCE,
     };
     let text = default.as_millis().to_string();
-    reader.explain("commit.interval.ms", text, super::origin::Origin::Default);
+    reader.explain("commit.interval.ms", text, Origin::Default);
     default
 }
 

@@ -328,7 +328,7 @@ fn keys_without_meaning_are_one_warning() {
 #[test]
 fn javas_names_become_librdkafkas() {
     let config = config(
-        "fetch.max.wait.ms=200\nconsumer.fetch.max.wait.ms=300\nmain.consumer.fetch.max.wait.ms=400\nmax.request.size=2000000\nproducer.buffer.memory=1048576\nsend.buffer.bytes=-1\nrequest.timeout.ms=20000\nmetadata.max.age.ms=60000\ncompression.type=ZSTD\ncompression.zstd.level=7\ncompression.gzip.level=9\nacks=all\nclient.rack=r1\nreconnect.backoff.ms=10\nadmin.retries=3\n",
+        "fetch.max.wait.ms=200\nconsumer.fetch.max.wait.ms=300\nmain.consumer.fetch.max.wait.ms=400\nmax.request.size=2000000\nproducer.buffer.memory=4194304\nsend.buffer.bytes=-1\nrequest.timeout.ms=20000\nmetadata.max.age.ms=60000\ncompression.type=ZSTD\ncompression.zstd.level=7\ncompression.gzip.level=9\nacks=all\nclient.rack=r1\nreconnect.backoff.ms=10\nadmin.retries=3\n",
     );
     let lines: Vec<String> = ClientRole::ALL
         .iter()
@@ -340,13 +340,13 @@ fn javas_names_become_librdkafkas() {
         })
         .collect();
     expect![[r#"
-        MainConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=400 isolation.level=read_uncommitted reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
-        RestoreConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
-        GlobalConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
-        Producer: acks=-1 batch.size=32768 compression.level=7 compression.type=zstd enable.idempotence=true linger.ms=100 max.in.flight.requests.per.connection=5 message.max.bytes=2000000 message.timeout.ms=120000 partitioner=murmur2_random reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
-        Admin: reconnect.backoff.ms=10 retries=3 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        MainConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=400 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        RestoreConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        GlobalConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        Producer: acks=-1 batch.size=32768 compression.level=7 compression.type=zstd enable.idempotence=true linger.ms=100 max.in.flight.requests.per.connection=5 message.max.bytes=2000000 message.timeout.ms=120000 partitioner=murmur2_random reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        Admin: reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 retries=3 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
     "#]].assert_eq(&(lines.join("\n") + "\n"));
-    assert_eq!(config.processing().send_queue_bytes_max, 1_048_576);
+    assert_eq!(config.processing().send_queue_bytes_max, 4_194_304);
 }
 
 #[test]
@@ -376,14 +376,10 @@ fn two_names_of_one_setting_must_agree() {
 
 #[test]
 fn bounds_that_nobody_set_give_way() {
-    let config = config(
-        "retry.backoff.ms=5000\nreconnect.backoff.ms=9000\nlinger.ms=100000\nfetch.max.bytes=5000",
-    );
-    let consumer = config.client(ClientRole::MainConsumer);
-    assert_eq!(consumer.value("message.max.bytes"), Some("5000"));
+    let config = config("retry.backoff.ms=5000\nreconnect.backoff.ms=9000\nlinger.ms=100000");
     let producer = config.client(ClientRole::Producer);
     assert_eq!(producer.value("retry.backoff.max.ms"), Some("5000"));
-    assert_eq!(producer.value("reconnect.backoff.max.ms"), None);
+    assert_eq!(producer.value("reconnect.backoff.max.ms"), Some("9000"));
     assert_eq!(producer.value("message.timeout.ms"), Some("130000"));
     check_errors(
         "retry.backoff.ms=5000\nretry.backoff.max.ms=1000\nmetadata.broker.list=other:1\nbootstrap.servers=one:1\nsecurity.protocol=TLS\nsasl.password=x",
@@ -393,6 +389,26 @@ fn bounds_that_nobody_set_give_way() {
             'retry.backoff.ms' (app.properties:1) does not go with 'retry.backoff.max.ms': the first wait cannot be longer than the longest
         "#]],
     );
+}
+
+#[test]
+fn what_the_process_may_hold_bounds_what_a_client_may() {
+    check_errors(
+        "prefetch.max.bytes=1000000\nfetch.max.bytes=1000001\nmain.consumer.max.partition.fetch.bytes=2000000\nnum.stream.threads=8\nbuffer.memory=8000000",
+        expect![[r#"
+            'buffer.memory' (app.properties:5) does not go with 'num.stream.threads': each worker needs 1 MiB of it, or 'max.request.size' where that is more
+            'fetch.max.bytes' (app.properties:2) does not go with 'prefetch.max.bytes': it is more than all consumers of the process may hold together; lower it, or raise 'prefetch.max.bytes'
+            'max.partition.fetch.bytes' (app.properties:3) does not go with 'prefetch.max.bytes': it is more than all consumers of the process may hold together; lower it, or raise 'prefetch.max.bytes'
+        "#]],
+    );
+    let processing = |lines| config(lines).processing().clone();
+    let many = processing("num.stream.threads=64");
+    assert_eq!((many.send_queue_bytes_max, many.send_share_bytes(64)), (64 << 20, 1 << 20));
+    let large = processing("num.stream.threads=2\nmax.request.size=20000000");
+    assert_eq!((large.send_queue_bytes_max, large.send_share_bytes(5)), (40_000_000, 20_000_000));
+    let set = processing("num.stream.threads=2\nbuffer.memory=10000000");
+    assert_eq!((set.send_queue_bytes_max, set.send_share_bytes(2)), (10_000_000, 5_000_000));
+    assert_eq!(set.send_share_bytes(100), 1 << 20, "a worker needs that much");
 }
 
 #[test]

@@ -30,7 +30,14 @@ pub(crate) const CONSUMER: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("isolation.level", "read_uncommitted"),
+    RECONNECT,
 ];
+
+/// Of admin clients.
+pub(crate) const ADMIN: &[(&str, &str)] = &[RECONNECT];
+
+/// As in Java, so that a broker that is back is found within a second.
+const RECONNECT: (&str, &str) = ("reconnect.backoff.max.ms", "1000");
 
 /// Of producers, as Kafka Streams has them; librdkafka's own differ in each.
 pub(crate) const PRODUCER: &[(&str, &str)] = &[
@@ -45,4 +52,5 @@ pub(crate) const PRODUCER: &[(&str, &str)] = &[
     ("message.max.bytes", "1048576"),
     ("message.timeout.ms", "120000"),
     ("partitioner", "murmur2_random"),
+    RECONNECT,
 ];

@@ -74,7 +74,7 @@ pub(crate) const KAFKA_CLIENT_KEYS: &[ClientKey] = &[
             reason: "a pattern never matches Kafka's internal topics; name them one by one",
         },
     ),
-    row("fetch.max.bytes", C, Pass(int(0, 2_147_483_135))),
+    row("fetch.max.bytes", C, Pass(int(1000, 2_147_483_135))),
     row(
         "fetch.max.wait.ms",
         C,

@@ -113,7 +113,7 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
         },
     ),
     row("message.copy.max.bytes", ALL, Pass(int(0, 1_000_000_000))),
-    row("message.max.bytes", ALL, Pass(int(1000, 1_000_000_000))),
+    row("message.max.bytes", P, Pass(int(1000, 1_000_000_000))),
     row(
         "message.send.max.retries",
         P,
@@ -177,7 +177,11 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
         C,
         Refused("prefetch is bounded for the whole process; set 'prefetch.max.bytes'"),
     ),
-    row("queued.min.messages", C, Pass(int(1, 10_000_000))),
+    row(
+        "queued.min.messages",
+        C,
+        Refused("prefetch is bounded for the whole process; set 'prefetch.max.bytes'"),
+    ),
     row(
         "queuing.strategy",
         P,
