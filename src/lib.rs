@@ -26,7 +26,7 @@
 
 #![forbid(unsafe_code)]
 
-pub use streams_core::config::{self, ConfigErrors, NotAvailable, StreamsConfig};
+pub use streams_core::config::{self, ConfigErrors, StreamsConfig};
 pub use streams_core::error::{self, ProcessorError, ProduceError, StoreError, TaskError};
 pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
 pub use streams_core::membership::{GroupFault, SaslFault, TlsFault};

@@ -1,6 +1,6 @@
 //! Why an application does not start, or stops.
 
-use streams_core::config::{NotAvailable, OtherOptimizations};
+use streams_core::config::ConfigErrors;
 use streams_core::error::StoreError;
 use streams_core::membership::{GroupFault, OffsetsError};
 use streams_core::names::TopicPartition;
@@ -14,12 +14,9 @@ use crate::topics::TopicsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamsError {
-    /// A setting asks for what this release does not have.
+    /// Settings ask for what this release does not have, or for another topology.
     #[error(transparent)]
-    NotAvailable(#[from] NotAvailable),
-    /// The topology was built with other optimisations than the configuration asks for.
-    #[error(transparent)]
-    Optimizations(#[from] OtherOptimizations),
+    Config(#[from] ConfigErrors),
     /// The topology reads no topic.
     #[error("the topology reads no topic, so that there is nothing to run; give it a source")]
     NothingToRead,

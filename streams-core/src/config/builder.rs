@@ -255,6 +255,7 @@ impl StreamsConfigBuilder {
     {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         let sorted: BTreeMap<OsString, OsString> = variables.collect();
+        let before = self.entries.len();
         for (name, value) in sorted {
             let variable = name.to_string_lossy().into_owned();
             let is_ambient = [environment::BOOTSTRAP_SERVERS, environment::TEMPORARY]
@@ -267,6 +268,7 @@ impl StreamsConfigBuilder {
                 _ => self.errors.push(ConfigError::NotUtf8 { variable }),
             }
         }
+        self.errors.extend(contradictions(&self.entries[before..]));
         self
     }
 
@@ -322,4 +324,20 @@ impl StreamsConfigBuilder {
             self.entries.retain(|entry| entry.layer > LAYER_AMBIENT);
         }
     }
+}
+
+/// Names of variables that differ in their letters' case alone stand for one key.
+fn contradictions(variables: &[Raw]) -> impl Iterator<Item = ConfigError> {
+    let own = variables.iter().filter(|one| one.layer == LAYER_ENVIRONMENT);
+    let twins = own.enumerate().filter_map(|(at, one)| {
+        let mut before = variables.iter().filter(|other| other.layer == one.layer).take(at);
+        let first = before.find(|other| other.key == one.key && other.value != one.value)?;
+        Some((first, one))
+    });
+    twins.map(|(first, second)| ConfigError::Contradiction {
+        first: first.key.clone(),
+        first_origin: first.origin.clone(),
+        second: second.key.clone(),
+        second_origin: second.origin.clone(),
+    })
 }

@@ -149,13 +149,39 @@ fn word(value: &str, words: &[&'static str]) -> Option<&'static str> {
 
 /// Contexts of librdkafka's log that never show what is secret.
 fn debug_contexts(value: &str) -> Result<String, Constraint> {
+    const KNOWN: [&str; 18] = [
+        "generic",
+        "broker",
+        "topic",
+        "metadata",
+        "feature",
+        "queue",
+        "msg",
+        "protocol",
+        "cgrp",
+        "fetch",
+        "interceptor",
+        "plugin",
+        "consumer",
+        "admin",
+        "eos",
+        "mock",
+        "assignor",
+        "telemetry",
+    ];
     let shows_secrets = |context: &str| matches!(context, "security" | "conf" | "all");
-    if value.split(',').any(|context| shows_secrets(context.trim())) {
+    let contexts: Vec<&str> = value.split(',').map(str::trim).collect();
+    if contexts.iter().any(|context| shows_secrets(context)) {
         return Err(Constraint::Rule(
             "without the contexts 'security', 'conf' and 'all', which print secrets",
         ));
     }
-    Ok(value.to_owned())
+    if !value.is_empty() && contexts.iter().any(|context| !KNOWN.contains(context)) {
+        return Err(Constraint::Rule(
+            "a list of librdkafka's contexts, such as 'broker' or 'fetch', separated by commas",
+        ));
+    }
+    Ok(contexts.join(","))
 }
 
 fn group_protocol(value: &str) -> Result<String, Constraint> {

@@ -87,6 +87,30 @@ pub enum ConfigError {
         /// Why, and what to do.
         reason: &'static str,
     },
+    /// A setting asks for something that this release does not have.
+    #[error("'{key}' ({origin}) is '{value}', which is not available yet; {remedy}")]
+    NotAvailable {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do instead.
+        remedy: &'static str,
+        /// Where it was set.
+        origin: Origin,
+    },
+    /// A topology was built with other optimisations than the configuration asks for.
+    #[error(
+        "'topology.optimization' ({origin}) is '{wanted}', but the topology was built with '{built_with}'; give the configuration's optimizations to 'build_with', or remove the key"
+    )]
+    OtherOptimizations {
+        /// What the configuration asks for.
+        wanted: String,
+        /// What the topology was built with.
+        built_with: String,
+        /// Where it was set.
+        origin: Origin,
+    },
     /// A login line is not of a form that is understood; none of it is shown.
     #[error("'sasl.jaas.config' ({origin}) {reason}")]
     Jaas {

@@ -116,6 +116,8 @@ impl StreamsConfig {
             clients: &clients,
         };
         errors.extend(parts.check());
+        let codec = clients.iter().find_map(|client| client.value("compression.type"));
+        note_idle(&mut warnings, settings.idle(processing.guarantee, codec));
         let security = read_security(&settings, &mut warnings, &mut errors);
         ConfigErrors::when_any(errors)?;
         let Some(application_id) = application_id else { return Err(NO_APPLICATION_ID.into()) };
@@ -223,86 +225,72 @@ impl StreamsConfig {
         &self.warnings
     }
 
-    /// Whether everything that is asked for can be had in this release.
+    /// Whether everything that is asked for can be had in this release, with a topology that was
+    /// built with these optimisations; none for one that was built node by node.
     ///
     /// # Errors
-    /// Names the first setting that is understood and not available yet.
-    pub fn check_available(&self) -> Result<(), NotAvailable> {
-        let not_yet =
-            |key, value: &str, remedy| Err(NotAvailable { key, value: value.to_owned(), remedy });
-        if self.processing.guarantee == ProcessingGuarantee::ExactlyOnce {
-            let remedy = "set it to at_least_once";
-            return not_yet("processing.guarantee", "exactly_once_v2", remedy);
-        }
-        if self.state.store_format == StoreFormat::Headers {
-            return not_yet("dsl.store.format", "HEADERS", "remove it");
-        }
-        if let Some(topic) = &self.processing.dead_letter_topic {
-            let key = "errors.dead.letter.queue.topic.name";
-            return not_yet(key, topic.as_str(), "remove it");
-        }
-        if self.state.default_store == DefaultStore::InMemory {
-            let remedy = "remove it, and ask for each store in memory by 'Materialized'";
-            return not_yet("dsl.store.suppliers.class", "in_memory", remedy);
-        }
-        if let Some(version) = &self.assignment.upgrade_from {
-            let remedy = "stop all members, start them in this version, and remove it";
-            return not_yet("upgrade.from", version, remedy);
-        }
-        if self.topology.ensure_explicit_naming {
-            let remedy = "name what needs a name, and remove it";
-            return not_yet("ensure.explicit.internal.resource.naming", "true", remedy);
-        }
-        Ok(())
-    }
-
-    /// Whether a topology was built with the optimisations that `topology.optimization` asks for,
-    /// where the key is set at all. A topology that was built node by node has none.
-    ///
-    /// # Errors
-    /// When it was built with others: they decide which internal topics there are.
-    pub fn check_optimizations(
+    /// All that cannot: settings that are understood and not available yet, and
+    /// `topology.optimization` where it is set and the topology was built with others, since they
+    /// decide which internal topics there are.
+    pub fn check_available(
         &self,
         built_with: Option<&BTreeSet<Optimization>>,
-    ) -> Result<(), OtherOptimizations> {
-        let wanted = &self.topology.optimizations;
-        let is_set = |value: &ExplainedValue| {
-            value.key == "topology.optimization" && value.origin != Origin::Default
-        };
-        match built_with {
-            Some(built_with) if built_with != wanted && self.explanation.iter().any(is_set) => {
-                Err(OtherOptimizations {
-                    wanted: Optimization::write_set(wanted),
-                    built_with: Optimization::write_set(built_with),
-                })
-            }
-            _ => Ok(()),
-        }
+    ) -> Result<(), ConfigErrors> {
+        let mut errors: Vec<ConfigError> = self.not_available().collect();
+        errors.extend(built_with.and_then(|built_with| self.other_optimizations(built_with)));
+        ConfigErrors::when_any(errors)
     }
-}
 
-/// A setting asks for something that this release does not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{key}' is '{value}', which is not available yet; {remedy}")]
-pub struct NotAvailable {
-    /// The key.
-    pub key: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What to do instead.
-    pub remedy: &'static str,
-}
+    fn not_available(&self) -> impl Iterator<Item = ConfigError> {
+        let exactly_once = (self.processing.guarantee == ProcessingGuarantee::ExactlyOnce)
+            .then_some(("processing.guarantee", "exactly_once_v2"));
+        let headers = (self.state.store_format == StoreFormat::Headers)
+            .then_some(("dsl.store.format", "HEADERS"));
+        let dead_letters = self.processing.dead_letter_topic.as_ref();
+        let dead_letters =
+            dead_letters.map(|topic| ("errors.dead.letter.queue.topic.name", topic.as_str()));
+        let suppliers = "dsl.store.suppliers.class";
+        let suppliers = if self.is_set(suppliers) { suppliers } else { "default.dsl.store" };
+        let in_memory = (self.state.default_store == DefaultStore::InMemory)
+            .then_some((suppliers, "in_memory"));
+        let upgrade = self.assignment.upgrade_from.as_ref();
+        let upgrade = upgrade.map(|version| ("upgrade.from", version.as_str()));
+        let naming = self
+            .topology
+            .ensure_explicit_naming
+            .then_some(("ensure.explicit.internal.resource.naming", "true"));
+        let asked = [
+            (exactly_once, "set it to at_least_once"),
+            (headers, "remove it"),
+            (dead_letters, "remove it"),
+            (in_memory, "remove it, and ask for each store in memory by 'Materialized'"),
+            (upgrade, "stop all members, start them in this version, and remove it"),
+            (naming, "name what needs a name, and remove it"),
+        ];
+        asked.into_iter().filter_map(|(setting, remedy)| {
+            let (key, value) = setting?;
+            let origin = self.origin_of(key);
+            Some(ConfigError::NotAvailable { key, value: value.to_owned(), remedy, origin })
+        })
+    }
 
-/// A topology was built with other optimisations than the configuration asks for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'topology.optimization' is '{wanted}', but the topology was built with '{built_with}'; give the configuration's optimizations to 'build_with', or remove the key"
-)]
-pub struct OtherOptimizations {
-    /// What the configuration asks for.
-    pub wanted: String,
-    /// What the topology was built with.
-    pub built_with: String,
+    fn other_optimizations(&self, built_with: &BTreeSet<Optimization>) -> Option<ConfigError> {
+        let (key, wanted) = ("topology.optimization", &self.topology.optimizations);
+        (built_with != wanted && self.is_set(key)).then(|| ConfigError::OtherOptimizations {
+            wanted: Optimization::write_set(wanted),
+            built_with: Optimization::write_set(built_with),
+            origin: self.origin_of(key),
+        })
+    }
+
+    fn origin_of(&self, key: &str) -> Origin {
+        let mut values = self.explanation.iter();
+        values.find(|value| value.key == key).map_or(Origin::Default, |value| value.origin.clone())
+    }
+
+    fn is_set(&self, key: &str) -> bool {
+        self.origin_of(key) != Origin::Default
+    }
 }
 
 const NO_APPLICATION_ID: ConfigError = ConfigError::Missing {

@@ -10,6 +10,7 @@ use super::keys::{
     client_key, streams_key,
 };
 use super::origin::Origin;
+use super::processing::ProcessingGuarantee;
 use super::scope::Scope;
 use super::secret::Secret;
 use super::{security, suggest};
@@ -83,6 +84,33 @@ impl Settings {
     /// The setting of the first scope that has it.
     pub(crate) fn client(&self, scopes: &[Scope], name: &'static str) -> Option<&Setting> {
         scopes.iter().find_map(|scope| self.clients.get(&(*scope, name)))
+    }
+
+    /// Client settings that have no effect beside the others.
+    pub(crate) fn idle(
+        &self,
+        guarantee: ProcessingGuarantee,
+        codec: Option<&str>,
+    ) -> Vec<IgnoredKey> {
+        let why = |name| match client_key(name)?.treatment {
+            Treatment::CodecLevel { codec: of, .. } if codec != Some(of) => {
+                Some("'compression.type' chooses another codec")
+            }
+            _ if name == "compression.level" && matches!(codec, None | Some("none")) => {
+                Some("'compression.type' chooses no codec")
+            }
+            _ if name == "transaction.timeout.ms"
+                && guarantee == ProcessingGuarantee::AtLeastOnce =>
+            {
+                Some("there are transactions under exactly-once only")
+            }
+            _ => None,
+        };
+        let idle = self.clients.iter().filter_map(|((_, name), setting)| {
+            let (key, origin) = (setting.written.clone(), setting.origin.clone());
+            Some(IgnoredKey { key, reason: why(name)?, origin })
+        });
+        idle.collect()
     }
 
     fn offer(&mut self, raw: &Raw) {
@@ -235,6 +263,11 @@ impl Settings {
             } else {
                 self.streams.insert(new, setting);
             }
+        }
+        // As in Kafka; the words of the older one are still read where it stands alone.
+        let (old, new) = ("default.dsl.store", "dsl.store.suppliers.class");
+        if self.streams.contains_key(old) && self.streams.contains_key(new) {
+            self.warnings.push(ConfigWarning::Replaced { old, new });
         }
     }
 }

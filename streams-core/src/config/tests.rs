@@ -1,6 +1,6 @@
 //! Whole configurations: what goes in, and what comes out or is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
@@ -11,6 +11,9 @@ use super::keys::{
 };
 use super::scope::Scope;
 use super::*;
+
+mod available;
+mod together;
 
 const KAFKA_NAMES: &str = include_str!("testdata/kafka-4.3.1-names.txt");
 const LIBRDKAFKA_NAMES: &str = include_str!("testdata/librdkafka-2.12.1-names.txt");
@@ -57,7 +60,7 @@ fn defaults_are_kafkas() {
     assert_eq!(config.internal_topics().replication_factor, ReplicationFactor::BrokerDefault);
     assert_eq!(config.security(), &Security::Plaintext);
     assert!(config.warnings().is_empty());
-    assert!(config.check_available().is_ok());
+    assert!(config.check_available(None).is_ok());
 }
 
 #[test]
@@ -296,21 +299,6 @@ fn values_are_held_to_kafkas_ranges() {
 }
 
 #[test]
-fn values_that_do_not_go_together_are_refused() {
-    check_errors(
-        "heartbeat.interval.ms=50000\ntopic.segment.bytes=1000\nproducer.batch.size=2000\ndelivery.timeout.ms=100\nenable.idempotence=true\nacks=1\nprocessing.guarantee=exactly_once_v2\nisolation.level=read_uncommitted\ncommit.interval.ms=20000",
-        expect![[r#"
-            'heartbeat.interval.ms' (app.properties:1) does not go with 'session.timeout.ms': heartbeats must be more frequent than the session's timeout; a third of it is usual
-            'topic.segment.bytes' (app.properties:2) does not go with 'producer.batch.size': a batch of the producer would not fit into a segment of an internal topic
-            'delivery.timeout.ms' (app.properties:4) does not go with 'request.timeout.ms': delivery must be given at least 'linger.ms' and 'request.timeout.ms' together
-            'enable.idempotence' (app.properties:5) does not go with 'acks': idempotence needs acks=all, retries, and at most 5 requests in flight
-            'commit.interval.ms' (app.properties:9) does not go with 'transaction.timeout.ms': transactions would time out before they are committed
-            'isolation.level' (app.properties:8) does not go with 'processing.guarantee': exactly-once reads committed records only
-        "#]],
-    );
-}
-
-#[test]
 fn keys_without_meaning_are_one_warning() {
     let config = config(
         "default.key.serde=x.Serdes$StringSerde\nmetric.reporters=x\nconsumer.key.deserializer=x\nrestore.consumer.session.timeout.ms=1\nssl.protocol=TLSv1.3\ncache.max.bytes.buffering=5\nstatestore.cache.max.bytes=6\ntask.timeout.ms=1\ntask.timeout.ms=2\npoll.ms=5\napplication.server=a:1\nmetrics.recording.level=DEBUG\nmetrics.num.samples=3\n",
@@ -347,114 +335,6 @@ fn javas_names_become_librdkafkas() {
         Admin: reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 retries=3 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
     "#]].assert_eq(&(lines.join("\n") + "\n"));
     assert_eq!(config.processing().send_queue_bytes_max, 4_194_304);
-}
-
-#[test]
-fn two_names_of_one_setting_must_agree() {
-    check_errors(
-        "fetch.max.wait.ms=100\nfetch.wait.max.ms=200\nconsumer.fetch.max.wait.ms=1\nconsumer.fetch.wait.max.ms=1\nproducer.buffer.memory=2097152\nproducer.queue.buffering.max.kbytes=1024\nproducer.acks=all\nproducer.request.required.acks=1\ncompression.type=gzip\ncompression.gzip.level=1\ncompression.level=2\nsasl.mechanism=PLAIN\nsasl.mechanisms=SCRAM-SHA-256",
-        expect![[r#"
-            'fetch.max.wait.ms' (app.properties:1) and 'fetch.wait.max.ms' (app.properties:2) mean one setting and differ; remove one
-            'producer.buffer.memory' (app.properties:5) and 'producer.queue.buffering.max.kbytes' (app.properties:6) mean one setting and differ; remove one
-            'producer.acks' (app.properties:7) and 'producer.request.required.acks' (app.properties:8) mean one setting and differ; remove one
-            'sasl.mechanism' (app.properties:12) and 'sasl.mechanisms' (app.properties:13) mean one setting and differ; remove one
-            'compression.gzip.level' (app.properties:10) and 'compression.level' (app.properties:11) mean one setting and differ; remove one
-            'sasl.mechanism' (app.properties:12) does not go with 'security.protocol': it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT
-        "#]],
-    );
-    let agreed = config("acks=all\nrequest.required.acks=-1\nmax.in.flight=3");
-    let producer = agreed.client(ClientRole::Producer);
-    assert_eq!(producer.value("acks"), Some("-1"));
-    assert_eq!(producer.value("max.in.flight.requests.per.connection"), Some("3"));
-    let layered = minimal()
-        .properties(&text("app.properties", "fetch.max.wait.ms=100"))
-        .environment(variables(&[("STREAMS_FETCH_WAIT_MAX_MS", "200")]))
-        .build()
-        .unwrap();
-    assert_eq!(layered.client(ClientRole::MainConsumer).value("fetch.wait.max.ms"), Some("200"));
-}
-
-#[test]
-fn bounds_that_nobody_set_give_way() {
-    let config = config("retry.backoff.ms=5000\nreconnect.backoff.ms=9000\nlinger.ms=100000");
-    let producer = config.client(ClientRole::Producer);
-    assert_eq!(producer.value("retry.backoff.max.ms"), Some("5000"));
-    assert_eq!(producer.value("reconnect.backoff.max.ms"), Some("9000"));
-    assert_eq!(producer.value("message.timeout.ms"), Some("130000"));
-    check_errors(
-        "retry.backoff.ms=5000\nretry.backoff.max.ms=1000\nmetadata.broker.list=other:1\nbootstrap.servers=one:1\nsecurity.protocol=TLS\nsasl.password=x",
-        expect![[r#"
-            'metadata.broker.list' (app.properties:3) and 'bootstrap.servers' (app.properties:4) mean one setting and differ; remove one
-            value 'TLS' for 'security.protocol' (app.properties:5) must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'
-            'retry.backoff.ms' (app.properties:1) does not go with 'retry.backoff.max.ms': the first wait cannot be longer than the longest
-        "#]],
-    );
-}
-
-#[test]
-fn what_the_process_may_hold_bounds_what_a_client_may() {
-    check_errors(
-        "prefetch.max.bytes=1000000\nfetch.max.bytes=1000001\nmain.consumer.max.partition.fetch.bytes=2000000\nnum.stream.threads=8\nbuffer.memory=8000000",
-        expect![[r#"
-            'buffer.memory' (app.properties:5) does not go with 'num.stream.threads': each worker needs 1 MiB of it, or 'max.request.size' where that is more
-            'fetch.max.bytes' (app.properties:2) does not go with 'prefetch.max.bytes': it is more than all consumers of the process may hold together; lower it, or raise 'prefetch.max.bytes'
-            'max.partition.fetch.bytes' (app.properties:3) does not go with 'prefetch.max.bytes': it is more than all consumers of the process may hold together; lower it, or raise 'prefetch.max.bytes'
-        "#]],
-    );
-    let processing = |lines| config(lines).processing().clone();
-    let many = processing("num.stream.threads=64");
-    assert_eq!((many.send_queue_bytes_max, many.send_share_bytes(64)), (64 << 20, 1 << 20));
-    let large = processing("num.stream.threads=2\nmax.request.size=20000000");
-    assert_eq!((large.send_queue_bytes_max, large.send_share_bytes(5)), (40_000_000, 20_000_000));
-    let set = processing("num.stream.threads=2\nbuffer.memory=10000000");
-    assert_eq!((set.send_queue_bytes_max, set.send_share_bytes(2)), (10_000_000, 5_000_000));
-    assert_eq!(set.send_share_bytes(100), 1 << 20, "a worker needs that much");
-}
-
-#[test]
-fn idempotence_gives_way_only_when_nobody_asked_for_it() {
-    let producer = |lines| config(lines).client(ClientRole::Producer).clone();
-    assert_eq!(producer("").value("enable.idempotence"), Some("true"));
-    assert_eq!(producer("acks=1").value("enable.idempotence"), Some("false"));
-    assert_eq!(producer("retries=0").value("enable.idempotence"), Some("false"));
-}
-
-#[test]
-fn exactly_once_is_understood_and_not_available() {
-    let config = config("processing.guarantee=exactly_once_v2");
-    assert_eq!(config.processing().commit_interval, Duration::from_millis(100));
-    let isolation = |role| config.client(role).value("isolation.level").map(str::to_owned);
-    assert_eq!(isolation(ClientRole::MainConsumer).as_deref(), Some("read_committed"));
-    assert_eq!(config.client(ClientRole::Producer).value("message.timeout.ms"), None);
-    expect!["'processing.guarantee' is 'exactly_once_v2', which is not available yet; set it to at_least_once"]
-        .assert_eq(&config.check_available().unwrap_err().to_string());
-}
-
-#[test]
-fn what_is_not_wired_is_refused_with_its_remedy() {
-    for (line, remedy) in [
-        ("errors.dead.letter.queue.topic.name=dead", "remove it"),
-        ("default.dsl.store=in_memory", "in memory by 'Materialized'"),
-        ("dsl.store.suppliers.class=InMemoryDslStoreSuppliers", "in memory by 'Materialized'"),
-        ("upgrade.from=3.9", "stop all members"),
-        ("ensure.explicit.internal.resource.naming=true", "name what needs a name"),
-    ] {
-        let error = config(line).check_available().unwrap_err().to_string();
-        assert!(error.contains("not available yet") && error.contains(remedy), "{error}");
-    }
-    let same = "default.dsl.store=rocksDB\nensure.explicit.internal.resource.naming=false";
-    assert!(config(same).check_available().is_ok());
-}
-
-#[test]
-fn a_topology_is_built_with_the_optimizations_that_are_configured() {
-    let all = config("topology.optimization=all");
-    let built_with = all.topology().optimizations.clone();
-    assert!(all.check_optimizations(Some(&built_with)).is_ok());
-    assert!(all.check_optimizations(None).is_ok(), "the Processor API has none");
-    expect!["'topology.optimization' is 'reuse.ktable.source.topics,merge.repartition.topics,single.store.self.join', but the topology was built with 'none'; give the configuration's optimizations to 'build_with', or remove the key"]
-        .assert_eq(&all.check_optimizations(Some(&BTreeSet::new())).unwrap_err().to_string());
-    assert!(config("").check_optimizations(Some(&built_with)).is_ok(), "the key is not set");
 }
 
 #[test]

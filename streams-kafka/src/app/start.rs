@@ -41,8 +41,7 @@ const TURN_RECORDS: usize = 4096;
 
 pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
     let config = &parts.config;
-    config.check_available()?;
-    config.check_optimizations(parts.topology.optimizations())?;
+    config.check_available(parts.topology.optimizations())?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if !parts.topology.has_tasks() && parts.topology.global_stores().is_empty() {
         return Err(StreamsError::NothingToRead);
