@@ -1,7 +1,7 @@
 //! The state directory of an application: `<state.dir>/<application.id>/`.
 //!
 //! ```text
-//! .lock                            held while a process uses the directory
+//! .lock                            held by the process that uses the directory; its number
 //! kafka-streams-process-metadata   {"processId":"..."}, as Kafka Streams has it
 //! .member                          the last member id in the consumer group
 //! .positions                       how far the state of each task was, a line each: 0_3 1700
@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use streams_core::error::StoreError;
 use streams_core::names::{ApplicationId, TaskId};
 use uuid::Uuid;
 
-use super::private;
+use super::private::{self, Owners};
 
 const LOCK: &str = ".lock";
 const PROCESS: &str = "kafka-streams-process-metadata";
@@ -43,27 +43,22 @@ pub struct StateDirectory {
 
 impl StateDirectory {
     /// Makes and locks the directory of an application below `state.dir`. Directories are made for
-    /// the owner only (0700), files too (0600).
+    /// the owner only (0700), files too (0600); that of the application is closed to others where it
+    /// is not.
     ///
     /// # Errors
-    /// [`StoreError::Directory`] when the application's name cannot be a directory's, another
-    /// process uses the directory, or it cannot be written.
+    /// [`StoreError::Directory`] when the application's name cannot be a directory's, the directory
+    /// is another user's, another process uses it, or it cannot be written.
     pub fn open(state_dir: &Path, application: &ApplicationId) -> Result<Self, StoreError> {
         let path = state_dir.join(application.as_str());
         application.check().map_err(|error| unusable(&path, error.to_string()))?;
         private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
         refuse_link(&path)?;
-        let lock = path.join(LOCK);
-        refuse_link(&lock)?;
-        let lock = private::open_file(&lock).map_err(|error| not_written(&path, &error))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => unusable(
-                &path,
-                "another process uses it; stop that process, or give this one its own state.dir"
-                    .to_owned(),
-            ),
-            TryLockError::Error(error) => not_written(&path, &error),
-        })?;
+        refuse_other_owner(&path)?;
+        if let Err(error) = private::close_to_others(&path) {
+            tracing::warn!(path = %path.display(), %error, "others may have access to the state directory");
+        }
+        let lock = lock(&path)?;
         let process_id = process_id(&path)?;
         Ok(Self { path, process_id, _lock: lock })
     }
@@ -252,6 +247,61 @@ fn unusable(path: &Path, problem: String) -> StoreError {
 
 fn not_written(path: &Path, error: &io::Error) -> StoreError {
     unusable(path, format!("{error}; make it writable for this user, or choose another state.dir"))
+}
+
+/// Holds the lock of a directory, with the number of this process in it.
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join(LOCK);
+    refuse_link(&path)?;
+    let mut lock = private::open_file(&path).map_err(|error| not_written(directory, &error))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => unusable(directory, in_use(&path)),
+        TryLockError::Error(error) => not_written(directory, &error),
+    })?;
+    // Only a message to the next one; on a full disk it is left out.
+    let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+    if let Err(error) = noted {
+        tracing::warn!(path = %path.display(), %error, "the lock does not name this process");
+    }
+    Ok(lock)
+}
+
+fn in_use(lock: &Path) -> String {
+    let text = read_small(lock).ok().flatten().unwrap_or_default();
+    match text.trim().parse::<u32>() {
+        Ok(process) if process == std::process::id() => {
+            "this process uses it already; close the other application, or give this one its own application.id or state.dir".to_owned()
+        }
+        Ok(process) => format!(
+            "another process ({process}) uses it; stop that process, or give this one its own state.dir"
+        ),
+        Err(_) => "another process uses it; stop that process, or give this one its own state.dir"
+            .to_owned(),
+    }
+}
+
+/// State that two users write is of use to neither: what the one makes, the other may not read.
+fn refuse_other_owner(path: &Path) -> Result<(), StoreError> {
+    match private::owners(path).and_then(|owners| other_owner(owners, path)) {
+        Some(problem) => Err(unusable(path, problem)),
+        None => Ok(()),
+    }
+}
+
+fn other_owner(owners: Owners, path: &Path) -> Option<String> {
+    let Owners { directory, own } = owners;
+    if own == Some(directory) {
+        return None;
+    }
+    let Some(own) = own else {
+        return Some(format!(
+            "it belongs to user {directory}, and this process may not write to it; run it as that user, make it writable for this one, or choose another state.dir"
+        ));
+    };
+    Some(format!(
+        "it belongs to user {directory}, and this process writes as user {own}; run it as that user, give it the directory (chown -R {own} {}), or choose another state.dir",
+        path.display()
+    ))
 }
 
 /// A link would lead writes, and the removal of damaged databases, to another place.

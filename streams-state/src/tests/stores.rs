@@ -323,6 +323,13 @@ fn a_directory_is_used_by_one_process_and_keeps_its_id() {
     let open = || StateDirectory::open(scratch.path(), &"app".into());
     let directory = open().unwrap();
     let message = open().unwrap_err().to_string();
+    assert!(message.contains("this process uses it already"), "{message}");
+    // As if another process held the lock.
+    std::fs::write(scratch.path().join("app/.lock"), "4242\n").unwrap();
+    let message = open().unwrap_err().to_string();
+    assert!(message.contains("another process (4242) uses it"), "{message}");
+    std::fs::write(scratch.path().join("app/.lock"), "").unwrap();
+    let message = open().unwrap_err().to_string();
     assert!(message.contains("another process uses it"), "{message}");
     assert!(message.contains("app"), "{message}");
     let id = directory.process_id();
