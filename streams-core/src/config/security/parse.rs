@@ -1,6 +1,7 @@
 //! From checked settings to `Security`.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::jaas::{self, Login, LoginModule};
 use super::{
@@ -41,8 +42,8 @@ const KEYSTORE_COMMAND: &str = "openssl pkcs12 -in keystore.p12 -nodes -out clie
 pub(crate) fn parse(
     settings: &BTreeMap<&'static str, Setting>,
 ) -> Result<(Security, Vec<IgnoredKey>), Vec<ConfigError>> {
-    let mut parser = Parser { settings, errors: Vec::new() };
-    let protocol = settings.get("security.protocol").map(|setting| setting.value.expose());
+    let mut parser = Parser { settings, asked: RefCell::default(), errors: Vec::new() };
+    let protocol = parser.word("security.protocol");
     let (with_tls, with_sasl) = match protocol {
         Some("SSL") => (true, false),
         Some("SASL_PLAINTEXT") => (false, true),
@@ -63,34 +64,41 @@ pub(crate) fn parse(
         (Some(sasl), None) => Security::SaslPlaintext(sasl),
         (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
     };
-    let ignored = without_effect(settings, &security);
+    let ignored = parser.without_effect(&security);
     Ok((security, ignored))
-}
-
-fn without_effect(
-    settings: &BTreeMap<&'static str, Setting>,
-    security: &Security,
-) -> Vec<IgnoredKey> {
-    let idle = |name: &str| {
-        (name.contains("ssl.") && security.tls().is_none())
-            || (name.starts_with("sasl.") && security.sasl().is_none())
-    };
-    let unused = settings.iter().filter(|(name, _)| idle(name)).map(|(_, setting)| IgnoredKey {
-        key: setting.written.clone(),
-        reason: "'security.protocol' does not call for it",
-        origin: setting.origin.clone(),
-    });
-    unused.collect()
 }
 
 struct Parser<'a> {
     settings: &'a BTreeMap<&'static str, Setting>,
+    /// Those that were asked for; the others have no effect.
+    asked: RefCell<BTreeSet<&'static str>>,
     errors: Vec<ConfigError>,
 }
 
 impl<'a> Parser<'a> {
     fn setting(&self, name: &str) -> Option<&'a Setting> {
-        self.settings.get(name)
+        let (name, setting) = self.settings.get_key_value(name)?;
+        self.asked.borrow_mut().insert(name);
+        Some(setting)
+    }
+
+    fn without_effect(&self, security: &Security) -> Vec<IgnoredKey> {
+        let asked = self.asked.borrow();
+        let unused = self.settings.iter().filter(|(name, _)| !asked.contains(*name));
+        let why = |name: &str| {
+            let is_of_protocol = (name.contains("ssl.") && security.tls().is_none())
+                || (name.starts_with("sasl.") && security.sasl().is_none());
+            if is_of_protocol {
+                "'security.protocol' does not call for it"
+            } else {
+                "the other settings of security do not call for it"
+            }
+        };
+        let ignored = |(name, setting): (&&'static str, &Setting)| {
+            let (key, origin) = (setting.written.clone(), setting.origin.clone());
+            IgnoredKey { key, reason: why(name), origin }
+        };
+        unused.map(ignored).collect()
     }
 
     fn word(&self, name: &str) -> Option<&'a str> {
@@ -203,9 +211,10 @@ impl<'a> Parser<'a> {
         command: &'static str,
         instead: &'static str,
     ) -> Option<(PemSource, &'a Setting)> {
-        let (source, setting) = self.file(&format!("{prefix}.location"))?;
+        // Java asks for the type of PEM that is inline, too.
         let type_key = format!("{prefix}.type");
         let kind = self.word(&type_key);
+        let (source, setting) = self.file(&format!("{prefix}.location"))?;
         if kind == Some("PEM") {
             if let Some(password) = self.setting(&format!("{prefix}.password")) {
                 let reason =
@@ -330,6 +339,10 @@ impl<'a> Parser<'a> {
         let id = self.required(ID, login.as_ref(), "clientId");
         let secret = self.required(SECRET, login.as_ref(), "clientSecret");
         let url = self.required(URL, None, "");
+        // Each has one value that passes its check, which holds for fetched tokens.
+        for key in ["grant.type", "metadata.authentication.type"] {
+            self.setting(&format!("sasl.oauthbearer.{key}"));
+        }
         let scope = self.field("sasl.oauthbearer.scope", login.as_ref(), "scope");
         let extensions = self
             .setting("sasl.oauthbearer.extensions")

@@ -3,7 +3,8 @@
 use expect_test::{Expect, expect};
 
 use crate::config::{
-    ConfigErrors, OauthTokens, PemSource, PropertiesText, Sasl, Security, StreamsConfig,
+    ConfigErrors, ConfigWarning, OauthTokens, PemSource, PropertiesText, Sasl, Security,
+    StreamsConfig,
 };
 
 /// Stands in every place where a secret can be.
@@ -222,6 +223,42 @@ fn keys_inline_are_secrets() {
     let Security::Tls(tls) = config.security() else { panic!("not TLS") };
     let identity = tls.identity.as_ref().unwrap();
     assert!(matches!(&identity.key, PemSource::Inline(key) if key.expose() == "KEY"));
+}
+
+#[test]
+fn settings_without_effect_are_told() {
+    let idle = |lines: &str| {
+        let warnings = from_lines(lines).unwrap().warnings().to_vec();
+        let keys = warnings.into_iter().filter_map(|warning| match warning {
+            ConfigWarning::NoMeaning(keys) => Some(keys),
+            _ => None,
+        });
+        keys.flatten().map(|idle| format!("{}: {}", idle.key, idle.reason)).collect::<Vec<_>>()
+    };
+    let plain = "sasl.mechanism=PLAIN\nsasl.username=a\nsasl.password=b\n";
+    let (of_protocol, of_others) = (
+        "'security.protocol' does not call for it",
+        "the other settings of security do not call for it",
+    );
+    assert_eq!(
+        idle(&format!(
+            "security.protocol=SASL_PLAINTEXT\n{plain}ssl.ca.pem=x\nsasl.oauthbearer.scope=s"
+        )),
+        [format!("sasl.oauthbearer.scope: {of_others}"), format!("ssl.ca.pem: {of_protocol}")]
+    );
+    assert_eq!(
+        idle(
+            "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\nsasl.username=a\nsasl.oauthbearer.extensions=a=b\nssl.key.password=p\nssl.truststore.password=p"
+        ),
+        [
+            format!("sasl.oauthbearer.extensions: {of_others}"),
+            format!("sasl.username: {of_others}"),
+            format!("ssl.key.password: {of_others}"),
+            format!("ssl.truststore.password: {of_others}"),
+        ]
+    );
+    let used = "ssl.keystore.type=PEM\nssl.keystore.key=K\nssl.keystore.certificate.chain=C\nssl.key.password=p\nssl.endpoint.identification.algorithm=https";
+    assert_eq!(idle(&format!("security.protocol=SASL_SSL\n{plain}{used}")), [""; 0]);
 }
 
 #[test]

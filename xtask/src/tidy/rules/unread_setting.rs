@@ -45,6 +45,9 @@ fn fields(source: &Source) -> Vec<(&str, usize)> {
 
 /// Whether code other than tests says `.name`.
 fn names(source: &Source, name: &str) -> bool {
+    if !source.code.contains(&format!(".{name}")) {
+        return false;
+    }
     let tokens = source.tokens();
     (1..tokens.len()).any(|at| {
         tokens[at].text == name && tokens[at - 1].text == "." && !source.is_test_at(tokens[at].at)

@@ -71,7 +71,7 @@ fn is_in_code(source: &Source, found: &Dependency) -> bool {
     let is_beside =
         ["benches", "examples", "tests"].iter().any(|one| path.split('/').any(|part| part == *one));
     let names = |token: Token<'_>| token.text == name && !source.is_test_at(token.at);
-    !is_beside && source.tokens().into_iter().any(names)
+    !is_beside && source.code.contains(&name) && source.tokens().into_iter().any(names)
 }
 
 /// Whether code or a comment names it: examples in the documentation are code too.
