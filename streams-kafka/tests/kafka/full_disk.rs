@@ -27,7 +27,7 @@ fn start(place: &Place, state: &Path) -> Process {
     let alone = if is_root { &alone[..2] } else { &alone[..] };
     let mount = ["sh", "-c", MOUNT, directory];
     let within: Vec<&str> = alone.iter().chain(&mount).copied().collect();
-    let settings = [("uncaught", "replace"), ("state.memory.budget.bytes", "1048576")];
+    let settings = [("uncaught", "replace"), ("state.memory.budget.bytes", "16777216")];
     Launch { settings: &settings, within: &within, ..Launch::of(place, state) }.start()
 }
 

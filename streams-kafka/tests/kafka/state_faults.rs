@@ -137,7 +137,7 @@ fn damage(file: &Path, where_to: Bytes) {
 /// With so little memory that rows reach the tables on disk.
 fn start_small(place: &Place) -> App {
     let config = place.config(&place.state("state"));
-    App::start(place.tally(), config.set("state.memory.budget.bytes", 1 << 20))
+    App::start(place.tally(), config.set("state.memory.budget.bytes", 16 << 20))
 }
 
 /// Starts until it runs to the end of the input; damage that is found while records are processed
