@@ -204,3 +204,56 @@ fn settings(
     let pairs = common.into_iter().chain(security).chain(user).chain(own.iter().copied());
     Config::new(kind, pairs).map_err(StreamsError::client)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> streams_core::config::StreamsConfigBuilder {
+        StreamsConfig::builder().application_id("a").bootstrap_servers("127.0.0.1:1")
+    }
+
+    /// What is set last of all is nothing that a user sets in vain.
+    #[test]
+    fn what_the_clients_rely_on_cannot_be_set() {
+        let roles = [
+            (ClientRole::MainConsumer, Role::Consumer),
+            (ClientRole::Producer, Role::Producer),
+            (ClientRole::Admin, Role::Admin),
+        ];
+        let own = ["enable.partition.eof", "group.id", "queued.min.messages"];
+        let own =
+            own.into_iter().chain(["queued.max.messages.kbytes", "queue.buffering.max.kbytes"]);
+        for (role, kind) in roles {
+            let forced = kind.forced().iter().map(|(key, _)| *key);
+            for key in forced.chain(own.clone()) {
+                let reaches = |config: &StreamsConfig| {
+                    config.client(role).iter().any(|(name, value)| name == key && value == "77")
+                };
+                let built = builder().set(key, "77").build();
+                assert!(!built.is_ok_and(|config| reaches(&config)), "'{key}' is set in vain");
+            }
+        }
+    }
+
+    #[test]
+    fn every_client_is_made_with_settings_as_users_have_them() {
+        let config = builder()
+            .set("fetch.max.bytes", 50_000)
+            .set("max.partition.fetch.bytes", 1)
+            .set("message.max.bytes", 12_000_000)
+            .set("prefetch.max.bytes", 65_536)
+            .set("reconnect.backoff.ms", 5_000)
+            .set("retry.backoff.ms", 5_000)
+            .set("num.stream.threads", 40);
+        let clients = Clients::new(config.build().unwrap(), None).unwrap();
+        clients.make_global_consumer(3).unwrap();
+        clients.consumers(100).unwrap();
+        clients.producer().unwrap();
+        let workers = |number| {
+            clients.divide(number);
+            clients.send_share.load(Ordering::Relaxed)
+        };
+        assert_eq!((workers(40), workers(20), workers(80)), (12_000_000, 24_000_000, 12_000_000));
+    }
+}

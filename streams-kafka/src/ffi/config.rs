@@ -42,7 +42,7 @@ impl Role {
     }
 
     /// Set last: what this module relies on.
-    fn forced(self) -> &'static [(&'static str, &'static str)] {
+    pub(crate) fn forced(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Consumer => &[
                 ("log.queue", "true"),

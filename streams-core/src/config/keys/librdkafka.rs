@@ -3,6 +3,8 @@
 use super::Treatment::{Becomes, Fixed, Ignored, Pass, Refused};
 use super::{ACKS, ALL, BOOL, C, ClientKey, DEBUG, P, TEXT, Unit, int, one_of, row};
 
+const UNUSED: &str = "librdkafka has the setting, and uses it no longer";
+
 /// Sorted by name; names that Kafka's Java clients know as well are in their table.
 pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
     row("api.version.fallback.ms", ALL, Pass(int(0, 604_800_000))),
@@ -189,10 +191,10 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
     ),
     row("rebalance_cb", C, Refused("it is a function of the C library, not a setting; remove it")),
     row("receive.message.max.bytes", ALL, Pass(int(1000, 2_147_483_647))),
-    row("reconnect.backoff.jitter.ms", ALL, Pass(int(0, 3_600_000))),
+    row("reconnect.backoff.jitter.ms", ALL, Ignored(UNUSED)),
     row("request.required.acks", P, Becomes { to: "acks", unit: Unit::Same, check: ACKS }),
     row("resolve_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
-    row("socket.blocking.max.ms", ALL, Pass(int(1, 60_000))),
+    row("socket.blocking.max.ms", ALL, Ignored(UNUSED)),
     row("socket.keepalive.enable", ALL, Pass(BOOL)),
     row("socket.max.fails", ALL, Pass(int(0, 1_000_000))),
     row("socket.nagle.disable", ALL, Pass(BOOL)),
@@ -209,7 +211,11 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
         },
     ),
     row("stats_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
-    row("sticky.partitioning.linger.ms", P, Pass(int(0, 900_000))),
+    row(
+        "sticky.partitioning.linger.ms",
+        P,
+        Ignored("records without a key stay with a partition for a number of bytes"),
+    ),
     row("throttle_cb", ALL, Refused("it is a function of the C library, not a setting; remove it")),
     row(
         "topic.blacklist",
@@ -217,7 +223,7 @@ pub(crate) const LIBRDKAFKA_KEYS: &[ClientKey] = &[
         Refused("leaving out topics changes results; leave them out of the topology"),
     ),
     row("topic.metadata.propagation.max.ms", ALL, Pass(int(0, 3_600_000))),
-    row("topic.metadata.refresh.fast.cnt", ALL, Pass(int(0, 1000))),
+    row("topic.metadata.refresh.fast.cnt", ALL, Ignored(UNUSED)),
     row("topic.metadata.refresh.fast.interval.ms", ALL, Pass(int(1, 60_000))),
     row("topic.metadata.refresh.interval.ms", ALL, Pass(int(1, 3_600_000))),
     row("topic.metadata.refresh.sparse", ALL, Pass(BOOL)),
