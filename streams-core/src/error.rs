@@ -306,6 +306,7 @@ impl ProduceError {
 /// assert_eq!(catch_panic(|| 1), Ok(1));
 /// assert_eq!(catch_panic(|| panic!("no way")), Err::<(), _>("no way".to_owned()));
 /// ```
+#[inline]
 pub fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

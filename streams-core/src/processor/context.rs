@@ -169,6 +169,7 @@ impl TaskContext {
     }
 
     /// The task's input partitions.
+    #[inline]
     pub fn partitions(&self) -> &[TopicPartition] {
         &self.parts.partitions
     }
@@ -235,6 +236,7 @@ impl TaskContext {
     }
 
     /// What the task is doing.
+    #[inline]
     pub const fn activity(&self) -> Activity {
         self.activity.get()
     }
@@ -325,6 +327,7 @@ impl TaskContext {
     }
 
     /// The task turns to something else.
+    #[inline]
     pub(crate) fn enter(&self, activity: Activity, timestamp: Timestamp, headers: Headers) {
         self.activity.set(activity);
         self.timestamp.set(timestamp);

@@ -189,6 +189,7 @@ impl<K: Clone + 'static, V: Clone + 'static> LinkedSource<K, V> {
 }
 
 /// The record at an offset of an input partition, which may not be the one being processed.
+#[inline]
 fn record_at(slot: usize, offset: i64) -> Activity {
     Activity::Record { input: u32::try_from(slot).unwrap_or(u32::MAX), offset }
 }
