@@ -99,7 +99,7 @@ pub struct Metrics {
     pub workers: Vec<WorkerMetrics>,
     /// Of the thread that fills the global stores, where there are any. It commits no offsets.
     pub global: Option<WorkerMetrics>,
-    /// The last word about each restoration.
+    /// The last word about each restoration; those that a task's leaving broke off are left out.
     pub restorations: Vec<RestoreProgress>,
 }
 

@@ -174,6 +174,7 @@ mod tests {
     use streams_core::worker::{RestoreProgress, TurnReport};
 
     use super::*;
+    use crate::app::shared::{Listeners, Shared};
 
     fn restoration(store: &str, (next, end): (i64, Option<i64>)) -> RestoreProgress {
         RestoreProgress {
@@ -245,6 +246,23 @@ mod tests {
             "stream-task-metrics restore-remaining-records-total{task-id=1_2} 23".to_owned(),
         ];
         assert_eq!(lines(&metrics), expected);
+    }
+
+    #[test]
+    fn nothing_is_left_to_be_restored_of_a_task_that_is_gone() {
+        let shared = Shared::new(Listeners::default(), 1);
+        let left = |shared: &Shared| {
+            let metrics = shared.metrics(&"app".into());
+            lines(&metrics).iter().filter(|line| line.contains("restore-remaining")).count()
+        };
+        shared.tell_restore(&restoration("one", (10, Some(30))));
+        shared.tell_restore(&RestoreProgress {
+            phase: RestorePhase::Ended,
+            ..restoration("two", (8, Some(8)))
+        });
+        assert_eq!(left(&shared), 1);
+        shared.break_off_restorations(TaskId::new(1, 2));
+        assert_eq!((left(&shared), shared.metrics(&"app".into()).restorations.len()), (0, 1));
     }
 
     #[test]

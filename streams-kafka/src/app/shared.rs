@@ -7,10 +7,10 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
-use streams_core::names::{ApplicationId, TopicPartition};
+use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::roster::Crew;
 use streams_core::time::Timestamp;
-use streams_core::worker::{Pace, RestoreProgress, TurnReport, Worker};
+use streams_core::worker::{Pace, RestorePhase, RestoreProgress, TurnReport, Worker};
 use tokio::sync::Notify;
 
 use super::metrics::{Metrics, WorkerMetrics};
@@ -238,6 +238,12 @@ impl Shared {
         for listener in &self.listeners.restore {
             guard("a restore listener", || listener(progress));
         }
+    }
+
+    /// The task is gone: what was not restored of it stays so.
+    pub(crate) fn break_off_restorations(&self, task: TaskId) {
+        let is_over = |progress: &RestoreProgress| matches!(progress.phase, RestorePhase::Ended);
+        self.lock().restoring.retain(|_, progress| progress.task != task || is_over(progress));
     }
 
     pub(crate) fn metrics(&self, application: &ApplicationId) -> Metrics {

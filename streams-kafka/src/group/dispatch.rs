@@ -47,7 +47,10 @@ impl Group {
             WorkerAction::Commit { id, offsets, .. } => self.commit(worker, losses, id, offsets),
             WorkerAction::FindEnds(changelogs) => self.find_ends(worker, changelogs),
             WorkerAction::Running(task) => self.roster.running(task),
-            WorkerAction::Closed(task) => self.roster.closed(task),
+            WorkerAction::Closed(task) => {
+                self.parts.shared.break_off_restorations(task);
+                self.roster.closed(task);
+            }
             WorkerAction::Demoted(task) => self.roster.demoted(task),
             WorkerAction::Holds(held) => self.roster.holds(held),
             WorkerAction::Done => {
