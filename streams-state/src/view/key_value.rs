@@ -35,6 +35,15 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// assert_eq!(counts.name(), "counts");
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.0.layers.name()
@@ -46,6 +55,16 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
 
     /// The value of a key.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// counts.put(&a, &1)?;
+    /// assert_eq!((counts.get(&a)?, counts.get(&b)?), (Some(1), None));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K) -> Result<Option<V>, StoreError> {
@@ -54,6 +73,17 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
 
     /// Gives a key a value. A value that its serde turns into null deletes the key.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// counts.put(&a, &1)?;
+    /// counts.put(&a, &2)?;
+    /// assert_eq!(counts.get(&a)?, Some(2));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, value: &V) -> Result<(), StoreError> {
@@ -61,6 +91,16 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// Deletes a key, and gives the value that it had.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// counts.put(&a, &1)?;
+    /// assert_eq!((counts.delete(&a)?, counts.delete(&a)?), (Some(1), None));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -73,6 +113,17 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// Gives a key a value if it has none; else gives the value that it has.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// assert_eq!(counts.put_if_absent(&a, &1)?, None);
+    /// assert_eq!(counts.put_if_absent(&a, &2)?, Some(1));
+    /// assert_eq!(counts.get(&a)?, Some(1));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -88,6 +139,16 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// Puts all entries, in their order.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// counts.put_all([(&a, &1), (&b, &2)])?;
+    /// assert_eq!((counts.get(&a)?, counts.get(&b)?), (Some(1), Some(2)));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`put`](Self::put); the entries before the one that failed are in the store.
@@ -105,6 +166,19 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     /// The entries of a range of keys, in the order of their bytes: `&from..=&to` for both ends
     /// included, as in Kafka. Nothing, and a warning, when the ends are in the wrong order.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count)?;
+    /// # }
+    /// let found: Vec<_> = counts.range(&a..=&b)?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(a, 1), (b, 2)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When an end of the range cannot be encoded.
     pub fn range(&self, range: impl RangeBounds<K>) -> Result<Entries<K, V>, StoreError> {
@@ -112,6 +186,19 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// As [`range`](Self::range), from the greatest key down.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count)?;
+    /// # }
+    /// let found: Vec<_> = counts.reverse_range(&b..)?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(c, 3), (b, 2)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When an end of the range cannot be encoded.
@@ -121,6 +208,19 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
 
     /// All entries, in the order of their keys' bytes.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count)?;
+    /// # }
+    /// let found: Vec<_> = counts.all()?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(a, 1), (b, 2), (c, 3)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// None before the first entry.
     pub fn all(&self) -> Result<Entries<K, V>, StoreError> {
@@ -128,6 +228,19 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// All entries, from the greatest key down.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count)?;
+    /// # }
+    /// let found: Vec<_> = counts.reverse_all()?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(c, 3), (b, 2), (a, 1)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// None before the first entry.
@@ -137,6 +250,18 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
 
     /// The entries whose keys' bytes start with `prefix`, in their order.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// counts.put(&"apple".to_owned(), &1)?;
+    /// counts.put(&"pear".to_owned(), &2)?;
+    /// let found: Vec<_> = counts.prefix_scan("app")?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [("apple".to_owned(), 1)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// None before the first entry.
     pub fn prefix_scan(&self, prefix: impl AsRef<[u8]>) -> Result<Entries<K, V>, StoreError> {
@@ -145,6 +270,18 @@ impl<K: 'static, V: 'static> KeyValueStore<K, V> {
     }
 
     /// About how many keys there are. Keys written again since the last commit may count twice.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_state::Stores;
+    /// # let (_task, counts) = alone::open(Stores::key_value::<String, i64>("counts"));
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count)?;
+    /// # }
+    /// assert_eq!(counts.approximate_num_entries()?, 3);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the store is closed or does not answer.

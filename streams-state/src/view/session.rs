@@ -45,6 +45,21 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// assert_eq!(visits.name(), "visits");
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.0.codec.layers.name()
@@ -52,6 +67,23 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// The value of a key's session, whose start and end are given. Answers to Kafka's
     /// `fetchSession`.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// visits.put(&a, session(0, 10), &1)?;
+    /// assert_eq!(visits.get(&a, session(0, 10))?, Some(1));
+    /// assert_eq!(visits.get(&a, session(0, 11))?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
@@ -64,6 +96,23 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// Gives a key's session a value. A value that its serde turns into null deletes it.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// visits.put(&a, session(0, 10), &1)?;
+    /// visits.put(&a, session(0, 10), &2)?;
+    /// assert_eq!(visits.get(&a, session(0, 10))?, Some(2));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, session: Window, value: &V) -> Result<(), StoreError> {
@@ -74,6 +123,23 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     }
 
     /// Deletes a key's session.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// visits.put(&a, session(0, 10), &1)?;
+    /// visits.remove(&a, session(0, 10))?;
+    /// assert_eq!(visits.get(&a, session(0, 10))?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`put`](Self::put).
@@ -107,6 +173,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     /// The sessions of a key that end at `earliest_end` or later and start at `latest_start` or
     /// earlier, by their ends. Answers to Kafka's `findSessions`.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.find(&a, at(10), at(20))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
     pub fn find(
@@ -119,6 +205,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     }
 
     /// As [`find`](Self::find), the other way round.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.reverse_find(&a, at(10), at(30))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
@@ -133,6 +239,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// As [`find`](Self::find), for a range of keys by their bytes.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.find_keys(&a..=&b, at(10), at(20))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [1, 2]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
     pub fn find_keys(
@@ -145,6 +271,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     }
 
     /// As [`find_keys`](Self::find_keys), the other way round.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.reverse_find_keys(&a..=&b, at(10), at(20))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [2, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
@@ -159,6 +305,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// All sessions of a key.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.fetch(&a)?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [1, 3]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
     pub fn fetch(&self, key: &K) -> Result<WindowedEntries<K, V>, StoreError> {
@@ -167,6 +333,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// As [`fetch`](Self::fetch), the other way round.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.reverse_fetch(&a)?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
     pub fn reverse_fetch(&self, key: &K) -> Result<WindowedEntries<K, V>, StoreError> {
@@ -174,6 +360,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
     }
 
     /// All sessions of a range of keys by their bytes; `..` for all.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let first = visits.fetch_keys(..)?.next().transpose()?;
+    /// let (key, count) = first.expect("there are three");
+    /// assert_eq!((key.to_string(), count), ("[a@0/10]".to_owned(), 1));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
@@ -186,6 +392,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// As [`fetch_keys`](Self::fetch_keys), the other way round.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.reverse_fetch_keys(&a..&b)?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
     pub fn reverse_fetch_keys(
@@ -197,6 +423,26 @@ impl<K: 'static, V: 'static> SessionStore<K, V> {
 
     /// The sessions of all keys that end within a range, also such that are past their retention
     /// and not yet dropped.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_core::window::Window;
+    /// # use streams_state::Stores;
+    /// # let store = Stores::session::<String, i64>("visits", Duration::from_secs(60));
+    /// # let (_task, visits) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # let session = |start, end| Window::new(at(start), at(end));
+    /// # for (key, start, end, count) in [(&a, 0, 10, 1), (&b, 5, 20, 2), (&a, 30, 40, 3)] {
+    /// #     visits.put(key, session(start, end), &count)?;
+    /// # }
+    /// let found = visits.find_by_end(at(20)..)?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 2]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -94,6 +94,18 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// assert_eq!(counts.name(), "counts");
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.0.layers.name()
@@ -105,6 +117,20 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
 
     /// The value and time of a key.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// counts.put(&a, &1, at(7))?;
+    /// assert_eq!(counts.get(&a)?, Some(Timestamped { value: 1, timestamp: at(7) }));
+    /// assert_eq!(counts.get(&b)?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
@@ -113,6 +139,20 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
 
     /// Gives a key a value and time. A value that its serde turns into null deletes the key.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// counts.put(&a, &1, at(7))?;
+    /// counts.put(&a, &2, at(5))?;
+    /// assert_eq!(counts.get(&a)?, Some(Timestamped { value: 2, timestamp: at(5) }));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, value: &V, timestamp: Timestamp) -> Result<(), StoreError> {
@@ -120,6 +160,20 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// Deletes a key, and gives what it had.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// counts.put(&a, &1, at(7))?;
+    /// assert_eq!(counts.delete(&a)?, Some(Timestamped { value: 1, timestamp: at(7) }));
+    /// assert_eq!(counts.get(&a)?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -132,6 +186,21 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// Gives a key a value and time if it has none; else gives what it has.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// assert_eq!(counts.put_if_absent(&a, &1, at(7))?, None);
+    /// let first = Timestamped { value: 1, timestamp: at(7) };
+    /// assert_eq!(counts.put_if_absent(&a, &2, at(8))?, Some(first));
+    /// assert_eq!(counts.get(&a)?, Some(first));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).
@@ -154,6 +223,19 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
 
     /// Puts all entries, in their order.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// counts.put_all([(&a, &1, at(7)), (&b, &2, at(8))])?;
+    /// assert_eq!(counts.get(&b)?, Some(Timestamped { value: 2, timestamp: at(8) }));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`put`](Self::put); the entries before the one that failed are in the store.
     pub fn put_all<'a>(
@@ -170,6 +252,22 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     /// The entries of a range of keys, in the order of their bytes: `&from..=&to` for both ends
     /// included, as in Kafka. Nothing, and a warning, when the ends are in the wrong order.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count, at(7))?;
+    /// # }
+    /// let found: Vec<_> = counts.range(&a..&b)?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(a, Timestamped { value: 1, timestamp: at(7) })]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When an end of the range cannot be encoded.
     pub fn range(
@@ -180,6 +278,23 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// As [`range`](Self::range), from the greatest key down.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count, at(7))?;
+    /// # }
+    /// let found = counts.reverse_range(&b..)?.map(|entry| Ok((entry?.1).value));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 2]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When an end of the range cannot be encoded.
@@ -192,6 +307,23 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
 
     /// All entries, in the order of their keys' bytes.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count, at(7))?;
+    /// # }
+    /// let found = counts.all()?.map(|entry| Ok((entry?.1).value));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [1, 2, 3]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// None before the first entry.
     pub fn all(&self) -> Result<TimestampedEntries<K, V>, StoreError> {
@@ -200,6 +332,23 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
 
     /// All entries, from the greatest key down.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count, at(7))?;
+    /// # }
+    /// let found = counts.reverse_all()?.map(|entry| Ok((entry?.1).value));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3, 2, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// None before the first entry.
     pub fn reverse_all(&self) -> Result<TimestampedEntries<K, V>, StoreError> {
@@ -207,6 +356,21 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// The entries whose keys' bytes start with `prefix`, in their order.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// counts.put(&"apple".to_owned(), &1, at(7))?;
+    /// counts.put(&"pear".to_owned(), &2, at(7))?;
+    /// let found: Vec<_> = counts.prefix_scan("app")?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [("apple".to_owned(), Timestamped { value: 1, timestamp: at(7) })]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// None before the first entry.
@@ -219,6 +383,21 @@ impl<K: 'static, V: 'static> TimestampedKeyValueStore<K, V> {
     }
 
     /// About how many keys there are. Keys written again since the last commit may count twice.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{Stores, Timestamped};
+    /// # let store = Stores::timestamped_key_value::<String, i64>("counts");
+    /// # let (_task, counts) = alone::open(store);
+    /// # let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, count) in [(&a, 1), (&b, 2), (&c, 3)] {
+    /// #     counts.put(key, &count, at(7))?;
+    /// # }
+    /// assert_eq!(counts.approximate_num_entries()?, 3);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the store is closed or does not answer.

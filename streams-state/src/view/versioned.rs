@@ -50,6 +50,19 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{PutVersion, Stores, Timestamped};
+    /// # let store = Stores::versioned_key_value::<String, i64>("prices", Duration::from_secs(60));
+    /// # let (_task, prices) = alone::open(store);
+    /// # let a = "a".to_owned();
+    /// # let at = Timestamp::from_millis;
+    /// assert_eq!(prices.name(), "prices");
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.0.layers.name()
@@ -72,6 +85,21 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
 
     /// The latest value of a key, and when it began.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{PutVersion, Stores, Timestamped};
+    /// # let store = Stores::versioned_key_value::<String, i64>("prices", Duration::from_secs(60));
+    /// # let (_task, prices) = alone::open(store);
+    /// # let a = "a".to_owned();
+    /// # let at = Timestamp::from_millis;
+    /// prices.put(&a, &10, at(1_000))?;
+    /// prices.put(&a, &9, at(500))?;
+    /// assert_eq!(prices.get(&a)?, Some(Timestamped { value: 10, timestamp: at(1_000) }));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
     pub fn get(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
@@ -81,6 +109,23 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
 
     /// The value that a key had at a time, and when it began. Nothing, when the time is older than
     /// the history that is kept, unless the latest version holds since then.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{PutVersion, Stores, Timestamped};
+    /// # let store = Stores::versioned_key_value::<String, i64>("prices", Duration::from_secs(60));
+    /// # let (_task, prices) = alone::open(store);
+    /// # let a = "a".to_owned();
+    /// # let at = Timestamp::from_millis;
+    /// prices.put(&a, &10, at(1_000))?;
+    /// prices.put(&a, &12, at(2_000))?;
+    /// let former = Timestamped { value: 10, timestamp: at(1_000) };
+    /// assert_eq!(prices.as_of(&a, at(1_999))?, Some(former));
+    /// assert_eq!(prices.as_of(&a, at(999))?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -96,6 +141,22 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     /// Gives a key a value from a time on, until the time of its next version. A value that its
     /// serde turns into null deletes.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{PutVersion, Stores, Timestamped};
+    /// # let store = Stores::versioned_key_value::<String, i64>("prices", Duration::from_secs(60));
+    /// # let (_task, prices) = alone::open(store);
+    /// # let a = "a".to_owned();
+    /// # let at = Timestamp::from_millis;
+    /// assert_eq!(prices.put(&a, &12, at(2_000))?, PutVersion::Latest);
+    /// assert_eq!(prices.put(&a, &10, at(1_000))?, PutVersion::Until(at(2_000)));
+    /// assert_eq!(prices.put(&a, &13, at(100_000))?, PutVersion::Latest);
+    /// assert_eq!(prices.put(&a, &11, at(1_500))?, PutVersion::Expired);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When key or value cannot be encoded, the store not be read, or the changelog does not take
     /// the change.
@@ -108,6 +169,22 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
 
     /// Deletes a key from a time on, until the time of its next version. Gives what it had at that
     /// time; nothing is deleted or given, when that is older than the history that is kept.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{PutVersion, Stores, Timestamped};
+    /// # let store = Stores::versioned_key_value::<String, i64>("prices", Duration::from_secs(60));
+    /// # let (_task, prices) = alone::open(store);
+    /// # let a = "a".to_owned();
+    /// # let at = Timestamp::from_millis;
+    /// prices.put(&a, &10, at(1_000))?;
+    /// let former = Timestamped { value: 10, timestamp: at(1_000) };
+    /// assert_eq!(prices.delete(&a, at(2_000))?, Some(former));
+    /// assert_eq!((prices.get(&a)?, prices.as_of(&a, at(1_500))?), (None, Some(former)));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`get`](Self::get) and [`put`](Self::put).

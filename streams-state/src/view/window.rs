@@ -50,6 +50,20 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// assert_eq!(clicks.name(), "clicks");
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.0.codec.layers.name()
@@ -57,6 +71,21 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
 
     /// The value of a key in the window that starts at `start`. Among duplicates it finds only the
     /// row that was written last to the store; use [`fetch`](Self::fetch).
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// clicks.put(&a, &1, at(1_000))?;
+    /// assert_eq!((clicks.get(&a, at(1_000))?, clicks.get(&a, at(0))?), (Some(1), None));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the key cannot be encoded, the value not be decoded, or the store not be read.
@@ -70,6 +99,22 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     /// Gives a key a value in the window that starts at `start`. A value that its serde turns into
     /// null deletes it.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// clicks.put(&a, &1, at(0))?;
+    /// clicks.put(&a, &2, at(0))?;
+    /// assert_eq!(clicks.get(&a, at(0))?, Some(2));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When key or value cannot be encoded, or the changelog does not take the change.
     pub fn put(&self, key: &K, value: &V, start: Timestamp) -> Result<(), StoreError> {
@@ -80,6 +125,22 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// Deletes the value of a key in the window that starts at `start`.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// clicks.put(&a, &1, at(0))?;
+    /// clicks.delete(&a, at(0))?;
+    /// assert_eq!(clicks.get(&a, at(0))?, None);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`put`](Self::put).
@@ -110,6 +171,24 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
 
     /// The windows of a key that start within a range, the earliest first.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found: Vec<_> = clicks.fetch(&a, at(0)..=at(1_000))?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(at(0), 1), (at(1_000), 3)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
     pub fn fetch(
@@ -121,6 +200,24 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// As [`fetch`](Self::fetch), the latest first. Answers to Kafka's `backwardFetch`.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found: Vec<_> = clicks.reverse_fetch(&a, ..)?.collect::<Result<_, _>>()?;
+    /// assert_eq!(found, [(at(1_000), 3), (at(0), 1)]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the key cannot be encoded, or the store not be read.
@@ -134,6 +231,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
 
     /// The windows of a range of keys, by their bytes, that start within a range.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found = clicks.fetch_keys(&a..=&b, at(0)..at(1_000))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [1, 2]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
     pub fn fetch_keys(
@@ -145,6 +261,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// As [`fetch_keys`](Self::fetch_keys), the other way round.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found = clicks.reverse_fetch_keys(&a..=&b, at(0)..at(1_000))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [2, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When an end of the range cannot be encoded, or the store not be read.
@@ -158,6 +293,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
 
     /// The windows of all keys that start within a range.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found = clicks.fetch_all(at(1_000)..)?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [3]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the store cannot be read.
     pub fn fetch_all(
@@ -168,6 +322,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// As [`fetch_all`](Self::fetch_all), the other way round.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found = clicks.reverse_fetch_all(at(0)..at(1_000))?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [2, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -180,6 +353,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
 
     /// All windows of all keys.
     ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let first = clicks.all()?.next().transpose()?;
+    /// let (key, count) = first.expect("there are three");
+    /// assert_eq!((key.to_string(), count), ("[a@0/1000]".to_owned(), 1));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// When the store cannot be read.
     pub fn all(&self) -> Result<WindowedEntries<K, V>, StoreError> {
@@ -187,6 +379,25 @@ impl<K: 'static, V: 'static> WindowStore<K, V> {
     }
 
     /// As [`all`](Self::all), the other way round.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::Stores;
+    /// # let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// # let store = Stores::window::<String, i64>("clicks", second, minute);
+    /// # let (_task, clicks) = alone::open(store);
+    /// # let [a, b] = ["a", "b"].map(str::to_owned);
+    /// # let at = Timestamp::from_millis;
+    /// # for (key, start, count) in [(&a, 0, 1), (&b, 0, 2), (&a, 1_000, 3)] {
+    /// #     clicks.put(key, &count, at(start))?;
+    /// # }
+    /// let found = clicks.reverse_all()?.map(|entry| Ok(entry?.1));
+    /// let found: Vec<_> = found.collect::<Result<_, streams_core::error::StoreError>>()?;
+    /// assert_eq!(found, [2, 3, 1]);
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// When the store cannot be read.
