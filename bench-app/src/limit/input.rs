@@ -4,7 +4,7 @@ use super::{Error, number, overrides};
 use crate::ffi::bounds::FetchBounds;
 use crate::ffi::config::{Config, Role};
 use crate::ffi::consumer::{Consumer, PartitionQueue, Start};
-use crate::ffi::message::{Batch, Fetched};
+use crate::ffi::message::{Batch, Fetched, RawMessage};
 use crate::ffi::queue::Waker;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -15,6 +15,48 @@ pub(crate) struct Partition {
     pub(crate) number: i32,
     pub(crate) next: i64,
     queue: PartitionQueue,
+    batch: Option<Batch>,
+    at: usize,
+}
+
+/// What a partition has to give.
+pub(crate) enum Head<'b> {
+    Record(RawMessage<'b>),
+    /// More is to come.
+    Awaited,
+    /// Nothing is left.
+    End,
+}
+
+impl Partition {
+    /// Fetches when all that was fetched has been passed.
+    pub(crate) fn refill(&mut self, most: usize) {
+        if self.batch.as_ref().is_none_or(|batch| self.at >= batch.len()) {
+            self.batch = self.queue.fetch(most);
+            self.at = 0;
+        }
+    }
+
+    /// The next record; [`pass`](Self::pass) leaves it behind.
+    pub(crate) fn head(&self) -> Result<Head<'_>, Error> {
+        let Some(batch) = &self.batch else {
+            let is_at_end = self.queue.end().is_some_and(|end| self.next >= end);
+            return Ok(if is_at_end { Head::End } else { Head::Awaited });
+        };
+        match batch.get(self.at) {
+            Some(Fetched::Record(record)) => Ok(Head::Record(record)),
+            Some(entry) => failure(self.number, &entry).map_or(Ok(Head::Awaited), Err),
+            None => Ok(Head::Awaited),
+        }
+    }
+
+    /// Leaves the record at the head behind.
+    pub(crate) fn pass(&mut self) {
+        if let Some(Fetched::Record(record)) = self.batch.as_ref().and_then(|b| b.get(self.at)) {
+            self.next = record.offset() + 1;
+        }
+        self.at += 1;
+    }
 }
 
 /// All partitions that are read, and the handle that commits.
@@ -22,7 +64,7 @@ pub(crate) struct Input {
     pub(crate) partitions: Vec<Partition>,
     consumer: Consumer,
     commits: BaseConsumer,
-    most: usize,
+    pub(crate) most: usize,
 }
 
 impl Input {
@@ -47,6 +89,8 @@ impl Input {
             number,
             next: 0,
             queue,
+            batch: None,
+            at: 0,
         });
         let commits = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)

@@ -1,9 +1,12 @@
 //! A worker for each workload on one thread.
 
 mod input;
+mod join;
 mod output;
 mod partitioner;
+mod state;
 mod store;
+mod windows;
 mod work;
 
 use crate::ffi::error::ClientError;
@@ -37,6 +40,8 @@ pub(crate) enum Workload {
     Json,
     Count,
     RepartitionCount,
+    Window,
+    StreamJoin,
 }
 
 /// The command line.
@@ -59,6 +64,8 @@ impl Arguments {
             "json" => Workload::Json,
             "count" => Workload::Count,
             "repartition-count" => Workload::RepartitionCount,
+            "window" => Workload::Window,
+            "stream-join" => Workload::StreamJoin,
             _ => return Err(Error::Usage),
         };
         let [bootstrap, app, state] = [bootstrap, app, state].map(String::clone);

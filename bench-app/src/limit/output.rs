@@ -24,9 +24,8 @@ pub(crate) struct Sent<'a> {
 
 pub(crate) struct Output {
     producer: Producer,
-    /// The highest offset of the changelog that was acknowledged, by partition.
-    pub(crate) changelog: [i64; PARTITIONS as usize],
-    changelog_slot: Option<TopicSlot>,
+    /// The highest offsets of each changelog that were acknowledged, by partition.
+    changelogs: Vec<(TopicSlot, [i64; PARTITIONS as usize])>,
     lost: Option<String>,
 }
 
@@ -37,12 +36,7 @@ impl Output {
         let pairs = settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let mut producer = Producer::new(Config::new(Role::Producer, pairs)?)?;
         producer.wake(&Waker::current());
-        Ok(Self {
-            producer,
-            changelog: [-1; PARTITIONS as usize],
-            changelog_slot: None,
-            lost: None,
-        })
+        Ok(Self { producer, changelogs: Vec::new(), lost: None })
     }
 
     pub(crate) fn topic(&mut self, name: &str) -> Result<TopicSlot, Error> {
@@ -51,8 +45,14 @@ impl Output {
 
     pub(crate) fn changelog(&mut self, name: &str) -> Result<TopicSlot, Error> {
         let slot = self.producer.topic(name)?;
-        self.changelog_slot = Some(slot);
+        self.changelogs.push((slot, [-1; PARTITIONS as usize]));
         Ok(slot)
+    }
+
+    /// The highest acknowledged offset of a partition of a changelog; -1 for none.
+    pub(crate) fn acknowledged(&self, changelog: TopicSlot, partition: usize) -> i64 {
+        let of_topic = self.changelogs.iter().find(|(slot, _)| *slot == changelog);
+        of_topic.and_then(|(_, offsets)| offsets.get(partition)).copied().unwrap_or(-1)
     }
 
     /// Sends by the hash of the key.
@@ -76,12 +76,13 @@ impl Output {
 
     /// Reads the reports that are there, waiting for the first at most `timeout`.
     pub(crate) fn serve(&mut self, timeout: Duration) -> Result<(), Error> {
-        let Self { producer, changelog, changelog_slot, lost } = self;
+        let Self { producer, changelogs, lost } = self;
         producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) if report.code == Code::NONE => {
-                if Some(report.topic) == *changelog_slot
-                    && let Some(offset) =
-                        usize::try_from(report.partition).ok().and_then(|at| changelog.get_mut(at))
+                let changelog = changelogs.iter_mut().find(|(slot, _)| *slot == report.topic);
+                if let Some((_, offsets)) = changelog
+                    && let Ok(at) = usize::try_from(report.partition)
+                    && let Some(offset) = offsets.get_mut(at)
                 {
                     *offset = report.offset.max(*offset);
                 }

@@ -1,8 +1,8 @@
 //! The loop, and what each workload does with a record.
 
-use super::input::{Input, failure};
+use super::input::{Head, Input, failure};
 use super::output::{Output, PARTITIONS, Sent};
-use super::store::Counts;
+use super::state::{Side, State};
 use super::{Arguments, Error, Workload, now};
 use crate::ffi::admin::Admin;
 use crate::ffi::config::{Config, Role};
@@ -16,6 +16,8 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 const IN: &str = "bench-in";
 
+const RIGHT_IN: &str = "bench-in2";
+
 pub(crate) struct Work {
     input: Input,
     tasks: Tasks,
@@ -27,34 +29,21 @@ struct Tasks {
     output: Output,
     out: TopicSlot,
     repartition: Option<TopicSlot>,
-    changelog: Option<TopicSlot>,
-    counts: Vec<Counts>,
+    state: State,
+    /// A key or a value on its way out.
     text: Vec<u8>,
 }
 
 impl Work {
     pub(crate) fn new(arguments: &Arguments) -> Result<Self, Error> {
         let Arguments { workload, bootstrap, app, .. } = arguments;
-        let changelog = format!("{app}-counts-changelog");
         let repartition = format!("{app}-counts-repartition");
         let mut output = Output::new(bootstrap)?;
         let out = output.topic("bench-out")?;
         let mut sources = vec![(IN.to_owned(), PARTITIONS)];
-        let mut tasks = Tasks {
-            workload: *workload,
-            output,
-            out,
-            repartition: None,
-            changelog: None,
-            counts: Vec::new(),
-            text: Vec::new(),
-        };
-        if matches!(workload, Workload::Count | Workload::RepartitionCount) {
-            create(bootstrap, &changelog, &[("cleanup.policy", "compact")])?;
-            tasks.changelog = Some(tasks.output.changelog(&changelog)?);
-            let open = |task| Counts::open(&format!("{}/{task}", arguments.state));
-            tasks.counts = (0..PARTITIONS).map(open).collect::<Result<_, _>>()?;
-        }
+        let state = State::open(arguments, &mut output)?;
+        let mut tasks =
+            Tasks { workload: *workload, output, out, repartition: None, state, text: Vec::new() };
         if *workload == Workload::RepartitionCount {
             create(
                 bootstrap,
@@ -64,6 +53,9 @@ impl Work {
             tasks.repartition = Some(tasks.output.topic(&repartition)?);
             sources.push((repartition, PARTITIONS));
         }
+        if *workload == Workload::StreamJoin {
+            sources.push((RIGHT_IN.to_owned(), PARTITIONS));
+        }
         Ok(Self { input: Input::new(bootstrap, app, &sources)?, tasks })
     }
 
@@ -71,8 +63,14 @@ impl Work {
         let mut committed = now();
         loop {
             let mut idle = true;
-            for index in 0..self.input.partitions.len() {
-                idle &= !self.process(index)?;
+            if self.tasks.workload == Workload::StreamJoin {
+                for task in 0..PARTITIONS as usize {
+                    idle &= !self.process_pair(task)?;
+                }
+            } else {
+                for index in 0..self.input.partitions.len() {
+                    idle &= !self.process(index)?;
+                }
             }
             self.tasks.output.serve(Duration::ZERO)?;
             if committed.elapsed() >= COMMIT_INTERVAL {
@@ -101,8 +99,43 @@ impl Work {
                 (Workload::Count, _) | (Workload::RepartitionCount, true) => {
                     self.tasks.count(partition.number, record)?
                 }
+                (Workload::Window, _) => self.tasks.window(partition.number, record)?,
+                (Workload::StreamJoin, _) => return Err(Error::Data("a side of a join alone")),
             }
             partition.next = record.offset() + 1;
+        }
+        Ok(true)
+    }
+
+    /// Records of both sides of a task by their times, as many as a batch has. Returns whether there
+    /// were any.
+    fn process_pair(&mut self, task: usize) -> Result<bool, Error> {
+        let (left, right) = self.input.partitions.split_at_mut(PARTITIONS as usize);
+        let (Some(left), Some(right)) = (left.get_mut(task), right.get_mut(task)) else {
+            return Ok(false);
+        };
+        for done in 0..self.input.most {
+            left.refill(self.input.most);
+            right.refill(self.input.most);
+            let (one, other) = (left.head()?, right.head()?);
+            let side = match (&one, &other) {
+                (Head::Awaited, _) | (_, Head::Awaited) | (Head::End, Head::End) => {
+                    return Ok(done > 0);
+                }
+                (Head::Record(one), Head::Record(other)) => {
+                    if one.timestamp() <= other.timestamp() { Side::Left } else { Side::Right }
+                }
+                (Head::Record(_), Head::End) => Side::Left,
+                (Head::End, Head::Record(_)) => Side::Right,
+            };
+            let head = if side == Side::Left { one } else { other };
+            if let Head::Record(record) = head {
+                self.tasks.join(task, side, record)?;
+            }
+            match side {
+                Side::Left => left.pass(),
+                Side::Right => right.pass(),
+            }
         }
         Ok(true)
     }
@@ -111,11 +144,7 @@ impl Work {
     fn commit(&mut self) -> Result<(), Error> {
         self.tasks.output.flush()?;
         self.input.commit()?;
-        let Tasks { counts, output, .. } = &mut self.tasks;
-        counts
-            .iter_mut()
-            .zip(output.changelog)
-            .try_for_each(|(counts, offset)| counts.commit(offset))
+        self.tasks.state.commit(&self.tasks.output)
     }
 }
 
@@ -162,19 +191,49 @@ impl Tasks {
 
     fn count(&mut self, partition: i32, record: RawMessage<'_>) -> Result<(), Error> {
         // As in Kafka: no key or no value, no count.
-        let (Some(key), Some(_), Some(changelog)) = (record.key(), record.value(), self.changelog)
-        else {
-            return Ok(());
-        };
+        let (Some(key), Some(_)) = (record.key(), record.value()) else { return Ok(()) };
         let key = text(key)?.as_bytes();
-        let task = usize::try_from(partition).ok().and_then(|task| self.counts.get_mut(task));
-        let counted =
-            task.ok_or(Error::Data("a partition without a task"))?.add(key, record.timestamp())?;
+        let (changelog, counts) = self.state.counts(partition)?;
+        let counted = counts.add(key, record.timestamp())?;
         let value = counted.count.to_be_bytes();
         let (key, value) = (Some(key), Some(value.as_slice()));
         let sent = Sent { key, value, timestamp: counted.timestamp, headers: None };
         self.output.send_to(changelog, partition, sent)?;
         self.output.send(self.out, Sent { headers: record.headers(), ..sent })
+    }
+
+    fn window(&mut self, partition: i32, record: RawMessage<'_>) -> Result<(), Error> {
+        let (Some(key), Some(_)) = (record.key(), record.value()) else { return Ok(()) };
+        let key = text(key)?.as_bytes();
+        let (changelog, counts) = self.state.windows(partition)?;
+        let Some((start, counted)) = counts.add(key, record.timestamp())? else { return Ok(()) };
+        self.text.clear();
+        self.text.extend_from_slice(key);
+        self.text.extend_from_slice(&start.to_be_bytes());
+        self.text.extend_from_slice(&0_u32.to_be_bytes());
+        let value = counted.count.to_be_bytes();
+        let value = Some(value.as_slice());
+        let row = Some(self.text.as_slice());
+        let sent = Sent { key: row, value, timestamp: counted.timestamp, headers: None };
+        self.output.send_to(changelog, partition, sent)?;
+        self.output.send(self.out, Sent { key: Some(key), headers: record.headers(), ..sent })
+    }
+
+    /// A row for the record, and a result for each row of the other side that is near; the value is the
+    /// right side's.
+    fn join(&mut self, task: usize, side: Side, record: RawMessage<'_>) -> Result<(), Error> {
+        let (Some(key), Some(value)) = (record.key(), record.value()) else { return Ok(()) };
+        let (key, timestamp) = (text(key)?.as_bytes(), record.timestamp());
+        let (changelog, own, other) = self.state.join(task, side)?;
+        own.put(key, timestamp, value, &mut self.text);
+        let partition = i32::try_from(task).unwrap_or_default();
+        let row = Sent { key: Some(&self.text), value: Some(value), timestamp, headers: None };
+        self.output.send_to(changelog, partition, row)?;
+        other.near(key, timestamp, |time, other| {
+            let value = Some(if side == Side::Left { other } else { value });
+            let (key, timestamp) = (Some(key), timestamp.max(time));
+            self.output.send(self.out, Sent { key, value, timestamp, headers: record.headers() })
+        })
     }
 }
 
@@ -182,7 +241,7 @@ fn text(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|_| Error::Data("a key is not text"))
 }
 
-fn create(bootstrap: &str, name: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+pub(super) fn create(bootstrap: &str, name: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
     let admin = Admin::new(Config::new(Role::Admin, [("bootstrap.servers", bootstrap)])?)?;
     let topic = NewTopic { name, partitions: PARTITIONS, replication: 1, settings };
     for created in admin.create_topics(&[topic], ADMIN_TIMEOUT)? {
