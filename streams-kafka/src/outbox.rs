@@ -101,8 +101,8 @@ impl KafkaOutbox {
 
     /// Serves what has arrived. How many records are still on their way.
     pub(crate) fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
-        self.serve(Duration::ZERO);
-        self.delivered.drain(..).for_each(each);
+        self.delivered.drain(..).for_each(&mut *each);
+        self.poll(Duration::ZERO, each);
         usize::try_from(self.producer.outstanding()).unwrap_or(usize::MAX)
     }
 
@@ -111,14 +111,21 @@ impl KafkaOutbox {
         self.producer.hurry();
     }
 
+    /// Serves what arrives while nobody takes it.
     fn serve(&mut self, timeout: Duration) {
-        let (delivered, fatal) = (&mut self.delivered, &mut self.fatal);
-        let (waiting_bytes, in_flight) = (&mut self.waiting_bytes, &mut self.in_flight);
-        self.producer.poll(timeout, |event| match event {
+        let mut delivered = std::mem::take(&mut self.delivered);
+        self.poll(timeout, &mut |delivery| delivered.push_back(delivery));
+        self.delivered = delivered;
+    }
+
+    fn poll(&mut self, timeout: Duration, each: &mut dyn FnMut(Delivery)) {
+        let Self { producer, waiting_bytes, in_flight, fatal, .. } = self;
+        producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) => {
                 *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
-                let sender = in_flight.take(report.tag);
-                delivered.extend(sender.map(|sender| delivery(&report, sender)));
+                if let Some(sender) = in_flight.take(report.tag) {
+                    each(delivery(&report, sender));
+                }
             }
             ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
                 *fatal = Some(problem);
