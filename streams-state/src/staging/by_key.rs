@@ -1,5 +1,5 @@
-//! Slots by the hash of a key and in the order of their times. Most keys have one row, which takes no
-//! allocation.
+//! Slots by the hash of a key and in the order of their times. Most keys have one row or two, which
+//! take no allocation.
 
 use std::collections::{BTreeSet, btree_set};
 
@@ -8,29 +8,53 @@ use hashbrown::HashTable;
 /// The time of a row, the rest of its window, and its slot.
 pub(super) type Place = (i64, u64, u32);
 
+/// So many slots of a key are kept in place, in a cache line together with their hash.
+const INLINE: usize = 2;
 /// So many slots of a key are kept in a list; more are looked for in a tree.
 const FEW: usize = 16;
 
 #[derive(Debug)]
 enum Slots {
-    One(Place),
+    /// In order, with the number of those that are taken.
+    Inline(u8, [Place; INLINE]),
     /// In order.
     Few(Vec<Place>),
     Many(BTreeSet<Place>),
 }
 
 impl Slots {
-    fn add(&mut self, place: Place) {
+    const fn one(place: Place) -> Self {
+        Self::Inline(1, [place; INLINE])
+    }
+
+    /// Those in a list.
+    fn list(&self) -> &[Place] {
         match self {
-            Self::One(first) => {
-                let first = *first;
-                *self =
-                    Self::Few(if first < place { vec![first, place] } else { vec![place, first] });
+            Self::Inline(len, places) => places.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Few(places) => places,
+            Self::Many(_) => &[],
+        }
+    }
+
+    fn add(&mut self, place: Place) {
+        let at = self.list().partition_point(|other| *other < place);
+        match self {
+            Self::Inline(len, places) if usize::from(*len) < INLINE => {
+                *len += 1;
+                if let Some(behind) = places.get_mut(at..) {
+                    behind.rotate_right(1);
+                }
+                if let Some(free) = places.get_mut(at) {
+                    *free = place;
+                }
             }
-            Self::Few(places) if places.len() < FEW => {
-                let at = places.partition_point(|other| *other < place);
-                places.insert(at, place);
+            Self::Inline(_, places) => {
+                let mut list = Vec::with_capacity(2 * INLINE);
+                list.extend_from_slice(places);
+                list.insert(at, place);
+                *self = Self::Few(list);
             }
+            Self::Few(places) if places.len() < FEW => places.insert(at, place),
             Self::Few(places) => {
                 let mut places: BTreeSet<Place> = places.drain(..).collect();
                 places.insert(place);
@@ -44,10 +68,15 @@ impl Slots {
 
     fn retain(&mut self, is_kept: impl Fn(Place) -> bool) {
         match self {
-            Self::One(place) => {
-                if !is_kept(*place) {
-                    *self = Self::Few(Vec::new());
+            Self::Inline(len, places) => {
+                let mut kept = 0;
+                for at in 0..usize::from(*len) {
+                    if is_kept(places[at]) {
+                        places[kept] = places[at];
+                        kept += 1;
+                    }
                 }
+                *len = u8::try_from(kept).unwrap_or(u8::MAX);
             }
             Self::Few(places) => places.retain(|place| is_kept(*place)),
             Self::Many(places) => places.retain(|place| is_kept(*place)),
@@ -59,13 +88,13 @@ impl Slots {
             Self::Many(places) => {
                 places.remove(&place);
             }
-            Self::One(_) | Self::Few(_) => self.retain(|other| other != place),
+            Self::Inline(..) | Self::Few(_) => self.retain(|other| other != place),
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::One(_) => 1,
+            Self::Inline(len, _) => usize::from(*len),
             Self::Few(places) => places.len(),
             Self::Many(places) => places.len(),
         }
@@ -99,7 +128,7 @@ impl ByKey {
         match self.table.find_mut(hash, |of| of.hash == hash) {
             Some(of) => of.slots.add(place),
             None => {
-                let new = OfHash { hash, slots: Slots::One(place) };
+                let new = OfHash { hash, slots: Slots::one(place) };
                 self.table.insert_unique(hash, new, |of| of.hash);
             }
         }
@@ -139,16 +168,13 @@ impl ByKey {
         match of.map(|of| &of.slots) {
             _ if from > to => Between::List([].iter()),
             None => Between::List([].iter()),
-            Some(Slots::One(place)) if (from..=to).contains(place) => {
-                Between::List(std::slice::from_ref(place).iter())
-            }
-            Some(Slots::One(_)) => Between::List([].iter()),
-            Some(Slots::Few(places)) => {
+            Some(Slots::Many(places)) => Between::Tree(places.range(from..=to)),
+            Some(slots) => {
+                let places = slots.list();
                 let start = places.partition_point(|place| *place < from);
                 let end = places.partition_point(|place| *place <= to);
                 Between::List(places.get(start..end).unwrap_or_default().iter())
             }
-            Some(Slots::Many(places)) => Between::Tree(places.range(from..=to)),
         }
     }
 }
