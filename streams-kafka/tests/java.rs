@@ -17,11 +17,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use streams_core::murmur2::partition_for_key;
 use streams_core::topology::{InternalTopicKind, TopicNames, Topology};
 use streams_core::window::Windowed;
-use streams_dsl::{Consumed, KTable, Materialized, SessionWindows, StreamsBuilder, TimeWindows};
+use streams_dsl::{
+    Consumed, JoinWindows, KTable, Materialized, SessionWindows, StreamJoined, StreamsBuilder,
+    TimeWindows,
+};
 
 use crate::support::{App, Given, Place, broker, holds_within};
 
 const PARTITIONS: i32 = 3;
+const INPUTS: [&str; 4] = ["events", "marks", "books", "authors"];
+const OUTPUTS: [&str; 5] = ["counts", "windows", "sessions", "pairs", "titles"];
 /// For a machine that does much else.
 const DRAIN_MAX: Duration = Duration::from_secs(90);
 const STOP_MAX: Duration = Duration::from_secs(40);
@@ -36,7 +41,8 @@ fn topology(prefix: &str) -> Topology {
     let topic = |name: &str| format!("{prefix}-{name}");
     let seconds = Duration::from_secs;
     let builder = StreamsBuilder::new();
-    let events = builder.stream::<String, String>(&*topic("events")).group_by_key();
+    let stream = builder.stream::<String, String>(&*topic("events"));
+    let events = stream.clone().group_by_key();
     events.count_with(Materialized::named("counts")).to_stream().to(&*topic("counts"));
     events
         .windowed_by(TimeWindows::of_size(seconds(60)).with_grace(seconds(10)))
@@ -50,6 +56,11 @@ fn topology(prefix: &str) -> Topology {
         .to_stream()
         .map(|windowed, count| (named(&windowed), count))
         .to(&*topic("sessions"));
+    let marks = builder.stream::<String, String>(&*topic("marks"));
+    let near = JoinWindows::of_time_difference(seconds(20)).with_grace(seconds(600));
+    let pair = |event: &String, mark: &String| format!("{event}/{mark}");
+    let joined = StreamJoined::new().with_store_name("near");
+    stream.join_with(marks, pair, near, joined).to(&*topic("pairs"));
     let table = |name: &str| -> KTable<'_, String, String> {
         builder.table_with(&*topic(name), Consumed::new(), Materialized::named(name))
     };
@@ -118,7 +129,7 @@ fn sources(place: &Place) -> Vec<String> {
         .into_iter()
         .filter(|topic| matches!(topic.kind, InternalTopicKind::Repartition(_)))
         .map(|topic| topic.name.to_string());
-    let inputs = ["events", "books", "authors"].map(|name| format!("{application}-{name}"));
+    let inputs = INPUTS.map(|name| format!("{application}-{name}"));
     inputs.into_iter().chain(repartition).collect()
 }
 
@@ -139,7 +150,7 @@ fn await_drained(place: &Place) {
 }
 
 /// A part of the input, by topic. Times begin at `base`.
-fn input(part: i32, base: i64) -> [(&'static str, Vec<Given>); 3] {
+fn input(part: i32, base: i64) -> [(&'static str, Vec<Given>); 4] {
     let row = |key: &str, value: &str, time: i64| {
         Given::text(partition_for_key(key.as_bytes(), PARTITIONS), key, value, time)
     };
@@ -156,12 +167,19 @@ fn input(part: i32, base: i64) -> [(&'static str, Vec<Given>); 3] {
         let time = base + i64::from(number) * 600 - late;
         row(&format!("key {}", number * number % 17), "x", time)
     };
+    // Those around the end of a part have events near them in both.
+    let marks = part * 60..(part + 1) * 60;
+    let mark = |number: i32| {
+        let time = base + i64::from(number) * 4_000;
+        row(&format!("key {}", number % 17), &format!("mark {number}"), time)
+    };
     let time = base + i64::from(part);
     let book =
         |number: i32| row(&format!("book {number}"), &format!("{}", number % 9 + part), time);
     let author = |number: i32| row(&format!("{number}"), &format!("name {part}"), time);
     [
         ("events", numbers.map(event).collect()),
+        ("marks", marks.map(mark).collect()),
         // Some come, some move to another author, some stay.
         ("books", (part * 20..part * 20 + 40).map(book).collect()),
         ("authors", (part..part + 7).map(author).collect()),
@@ -176,19 +194,24 @@ fn write(place: &Place, part: i32, base: i64) {
 
 type Value = (Option<Vec<u8>>, i64);
 
-/// What came out: by topic and key, all values with their times in order; of the join the last,
-/// because which of two tables is ahead is left to chance.
+/// What came out: by topic and key, all values with their times in order; of the join of streams in any
+/// order, and of the join of tables the last, because which of two topics is ahead is left to chance.
 type Results = BTreeMap<(&'static str, String), Vec<Value>>;
 
 fn results(place: &Place) -> Results {
     let mut results = Results::new();
-    for topic in ["counts", "windows", "sessions", "titles"] {
+    for topic in OUTPUTS {
         for seen in place.cluster.read(&format!("{}-{topic}", place.application)) {
             let values = results.entry((topic, seen.key_text())).or_default();
             if topic == "titles" {
                 values.clear();
             }
             values.push((seen.value, seen.timestamp));
+        }
+    }
+    for ((topic, _), values) in &mut results {
+        if *topic == "pairs" {
+            values.sort();
         }
     }
     results
@@ -198,7 +221,7 @@ fn results(place: &Place) -> Results {
 fn run(first: Side, second: Side, base: i64) -> Results {
     let name = format!("take-over-{first:?}-{second:?}").to_lowercase();
     let place = Place::without_topics(broker::shared(), &name);
-    for topic in ["events", "books", "authors", "counts", "windows", "sessions", "titles"] {
+    for topic in INPUTS.into_iter().chain(OUTPUTS) {
         place.cluster.create(&format!("{}-{topic}", place.application), PARTITIONS);
     }
     write(&place, 0, base);
@@ -231,7 +254,7 @@ fn each_side_goes_on_where_the_other_stopped() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let base = (i64::try_from(now).unwrap() - 3_600_000) / 60_000 * 60_000;
     let uninterrupted = run(Side::Java, Side::Java, base);
-    for topic in ["counts", "windows", "sessions", "titles"] {
+    for topic in OUTPUTS {
         assert!(uninterrupted.keys().any(|(of, _)| *of == topic), "{topic} is empty");
     }
     compare(&uninterrupted, &run(Side::Java, Side::Rust, base), "Java, then Rust");

@@ -20,8 +20,8 @@ public final class TakeOver {
 
     private static Topology topology(String prefix) {
         StreamsBuilder builder = new StreamsBuilder();
-        KGroupedStream<String, String> events =
-            builder.stream(prefix + "-events", Consumed.with(TEXT, TEXT)).groupByKey(Grouped.with(TEXT, TEXT));
+        KStream<String, String> stream = builder.stream(prefix + "-events", Consumed.with(TEXT, TEXT));
+        KGroupedStream<String, String> events = stream.groupByKey(Grouped.with(TEXT, TEXT));
         events.count(Materialized.<String, Long, KeyValueStore<Bytes, byte[]>>as("counts").withKeySerde(TEXT).withValueSerde(NUMBER))
             .toStream()
             .to(prefix + "-counts", Produced.with(TEXT, NUMBER));
@@ -35,6 +35,10 @@ public final class TakeOver {
             .toStream()
             .map((windowed, count) -> KeyValue.pair(named(windowed), count))
             .to(prefix + "-sessions", Produced.with(TEXT, NUMBER));
+        KStream<String, String> marks = builder.stream(prefix + "-marks", Consumed.with(TEXT, TEXT));
+        JoinWindows near = JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(20), Duration.ofMinutes(10));
+        stream.join(marks, (event, mark) -> event + "/" + mark, near, StreamJoined.with(TEXT, TEXT, TEXT).withStoreName("near"))
+            .to(prefix + "-pairs", Produced.with(TEXT, TEXT));
         KTable<String, String> books = builder.table(prefix + "-books", Consumed.with(TEXT, TEXT),
             Materialized.<String, String, KeyValueStore<Bytes, byte[]>>as("books").withKeySerde(TEXT).withValueSerde(TEXT));
         KTable<String, String> authors = builder.table(prefix + "-authors", Consumed.with(TEXT, TEXT),
