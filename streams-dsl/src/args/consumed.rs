@@ -1,6 +1,8 @@
 //! How a source reads.
 
 use streams_core::names::NodeName;
+
+use super::Named;
 use streams_core::processor::{Nulls, Source, TimestampExtractor};
 use streams_core::serde::SharedSerde;
 use streams_core::topology::OffsetReset;
@@ -66,8 +68,8 @@ impl<K, V> Consumed<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// Where the time of a record comes from; by default as `default.timestamp.extractor` says,

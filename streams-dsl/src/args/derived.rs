@@ -9,7 +9,8 @@ use super::{Materialized, Named};
 /// Name and store of a table that is derived from another, row by row. Such a table has a store
 /// only when it is given one by name; else its rows are computed as they pass.
 ///
-/// A [`Named`], a [`Materialized`], or both can be given in its place.
+/// A [`Named`], a [`Materialized`], or both can be given in its place, and with a name also a store
+/// that there may be or not.
 ///
 /// ```
 /// # use streams_dsl::{KTable, Materialized, Named, StreamsBuilder};
@@ -21,6 +22,8 @@ use super::{Materialized, Named};
 /// let both = (Named::new("stored-high-only"), Materialized::named("high"));
 /// let stored = prices.filter_with(is_high, both);
 /// assert_eq!(stored.store_name(), Some("high".into()));
+/// let maybe_stored = prices.filter_with(is_high, (Named::default(), None));
+/// assert_eq!(maybe_stored.store_name(), None);
 /// ```
 pub struct Derived<K, V> {
     pub(crate) node: Option<NodeName>,
@@ -35,7 +38,7 @@ impl<K, V> Default for Derived<K, V> {
 
 impl<K, V> From<Named> for Derived<K, V> {
     fn from(Named(node): Named) -> Self {
-        Self { node: Some(node), store: None }
+        Self { node, store: None }
     }
 }
 
@@ -46,8 +49,14 @@ impl<K, V> From<Materialized<K, V>> for Derived<K, V> {
 }
 
 impl<K, V> From<(Named, Materialized<K, V>)> for Derived<K, V> {
-    fn from((Named(node), store): (Named, Materialized<K, V>)) -> Self {
-        Self { node: Some(node), store: Some(store) }
+    fn from((named, store): (Named, Materialized<K, V>)) -> Self {
+        (named, Some(store)).into()
+    }
+}
+
+impl<K, V> From<(Named, Option<Materialized<K, V>>)> for Derived<K, V> {
+    fn from((Named(node), store): (Named, Option<Materialized<K, V>>)) -> Self {
+        Self { node, store }
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use streams_core::names::NodeName;
 use streams_core::serde::DefaultSerde;
 
-use super::Serdes;
 use super::serdes::by_serdes;
+use super::{Named, Serdes};
 
 /// How grouped records are written to a repartition topic, where one is needed, and its name.
 /// Answers to Kafka's `Grouped`.
@@ -62,8 +62,8 @@ impl<K, V> Grouped<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 }
 

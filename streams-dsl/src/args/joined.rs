@@ -6,8 +6,8 @@ use std::time::Duration;
 use streams_core::names::NodeName;
 use streams_core::serde::DefaultSerde;
 
-use super::Serdes;
 use super::serdes::by_serdes;
+use super::{Named, Serdes};
 
 /// How the records of a stream are written to a repartition topic before a join with a table, where
 /// one is needed, and the name of the join. Answers to Kafka's `Joined`.
@@ -73,8 +73,8 @@ impl<K, V> Joined<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// A record of the stream waits until a record that is later by `grace` has come, so that the

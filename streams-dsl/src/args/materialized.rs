@@ -135,8 +135,8 @@ impl<K, V> Materialized<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_node_name(self, node: impl Into<NodeName>) -> Self {
-        Self { node: Some(node.into()), ..self }
+    pub fn with_node_name(self, node: impl Into<Named>) -> Self {
+        Self { node: node.into().0, ..self }
     }
 
     /// The store is kept in memory, and rebuilt from its changelog after each start.
@@ -485,7 +485,7 @@ by_serdes! {
 
 impl<K: DefaultSerde, V: DefaultSerde> From<Named> for Materialized<K, V> {
     fn from(Named(node): Named) -> Self {
-        Self { index: StoreIndex::Plain, ..Self::new() }.with_node_name(node)
+        Self { node, index: StoreIndex::Plain, ..Self::new() }
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use streams_core::names::NodeName;
 
+use super::Named;
+
 pub(crate) type Line<K, V> = dyn Fn(&K, &V) -> String + Send + Sync;
 
 /// Where `print` writes, and how a record is written. Answers to Kafka's `Printed`.
@@ -189,8 +191,8 @@ impl<K, V> Printed<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 }
 

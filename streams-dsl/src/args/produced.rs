@@ -9,8 +9,8 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, TopicName};
 use streams_core::processor::{Partitions, StreamPartitioner};
 
-use super::Serdes;
 use super::serdes::by_serdes;
+use super::{Named, Serdes};
 
 /// How a sink writes to its topic. Answers to Kafka's `Produced`; the serdes belong to the topic.
 pub struct Produced<K, V> {
@@ -65,8 +65,8 @@ impl<K, V> Produced<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// Chooses the partitions of a record: topic, key, value, number of partitions. Several get a
@@ -140,7 +140,7 @@ impl<K, V> DynamicProduced<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
         Self { produced: self.produced.with_name(name), ..self }
     }
 

@@ -8,8 +8,8 @@ use streams_core::processor::{Partitions, StreamPartitioner};
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::RepartitionCount;
 
-use super::Serdes;
 use super::serdes::by_serdes;
+use super::{Named, Serdes};
 
 /// The topic through which a stream is repartitioned. Answers to Kafka's `Repartitioned`.
 pub struct Repartitioned<K, V> {
@@ -61,8 +61,8 @@ impl<K, V> Repartitioned<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// The topic has this many partitions; with less than 1 the application does not start.

@@ -8,7 +8,7 @@ use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 use streams_core::store::StoreSpec;
 use streams_state::{StoreBuilder, Stores, WindowStore};
 
-use super::{Medium, Placement};
+use super::{Medium, Named, Placement};
 use crate::window::JoinWindows;
 
 /// Names, serdes and stores of a join of two streams. Answers to Kafka's `StreamJoined`.
@@ -196,8 +196,8 @@ impl<K, V, W> StreamJoined<K, V, W> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// The stores are called `<name>-this-join-store` and so on.

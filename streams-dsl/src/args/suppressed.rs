@@ -12,6 +12,7 @@ use streams_core::store::Logging;
 use streams_core::time::Timestamp;
 use streams_core::window::Windowed;
 
+use super::Named;
 use crate::window::KeyWindows;
 
 /// When a table's updates go on; see [`KTable::suppress`](crate::KTable::suppress). Answers to
@@ -144,8 +145,8 @@ impl<K, V> Suppressed<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, TopicName};
 use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 
-use super::Serdes;
+use super::{Named, Serdes};
 
 /// Chooses the partition of a key: topic, key, number of partitions.
 // DIFFERENCE(one-partition): in Kafka it may give several, which fails on the first record.
@@ -162,8 +162,8 @@ impl<K, V, KO, VO> TableJoined<K, V, KO, VO> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_name(self, name: impl Into<NodeName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn with_name(self, name: impl Into<Named>) -> Self {
+        Self { name: name.into().0, ..self }
     }
 
     /// How the table that is joined is partitioned, where that is not by Kafka's default: topic,

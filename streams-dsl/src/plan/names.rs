@@ -34,6 +34,14 @@ impl Names {
         given.map_or(generated, |given| self.given(given))
     }
 
+    /// The given name, or a generated one, which alone takes an index.
+    pub(crate) fn given_or(&mut self, given: Option<NodeName>, prefix: &str) -> NodeName {
+        match given {
+            Some(given) => self.given(given),
+            None => self.node(prefix),
+        }
+    }
+
     /// The given name of a store, or a generated one, which alone takes an index.
     pub(crate) fn store_or(&mut self, given: Option<StoreName>, prefix: &str) -> StoreName {
         let Some(given) = given else { return self.store(prefix) };

@@ -85,7 +85,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
     }
 
     /// As [`join_global`](Self::join_global), by a joiner that sees the record's key too.
@@ -157,7 +157,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
     }
 
     /// As [`join_global`](Self::join_global), but every record with a value has a result: without a
@@ -227,7 +227,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
     }
 
     /// As [`left_join_global`](Self::left_join_global), by a joiner that sees the record's key too.
@@ -296,7 +296,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), Some(named.0))
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
     }
 
     fn joined_with_global<NV, GK, W, R, F, S, J>(

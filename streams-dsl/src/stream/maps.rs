@@ -60,7 +60,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         K2: Clone + 'static,
         V2: Clone + 'static,
     {
-        self.mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+        self.mapped(named.0, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`map`](Self::map), by a function that may fail; the processing handler says what becomes
@@ -116,7 +116,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         V2: Clone + 'static,
         E: Into<ProcessorError>,
     {
-        self.mapped(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
+        self.mapped(named.0, move |key, value| f(key, value).map_err(Into::into))
     }
 
     fn mapped<K2, V2>(
@@ -171,7 +171,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(V) -> V2 + Send + Sync + 'static,
         named: Named,
     ) -> KStream<'b, K, V2> {
-        self.values_mapped(Some(named.0), move |_, value| Ok(f(value)))
+        self.values_mapped(named.0, move |_, value| Ok(f(value)))
     }
 
     /// As [`map_values`](Self::map_values), by a function that sees the key too.
@@ -213,7 +213,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(&K, V) -> V2 + Send + Sync + 'static,
         named: Named,
     ) -> KStream<'b, K, V2> {
-        self.values_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+        self.values_mapped(named.0, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`map_values`](Self::map_values), by a function that may fail; the processing handler
@@ -271,7 +271,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         V2: Clone + 'static,
         E: Into<ProcessorError>,
     {
-        self.values_mapped(Some(named.0), move |_, value| f(value).map_err(Into::into))
+        self.values_mapped(named.0, move |_, value| f(value).map_err(Into::into))
     }
 
     fn values_mapped<V2: Clone + 'static>(
@@ -336,7 +336,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         V2: Clone + 'static,
         I: IntoIterator<Item = (K2, V2)> + 'static,
     {
-        self.flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+        self.flat_mapped(named.0, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`flat_map`](Self::flat_map), by a function that may fail; the processing handler says
@@ -395,7 +395,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         I: IntoIterator<Item = (K2, V2)> + 'static,
         E: Into<ProcessorError>,
     {
-        self.flat_mapped(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
+        self.flat_mapped(named.0, move |key, value| f(key, value).map_err(Into::into))
     }
 
     fn flat_mapped<K2, V2, I>(
@@ -461,7 +461,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         V2: Clone + 'static,
         I: IntoIterator<Item = V2> + 'static,
     {
-        self.values_flat_mapped(Some(named.0), move |_, value| Ok(f(value)))
+        self.values_flat_mapped(named.0, move |_, value| Ok(f(value)))
     }
 
     /// As [`flat_map_values`](Self::flat_map_values), by a function that sees the key too.
@@ -511,7 +511,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         V2: Clone + 'static,
         I: IntoIterator<Item = V2> + 'static,
     {
-        self.values_flat_mapped(Some(named.0), move |key, value| Ok(f(key, value)))
+        self.values_flat_mapped(named.0, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`flat_map_values`](Self::flat_map_values), by a function that may fail; the processing
@@ -566,7 +566,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         I: IntoIterator<Item = V2> + 'static,
         E: Into<ProcessorError>,
     {
-        self.values_flat_mapped(Some(named.0), move |_, value| f(value).map_err(Into::into))
+        self.values_flat_mapped(named.0, move |_, value| f(value).map_err(Into::into))
     }
 
     fn values_flat_mapped<V2, I>(
@@ -625,7 +625,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
         named: Named,
     ) -> KStream<'b, K2, V> {
-        self.rekeyed(Some(named.0), move |key, value| Ok(f(key, value)))
+        self.rekeyed(named.0, move |key, value| Ok(f(key, value)))
     }
 
     /// As [`select_key`](Self::select_key), by a function that may fail; the processing handler says
@@ -671,7 +671,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
         named: Named,
     ) -> KStream<'b, K2, V> {
-        self.rekeyed(Some(named.0), move |key, value| f(key, value).map_err(Into::into))
+        self.rekeyed(named.0, move |key, value| f(key, value).map_err(Into::into))
     }
 
     pub(super) fn rekeyed<K2: Clone + 'static>(

@@ -31,6 +31,9 @@ use crate::plan::{
     Channel, Effect, LogicalNode, NodeKind, Partitioning, PlanId, Processing, Sinking, Widening,
 };
 
+const PROCESSOR_PREFIX: &str = "KSTREAM-PROCESSOR-";
+const VALUES_PROCESSOR_PREFIX: &str = "KSTREAM-PROCESSVALUES-";
+
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
 /// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time
@@ -215,7 +218,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         named: Named,
     ) -> Self {
-        self.filtered(Some(named.0), move |key, value| Ok(predicate(key, value)))
+        self.filtered(named.0, move |key, value| Ok(predicate(key, value)))
     }
 
     /// The records for which the predicate does not hold.
@@ -255,7 +258,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         named: Named,
     ) -> Self {
-        self.filtered(Some(named.0), move |key, value| Ok(!predicate(key, value)))
+        self.filtered(named.0, move |key, value| Ok(!predicate(key, value)))
     }
 
     /// As [`filter`](Self::filter), by a predicate that may fail; the processing handler says what
@@ -300,7 +303,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
         named: Named,
     ) -> Self {
-        self.filtered(Some(named.0), move |key, value| predicate(key, value).map_err(Into::into))
+        self.filtered(named.0, move |key, value| predicate(key, value).map_err(Into::into))
     }
 
     /// As [`filter_not`](Self::filter_not), by a predicate that may fail; see
@@ -396,7 +399,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek_with(self, f: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
-        self.peeked(Some(named.0), f)
+        self.peeked(named.0, f)
     }
 
     fn peeked(self, name: Option<NodeName>, f: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
@@ -445,7 +448,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn for_each_with(self, f: impl Fn(K, V) + Send + Sync + 'static, named: Named) {
-        self.each_handed(Some(named.0), move |key, value| {
+        self.each_handed(named.0, move |key, value| {
             f(key, value);
             Ok(())
         });
@@ -495,7 +498,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         f: impl Fn(K, V) -> Result<(), E> + Send + Sync + 'static,
         named: Named,
     ) {
-        self.each_handed(Some(named.0), move |key, value| f(key, value).map_err(Into::into));
+        self.each_handed(named.0, move |key, value| f(key, value).map_err(Into::into));
     }
 
     fn each_handed(
@@ -572,7 +575,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn merge_with(self, other: Self, named: Named) -> Self {
-        self.merged(Some(named.0), other)
+        self.merged(named.0, other)
     }
 
     fn merged(self, name: Option<NodeName>, other: Self) -> Self {
@@ -633,7 +636,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// assert_eq!(names, ["sizes-1", "sizes-0"]);
     /// ```
     pub fn split_with(self, named: Named) -> BranchedKStream<'b, K, V> {
-        BranchedKStream::new(self, Some(named.0))
+        BranchedKStream::new(self, named.0)
     }
 
     /// Puts a processor of the program's own behind the stream: it gets each record whole and
@@ -682,8 +685,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
     ) -> KStream<'b, P::OutKey, P::OutValue> {
-        let name = self.builder.plan().names.node("KSTREAM-PROCESSOR-");
-        self.process_with(supplier, stores, Named(name))
+        self.process_with(supplier, stores, Named::default())
     }
 
     /// As [`process`](Self::process), with a name.
@@ -735,7 +737,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let stores = stores.iter().map(|store| (*store).into()).collect();
         // Kafka's optimiser does not know what a processor does to key and value.
         let processing = Processing { template, stores };
-        let name = self.builder.plan().names.given(named.0);
+        let name = self.builder.plan().names.given_or(named.0, PROCESSOR_PREFIX);
         self.processed(name, Effect::None, Partitioning::Stale, processing)
     }
 
@@ -779,8 +781,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
         stores: &[&str],
     ) -> KStream<'b, K, P::OutValue> {
-        let name = self.builder.plan().names.node("KSTREAM-PROCESSVALUES-");
-        self.process_values_with(supplier, stores, Named(name))
+        self.process_values_with(supplier, stores, Named::default())
     }
 
     /// As [`process_values`](Self::process_values), with a name.
@@ -819,7 +820,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         let template = ProcessorTemplate::new(FixedKeyNode::new(supplier));
         let stores = stores.iter().map(|store| (*store).into()).collect();
         let processing = Processing { template, stores };
-        let name = self.builder.plan().names.given(named.0);
+        let name = self.builder.plan().names.given_or(named.0, VALUES_PROCESSOR_PREFIX);
         self.processed(name, Effect::None, self.partitioning(), processing)
     }
 

@@ -393,7 +393,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_stream_with(self, named: Named) -> KStream<'b, K, Option<V>> {
-        self.streamed(Some(named.0))
+        self.streamed(named.0)
     }
 
     /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
@@ -444,7 +444,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         K2: Clone + 'static,
         V2: Clone + 'static,
     {
-        self.streamed(Some(named.0))
+        self.streamed(named.0)
     }
 
     fn streamed<K2, V2>(self, name: Option<NodeName>) -> KStream<'b, K2, Option<V2>>
