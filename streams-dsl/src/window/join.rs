@@ -46,6 +46,22 @@ impl JoinWindows {
         Self { before_ms: difference, after_ms: difference, grace_ms: 0 }
     }
 
+    /// The other record may be from `before_ms` earlier to `after_ms` later, in milliseconds, of which
+    /// a negative one lies on the other side: what Kafka's `before` and `after` take. Late records are
+    /// not waited for.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::JoinWindows;
+    /// let later = JoinWindows::of_time_difference(Duration::from_millis(10));
+    /// let later = later.starting_after(Duration::from_millis(4));
+    /// assert_eq!(JoinWindows::of_bounds(-4, 10), later);
+    /// ```
+    #[must_use]
+    pub const fn of_bounds(before_ms: i64, after_ms: i64) -> Self {
+        Self { before_ms, after_ms, grace_ms: 0 }
+    }
+
     /// The other record may be this much earlier.
     ///
     /// ```
