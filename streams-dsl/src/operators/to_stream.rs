@@ -8,13 +8,16 @@ use crate::change::Change;
 
 pub(crate) const PREFIX: &str = "KTABLE-TOSTREAM-";
 
-/// Forwards the new values, in types that hold them.
-pub(crate) fn template<K, V, K2, V2>() -> ProcessorTemplate
+/// Forwards the new values, as these functions make other types of keys and values.
+pub(crate) fn template<K, V, K2, V2>(
+    key: impl Fn(K) -> K2 + Send + Sync + 'static,
+    value: impl Fn(V) -> V2 + Send + Sync + 'static,
+) -> ProcessorTemplate
 where
-    K: Into<K2> + 'static,
-    V: Into<V2> + 'static,
+    K: 'static,
+    V: 'static,
     K2: Clone + 'static,
     V2: Clone + 'static,
 {
-    map::template(|key: K, change: Change<V>| Ok((key.into(), change.new.map(V::into))))
+    map::template(move |k: K, change: Change<V>| Ok((key(k), change.new.map(&value))))
 }

@@ -377,7 +377,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_stream(self) -> KStream<'b, K, Option<V>> {
-        self.streamed(None)
+        self.to_stream_with(Named::default())
     }
 
     /// As [`to_stream`](Self::to_stream), with a name.
@@ -393,7 +393,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_stream_with(self, named: Named) -> KStream<'b, K, Option<V>> {
-        self.streamed(named.0)
+        self.to_stream_by(|key| key, |value| value, named)
     }
 
     /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
@@ -421,7 +421,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         K2: Clone + 'static,
         V2: Clone + 'static,
     {
-        self.streamed(None)
+        self.to_stream_as_with(Named::default())
     }
 
     /// As [`to_stream_as`](Self::to_stream_as), with a name.
@@ -444,19 +444,40 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         K2: Clone + 'static,
         V2: Clone + 'static,
     {
-        self.streamed(named.0)
+        self.to_stream_by(K::into, V::into, named)
     }
 
-    fn streamed<K2, V2>(self, name: Option<NodeName>) -> KStream<'b, K2, Option<V2>>
-    where
-        K: Into<K2>,
-        V: Into<V2>,
-        K2: Clone + 'static,
-        V2: Clone + 'static,
-    {
+    /// As [`to_stream_as`](Self::to_stream_as), by functions, for types that no `From` is for. The
+    /// stream stands for keyed as the table is, so different keys have to stay different.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder, TimeWindows, Windowed};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    /// let windows = TimeWindows::of_size(Duration::from_millis(10));
+    /// let counts = clicks.group_by_key().windowed_by(windows).count();
+    /// let text = |Windowed { key, window }: Windowed<String>| format!("{key}@{}", window.start);
+    /// counts.to_stream_by(text, |count| count.to_string(), Named::default()).to("texts");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, String>("clicks");
+    /// clicks.pipe_at("ann", "x", Timestamp::from_millis(17))?;
+    /// let texts = driver.output::<String, String>("texts").read_key_values()?;
+    /// assert_eq!(texts, [("ann@10".to_owned(), "1".to_owned())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_stream_by<K2: Clone + 'static, V2: Clone + 'static>(
+        self,
+        key: impl Fn(K) -> K2 + Send + Sync + 'static,
+        value: impl Fn(V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K2, Option<V2>> {
         let mut plan = self.builder.plan();
-        let name = plan.names.node_or(name, to_stream::PREFIX);
-        let template = to_stream::template::<K, V, K2, V2>();
+        let name = plan.names.node_or(named.0, to_stream::PREFIX);
+        let template = to_stream::template(key, value);
         let kind = NodeKind::Processor(Processing { template, stores: Vec::new() });
         let forwards = TypeId::of::<(K2, Option<V2>)>();
         let node = plan.add(self.node, LogicalNode::new(name, kind, forwards));
