@@ -1,9 +1,10 @@
 //! Several topics with records of the same types.
 
 use std::fmt;
+use std::sync::Arc;
 
 use streams_core::names::TopicName;
-use streams_core::serde::{DefaultSerde, SharedSerde};
+use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 use streams_core::topology::Topic;
 
 use super::Serdes;
@@ -44,6 +45,29 @@ impl<K, V> Topics<K, V> {
     }
 
     /// Topics of these names, with these serdes.
+    ///
+    /// ```
+    /// # use streams_core::serde::{Json, Utf8};
+    /// # use streams_dsl::{StreamsBuilder, Topics};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let topics = Topics::with_serdes(["lists"], Utf8, Json::<Vec<String>>::new());
+    /// builder.stream(topics).flat_map_values(|list| list).to("words");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("lists").pipe("a", r#"["to", "be"]"#)?;
+    /// assert_eq!(driver.output::<String, String>("words").read_values()?, ["to", "be"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_serdes(
+        names: impl IntoIterator<Item = impl Into<TopicName>>,
+        key: impl Serde<K>,
+        value: impl Serde<V>,
+    ) -> Self {
+        Self::with_shared_serdes(names, Arc::new(key), Arc::new(value))
+    }
+
+    /// The same, with serdes that are shared already.
     ///
     /// ```
     /// # use std::sync::Arc;
