@@ -10,8 +10,8 @@ pub mod driver;
 pub mod model;
 
 pub use crate::driver::{
-    CommitWhen, DriverBuilder, KeyValues, Layout, TestError, TestInputTopic, TestOutputTopic,
-    TopologyTestDriver,
+    CommitWhen, DriverBuilder, Entry, KeyValues, Layout, TestError, TestInputTopic,
+    TestOutputTopic, TopologyTestDriver,
 };
 pub use crate::model::{KafkaModel, ModelOutbox, ModelPlane, ModelRecord};
 pub use streams_core::task::TaskIdle;

@@ -72,6 +72,15 @@ pub enum TestError {
         /// The type that was asked for.
         wanted: &'static str,
     },
+    /// The rows of a store could not be read.
+    #[error("a row of store \"{store}\" could not be read")]
+    Read {
+        /// The store.
+        store: StoreName,
+        /// Why not.
+        #[source]
+        source: StoreError,
+    },
     /// A store failed while it was restored.
     #[error("a store could not be restored")]
     Restore(#[source] StoreError),

@@ -5,6 +5,7 @@
 
 mod builder;
 mod engine;
+mod entries;
 mod error;
 mod global;
 mod input;
@@ -28,6 +29,7 @@ use streams_core::topology::{Topic, Topology, TopologyDescription};
 
 pub use self::builder::{CommitWhen, DriverBuilder, Layout};
 use self::engine::Engine;
+pub use self::entries::Entry;
 pub use self::error::TestError;
 pub use self::input::TestInputTopic;
 pub use self::key_values::KeyValues;

@@ -14,7 +14,7 @@ use streams_state::{
     TimestampedWindowStore, VersionedKeyValueStore, WindowStore,
 };
 use streams_test::model::{AutoCreate, KafkaModel};
-use streams_test::{TestError, TopologyTestDriver};
+use streams_test::{Entry, TestError, TopologyTestDriver};
 
 use crate::support;
 
@@ -203,4 +203,24 @@ fn a_processor_has_several_stores_of_any_kind() {
     let changelogs = driver.produced_topics().into_iter();
     let changelogs = changelogs.filter(|topic| topic.as_str().ends_with("-changelog"));
     assert_eq!(changelogs.count(), 6);
+    let entry = |window, timestamp| {
+        vec![Entry { key: "a".to_owned(), window, value: "x".to_owned(), timestamp }]
+    };
+    let (window, session) = (Window::new(time, time.plus(size)), Window::new(time, time));
+    let table = [
+        ("plain", entry(None, None)),
+        ("timestamped", entry(None, Some(time))),
+        ("windows", entry(Some(window), None)),
+        ("timestamped-windows", entry(Some(window), Some(time))),
+        ("sessions", entry(Some(session), None)),
+    ];
+    for (store, entries) in table {
+        assert_eq!(driver.entries::<String, String>(store).unwrap(), entries, "{store}");
+        let wrong = driver.entries::<String, i64>(store);
+        assert!(matches!(wrong, Err(TestError::StoreType { .. })), "{store}");
+    }
+    let versioned = driver.entries::<String, String>("versioned");
+    assert!(matches!(versioned, Err(TestError::StoreType { .. })));
+    let none = driver.entries::<String, String>("none");
+    assert!(matches!(none, Err(TestError::NoStore { .. })));
 }
