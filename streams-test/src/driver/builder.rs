@@ -22,8 +22,8 @@ use crate::model::KafkaModel;
 /// Which tasks a driver runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
-    /// One task of all sub-topologies, every topic with one partition, as Kafka's driver. The
-    /// default.
+    /// One task of all sub-topologies, every topic with one partition, as Kafka's driver. Internal
+    /// topics have no settings, so that no record is refused. The default.
     #[default]
     OneTask,
     /// A task for each sub-topology and partition, as an application runs them. Repartition topics
@@ -115,8 +115,8 @@ impl DriverBuilder {
     }
 
     /// What a driver heeds of a configuration: `application.id`, the exception handlers,
-    /// `default.timestamp.extractor`, `max.task.idle.ms` and `statestore.cache.max.bytes`. What is
-    /// set after it goes before.
+    /// `default.timestamp.extractor`, `max.task.idle.ms`, `statestore.cache.max.bytes` and the two
+    /// `__emit.interval.ms.kstreams` settings. What is set after it goes before.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;
@@ -135,12 +135,16 @@ impl DriverBuilder {
     /// ```
     pub fn config(self, config: &StreamsConfig) -> Self {
         let processing = config.processing();
-        let cache_bytes = config.state().cache_bytes_max;
+        let (topology, cache_bytes) = (config.topology(), config.state().cache_bytes_max);
         self.application_id(config.application_id().as_str())
             .handlers(processing.into())
             .default_timestamps(processing.default_timestamp_extractor)
             .task_idle(processing.max_task_idle)
             .cache_bytes(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
+            .emit_intervals(EmitIntervals {
+                windows: topology.windowed_emit_interval,
+                outer_joins: topology.outer_join_emit_interval,
+            })
     }
 
     /// What happens to records that fail. All fail the task by default.

@@ -61,7 +61,13 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
             InternalTopicKind::Changelog(store) => counts.of_changelog(topology, store),
             InternalTopicKind::Repartition(_) => internal_count(setup, names, counts, &topic.name),
         });
-        let settings = topic.settings(&BTreeMap::new(), ADDITIONAL_RETENTION);
+        let settings = match setup.layout {
+            // Kafka's driver has no broker, which would refuse to compact a record without a key.
+            Layout::OneTask => BTreeMap::new(),
+            Layout::TaskPerPartition { .. } => {
+                topic.settings(&BTreeMap::new(), ADDITIONAL_RETENTION)
+            }
+        };
         kafka.create_topic_of_any_name(topic.name, count, settings)?;
     }
     Ok(kafka)

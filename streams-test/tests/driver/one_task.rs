@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use streams_core::config::StreamsConfig;
 use streams_core::error::TaskError;
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropReason;
@@ -11,6 +12,7 @@ use streams_core::processor::PunctuationType;
 use streams_core::record::{Headers, Record};
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
+use streams_dsl::{EmitStrategy, KStream, Materialized, StreamsBuilder, TimeWindows};
 use streams_state::KeyValueStore;
 use streams_test::{TestError, TopologyTestDriver};
 
@@ -204,6 +206,41 @@ fn idling_begins_anew_once_there_was_data() {
     assert!(output.is_empty(), "the first wait does not count");
     driver.advance_wall_clock(Duration::from_millis(1)).unwrap();
     assert_eq!(output.read_values().unwrap(), ["2"]);
+}
+
+#[test]
+fn a_changelog_takes_a_record_without_a_key() {
+    let builder = StreamsBuilder::new();
+    let words: KStream<'_, Option<String>, String> = builder.stream("words");
+    let _ = words.group_by_key::<String>().count_with(Materialized::named("counts"));
+    words.to("topology-test-driver-counts-changelog");
+    let driver = TopologyTestDriver::new(&builder.build().unwrap()).unwrap();
+    driver.input::<Option<String>, String>("words").pipe_value("be").unwrap();
+    let changes = driver.produced("topology-test-driver-counts-changelog");
+    let changes: Vec<_> =
+        changes.iter().map(|change| (change.key.is_some(), change.value.as_deref())).collect();
+    assert_eq!(changes, [(false, Some(&b"be"[..]))]);
+}
+
+#[test]
+fn emit_intervals_come_from_the_configuration() {
+    let builder = StreamsBuilder::new();
+    let clicks: KStream<'_, String, String> = builder.stream("clicks");
+    let windows = TimeWindows::of_size(Duration::from_millis(10));
+    let clicks = clicks.group_by_key().windowed_by(windows);
+    let counts = clicks.with_emit_strategy(EmitStrategy::OnWindowClose).count();
+    counts.to_stream().map(|window, count| (window.key, count)).to("counts");
+    let topology = builder.build().unwrap();
+    for (interval, expected) in [(0, 1), (1000, 0)] {
+        let config = StreamsConfig::builder().application_id("app").bootstrap_servers("none:9092");
+        let config = config.set("__emit.interval.ms.kstreams.windowed.aggregation__", interval);
+        let driver = TopologyTestDriver::builder(&topology).config(&config.build().unwrap());
+        let driver = driver.build().unwrap();
+        let mut clicks = driver.input::<String, String>("clicks");
+        clicks.pipe_at("ann", "x", at(1)).unwrap();
+        clicks.pipe_at("bob", "x", at(10)).unwrap();
+        assert_eq!(driver.produced("counts").len(), expected, "{interval} ms");
+    }
 }
 
 #[test]
