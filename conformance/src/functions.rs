@@ -1,113 +1,124 @@
 //! The functions of the case language. Lengths, first characters and order count UTF-16 units.
 
-use crate::text::{first_unit, units};
-use crate::value::{Kind, Value, text};
+use crate::text::{Kind, Row, Text, first_unit, units};
 
-fn length(value: Option<&Value>) -> i64 {
-    i64::try_from(units(&text(value)).count()).unwrap_or(i64::MAX)
+/// What is there as text; `null` for null.
+pub(crate) fn text(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "null".to_owned(), ToString::to_string)
 }
 
-pub(crate) fn value(function: &str, value: Option<Value>) -> Option<Value> {
-    if let Some(suffix) = function.strip_prefix("append:") {
-        return Some(Value::Text(text(value.as_ref()) + suffix));
-    }
-    let all = || text(value.as_ref());
-    match function {
-        "upper" => Some(Value::Text(all().to_uppercase())),
-        "reverse" => Some(Value::Text(all().chars().rev().collect())),
-        "to_string" => Some(Value::Text(all())),
-        "length" => Some(Value::Long(length(value.as_ref()))),
-        "null_if_short" => value.filter(|value| length(Some(value)) >= 3),
-        "plus_one" => value.map(|value| Value::Long(number(Some(&value)) + 1)),
-        _ => value,
-    }
+pub(crate) fn some(value: &impl ToString) -> Text {
+    Some(value.to_string())
 }
 
-/// The value type that a value function gives.
-pub(crate) fn value_kind(function: &str, input: Kind) -> Kind {
-    match function {
-        "length" | "plus_one" => Kind::Long,
-        "identity" | "null_if_short" => input,
-        _ => Kind::Text,
-    }
+fn length(text: &str) -> i64 {
+    i64::try_from(units(text).count()).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn key(function: &str, key: Option<&str>, value: Option<&Value>) -> Option<String> {
-    let of_value = value.map(ToString::to_string);
+/// The number that a text says, 0 for null and for an empty one.
+fn number(value: &Text) -> i64 {
+    value.as_ref().and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+pub(crate) fn value(function: &str, value: Text) -> Text {
+    let all = text(value.as_ref());
+    Some(match function.split_once(':').unwrap_or((function, "")) {
+        ("append", suffix) => all + suffix,
+        ("upper", _) => all.to_uppercase(),
+        ("reverse", _) => all.chars().rev().collect(),
+        ("to_string", _) => all,
+        ("length", _) => length(&all).to_string(),
+        ("plus_one", _) if value.is_some() => (number(&value) + 1).to_string(),
+        ("null_if_short", _) if length(&all) < 3 => return None,
+        _ => return value,
+    })
+}
+
+pub(crate) fn key(function: &str, key: &Text, value: &Text) -> Text {
     match function {
-        "value" => of_value,
-        "first_char" => of_value.and_then(|value| first_unit(&value)),
-        "key_prefix" => key.map(|key| first_unit(key).unwrap_or_default()),
-        "before_colon" => of_value.and_then(|value| Some(value.split_once(':')?.0.to_owned())),
+        "value" => value.clone(),
+        "first_char" => value.as_deref().filter(|value| !value.is_empty()).map(first_unit),
+        "key_prefix" => key.as_deref().map(first_unit),
+        "before_colon" => Some(value.as_ref()?.split_once(':')?.0.to_owned()),
         "constant" => Some("all".to_owned()),
-        _ => key.map(str::to_owned),
+        _ => key.clone(),
     }
 }
 
-pub(crate) fn holds(predicate: &str, key: Option<&str>, value: Option<&Value>) -> bool {
-    match (predicate, predicate.split_once(':')) {
-        (_, Some(("contains", part))) => value.is_some_and(|v| v.to_string().contains(part)),
-        (_, Some((_, wanted))) => key == Some(wanted),
+pub(crate) fn holds(predicate: &str, key: &Text, value: &Text) -> bool {
+    match predicate.split_once(':').unwrap_or((predicate, "")) {
+        ("contains", part) => value.as_ref().is_some_and(|value| value.contains(part)),
+        ("key_is", wanted) => key.as_deref() == Some(wanted),
         ("non_null", _) => value.is_some(),
-        ("even_length", _) => value.is_some() && length(value) % 2 == 0,
+        ("even_length", _) => value.as_ref().is_some_and(|value| length(value) % 2 == 0),
         _ => true,
     }
 }
 
 /// The parts of a text as Java splits it: empty ones at the end are dropped.
-pub(crate) fn split(separator: char, value: Option<&Value>) -> Vec<String> {
-    let Some(value) = value.map(ToString::to_string) else { return Vec::new() };
+pub(crate) fn split(function: &str, value: Text) -> Vec<Text> {
+    let Some(value) = value else { return Vec::new() };
+    let separator = if function == "split_comma" { ',' } else { ' ' };
     let kept = value.trim_end_matches(separator);
     let all_empty = kept.is_empty() && !value.is_empty();
-    kept.split(separator).filter(|_| !all_empty).map(str::to_owned).collect()
+    kept.split(separator).filter(|_| !all_empty).map(|part| some(&part)).collect()
 }
 
-pub(crate) fn add(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {
-    let added = text(value);
-    let joined = |by: char| {
-        Some(Value::Text(acc.map_or_else(|| added.clone(), |acc| format!("{acc}{by}{added}"))))
-    };
+fn add(adder: &str, acc: impl Into<Text>, value: impl Into<Text>) -> Text {
+    let (acc, value) = (acc.into(), value.into());
+    let added = text(value.as_ref());
+    let joined = |by| acc.as_ref().map_or(added.clone(), |acc| format!("{acc}{by}{added}"));
     match adder {
-        "concat" => joined(','),
-        "null_on_x" if added.contains('x') => None,
-        "null_on_x" => joined('|'),
-        "max" => {
-            let is_greater = |acc: &Value| units(&added).gt(units(&acc.to_string()));
-            if acc.is_none_or(is_greater) { value.cloned() } else { acc.cloned() }
-        }
-        "sum_length" => Some(Value::Long(number(acc) + length(value))),
-        _ => value.cloned(),
+        "concat" => Some(joined(',')),
+        "null_on_x" => (!added.contains('x')).then(|| joined('|')),
+        "max" if acc.as_ref().is_some_and(|acc| units(&added).le(units(acc))) => acc,
+        "sum_length" => Some((number(&acc) + length(&added)).to_string()),
+        _ => value,
     }
 }
 
-/// One aggregate of two sessions.
-pub(crate) fn merge(one: Option<Value>, other: Option<Value>) -> Option<Value> {
-    match (one, other) {
-        (Some(Value::Long(one)), Some(Value::Long(other))) => Some(Value::Long(one + other)),
-        (Some(one), Some(other)) => Some(Value::Text(format!("{one},{other}"))),
-        (one, other) => one.or(other),
+pub(crate) fn subtract(adder: &str, acc: impl Into<Text>, value: impl Into<Text>) -> Text {
+    let (acc, value) = (acc.into(), text(value.into().as_ref()));
+    Some(match adder {
+        "sum_length" => (number(&acc) - length(&value)).to_string(),
+        _ => format!("{}-{value}", acc.unwrap_or_default()),
+    })
+}
+
+/// An adder as reducers are called.
+pub(crate) fn reducer<V: Into<Text>>(f: String) -> impl Fn(String, V) -> Text + Send + Sync {
+    move |acc, value| add(&f, acc, value)
+}
+
+/// An adder as aggregators are called.
+pub(crate) fn adder<V: Into<Text>>(f: String) -> impl Fn(&String, V, Text) -> Text + Send + Sync {
+    move |_, value, acc| add(&f, acc, value)
+}
+
+/// One aggregate of two sessions: the sum of numbers, else both texts.
+pub(crate) fn merge(kind: Kind, one: Text, other: Text) -> Text {
+    match (one, other, kind) {
+        (Some(one), Some(other), Kind::Text) => Some(format!("{one},{other}")),
+        (one @ Some(_), other @ Some(_), _) => Some((number(&one) + number(&other)).to_string()),
+        (one, other, _) => one.or(other),
     }
 }
 
-pub(crate) fn subtract(adder: &str, acc: Option<&Value>, value: Option<&Value>) -> Option<Value> {
-    if adder == "sum_length" {
-        return Some(Value::Long(number(acc) - length(value)));
-    }
-    let before = acc.map(ToString::to_string).unwrap_or_default();
-    Some(Value::Text(format!("{before}-{}", text(value))))
+fn join(joiner: &str, one: Option<&impl ToString>, other: Option<&impl ToString>) -> Text {
+    let is_known = other.is_some() || joiner != "null_if_no_right";
+    is_known.then(|| format!("{}+{}", text(one), text(other)))
 }
 
-pub(crate) fn join(joiner: &str, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
-    let needs_right = joiner == "null_if_no_right";
-    let joined = || Value::Text(format!("{}+{}", text(left), text(right)));
-    (right.is_some() || !needs_right).then(joined)
+pub(crate) fn inner<V: Row, W: Row>(f: String) -> impl Fn(&V, &W) -> Text + Send + Sync {
+    move |one, other| join(&f, Some(one), Some(other))
 }
 
-fn number(acc: Option<&Value>) -> i64 {
-    if let Some(Value::Long(number)) = acc { *number } else { 0 }
+pub(crate) fn left<V: Row, W: Row>(f: String) -> impl Fn(&V, Option<&W>) -> Text + Send + Sync {
+    move |one, other| join(&f, Some(one), other)
 }
 
-/// The value type that an adder gives as an aggregator.
-pub(crate) fn aggregate_kind(adder: &str) -> Kind {
-    if adder == "sum_length" { Kind::Long } else { Kind::Text }
+pub(crate) fn outer<V: Row, W: Row>(
+    f: String,
+) -> impl Fn(Option<&V>, Option<&W>) -> Text + Send + Sync {
+    move |one, other| join(&f, one, other)
 }

@@ -7,9 +7,9 @@ use millstream::processor::PunctuationType::{StreamTime, WallClock};
 use millstream::processor::{Context, InitContext, Processor, Punctuation};
 use millstream::{KeyValueStore, Record};
 
-use crate::value::Value;
+use crate::text::Text;
 
-type Key = Option<String>;
+type Done = Result<(), ProcessorError>;
 
 /// `dedupe` forwards what differs from the last value of its key; the others keep the last value of
 /// each key and forward all of them at each punctuation.
@@ -18,49 +18,34 @@ pub(crate) struct Custom {
     pub(crate) store: KeyValueStore<String, String>,
 }
 
-impl Processor<Key, Option<Value>> for Custom {
-    type OutKey = Key;
-    type OutValue = Option<Value>;
+impl Processor<Text, Text> for Custom {
+    type OutKey = Text;
+    type OutValue = Text;
 
-    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
-        if let Some((clock, every)) = self.function.split_once(':') {
-            let is_stream_time = clock == "flush_stream_time";
-            let kind = if is_stream_time { StreamTime } else { WallClock };
-            cx.schedule(Duration::from_millis(every.parse()?), kind)?;
-        }
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Done {
+        let Some((clock, every)) = self.function.split_once(':') else { return Ok(()) };
+        let kind = if clock == "flush_stream_time" { StreamTime } else { WallClock };
+        cx.schedule(Duration::from_millis(every.parse()?), kind)?;
         Ok(())
     }
 
-    fn process(
-        &mut self,
-        record: Record<Key, Option<Value>>,
-        cx: &mut Context<'_, Key, Option<Value>>,
-    ) -> Result<(), ProcessorError> {
+    fn process(&mut self, record: Record<Text, Text>, cx: &mut Context<'_, Text, Text>) -> Done {
         let Some(key) = &record.key else { return Ok(()) };
-        let value = record.value.as_ref().map(ToString::to_string);
         let is_dedupe = self.function == "dedupe";
-        if is_dedupe && self.store.get(key)? == value {
+        if is_dedupe && self.store.get(key)? == record.value {
             return Ok(());
         }
-        match &value {
+        match &record.value {
             Some(value) => self.store.put(key, value)?,
             None => drop(self.store.delete(key)?),
         }
-        if is_dedupe {
-            cx.forward(record.with_value(value.map(Value::Text)))?;
-        }
-        Ok(())
+        if is_dedupe { cx.forward(record) } else { Ok(()) }
     }
 
-    fn punctuate(
-        &mut self,
-        punctuation: Punctuation,
-        cx: &mut Context<'_, Key, Option<Value>>,
-    ) -> Result<(), ProcessorError> {
+    fn punctuate(&mut self, at: Punctuation, cx: &mut Context<'_, Text, Text>) -> Done {
         for entry in self.store.all()? {
             let (key, value) = entry?;
-            let (at, value) = (punctuation.timestamp, Some(Value::Text(value)));
-            cx.forward(Record::new(Some(key.clone()), value, at))?;
+            cx.forward(Record::new(Some(key.clone()), Some(value), at.timestamp))?;
             self.store.delete(&key)?;
         }
         Ok(())

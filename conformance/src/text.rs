@@ -1,82 +1,103 @@
-//! Text as Java has it, of UTF-16 units. Half of a surrogate pair, which Rust's text cannot hold, is
-//! a character of the last private plane, and a question mark among bytes.
+//! Keys and values: text as Java has it, of UTF-16 units, or a number, which is text in memory. Half
+//! of a surrogate pair, which Rust's text cannot hold, is a character of the last private plane, and
+//! a question mark among bytes.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
-use millstream::TopicName;
-use millstream::serde::{OptionSerde, Payload, Serde, SerdeError, SharedSerde};
+use millstream::serde::{DefaultSerde, OptionSerde, Payload, Serde, SerdeError};
+use millstream::{TopicName, Windowed};
+
+/// A key or a value of a stream; `None` is null.
+pub(crate) type Text = Option<String>;
+
+/// A value of a table: text, or what `count` gives.
+pub(crate) trait Row: Clone + ToString + FromStr + 'static {}
+
+impl<V: Clone + ToString + FromStr + 'static> Row for V {}
+
+/// How text is written: as UTF-8, or as the eight bytes of the number that it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Long,
+}
+
+/// How keys are written.
+pub(crate) const KEY: Kind = Kind::Text;
+
+/// Kafka's serdes. They replace what is not UTF-8; the library's refuses it.
+impl<V: Row> Serde<V> for Kind {
+    fn encode(&self, _: &TopicName, value: &V, out: &mut Vec<u8>) -> Result<Payload, SerdeError> {
+        let text = value.to_string();
+        match self {
+            Self::Text => out.extend(shown(&text).bytes()),
+            Self::Long => out.extend(text.parse::<i64>().map_err(unfit)?.to_be_bytes()),
+        }
+        Ok(Payload::Bytes)
+    }
+
+    fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<V, SerdeError> {
+        let text = match self {
+            Self::Text => String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned(),
+            Self::Long => i64::serde().decode(topic, bytes)?.to_string(),
+        };
+        text.parse().map_err(unfit)
+    }
+}
+
+fn unfit<E>(_: E) -> SerdeError {
+    SerdeError::Invalid { expected: "number", source: "it is text".into() }
+}
+
+pub(crate) fn nullable(kind: Kind) -> OptionSerde<String> {
+    OptionSerde::new(Arc::new(kind))
+}
+
+/// A key in a window, as Kafka's reference prints it.
+pub(crate) fn in_window(Windowed { key, window }: Windowed<String>) -> String {
+    format!("{key}@{}/{}", window.start, window.end)
+}
 
 const PLANE: u32 = 0x10_0000;
+
+/// Text of these units, with what stands for the half of a pair.
+fn of_units(units: impl IntoIterator<Item = u16>, half: impl Fn(u16) -> char) -> String {
+    let chars = char::decode_utf16(units);
+    chars.map(|char| char.unwrap_or_else(|error| half(error.unpaired_surrogate()))).collect()
+}
 
 fn half(unit: u16) -> char {
     char::from_u32(PLANE + u32::from(unit)).unwrap_or('?')
 }
 
 pub(crate) fn units(text: &str) -> impl Iterator<Item = u16> {
-    text.chars().flat_map(|char| {
-        let half =
-            u32::from(char).checked_sub(PLANE).filter(|half| (0xD800..0xE000).contains(half));
-        let half = half.and_then(|half| u16::try_from(half).ok());
-        half.map_or_else(|| char.encode_utf16(&mut [0; 2]).to_vec(), |half| vec![half])
+    text.chars().flat_map(|char| match u32::from(char).wrapping_sub(PLANE) {
+        unit @ 0xD800..0xE000 => vec![unit as u16],
+        _ => char.encode_utf16(&mut [0; 2]).to_vec(),
     })
 }
 
-pub(crate) fn first_unit(text: &str) -> Option<String> {
-    let first = char::decode_utf16(units(text).take(1)).next()?;
-    Some(first.unwrap_or_else(|error| half(error.unpaired_surrogate())).to_string())
+pub(crate) fn first_unit(text: &str) -> String {
+    of_units(units(text).take(1), half)
 }
 
 /// The text as bytes show it.
 pub(crate) fn shown(text: &str) -> String {
-    char::decode_utf16(units(text)).map(|char| char.unwrap_or('?')).collect()
+    of_units(units(text), |_| '?')
 }
 
 /// JSON whose escapes of halves, which Java takes, are those characters.
 pub(crate) fn without_halves(json: &str) -> String {
-    let (mut whole, mut rest) = (String::new(), json);
-    while let Some((before, after)) = rest.split_once("\\") {
-        let unit = |at: usize| {
-            let hex = after.get(at..)?.strip_prefix('u')?.get(..4)?;
-            u16::from_str_radix(hex, 16).ok()
-        };
-        let second = unit(6).filter(|_| after.get(5..6) == Some("\\"));
-        let (length, other) = match (unit(0), second) {
-            (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => (11, None),
-            (Some(one @ 0xD800..0xE000), _) => (5, Some(half(one))),
-            _ => (1, None),
-        };
-        let (escape, after) = after.split_at_checked(length).unwrap_or((after, ""));
-        whole += before;
-        whole += &other.map_or_else(|| format!("\\{escape}"), String::from);
-        rest = after;
+    // No backslash is before an escape then.
+    let mut json = json.replace("\\\\", "\\u005c");
+    let half_at = |json: &str, at: usize| {
+        let unit = u16::from_str_radix(json.get(at + 2..at + 6)?, 16).ok()?;
+        matches!(unit, 0xD800..0xE000).then(|| (at, half(unit).to_string()))
+    };
+    while let Some((at, half)) = json.match_indices("\\u").find_map(|(at, _)| half_at(&json, at)) {
+        json.replace_range(at..at + 6, &half);
     }
-    whole + rest
-}
-
-/// Bytes that are not UTF-8 are replaced, as in Kafka; the library's serde refuses them.
-struct TextSerde;
-
-impl Serde<String> for TextSerde {
-    fn encode(
-        &self,
-        _: &TopicName,
-        text: &String,
-        out: &mut Vec<u8>,
-    ) -> Result<Payload, SerdeError> {
-        out.extend(shown(text).bytes());
-        Ok(Payload::Bytes)
-    }
-
-    fn decode(&self, _: &TopicName, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
-        let bytes = bytes.ok_or(SerdeError::Null { expected: "text" })?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-}
-
-pub(crate) fn serde() -> SharedSerde<String> {
-    Arc::new(TextSerde)
-}
-
-pub(crate) fn nullable() -> SharedSerde<Option<String>> {
-    Arc::new(OptionSerde::new(serde()))
+    // Halves side by side are a pair.
+    of_units(units(&json), half)
 }

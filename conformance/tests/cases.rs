@@ -51,7 +51,7 @@ fn compare(results: impl Iterator<Item = (Json, Json)>) {
 fn results_are_those_of_kafkas_driver() {
     let expected = SETS.into_iter().flat_map(|(_, expected)| expected.lines());
     let expected = expected.map(|line| serde_json::from_str(line).unwrap());
-    compare(expected.zip(cases().map(conformance::run_case)));
+    compare(expected.zip(cases().map(|case| conformance::run_case(case, |driver| driver))));
 }
 
 /// The result without the changelogs of buffers, which are written when a task commits: the producer
@@ -67,7 +67,7 @@ fn without_buffers(mut result: Json) -> Json {
 fn without_caches_commits_change_nothing() {
     for layout in [Layout::OneTask, Layout::TaskPerPartition { partitions: 3 }] {
         let run = |case, commits| {
-            without_buffers(conformance::run_case_with(case, |driver| {
+            without_buffers(conformance::run_case(case, |driver| {
                 driver.cache_bytes(0).layout(layout).commit_when(commits)
             }))
         };

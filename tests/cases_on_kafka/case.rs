@@ -71,7 +71,7 @@ impl Case {
         }
         let is_same = |order: Vec<Json>| {
             json["input"] = order.into();
-            let result = conformance::run_case_with(&json.to_string(), |driver| {
+            let result = conformance::run_case(&json.to_string(), |driver| {
                 let layout = Layout::TaskPerPartition { partitions: PARTITIONS };
                 driver.cache_bytes(0).layout(layout).commit_when(CommitWhen::EachRecord)
             });
