@@ -42,10 +42,10 @@ const RECONNECT: (&str, &str) = ("reconnect.backoff.max.ms", "1000");
 /// Of producers, as Kafka Streams has them; librdkafka's own differ in each.
 pub(crate) const PRODUCER: &[(&str, &str)] = &[
     ("acks", "-1"),
-    // As in Kafka a full batch goes at once and only a part of one waits for linger.ms; with the
-    // 1 MB of librdkafka nearly all would wait, in memory that has left the processor's caches.
+    // As in Kafka a full batch goes at once and only a part of one waits for linger.ms; with the 1
+    // MB of librdkafka nearly all would wait. Each request wakes a thread: small batches are dear.
     // DIFFERENCE(batch-size): 16 KiB in Kafka.
-    ("batch.size", "32768"),
+    ("batch.size", "262144"),
     ("enable.idempotence", "true"),
     ("linger.ms", "100"),
     ("max.in.flight.requests.per.connection", "5"),
