@@ -97,7 +97,9 @@ pub(crate) fn await_drained(place: &Place, shape: Shape, within: Duration) {
 pub(crate) fn compare(place: &Place, numbering: &Numbering) -> Difference {
     let output = place.cluster.read(&place.output);
     let changelog = place.cluster.read(&place.changelog(COUNTS));
-    fold::difference(&numbering.truth(), &output, &changelog)
+    let (truth, input) = (numbering.truth(), place.cluster.read(&place.input));
+    let absent = fold::absent(&truth, &input);
+    Difference { absent, ..fold::difference(&truth, &output, &changelog) }
 }
 
 /// A number that the long form of a test is given by `scripts/soak`.

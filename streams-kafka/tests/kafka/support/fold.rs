@@ -1,6 +1,6 @@
 //! What a count must be: the fold of its input, compared with all that came out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Given, Seen};
 
@@ -72,6 +72,9 @@ pub(crate) fn counts(changelog: &[Seen]) -> BTreeMap<String, i64> {
 /// How what came out differs from the fold of the input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
+    /// Input records that the input topic does not have, though they were acknowledged: the brokers lost
+    /// them.
+    pub(crate) absent: usize,
     /// Input records that nothing came out for.
     pub(crate) lost: usize,
     /// Outputs beyond the first for an input record.
@@ -118,6 +121,14 @@ pub(crate) fn difference(
         found.split += usize::from(seen.last().map_or(0, |(_, count)| *count) != last);
     }
     found
+}
+
+/// How many of the records that were given are not in the input topic.
+pub(crate) fn absent(truth: &BTreeMap<String, i64>, input: &[Seen]) -> usize {
+    let there: BTreeSet<_> =
+        input.iter().map(|seen| (seen.key_text(), seen.value_text())).collect();
+    let given: i64 = truth.values().sum();
+    usize::try_from(given).unwrap() - there.len()
 }
 
 /// Nothing lost, doubled, disordered or miscounted.
