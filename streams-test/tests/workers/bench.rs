@@ -4,31 +4,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
-use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::{ProcessorError, ProduceError};
-use streams_core::handler::Handlers;
 use streams_core::metrics::DropCounts;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
-use streams_core::plane::StartAt;
-use streams_core::processor::{ConnectedStores, Context, EmitIntervals, LinkError, Processor};
+use streams_core::processor::{ConnectedStores, Context, LinkError, Processor};
 use streams_core::record::Record;
-use streams_core::task::TaskIdle;
-use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
-use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
-    TaskToStart, TurnReport, Worker, WorkerError, WorkerSettings,
+    Action, Command, CommitFailure, TaskToStart, TurnReport, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend, Stores};
 use streams_test::model::{CommittedOffset, NewRecord};
 use streams_test::{KafkaModel, ModelPlane};
 
 use super::faulty::{Backend, Brokers, Fuses, Plane, blows};
-use super::support;
+use super::{setup, support};
 
 /// Counts keys; panics as its fuses say.
 struct Count {
@@ -112,22 +105,8 @@ impl Bench {
         }
         let brokers = Rc::new(Brokers::default());
         let application: ApplicationId = "app".into();
-        let mut settings = WorkerSettings {
-            topology: topology(&fuses),
-            application_id: application.clone(),
-            names: TopicNames::new(&application),
-            handlers: Handlers::default(),
-            timestamps: DefaultTimestampExtractor::FailOnInvalid,
-            backend: Arc::new(Backend(MemoryBackend::new(), Arc::clone(&fuses))),
-            globals: SharedGlobals::default(),
-            commit: CommitPolicy::default(),
-            retries: RetryPolicy::default(),
-            idle: TaskIdle::UpTo(Duration::ZERO),
-            emit_intervals: EmitIntervals::NONE,
-            cache_bytes: 0,
-            buffered_records: 100,
-            turn_records: 100,
-        };
+        let backend = Backend(MemoryBackend::new(), Arc::clone(&fuses));
+        let mut settings = setup::settings(&application, topology(&fuses), Arc::new(backend));
         set(&mut settings, &fuses);
         let plane = Plane(ModelPlane::new(&kafka), Rc::clone(&brokers));
         let mut bench = Self {
@@ -149,22 +128,7 @@ impl Bench {
     }
 
     pub(crate) fn to_start(&self, task: TaskId) -> TaskToStart {
-        let partition = TopicPartition::new("in", task.partition);
-        let committed = self.kafka.committed_offset(&self.application, &partition);
-        let input = TaskInput {
-            partition,
-            start: committed
-                .as_ref()
-                .map_or(StartAt::Reset(OffsetReset::Earliest), |at| StartAt::Offset(at.offset)),
-            committed: committed.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default(),
-            reset: OffsetReset::Earliest,
-        };
-        TaskToStart {
-            task,
-            inputs: vec![input],
-            changelog_ends: BTreeMap::new(),
-            changelogs: BTreeMap::new(),
-        }
+        setup::to_start(&self.kafka, &self.application, task)
     }
 
     pub(crate) fn tell(&mut self, command: Command) {

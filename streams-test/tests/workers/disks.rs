@@ -4,30 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProcessorError;
-use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TaskId, TopicName, TopicPartition};
-use streams_core::plane::StartAt;
-use streams_core::processor::{Context, EmitIntervals, Processor};
+use streams_core::processor::{Context, Processor};
 use streams_core::record::Record;
 use streams_core::store::Logging;
-use streams_core::task::TaskIdle;
-use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
-use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
-use streams_core::worker::{
-    Action, Command, CommitFailure, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput,
-    TaskToStart, Worker, WorkerSettings,
-};
+use streams_core::topology::{Topology, TopologyBuilder};
+use streams_core::worker::{Action, Command, CommitFailure, TaskToStart, Worker};
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
 use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
 use streams_test::{KafkaModel, ModelPlane};
 
-use super::support;
+use super::{setup, support};
 
 const TASK: TaskId = TaskId::new(0, 0);
 const CHANGELOG: &str = "app-latest-changelog";
@@ -146,46 +137,19 @@ impl Machine {
     fn new_worker(&self) -> Worker {
         let application_id = Self::application();
         let directory = StateDirectory::open(&self.directory, &application_id).unwrap();
-        let settings = WorkerSettings {
-            topology: latest(self.changelog),
-            names: TopicNames::new(&application_id),
-            application_id,
-            handlers: Handlers::default(),
-            timestamps: DefaultTimestampExtractor::FailOnInvalid,
-            backend: Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20))),
-            globals: SharedGlobals::default(),
-            commit: CommitPolicy::default(),
-            retries: RetryPolicy::default(),
-            idle: TaskIdle::UpTo(Duration::ZERO),
-            emit_intervals: EmitIntervals::NONE,
-            cache_bytes: 0,
-            buffered_records: 100,
-            turn_records: 100,
-        };
+        let backend = Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20)));
+        let settings = setup::settings(&application_id, latest(self.changelog), backend);
         Worker::new(settings, Box::new(ModelPlane::new(&self.kafka)))
     }
 
     fn to_start(&self) -> TaskToStart {
-        let committed = self.kafka.committed_offset(&Self::application(), &partition("in"));
-        let metadata = committed.as_ref().map(|at| CommitMetadata::decode(&at.metadata));
-        let start = committed.map(|at| StartAt::Offset(at.offset));
-        let input = TaskInput {
-            partition: partition("in"),
-            start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
-            committed: metadata.unwrap_or_default(),
-            reset: OffsetReset::Earliest,
-        };
         let topics = ["in", CHANGELOG].map(TopicName::from).into_iter();
         let known = topics.filter_map(|topic| {
             let known = self.kafka.changelog_topic(&topic)?;
             Some((topic, known))
         });
-        TaskToStart {
-            task: TASK,
-            inputs: vec![input],
-            changelog_ends: BTreeMap::new(),
-            changelogs: known.collect(),
-        }
+        let to_start = setup::to_start(&self.kafka, &Self::application(), TASK);
+        TaskToStart { changelogs: known.collect(), ..to_start }
     }
 
     /// The process starts, and is given the task.

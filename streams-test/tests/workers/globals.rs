@@ -12,20 +12,18 @@ use streams_core::error::ProcessorError;
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropCounts;
 use streams_core::names::{TaskId, TopicPartition};
-use streams_core::plane::{FetchError, StartAt};
+use streams_core::plane::FetchError;
 use streams_core::processor::{
     ConnectedStores, Context, ContextParts, EmitIntervals, LinkError, Processor, TaskContext,
 };
 use streams_core::record::Record;
 use streams_core::store::StateBackend;
 use streams_core::task::TaskIdle;
-use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
-use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
-    Action, Command, CommitPolicy, GlobalAction, GlobalInput, GlobalWorker, RestorePhase,
-    RestoreProgress, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerError,
-    WorkerSettings,
+    Action, Command, GlobalAction, GlobalInput, GlobalWorker, RestorePhase, RestoreProgress,
+    TaskToStart, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{
     KeyValueStore, MemoryBackend, MemoryBudget, RocksBackend, StateDirectory, Stores,
@@ -33,6 +31,7 @@ use streams_state::{
 use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
 
+use super::setup;
 use super::support::{sink, source};
 
 const RATES: i32 = 3;
@@ -141,20 +140,8 @@ fn send(kafka: &KafkaModel, (topic, partition): (&str, i32), key: &str, value: i
 
 fn settings(backend: Arc<dyn StateBackend>) -> WorkerSettings {
     WorkerSettings {
-        topology: topology(),
-        application_id: "app".into(),
-        names: TopicNames::new(&"app".into()),
-        handlers: Handlers::default(),
-        timestamps: DefaultTimestampExtractor::FailOnInvalid,
-        backend,
-        globals: SharedGlobals::default(),
-        commit: CommitPolicy::default(),
-        retries: RetryPolicy::default(),
         idle: TaskIdle::Disabled,
-        emit_intervals: EmitIntervals::NONE,
-        cache_bytes: 0,
-        buffered_records: 100,
-        turn_records: 100,
+        ..setup::settings(&"app".into(), topology(), backend)
     }
 }
 
@@ -213,12 +200,7 @@ fn tasks(settings: &WorkerSettings, kafka: &KafkaModel) -> Worker {
     let number = settings.topology.subtopologies()[0].id.0;
     let tasks = (0..2).map(|at| TaskToStart {
         task: TaskId::new(number, at),
-        inputs: vec![TaskInput {
-            partition: TopicPartition::new("in", at),
-            start: StartAt::Reset(OffsetReset::Earliest),
-            committed: CommitMetadata::default(),
-            reset: OffsetReset::Earliest,
-        }],
+        inputs: vec![setup::input(TopicPartition::new("in", at), None)],
         changelog_ends: BTreeMap::new(),
         changelogs: BTreeMap::new(),
     });

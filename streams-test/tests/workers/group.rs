@@ -6,30 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::assign::{PlacementPolicy, TaskInputs, TaskState};
-use streams_core::config::DefaultTimestampExtractor;
-use streams_core::handler::Handlers;
 use streams_core::membership::{
     Action as MemberAction, Address, CallId, CommitToken, CommittedOffset, ConnectionId,
     MemberData, MemberEvent, Membership, MembershipConfig, Moment, OffsetsError, ProcessId,
 };
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
-use streams_core::plane::StartAt;
-use streams_core::processor::EmitIntervals;
 use streams_core::roster::{Held, Role, Roster, RosterAction, Round};
-use streams_core::task::TaskIdle;
-use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
-use streams_core::topology::{OffsetReset, TopicNames, Topology, TopologyBuilder};
+use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitId, CommitPolicy, RestorePhase, RestoreProgress,
-    RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker, WorkerSettings,
+    TaskToStart, Worker, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{ModelConnection, NewRecord};
 use streams_test::{KafkaModel, ModelPlane};
 
-use super::support;
+use super::{setup, support};
 
 pub(crate) const PARTITIONS: i32 = 4;
 const WORKERS: usize = 2;
@@ -127,21 +121,12 @@ impl World {
     }
 
     fn worker(&self) -> Worker {
+        let backend = Arc::new(MemoryBackend::new());
         let settings = WorkerSettings {
-            topology: count_in_memory(),
-            application_id: self.application.clone(),
-            names: TopicNames::new(&self.application),
-            handlers: Handlers::default(),
-            timestamps: DefaultTimestampExtractor::FailOnInvalid,
-            emit_intervals: EmitIntervals::NONE,
-            backend: Arc::new(MemoryBackend::new()),
-            globals: SharedGlobals::default(),
             commit: CommitPolicy { interval: Duration::from_secs(1), ..CommitPolicy::default() },
-            retries: RetryPolicy::default(),
-            idle: TaskIdle::UpTo(Duration::ZERO),
-            cache_bytes: 0,
             buffered_records: 8,
             turn_records: 16,
+            ..setup::settings(&self.application, count_in_memory(), backend)
         };
         Worker::new(settings, Box::new(ModelPlane::new(&self.kafka)))
     }
@@ -483,14 +468,8 @@ impl Process {
 
 fn to_start(task: TaskId, offsets: &Offsets, kafka: &KafkaModel) -> TaskToStart {
     let committed = offsets.get(&input(task)).and_then(Option::as_ref);
-    let start = committed.map(|at| StartAt::Offset(at.offset));
-    let metadata = committed.map(|at| CommitMetadata::decode(&at.metadata));
-    let input = TaskInput {
-        reset: OffsetReset::Earliest,
-        partition: input(task),
-        start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
-        committed: metadata.unwrap_or_default(),
-    };
+    let committed = committed.map(|at| (at.offset, at.metadata.as_str()));
+    let input = setup::input(input(task), committed);
     let end = kafka.offsets(&changelog(task)).map(|(_, end)| (changelog(task), end));
     let topic = changelog(task).topic;
     let topic = kafka.changelog_topic(&topic).map(|known| (topic, known));

@@ -14,6 +14,7 @@ mod faults;
 mod faulty;
 mod globals;
 mod group;
+mod setup;
 mod standbys;
 mod turns;
 
@@ -21,20 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use streams_core::config::DefaultTimestampExtractor;
-use streams_core::handler::Handlers;
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
-use streams_core::plane::StartAt;
 use streams_core::processor::EmitIntervals;
-use streams_core::task::TaskIdle;
-use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
-use streams_core::topology::{OffsetReset, TopicNames};
-use streams_core::worker::{
-    Action, Command, CommitPolicy, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, Worker,
-    WorkerSettings,
-};
+use streams_core::worker::{Action, Command, Worker, WorkerSettings};
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
 use streams_test::{KafkaModel, ModelPlane};
@@ -83,21 +75,12 @@ impl World {
     }
 
     fn worker(&self) -> Worker {
+        let backend = Arc::new(MemoryBackend::new());
         let settings = WorkerSettings {
-            topology: support::count(),
-            application_id: self.application.clone(),
-            names: TopicNames::new(&self.application),
-            handlers: Handlers::default(),
-            timestamps: DefaultTimestampExtractor::FailOnInvalid,
-            backend: Arc::new(MemoryBackend::new()),
-            globals: SharedGlobals::default(),
-            commit: CommitPolicy::default(),
-            retries: RetryPolicy::default(),
-            idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             emit_intervals: EmitIntervals::default(),
-            cache_bytes: 0,
             buffered_records: 4,
             turn_records: 3,
+            ..setup::settings(&self.application, support::count(), backend)
         };
         Worker::new(settings, Box::new(ModelPlane::new(&self.kafka)))
     }
@@ -119,22 +102,7 @@ impl World {
     fn assign(&mut self, worker: usize) {
         let tasks = std::mem::take(&mut self.free).into_iter().map(|task| {
             self.owner.insert(task, worker);
-            let partition = TopicPartition::new("in", task.partition);
-            let committed = self.kafka.committed_offset(&self.application, &partition);
-            let metadata = committed.as_ref().map(|at| CommitMetadata::decode(&at.metadata));
-            let start = committed.map(|at| StartAt::Offset(at.offset));
-            let input = TaskInput {
-                partition,
-                start: start.unwrap_or(StartAt::Reset(OffsetReset::Earliest)),
-                committed: metadata.unwrap_or_default(),
-                reset: OffsetReset::Earliest,
-            };
-            TaskToStart {
-                task,
-                inputs: vec![input],
-                changelog_ends: BTreeMap::new(),
-                changelogs: BTreeMap::new(),
-            }
+            setup::to_start(&self.kafka, &self.application, task)
         });
         let tasks = tasks.collect();
         self.workers[worker].handle(Command::Start(tasks), self.now);
