@@ -78,16 +78,13 @@ impl InFlight {
     }
 
     fn kept(&mut self, sender: Sender) -> u64 {
-        let at = match self.free.pop() {
-            Some(at) => at,
-            None => {
-                self.elsewhere.push(sender);
-                u32::try_from(self.elsewhere.len() - 1).unwrap_or(u32::MAX)
-            }
+        let at = if let Some(at) = self.free.pop() {
+            self.elsewhere[at as usize] = sender;
+            at
+        } else {
+            self.elsewhere.push(sender);
+            u32::try_from(self.elsewhere.len() - 1).unwrap_or(u32::MAX)
         };
-        if let Some(place) = self.elsewhere.get_mut(at as usize) {
-            *place = sender;
-        }
         ELSEWHERE << INPUT_AT | u64::from(at)
     }
 

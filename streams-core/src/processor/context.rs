@@ -223,9 +223,8 @@ impl TaskContext {
     /// The same of something that the task did.
     pub fn origin_of(&self, activity: Activity) -> Origin {
         match activity {
-            Activity::Record { .. } => {
-                let meta = activity.place().and_then(|place| self.meta_at(place));
-                meta.map_or(Origin::Punctuation, Origin::Record)
+            Activity::Record { input, offset } => {
+                self.meta_at((input, offset)).map_or(Origin::Punctuation, Origin::Record)
             }
             Activity::Punctuation => Origin::Punctuation,
             Activity::Restoration => Origin::Restoration,

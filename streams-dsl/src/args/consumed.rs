@@ -1,11 +1,11 @@
 //! How a source reads.
 
 use streams_core::names::NodeName;
-
-use super::Named;
 use streams_core::processor::{Nulls, Source, TimestampExtractor};
 use streams_core::serde::SharedSerde;
 use streams_core::topology::OffsetReset;
+
+use super::Named;
 
 /// How a source reads its topics. Answers to Kafka's `Consumed`; the serdes belong to the topic.
 pub struct Consumed<K, V> {

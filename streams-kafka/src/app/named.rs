@@ -74,10 +74,10 @@ impl Metrics {
             vec![NamedMetric { group: "stream-metrics", name: "client-state", tags, value }];
         for worker in &self.workers {
             worker.name_work(&mut named);
-            worker.name_losses(&mut named);
+            worker.name_tasks(&mut named);
             worker.name_lags(&mut named);
         }
-        self.global.iter().for_each(|global| global.name_losses(&mut named));
+        self.global.iter().for_each(|global| global.name_tasks(&mut named));
         self.name_restorations(&mut named);
         named
     }
@@ -122,7 +122,7 @@ impl WorkerMetrics {
         }
     }
 
-    fn name_losses(&self, named: &mut Vec<NamedMetric>) {
+    fn name_tasks(&self, named: &mut Vec<NamedMetric>) {
         named.push(NamedMetric {
             group: TASK,
             name: "restore-total",

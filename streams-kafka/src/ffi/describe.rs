@@ -29,7 +29,8 @@ pub(crate) struct Configured {
 }
 
 impl Admin {
-    /// Asks for the ids and partitions of topics, and makes none. The order of the answers is not that of the question.
+    /// Asks for the ids and partitions of topics, and makes none. The order of the answers is not that
+    /// of the question.
     ///
     /// # Errors
     /// The whole request failed.
