@@ -35,7 +35,7 @@ impl Row {
 }
 
 /// The rows of one side in one task.
-pub(crate) struct Side {
+pub(crate) struct Rows {
     db: DB,
     /// Numbered from `first` on.
     rows: VecDeque<Row>,
@@ -51,7 +51,7 @@ pub(crate) struct Side {
     found: Vec<u64>,
 }
 
-impl Side {
+impl Rows {
     pub(crate) fn open(path: &str) -> Result<Self, Error> {
         let mut side = Self {
             db: open(path)?,

@@ -1,6 +1,6 @@
 //! The stores of each workload, a task a partition, and their changelogs.
 
-use super::join;
+use super::join::Rows;
 use super::output::{Output, PARTITIONS};
 use super::store::Counts;
 use super::windows::WindowCounts;
@@ -20,7 +20,7 @@ pub(super) enum State {
     Counts(TopicSlot, Vec<Counts>),
     Windows(TopicSlot, Vec<WindowCounts>),
     /// The left and the right.
-    Join([TopicSlot; 2], Vec<[join::Side; 2]>),
+    Join([TopicSlot; 2], Vec<[Rows; 2]>),
 }
 
 const WRONG: Error = Error::Data("a partition without a task");
@@ -49,7 +49,7 @@ impl State {
                 Self::Windows(changelog, tasks.map(open).collect::<Result<_, _>>()?)
             }
             Workload::StreamJoin => {
-                let side = |task, side: &str| join::Side::open(&format!("{state}/{task}-{side}"));
+                let side = |task, side: &str| Rows::open(&format!("{state}/{task}-{side}"));
                 let open = |task| Ok([side(task, "left")?, side(task, "right")?]);
                 let left = changelog("j-this-join-store", "delete")?;
                 let right = changelog("j-other-join-store", "delete")?;
@@ -60,14 +60,12 @@ impl State {
 
     pub(super) fn counts(&mut self, task: i32) -> Result<(TopicSlot, &mut Counts), Error> {
         let Self::Counts(changelog, counts) = self else { return Err(WRONG) };
-        let counts = usize::try_from(task).ok().and_then(|task| counts.get_mut(task));
-        Ok((*changelog, counts.ok_or(WRONG)?))
+        Ok((*changelog, of_task(counts, task)?))
     }
 
     pub(super) fn windows(&mut self, task: i32) -> Result<(TopicSlot, &mut WindowCounts), Error> {
         let Self::Windows(changelog, counts) = self else { return Err(WRONG) };
-        let counts = usize::try_from(task).ok().and_then(|task| counts.get_mut(task));
-        Ok((*changelog, counts.ok_or(WRONG)?))
+        Ok((*changelog, of_task(counts, task)?))
     }
 
     /// A side's changelog, the side, and the other one.
@@ -75,7 +73,7 @@ impl State {
         &mut self,
         task: usize,
         side: Side,
-    ) -> Result<(TopicSlot, &mut join::Side, &mut join::Side), Error> {
+    ) -> Result<(TopicSlot, &mut Rows, &mut Rows), Error> {
         let Self::Join(changelogs, sides) = self else { return Err(WRONG) };
         let [left, right] = sides.get_mut(task).ok_or(WRONG)?;
         let [this, other] = *changelogs;
@@ -87,24 +85,28 @@ impl State {
 
     /// Writes what has changed.
     pub(super) fn commit(&mut self, output: &Output) -> Result<(), Error> {
+        let told = |changelog, task| output.acknowledged(changelog, task);
         match self {
             Self::None => Ok(()),
             Self::Counts(changelog, counts) => {
-                counts.iter_mut().enumerate().try_for_each(|(task, counts)| {
-                    counts.commit(output.acknowledged(*changelog, task))
-                })
+                let mut counts = counts.iter_mut().enumerate();
+                counts.try_for_each(|(task, counts)| counts.commit(told(*changelog, task)))
             }
             Self::Windows(changelog, counts) => {
-                counts.iter_mut().enumerate().try_for_each(|(task, counts)| {
-                    counts.commit(output.acknowledged(*changelog, task))
-                })
+                let mut counts = counts.iter_mut().enumerate();
+                counts.try_for_each(|(task, counts)| counts.commit(told(*changelog, task)))
             }
             Self::Join([this, other], sides) => {
-                sides.iter_mut().enumerate().try_for_each(|(task, [left, right])| {
-                    left.commit(output.acknowledged(*this, task))?;
-                    right.commit(output.acknowledged(*other, task))
+                let mut sides = sides.iter_mut().enumerate();
+                sides.try_for_each(|(task, [left, right])| {
+                    left.commit(told(*this, task))?;
+                    right.commit(told(*other, task))
                 })
             }
         }
     }
+}
+
+fn of_task<T>(all: &mut [T], task: i32) -> Result<&mut T, Error> {
+    usize::try_from(task).ok().and_then(|task| all.get_mut(task)).ok_or(WRONG)
 }
