@@ -1,8 +1,6 @@
 //! What `deny.toml` says.
 
-use std::collections::BTreeMap;
-
-use super::toml::{self, Value};
+use toml::{Table, Value};
 
 /// A licence that one crate may have beside those of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +47,13 @@ impl Policy {
     /// # Errors
     /// The line that is not understood, or the key whose value is of another kind.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document = toml::parse(text)?;
-        let list = |table: &str, key: &str| texts(document.get(table), key);
+        let document: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let table = |name: &str| document.get(name).and_then(Value::as_table);
+        let list = |name: &str, key: &str| texts(table(name), key);
         Ok(Self {
             targets: list("graph", "targets")?,
             licenses: list("licenses", "allow")?,
-            exceptions: tables(document.get("licenses"), "exceptions")?
+            exceptions: tables(table("licenses"), "exceptions")?
                 .into_iter()
                 .map(|one| {
                     Ok(Exception {
@@ -63,15 +62,15 @@ impl Policy {
                     })
                 })
                 .collect::<Result<_, String>>()?,
-            bans: tables(document.get("bans"), "deny")?
+            bans: tables(table("bans"), "deny")?
                 .into_iter()
                 .map(|one| {
                     let (name, reason) = (text_of(one, "crate")?, text_of(one, "reason")?);
                     Ok(Ban { name, wrappers: texts(Some(one), "wrappers")?, reason })
                 })
                 .collect::<Result<_, String>>()?,
-            denies_wildcards: document.get("bans").and_then(|bans| bans.get("wildcards"))
-                == Some(&Value::Text("deny".to_owned())),
+            denies_wildcards: table("bans").and_then(|bans| bans.get("wildcards")?.as_str())
+                == Some("deny"),
             registries: list("sources", "allow-registry")?,
             repositories: list("sources", "allow-git")?,
         })
@@ -92,37 +91,25 @@ impl Policy {
     }
 }
 
-type Table = BTreeMap<String, Value>;
-
 /// The texts of a list, none where there is no such key.
 fn texts(table: Option<&Table>, key: &str) -> Result<Vec<String>, String> {
     let Some(value) = table.and_then(|table| table.get(key)) else { return Ok(Vec::new()) };
     let no_list = || format!("{key} is no list of texts");
-    let Value::List(values) = value else { return Err(no_list()) };
-    let text = |value: &Value| match value {
-        Value::Text(text) => Ok(text.clone()),
-        _ => Err(no_list()),
-    };
-    values.iter().map(text).collect()
+    let values = value.as_array().ok_or_else(no_list)?;
+    values.iter().map(|value| Ok(value.as_str().ok_or_else(no_list)?.to_owned())).collect()
 }
 
 /// The tables of a list, none where there is no such key.
 fn tables<'a>(table: Option<&'a Table>, key: &str) -> Result<Vec<&'a Table>, String> {
     let Some(value) = table.and_then(|table| table.get(key)) else { return Ok(Vec::new()) };
     let no_list = || format!("{key} is no list of tables");
-    let Value::List(values) = value else { return Err(no_list()) };
-    let table = |value: &'a Value| match value {
-        Value::Table(table) => Ok(table),
-        _ => Err(no_list()),
-    };
-    values.iter().map(table).collect()
+    let values = value.as_array().ok_or_else(no_list)?;
+    values.iter().map(|value| value.as_table().ok_or_else(no_list)).collect()
 }
 
 fn text_of(table: &Table, key: &str) -> Result<String, String> {
-    match table.get(key) {
-        Some(Value::Text(text)) => Ok(text.clone()),
-        _ => Err(format!("an entry has no {key}")),
-    }
+    let text = table.get(key).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| format!("an entry has no {key}"))
 }
 
 #[cfg(test)]
@@ -139,6 +126,15 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Policy::parse(text), Err(expected.to_owned()));
+        }
+    }
+    #[test]
+    fn what_is_no_toml_is_an_error_that_names_the_line() {
+        let cases =
+            ["[a", "a", "a = ", "a = \"b", "a = \"\\q\"", "a = [1 2]", "a = { b }", "a = maybe"];
+        for text in cases {
+            let error = Policy::parse(&format!("[t]\n{text}")).expect_err(text);
+            assert!(error.contains("line 2"), "{text}: {error}");
         }
     }
 }
