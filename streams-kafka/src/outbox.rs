@@ -208,6 +208,8 @@ impl KafkaOutbox {
                     return Ok(());
                 }
                 Ok(Accepted::QueueFull) if waited < self.bounds.wait_max => {
+                    // As in Kafka, what waits for `linger.ms` makes room at once.
+                    self.producer.hurry();
                     self.serve(QUEUE_FULL_STEP);
                     waited += QUEUE_FULL_STEP;
                 }

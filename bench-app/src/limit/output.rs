@@ -69,6 +69,7 @@ impl Output {
         let Sent { key, value, timestamp, headers } = record;
         let outgoing = Outgoing { topic, partition, timestamp, key, value, headers, tag: 0 };
         while self.producer.produce(&outgoing)? == Accepted::QueueFull {
+            self.producer.hurry();
             self.serve(Duration::from_millis(100))?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 
-use crate::support::app::{COUNTS, SOON, stateless};
+use crate::support::app::{App, COUNTS, SOON, stateless};
 use crate::support::fold::{self, EPOCH};
 use crate::support::{Given, Place, holds_within};
 
@@ -137,4 +137,19 @@ fn commits_come_by_their_interval_and_lag_is_told() {
         lags.map(|(_, lag)| *lag).eq([0])
     });
     app.close();
+}
+
+/// A batch that is not full waits for `linger.ms`, but never while records wait for its room.
+#[test]
+fn a_full_queue_sends_what_waits_for_its_batch_to_fill() {
+    const QUEUE: usize = 100;
+    let (place, records) = (Place::new("full-queue", 3), fold::numbered(30, 3000, 3));
+    place.cluster.write(&place.input, &records);
+    let config = place.config(&place.state("state")).set("commit.interval.ms", "100000");
+    let config = config.set("producer.linger.ms", "80000");
+    let config = config.set("producer.queue.buffering.max.messages", QUEUE.to_string());
+    let app = App::start(stateless(&place.input, &place.output, |_| Ok(true)), config);
+    place.await_output(records.len() - QUEUE);
+    app.close();
+    assert_eq!(place.cluster.read(&place.output).len(), records.len());
 }
