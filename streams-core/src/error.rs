@@ -261,6 +261,14 @@ pub enum ProduceError {
         /// The text that came with it.
         message: String,
     },
+    /// No broker has confirmed the record. Its client took it for written because a later one of the
+    /// same partition was, and that does not follow: a broker that has forgotten the producer takes
+    /// whatever comes first. It forgets one whose latest record of the partition is older, by its
+    /// timestamp, than the broker's `producer.id.expiration.ms`, as soon as it starts again.
+    #[error(
+        "no broker has confirmed the record, and a later one of its partition was written; it may be missing, and is written again"
+    )]
+    Unconfirmed,
     /// The producer sends nothing any more, whatever the record: it lost count of what it had sent, or
     /// another took its id. The tasks of its worker go on with a new one when the uncaught error
     /// handler says `Replace`.
@@ -285,7 +293,7 @@ impl ProduceError {
     /// Whether it says nothing against the record, and may pass by itself.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::QueueFull(_) | Self::Unavailable { .. })
+        matches!(self, Self::QueueFull(_) | Self::Unavailable { .. } | Self::Unconfirmed)
     }
 
     /// Whether the record may be at fault, so that leaving it out would help.

@@ -171,7 +171,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     let waker = Waker::current();
     let mut producer = clients.producer()?;
     producer.wake(&waker);
-    let outbox = KafkaOutbox::new(producer, Arc::clone(clients.topics()), clients.send_bounds());
+    let outbox = KafkaOutbox::new(producer, clients);
     let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
     let settings = link.parts.settings.clone();
     let mut worker = Worker::new(settings, Box::new(plane));

@@ -53,11 +53,11 @@ pub(crate) struct Report {
     pub(crate) tag: u64,
     pub(crate) topic: TopicSlot,
     pub(crate) partition: i32,
-    /// Where the record is in the log; -1 if it failed.
+    /// Where the record is in the log; negative if it failed, or if no broker has told.
     pub(crate) offset: i64,
     /// Bytes of its key and value.
     pub(crate) bytes: usize,
-    /// [`Code::NONE`] when every in-sync replica has it.
+    /// [`Code::NONE`] when librdkafka takes it for written.
     pub(crate) code: Code,
 }
 
