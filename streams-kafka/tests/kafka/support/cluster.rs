@@ -1,20 +1,19 @@
 //! Topics and groups, seen by a client that has nothing to do with Millstream.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::writer::Writer;
+
 const ASK_MAX: Duration = Duration::from_secs(20);
-const FLUSH_MAX: Duration = Duration::from_secs(60);
 
 /// A record to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,11 +148,7 @@ impl Cluster {
     }
 
     pub(crate) fn writer(&self) -> Writer {
-        let mut config = self.client();
-        config.set("linger.ms", "5").set("enable.idempotence", "true");
-        config.set("message.max.bytes", "8000000").set("compression.type", "none");
-        let failed = Failed::default();
-        Writer { producer: config.create_with_context(failed).unwrap() }
+        Writer::new(self.client())
     }
 
     /// Partitions of a topic; none when it does not exist.
@@ -242,55 +237,5 @@ fn copied(message: &impl Message) -> Seen {
         value: message.payload().map(<[u8]>::to_vec),
         timestamp: message.timestamp().to_millis().unwrap_or(-1),
         headers: headers.unwrap_or_default(),
-    }
-}
-
-/// Counts records that were not acknowledged.
-#[derive(Debug, Default)]
-struct Failed(AtomicUsize);
-
-impl ClientContext for Failed {}
-
-impl ProducerContext for Failed {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_err() {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Writes records as they come.
-pub(crate) struct Writer {
-    producer: BaseProducer<Failed>,
-}
-
-impl Writer {
-    pub(crate) fn write(&self, topic: &str, given: &Given) {
-        let headers = given.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        });
-        let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(topic).partition(given.partition).timestamp(given.timestamp);
-        if !given.headers.is_empty() {
-            record = record.headers(headers);
-        }
-        record.key = given.key.as_deref();
-        record.payload = given.value.as_deref();
-        while let Err((error, same)) = self.producer.send(record) {
-            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            assert!(is_full, "a record was refused: {error}");
-            self.producer.poll(Duration::from_millis(10));
-            record = same;
-        }
-        self.producer.poll(Duration::ZERO);
-    }
-
-    /// Waits until all is acknowledged.
-    pub(crate) fn finish(self) {
-        self.producer.flush(FLUSH_MAX).unwrap();
-        let failed = self.producer.context().0.load(Ordering::Relaxed);
-        assert_eq!(failed, 0, "input records were not acknowledged");
     }
 }

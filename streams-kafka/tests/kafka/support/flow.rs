@@ -9,6 +9,9 @@ use super::place::Place;
 use super::shape::Shape;
 use super::wait::{holds_within, let_live};
 
+/// How many records a failure names.
+const TOLD_MAX: usize = 20;
+
 /// Numbers from a seed (xorshift64*).
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
@@ -51,7 +54,7 @@ pub(crate) fn feed(place: &Place, numbering: &mut Numbering, a_second: usize, st
         }
         let_live(Duration::from_millis(5));
     }
-    writer.finish();
+    numbering.keep(writer.finish());
 }
 
 /// Runs `act` while records flow.
@@ -93,13 +96,21 @@ pub(crate) fn await_drained(place: &Place, shape: Shape, within: Duration) {
     }
 }
 
-/// Compares everything that came out with everything that went in.
+/// Compares everything that came out with everything that went in, all of which the input topic has
+/// to hold.
+#[track_caller]
 pub(crate) fn compare(place: &Place, numbering: &Numbering) -> Difference {
     let output = place.cluster.read(&place.output);
     let changelog = place.cluster.read(&place.changelog(COUNTS));
-    let (truth, input) = (numbering.truth(), place.cluster.read(&place.input));
-    let absent = fold::absent(&truth, &input);
-    Difference { absent, ..fold::difference(&truth, &output, &changelog) }
+    let found = fold::difference(&numbering.truth(), &output, &changelog);
+    let absent = fold::absent(numbering, &place.cluster.read(&place.input));
+    assert!(
+        absent.is_empty(),
+        "the brokers lost {} input records, so that {found:?}: {:#?}",
+        absent.len(),
+        &absent[..absent.len().min(TOLD_MAX)],
+    );
+    found
 }
 
 /// A number that the long form of a test is given by `scripts/soak`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Given, Seen};
+use super::writer::Receipt;
 
 /// Records of some keys in turn: the value is the number of the record among those of its key.
 pub(crate) fn numbered(keys: usize, records: usize, partitions: i32) -> Vec<Given> {
@@ -16,6 +17,8 @@ pub(crate) struct Numbering {
     keys: usize,
     partitions: i32,
     given: usize,
+    /// Where those that were written are.
+    receipts: Vec<Receipt>,
 }
 
 /// The time of the first record.
@@ -23,7 +26,7 @@ pub(crate) const EPOCH: i64 = 1_700_000_000_000;
 
 impl Numbering {
     pub(crate) const fn new(keys: usize, partitions: i32) -> Self {
-        Self { keys, partitions, given: 0 }
+        Self { keys, partitions, given: 0, receipts: Vec::new() }
     }
 
     pub(crate) const fn given(&self) -> usize {
@@ -36,6 +39,17 @@ impl Numbering {
         let time = EPOCH + i64::try_from(self.given).unwrap();
         self.given += 1;
         Given::text(partition, &format!("k{key:05}"), &number.to_string(), time)
+    }
+
+    /// Keeps where records were written.
+    pub(crate) fn keep(&mut self, receipts: Vec<Receipt>) {
+        self.receipts.extend(receipts);
+    }
+
+    /// The time of a record.
+    fn time(&self, key: &str, number: i64) -> i64 {
+        let key: i64 = key.trim_start_matches('k').parse().unwrap();
+        EPOCH + (number - 1) * i64::try_from(self.keys).unwrap() + key
     }
 
     /// How many records each key has got.
@@ -72,9 +86,6 @@ pub(crate) fn counts(changelog: &[Seen]) -> BTreeMap<String, i64> {
 /// How what came out differs from the fold of the input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// Input records that the input topic does not have, though they were acknowledged: the brokers lost
-    /// them.
-    pub(crate) absent: usize,
     /// Input records that nothing came out for.
     pub(crate) lost: usize,
     /// Outputs beyond the first for an input record.
@@ -123,12 +134,29 @@ pub(crate) fn difference(
     found
 }
 
-/// How many of the records that were given are not in the input topic.
-pub(crate) fn absent(truth: &BTreeMap<String, i64>, input: &[Seen]) -> usize {
+/// The records that were given and are not in the input topic, each with what is known of it.
+pub(crate) fn absent(numbering: &Numbering, input: &[Seen]) -> Vec<String> {
     let there: BTreeSet<_> =
         input.iter().map(|seen| (seen.key_text(), seen.value_text())).collect();
-    let given: i64 = truth.values().sum();
-    usize::try_from(given).unwrap() - there.len()
+    let all = numbering.truth().into_iter();
+    let all = all.flat_map(|(key, last)| (1..=last).map(move |number| (key.clone(), number)));
+    let absent = all.filter(|(key, number)| !there.contains(&(key.clone(), number.to_string())));
+    absent.map(|(key, number)| told(numbering, &key, number, input)).collect()
+}
+
+/// Where a record that is absent was said to be, and what is there.
+fn told(numbering: &Numbering, key: &str, number: i64, input: &[Seen]) -> String {
+    let time = numbering.time(key, number);
+    let Some(receipt) = numbering.receipts.iter().find(|one| one.timestamp == time) else {
+        return format!("{key}={number}, of which nothing was told");
+    };
+    let Receipt { partition, offset, .. } = *receipt;
+    let of_partition = || input.iter().filter(|seen| seen.partition == partition);
+    let there = of_partition().find(|seen| seen.offset == offset).map_or_else(
+        || format!("ends at {:?}", of_partition().map(|seen| seen.offset + 1).max()),
+        |seen| format!("holds {}={} there", seen.key_text(), seen.value_text()),
+    );
+    format!("{key}={number} was acknowledged at {partition}/{offset}; the partition {there}")
 }
 
 /// Nothing lost, doubled, disordered or miscounted.

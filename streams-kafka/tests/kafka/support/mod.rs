@@ -13,6 +13,7 @@ pub(crate) mod place;
 pub(crate) mod shape;
 pub(crate) mod wait;
 pub(crate) mod watch;
+pub(crate) mod writer;
 
 pub(crate) use self::app::App;
 pub(crate) use self::cluster::{Given, Seen};

@@ -1,0 +1,99 @@
+//! Writes records by a client that has nothing to do with Millstream, and keeps what became of them.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use super::cluster::Given;
+
+const FLUSH_MAX: Duration = Duration::from_secs(60);
+
+/// Where a broker said that it had written a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    /// The time of the record, by which its writer knows it.
+    pub(crate) timestamp: i64,
+}
+
+/// What was told of each record.
+#[derive(Debug, Default)]
+struct Told {
+    receipts: Vec<Receipt>,
+    failed: usize,
+}
+
+#[derive(Debug, Default)]
+struct Reports(Mutex<Told>);
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let mut told = self.0.lock().unwrap();
+        match result {
+            Ok(record) => told.receipts.push(Receipt {
+                partition: record.partition(),
+                offset: record.offset(),
+                timestamp: record.timestamp().to_millis().unwrap_or(-1),
+            }),
+            Err(_) => told.failed += 1,
+        }
+    }
+}
+
+/// Writes records as they come.
+pub(crate) struct Writer {
+    producer: BaseProducer<Reports>,
+}
+
+impl Writer {
+    pub(super) fn new(mut config: ClientConfig) -> Self {
+        config.set("linger.ms", "5").set("enable.idempotence", "true");
+        config.set("message.max.bytes", "8000000").set("compression.type", "none");
+        // One request at a time. With several, librdkafka reports a batch as written that the broker
+        // sent back, as long as it took a later one. Brokers that know the producer do not; they
+        // forget it when they start again, because records of these tests are years old.
+        config.set("max.in.flight", "1");
+        Self { producer: config.create_with_context(Reports::default()).unwrap() }
+    }
+
+    pub(crate) fn write(&self, topic: &str, given: &Given) {
+        let headers = given.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: value.as_deref() })
+        });
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(topic).partition(given.partition).timestamp(given.timestamp);
+        if !given.headers.is_empty() {
+            record = record.headers(headers);
+        }
+        record.key = given.key.as_deref();
+        record.payload = given.value.as_deref();
+        while let Err((error, same)) = self.producer.send(record) {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            assert!(is_full, "a record was refused: {error}");
+            self.producer.poll(Duration::from_millis(10));
+            record = same;
+        }
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Waits until all is acknowledged. Where each record is, in the order in which that was told.
+    pub(crate) fn finish(self) -> Vec<Receipt> {
+        self.producer.flush(FLUSH_MAX).unwrap();
+        let Told { receipts, failed } =
+            std::mem::take(&mut *self.producer.context().0.lock().unwrap());
+        assert_eq!(failed, 0, "input records were not acknowledged");
+        let unplaced = receipts.iter().filter(|receipt| receipt.offset < 0).count();
+        assert_eq!(unplaced, 0, "no broker has said where it wrote these input records");
+        receipts
+    }
+}
