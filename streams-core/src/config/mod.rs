@@ -315,11 +315,7 @@ fn read_security(
     warnings: &mut Vec<ConfigWarning>,
     errors: &mut Vec<ConfigError>,
 ) -> Security {
-    let decisive = ["security.protocol", "sasl.mechanism"];
-    if decisive.iter().any(|key| settings.faulty.contains(key)) {
-        return Security::Plaintext;
-    }
-    match security::parse(&settings.security) {
+    match security::parse(&settings.security, &settings.faulty) {
         Ok((security, idle)) => {
             note_idle(warnings, idle);
             security

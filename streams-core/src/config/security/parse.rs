@@ -38,24 +38,29 @@ const TRUSTSTORE_COMMAND: &str =
     "keytool -exportcert -rfc -keystore truststore.jks -alias ALIAS -file ca.pem";
 const KEYSTORE_COMMAND: &str = "openssl pkcs12 -in keystore.p12 -nodes -out client.pem (a JKS file first by keytool -importkeystore -srckeystore keystore.jks -destkeystore keystore.p12 -deststoretype PKCS12)";
 
-/// The security of all connections, with the keys that have no effect under it.
+/// The security of all connections, with the keys that have no effect under it; or all faults beside
+/// those that made settings `faulty`, none of which has a value here. The latter may be all there are.
 pub(crate) fn parse(
     settings: &BTreeMap<&'static str, Setting>,
+    faulty: &BTreeSet<&'static str>,
 ) -> Result<(Security, Vec<IgnoredKey>), Vec<ConfigError>> {
-    let mut parser = Parser { settings, asked: RefCell::default(), errors: Vec::new() };
+    let mut parser = Parser { settings, faulty, asked: RefCell::default(), errors: Vec::new() };
     let protocol = parser.word("security.protocol");
     let (with_tls, with_sasl) = match protocol {
         Some("SSL") => (true, false),
         Some("SASL_PLAINTEXT") => (false, true),
         Some("SASL_SSL") => (true, true),
-        _ => (false, false),
+        Some(_) => (false, false),
+        // What is meant is not known; what is set for it is checked all the same.
+        None => (parser.has(is_of_tls), parser.has(is_of_sasl)),
     };
-    if protocol.is_none() {
+    let is_unclear = DECISIVE.iter().any(|name| faulty.contains(name));
+    if protocol.is_none() && !faulty.contains("security.protocol") {
         parser.refuse_silent_plaintext();
     }
     let tls = with_tls.then(|| parser.tls());
     let sasl = if with_sasl { parser.sasl() } else { None };
-    if !parser.errors.is_empty() {
+    if is_unclear || !parser.errors.is_empty() {
         return Err(parser.errors);
     }
     let security = match (sasl, tls) {
@@ -68,8 +73,21 @@ pub(crate) fn parse(
     Ok((security, ignored))
 }
 
+/// Without a good value of these nothing can be secured.
+const DECISIVE: [&str; 2] = ["security.protocol", "sasl.mechanism"];
+
+fn is_of_tls(name: &str) -> bool {
+    name.contains("ssl.")
+}
+
+fn is_of_sasl(name: &str) -> bool {
+    name.starts_with("sasl.")
+}
+
 struct Parser<'a> {
     settings: &'a BTreeMap<&'static str, Setting>,
+    /// Those whose last value was refused.
+    faulty: &'a BTreeSet<&'static str>,
     /// Those that were asked for; the others have no effect.
     asked: RefCell<BTreeSet<&'static str>>,
     errors: Vec<ConfigError>,
@@ -79,15 +97,20 @@ impl<'a> Parser<'a> {
     fn setting(&self, name: &str) -> Option<&'a Setting> {
         let (name, setting) = self.settings.get_key_value(name)?;
         self.asked.borrow_mut().insert(name);
-        Some(setting)
+        // One of a lower layer does not count beside it.
+        (!self.faulty.contains(name)).then_some(setting)
+    }
+
+    fn has(&self, is_wanted: fn(&str) -> bool) -> bool {
+        self.settings.keys().any(|name| is_wanted(name))
     }
 
     fn without_effect(&self, security: &Security) -> Vec<IgnoredKey> {
         let asked = self.asked.borrow();
         let unused = self.settings.iter().filter(|(name, _)| !asked.contains(*name));
         let why = |name: &str| {
-            let is_of_protocol = (name.contains("ssl.") && security.tls().is_none())
-                || (name.starts_with("sasl.") && security.sasl().is_none());
+            let is_of_protocol = (is_of_tls(name) && security.tls().is_none())
+                || (is_of_sasl(name) && security.sasl().is_none());
             if is_of_protocol {
                 "'security.protocol' does not call for it"
             } else {
@@ -215,6 +238,9 @@ impl<'a> Parser<'a> {
         let type_key = format!("{prefix}.type");
         let kind = self.word(&type_key);
         let (source, setting) = self.file(&format!("{prefix}.location"))?;
+        if self.faulty.contains(&*type_key) {
+            return None;
+        }
         if kind == Some("PEM") {
             if let Some(password) = self.setting(&format!("{prefix}.password")) {
                 let reason =
@@ -242,6 +268,9 @@ impl<'a> Parser<'a> {
     fn sasl(&mut self) -> Option<Sasl> {
         let login = self.login();
         let Some(mechanism) = self.setting("sasl.mechanism") else {
+            if self.faulty.contains("sasl.mechanism") {
+                return None;
+            }
             self.errors.push(ConfigError::Missing {
                 key: "sasl.mechanism",
                 remedy: "Kafka's default, GSSAPI, is not supported; set PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
@@ -307,7 +336,7 @@ impl<'a> Parser<'a> {
     ) -> Option<Secret> {
         let value = self.field(key, login, option);
         let told = self.errors.iter().any(|error| matches!(error, ConfigError::Jaas { .. }));
-        if value.is_none() && !told {
+        if value.is_none() && !told && !self.faulty.contains(key) {
             let remedy = "set it, or 'sasl.jaas.config' as in Java";
             self.errors.push(ConfigError::Missing { key, remedy });
         }

@@ -136,6 +136,42 @@ fn half_a_setting_is_refused() {
 }
 
 #[test]
+fn a_protocol_or_mechanism_that_is_unknown_hides_no_other_fault() {
+    check(
+        "security.protocol=TLS\nssl.truststore.location=/etc/kafka.jks\nssl.key.location=/k.pem\nsasl.mechanism=PLAIN\nsasl.username=alice",
+        expect![[r#"
+            error: value 'TLS' for 'security.protocol' (app.properties:1) must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'
+            error: 'ssl.truststore.location' (app.properties:2) is not PEM; convert it by `keytool -exportcert -rfc -keystore truststore.jks -alias ALIAS -file ca.pem` and set 'ssl.ca.location'
+            error: 'ssl.key.location' (app.properties:3) does not go with 'ssl.certificate.location': a private key needs its certificate; set both
+            error: 'sasl.password' is not set; set it, or 'sasl.jaas.config' as in Java
+        "#]],
+    );
+    check(
+        "security.protocol=SASL_SSL\nsasl.mechanism=PLANE\nsasl.jaas.config=x.PlainLoginModule\nenable.ssl.certificate.verification=false",
+        expect![[r#"
+            error: value 'PLANE' for 'sasl.mechanism' (app.properties:2) must be 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512' or 'OAUTHBEARER'
+            error: 'enable.ssl.certificate.verification' (app.properties:4) cannot be set: certificates are always verified; name the authority by 'ssl.ca.location'
+            error: 'sasl.jaas.config' (app.properties:3) is not of the form 'module required name="value" ...;' with one module; see Kafka's documentation
+        "#]],
+    );
+    check(
+        "ssl.keystore.type=PKCS\nssl.keystore.location=/etc/client.p12\nsasl.mechanism=PLAIN\nsasl.password=pw",
+        expect![[r#"
+            error: value 'PKCS' for 'ssl.keystore.type' (app.properties:1) must be 'JKS', 'PKCS12' or 'PEM'
+            error: 'sasl.mechanism' (app.properties:3) does not go with 'security.protocol': it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT
+            error: 'sasl.username' is not set; set it, or 'sasl.jaas.config' as in Java
+        "#]],
+    );
+    // What is set for another protocol is no fault.
+    check(
+        "security.protocol=TLS",
+        expect![[r#"
+        error: value 'TLS' for 'security.protocol' (app.properties:1) must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'
+    "#]],
+    );
+}
+
+#[test]
 fn contradictions_do_not_show_what_differs() {
     check(
         "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=alice\nsasl.password=one\nsasl.jaas.config=x.PlainLoginModule required username=\"alice\" password=\"two\";\nssl.ca.location=/a\nssl.truststore.type=PEM\nssl.truststore.location=/b",

@@ -31,6 +31,8 @@ fn two_names_of_one_setting_must_agree() {
             'sasl.mechanism' (app.properties:12) and 'sasl.mechanisms' (app.properties:13) mean one setting and differ; remove one
             'compression.gzip.level' (app.properties:10) and 'compression.level' (app.properties:11) mean one setting and differ; remove one
             'sasl.mechanism' (app.properties:12) does not go with 'security.protocol': it is not set, and nothing would be secured; set it to SSL, SASL_SSL or SASL_PLAINTEXT
+            'sasl.username' is not set; set it, or 'sasl.jaas.config' as in Java
+            'sasl.password' is not set; set it, or 'sasl.jaas.config' as in Java
         "#]],
     );
     let agreed = config("acks=all\nrequest.required.acks=-1\nmax.in.flight=3");
@@ -60,6 +62,7 @@ fn bounds_that_nobody_set_give_way() {
             value 'fetsch' for 'debug' (app.properties:7) must be a list of librdkafka's contexts, such as 'broker' or 'fetch', separated by commas
             'reconnect.backoff.ms' (app.properties:8) does not go with 'reconnect.backoff.max.ms': the first wait cannot be longer than the longest
             'retry.backoff.ms' (app.properties:1) does not go with 'retry.backoff.max.ms': the first wait cannot be longer than the longest
+            'sasl.mechanism' is not set; Kafka's default, GSSAPI, is not supported; set PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
         "#]],
     );
 }
