@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::config::MembershipConfig;
+use super::config::Waits;
 
 /// A reproducible source of jitter.
 #[derive(Debug)]
@@ -29,11 +29,11 @@ pub(super) struct Backoff(u32);
 
 impl Backoff {
     /// The wait after another failure: doubled each time up to the bound, give or take a fifth.
-    pub(super) fn next(&mut self, config: &MembershipConfig, jitter: &mut Jitter) -> Duration {
-        let doubled = config.backoff.saturating_mul(1_u32.checked_shl(self.0).unwrap_or(u32::MAX));
+    pub(super) fn next(&mut self, waits: Waits, jitter: &mut Jitter) -> Duration {
+        let doubled = waits.first.saturating_mul(1_u32.checked_shl(self.0).unwrap_or(u32::MAX));
         self.0 = (self.0 + 1).min(u32::BITS);
         let percent = 80 + (jitter.next() % 41) as u32;
-        (doubled.min(config.backoff_max) / 100).saturating_mul(percent)
+        (doubled.min(waits.longest) / 100).saturating_mul(percent)
     }
 
     pub(super) const fn reset(&mut self) {
@@ -44,17 +44,18 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::membership::config::MembershipConfig;
 
     #[test]
     fn waits_double_up_to_the_bound() {
-        let config = MembershipConfig::new("g", Vec::new());
+        let waits = MembershipConfig::new("g", Vec::new()).retry_waits();
         let (mut backoff, mut jitter) = (Backoff::default(), Jitter::new(1));
         for nominal in [100, 200, 400, 800, 1000, 1000] {
-            let wait = backoff.next(&config, &mut jitter).as_millis();
+            let wait = backoff.next(waits, &mut jitter).as_millis();
             assert!((nominal * 8 / 10..=nominal * 12 / 10).contains(&wait), "{wait} for {nominal}");
         }
-        (0..100).for_each(|_| assert!(backoff.next(&config, &mut jitter).as_millis() <= 1200));
+        (0..100).for_each(|_| assert!(backoff.next(waits, &mut jitter).as_millis() <= 1200));
         backoff.reset();
-        assert!(backoff.next(&config, &mut jitter).as_millis() <= 120);
+        assert!(backoff.next(waits, &mut jitter).as_millis() <= 120);
     }
 }

@@ -32,10 +32,16 @@ pub struct MembershipConfig {
     pub request_timeout: Duration,
     /// How long a connection may take to be made and authenticated: 10 s.
     pub connect_timeout: Duration,
-    /// `retry.backoff.ms`: the first wait after a failure, doubled with each further one. 100 ms.
+    /// `retry.backoff.ms`: the first wait after a request that failed, doubled with each further one.
+    /// 100 ms.
     pub backoff: Duration,
-    /// `retry.backoff.max.ms`: the longest wait. 1 s.
+    /// `retry.backoff.max.ms`: the longest of these waits. 1 s.
     pub backoff_max: Duration,
+    /// `reconnect.backoff.ms`: the first wait after a connection that failed, doubled with each
+    /// further one. 50 ms.
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`: the longest of these waits. 1 s.
+    pub reconnect_backoff_max: Duration,
     /// How long a commit or a fetch of offsets is tried: 60 s.
     pub offsets_timeout: Duration,
     /// How long leaving may take before the member goes without an answer: 5 s.
@@ -76,6 +82,8 @@ impl MembershipConfig {
             connect_timeout: Duration::from_secs(10),
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(1),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
             offsets_timeout: Duration::from_secs(60),
             leave_timeout: Duration::from_secs(5),
             mismatch_timeout: Duration::from_secs(60),
@@ -87,4 +95,21 @@ impl MembershipConfig {
             seed: 0,
         }
     }
+
+    /// Between requests that failed.
+    pub(super) const fn retry_waits(&self) -> Waits {
+        Waits { first: self.backoff, longest: self.backoff_max }
+    }
+
+    /// Between connections that failed.
+    pub(super) const fn reconnect_waits(&self) -> Waits {
+        Waits { first: self.reconnect_backoff, longest: self.reconnect_backoff_max }
+    }
+}
+
+/// Bounds of the waits after failures of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waits {
+    pub(super) first: Duration,
+    pub(super) longest: Duration,
 }

@@ -228,6 +228,12 @@ fn membership_config(config: &StreamsConfig) -> MembershipConfig {
         ),
         backoff: of_member(config, "retry.backoff.ms", defaults.backoff),
         backoff_max: of_member(config, "retry.backoff.max.ms", defaults.backoff_max),
+        reconnect_backoff: of_member(config, "reconnect.backoff.ms", defaults.reconnect_backoff),
+        reconnect_backoff_max: of_member(
+            config,
+            "reconnect.backoff.max.ms",
+            defaults.reconnect_backoff_max,
+        ),
         offsets_timeout: member.offsets_timeout,
         placement: placement(config),
         probing_interval: config.assignment().probing_rebalance_interval,
@@ -278,20 +284,27 @@ mod tests {
                 member.connect_timeout,
                 member.backoff,
                 member.backoff_max,
+                member.reconnect_backoff,
+                member.reconnect_backoff_max,
                 member.offsets_timeout,
                 member.metadata_max_age,
             ]
             .map(|time| time.as_millis())
         };
-        assert_eq!(millis(&member(&[])), [30_000, 10_000, 100, 1_000, 60_000, 300_000]);
+        assert_eq!(millis(&member(&[])), [30_000, 10_000, 100, 1_000, 50, 1_000, 60_000, 300_000]);
         let set = [
             ("request.timeout.ms", 20_000),
             ("consumer.request.timeout.ms", 7_000),
             ("socket.connection.setup.timeout.ms", 3_000),
             ("retry.backoff.ms", 1_500),
+            ("reconnect.backoff.ms", 2_000),
+            ("consumer.reconnect.backoff.max.ms", 4_000),
             ("main.consumer.default.api.timeout.ms", 9_000),
             ("metadata.max.age.ms", 60_000),
         ];
-        assert_eq!(millis(&member(&set)), [7_000, 3_000, 1_500, 1_500, 9_000, 60_000]);
+        assert_eq!(
+            millis(&member(&set)),
+            [7_000, 3_000, 1_500, 1_500, 2_000, 4_000, 9_000, 60_000]
+        );
     }
 }

@@ -41,7 +41,7 @@ impl Membership {
             }
             (Err(error), _) => {
                 self.trouble(Trouble::UnreadableAssignment { reason: error.to_string() });
-                let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+                let wait = self.join_backoff.next(self.config.retry_waits(), &mut self.jitter);
                 self.join_at(now.after(wait));
             }
             (Ok(_), None) => self.join_at(now),

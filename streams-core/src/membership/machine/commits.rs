@@ -87,7 +87,7 @@ impl Membership {
 
     fn delay_commit(&mut self, code: ErrorCode, now: Moment) {
         self.report_retry(Api::OffsetCommit, code);
-        let wait = self.commits.backoff.next(&self.config, &mut self.jitter);
+        let wait = self.commits.backoff.next(self.config.retry_waits(), &mut self.jitter);
         self.commits.not_before = now.after(wait);
     }
 

@@ -51,7 +51,7 @@ impl Membership {
         match react(Api::OffsetFetch, code) {
             Reaction::RetryHere | Reaction::Rejoin => {
                 self.report_retry(Api::OffsetFetch, code);
-                let wait = self.fetches.backoff.next(&self.config, &mut self.jitter);
+                let wait = self.fetches.backoff.next(self.config.retry_waits(), &mut self.jitter);
                 self.fetches.not_before = now.after(wait);
             }
             Reaction::FindAgain => {

@@ -158,7 +158,7 @@ impl Membership {
         }
         let left = self.config.mismatch_timeout.saturating_sub(waited);
         self.trouble(Trouble::ProtocolMismatch { group, left });
-        let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+        let wait = self.join_backoff.next(self.config.retry_waits(), &mut self.jitter);
         let not_before = now.after(wait);
         self.phase = Phase::Joining(Joining { not_before, mismatch_since: Some(since) });
     }
@@ -185,7 +185,7 @@ impl Membership {
         if matches!(self.phase, Phase::Leaving { .. }) || (keeps && retries) {
             return;
         }
-        let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+        let wait = self.join_backoff.next(self.config.retry_waits(), &mut self.jitter);
         self.join_at(now.after(wait));
     }
 

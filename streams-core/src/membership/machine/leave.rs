@@ -77,7 +77,7 @@ impl Membership {
         match react(Api::LeaveGroup, code) {
             Reaction::RetryHere => {
                 self.report_retry(Api::LeaveGroup, code);
-                let wait = self.join_backoff.next(&self.config, &mut self.jitter);
+                let wait = self.join_backoff.next(self.config.retry_waits(), &mut self.jitter);
                 self.dead_not_before = now.after(wait);
             }
             Reaction::FindAgain => self.handle_dead_moved(code, now),

@@ -1,6 +1,7 @@
 //! The two connections: opening, greeting, authenticating, losing them.
 
 use super::{Membership, SaslStep};
+use crate::membership::config::Waits;
 use crate::membership::connection::{Call, Connection, Stage};
 use crate::membership::error::{GroupFault, Trouble};
 use crate::membership::event::{Action, ConnectionId};
@@ -267,7 +268,8 @@ impl Membership {
             Link::Bootstrap => {
                 self.bootstrap.connection = None;
                 if let Loss::Failed(_) = loss {
-                    let wait = self.bootstrap.backoff.next(&self.config, &mut self.jitter);
+                    let waits = self.config.reconnect_waits();
+                    let wait = self.bootstrap.backoff.next(waits, &mut self.jitter);
                     self.bootstrap.not_before = now.after(wait);
                     self.bootstrap.server = self.bootstrap.server.wrapping_add(1);
                 }
@@ -275,16 +277,21 @@ impl Membership {
                     self.coordinator = Coordinator::Unknown { not_before: now };
                 }
             }
-            Link::Coordinator => self.forget_coordinator(now),
+            Link::Coordinator => self.find_again(self.config.reconnect_waits(), now),
         }
         if let Loss::Failed(reason) = loss {
             self.trouble(Trouble::Connection { address, reason: reason.to_owned() });
         }
     }
 
-    /// Looks for the coordinator again, after a wait. An answer that was due never comes.
+    /// Looks for the coordinator again, after a wait.
     pub(super) fn forget_coordinator(&mut self, now: Moment) {
-        let wait = self.coordinator_backoff.next(&self.config, &mut self.jitter);
+        self.find_again(self.config.retry_waits(), now);
+    }
+
+    /// An answer that was due never comes.
+    fn find_again(&mut self, waits: Waits, now: Moment) {
+        let wait = self.coordinator_backoff.next(waits, &mut self.jitter);
         self.coordinator = Coordinator::Unknown { not_before: now.after(wait) };
         match self.phase {
             Phase::Assigning(_) | Phase::Syncing(_) => self.join_at(now),

@@ -12,8 +12,8 @@ use crate::membership::wire::sasl_authenticate::{
 use crate::membership::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use crate::membership::wire::{Api, ErrorCode, Request, decode_request_header, encode_response};
 use crate::membership::{
-    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, Moment, SaslFault,
-    SaslStep, TlsFault,
+    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, MembershipConfig, Moment,
+    SaslFault, SaslStep, TlsFault,
 };
 
 struct Wire {
@@ -26,6 +26,10 @@ impl Wire {
     fn new(mechanism: Option<&str>) -> Self {
         let mut config = config();
         config.sasl_mechanism = mechanism.map(str::to_owned);
+        Self::of(config)
+    }
+
+    fn of(config: MembershipConfig) -> Self {
         let now = Moment::from_millis(0);
         let mut member = Membership::new(config, now);
         member.subscribe(["clicks".into()].into(), crate::membership::MemberData::default(), now);
@@ -227,20 +231,65 @@ fn a_server_that_does_not_answer_is_followed_by_the_next() {
     wire.connects(1);
 }
 
+/// Waits as `reconnect.backoff.ms` and `reconnect.backoff.max.ms` say; requests are tried again after
+/// others.
+fn slow_to_reconnect() -> MembershipConfig {
+    let (reconnect_backoff, longest) = (Duration::from_secs(2), Duration::from_secs(6));
+    MembershipConfig { reconnect_backoff, reconnect_backoff_max: longest, ..config() }
+}
+
+impl Wire {
+    /// Lets the connection be refused, and waits for as long as the member does, in milliseconds.
+    #[track_caller]
+    fn refuse(&mut self) -> u128 {
+        self.member.on_disconnected(self.connection.unwrap(), "connection refused", self.now);
+        self.troubled("connection refused");
+        assert!(self.next().is_none());
+        let next = self.member.deadline().unwrap();
+        let waited = next.since(self.now).as_millis();
+        self.now = next;
+        waited
+    }
+}
+
+#[track_caller]
+fn assert_about(found: u128, millis: u128) {
+    assert!((millis * 8 / 10..=millis * 12 / 10).contains(&found), "{found} for {millis}");
+}
+
 #[test]
 fn servers_that_refuse_are_tried_in_turn_and_ever_less_often() {
-    let mut wire = Wire::new(None);
-    let mut waited = Vec::new();
-    for port in [1, 2, 1, 2, 1, 2] {
+    let mut wire = Wire::of(slow_to_reconnect());
+    for (port, millis) in [(1, 2000), (2, 4000), (1, 6000), (2, 6000)] {
         wire.connects(port);
-        wire.member.on_disconnected(wire.connection.unwrap(), "connection refused", wire.now);
-        wire.troubled("connection refused");
-        assert!(wire.next().is_none());
-        let next = wire.member.deadline().unwrap();
-        waited.push(next.since(wire.now).as_millis());
-        wire.now = next;
+        assert_about(wire.refuse(), millis);
     }
-    assert!((80..=120).contains(&waited[0]) && (800..=1200).contains(&waited[5]), "{waited:?}");
+}
+
+#[test]
+fn a_coordinator_that_refuses_connections_is_looked_for_ever_less_often() {
+    let mut wire = Wire::of(slow_to_reconnect());
+    wire.connects(1);
+    wire.accept();
+    let bootstrap = wire.connection;
+    for millis in [2000, 4000, 6000, 6000] {
+        wire.connection = bootstrap;
+        let _: FindCoordinatorRequest = wire.answer(&found());
+        wire.connects(9);
+        assert_about(wire.refuse(), millis);
+    }
+}
+
+#[test]
+fn a_coordinator_that_cannot_be_told_is_asked_for_as_any_request_is_retried() {
+    let mut wire = Wire::of(slow_to_reconnect());
+    wire.connects(1);
+    wire.accept();
+    let error = ErrorCode::CoordinatorNotAvailable;
+    let _: FindCoordinatorRequest = wire.answer(&FindCoordinatorResponse { error, ..found() });
+    wire.troubled("is tried again after");
+    assert!(wire.next().is_none());
+    assert_about(wire.member.deadline().unwrap().since(wire.now).as_millis(), 100);
 }
 
 #[test]
