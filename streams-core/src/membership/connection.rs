@@ -86,6 +86,12 @@ impl Connection {
         self.versions.get(&api).copied().unwrap_or_else(|| api.best())
     }
 
+    /// How many requests were answered.
+    pub(super) fn answered(&self) -> usize {
+        let sent = usize::try_from(self.correlation).unwrap_or(usize::MAX);
+        sent - self.in_flight.len().min(sent)
+    }
+
     pub(super) const fn next_correlation(&self) -> i32 {
         self.correlation
     }

@@ -202,6 +202,9 @@ pub enum TlsFault {
     /// What came is not TLS.
     #[error("does not speak TLS on this port; set `security.protocol` to what the port is for")]
     NotTls,
+    /// What came in the clear is TLS.
+    #[error("speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL")]
+    OnlyTls,
     /// The broker refused the handshake, mostly for the client's certificate.
     #[error(
         "refused the TLS handshake ({reason}); check the client's certificate in \

@@ -256,8 +256,18 @@ impl Membership {
     /// The other side closed a connection: in peace, if nothing was asked on it.
     pub(super) fn closed(&mut self, id: ConnectionId, reason: &str, now: Moment) {
         let link = self.which(id).and_then(|link| self.link(link));
-        let loss = if connection_is_idle(link) { Loss::Idle } else { Loss::Failed(reason) };
-        self.connection_lost(id, loss, now);
+        if connection_is_idle(link) {
+            return self.connection_lost(id, Loss::Idle, now);
+        }
+        // So does a broker at which a client must authenticate first.
+        let was_greeted_only = link.is_some_and(|connection| connection.answered() == 1);
+        let hint = match &self.config.sasl_mechanism {
+            None if was_greeted_only => {
+                "; if it stays so, compare `security.protocol` with the broker's listener"
+            }
+            _ => "",
+        };
+        self.connection_lost(id, Loss::Failed(&format!("{reason}{hint}")), now);
     }
 
     fn connection_lost(&mut self, id: ConnectionId, loss: Loss<'_>, now: Moment) {

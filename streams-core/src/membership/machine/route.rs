@@ -4,6 +4,7 @@ use super::Membership;
 use super::links::Link;
 use super::state::Phase;
 use crate::membership::connection::{Call, InFlight};
+use crate::membership::error::TlsFault;
 use crate::membership::event::ConnectionId;
 use crate::membership::time::Moment;
 use crate::membership::wire::api_versions::ApiVersionsRequest;
@@ -34,8 +35,10 @@ impl Membership {
                 Ok(Some((request, frame))) => self.route(link, request, &frame, now),
                 Err(error) => Err(error),
             };
-            if let Err(error) = routed {
-                self.hang_up(link, &error.to_string(), now);
+            match routed {
+                Ok(()) => {}
+                Err(DecodeError::Tls) => self.on_insecure(id, TlsFault::OnlyTls),
+                Err(error) => self.hang_up(link, &error.to_string(), now),
             }
         }
     }

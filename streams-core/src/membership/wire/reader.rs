@@ -49,7 +49,7 @@ pub enum DecodeError {
         max: usize,
     },
     /// What came is a record of TLS, and not a frame.
-    #[error("it speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL")]
+    #[error("what came is TLS; set `security.protocol` to SSL or SASL_SSL")]
     Tls,
     /// A response answers another request than the oldest one in flight.
     #[error("a response with correlation id {found} came where {expected} was due")]

@@ -306,7 +306,7 @@ fn an_answer_out_of_turn_closes_the_connection() {
 }
 
 #[test]
-fn a_port_that_speaks_tls_is_named_as_such() {
+fn a_port_that_speaks_tls_is_final() {
     let mut wire = Wire::new(None);
     wire.connects(1);
     wire.member.on_connected(wire.connection.unwrap(), wire.now);
@@ -314,7 +314,32 @@ fn a_port_that_speaks_tls_is_named_as_such() {
     // A fatal alert: unexpected message.
     wire.member.on_bytes(connection, &[0x15, 3, 3, 0, 2, 2, 10], wire.now);
     wire.hangs_up();
-    wire.troubled("speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL");
+    let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
+    assert_eq!(
+        fault.to_string(),
+        "broker 'b:1' speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL"
+    );
+    assert_eq!(wire.member.deadline(), None);
+}
+
+#[test]
+fn a_port_that_closes_after_the_greeting_makes_one_think_of_the_protocol() {
+    const HINT: &str = "compare `security.protocol`";
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    wire.accept();
+    let Some(Action::Send { .. }) = wire.next() else { panic!("no request") };
+    wire.member.on_disconnected(wire.connection.unwrap(), "closed", wire.now);
+    wire.troubled(HINT);
+    // One that has answered more is of the right protocol.
+    wire.now = wire.member.deadline().unwrap();
+    wire.connects(2);
+    wire.accept();
+    let _: FindCoordinatorRequest = wire.answer(&found());
+    let bootstrap = wire.connection;
+    wire.connects(9);
+    wire.member.on_disconnected(bootstrap.unwrap(), "closed", wire.now);
+    assert!(wire.next().is_none(), "nothing was asked on it");
 }
 
 #[test]
