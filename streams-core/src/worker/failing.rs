@@ -136,6 +136,7 @@ impl Worker {
                     tracing::warn!(task = %id, error = %failed, "a damaged store stays");
                     return Some(error);
                 }
+                self.stores_rebuilt += 1;
                 let error = crate::error::chain(&error);
                 tracing::warn!(task = %id, error, "the store is rebuilt from its whole changelog");
             }

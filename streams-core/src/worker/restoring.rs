@@ -39,6 +39,7 @@ impl Worker {
                     Err(failure) => {
                         let remedied = remedy(restoration, &mut active.task, &mut *self.plane, now);
                         explain(task, failure, remedied)?;
+                        self.stores_rebuilt += 1;
                         continue;
                     }
                 };
@@ -69,6 +70,7 @@ impl Worker {
         for store in stores {
             tracing::warn!(%task, store = *store, "another writer's changes are in the changelog");
             active.task.stores_mut().wipe(*store).map_err(fail)?;
+            self.stores_rebuilt += 1;
         }
         active.task.reset().map_err(WorkerError::Start)?;
         let inputs = active.inputs.iter().map(|(input, _)| input.clone()).collect();

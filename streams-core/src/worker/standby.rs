@@ -134,6 +134,7 @@ impl Worker {
                     Err(failure) => {
                         let remedied = remedy(restoration, task, &mut *self.plane, now);
                         explain(id, failure, remedied)?;
+                        self.stores_rebuilt += 1;
                     }
                 }
             }
