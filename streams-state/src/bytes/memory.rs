@@ -7,10 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use streams_core::store::StoresOf;
 
+use super::rubbish::drop_beside;
 use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
 
 /// Rows in the order of their keys.
 pub(super) type OrderedRows = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
+/// So many are given back at once.
+const DROPPED_AT_ONCE_MAX: usize = 1024;
 
 /// Rows in memory. Lost with the process; rebuilt from the changelog.
 #[derive(Debug)]
@@ -71,13 +75,27 @@ impl MemoryStore {
     pub(crate) fn remove_before(&self, key: &[u8]) {
         self.change(|rows| {
             let kept = rows.split_off(key);
-            *rows = kept;
+            give_back(std::mem::replace(rows, kept));
         });
     }
 
     /// Removes all rows.
     pub(crate) fn clear(&self) {
-        self.change(OrderedRows::clear);
+        self.change(|rows| give_back(std::mem::take(rows)));
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        if let Self::Own(rows) = self {
+            give_back(std::mem::take(rows.get_mut()));
+        }
+    }
+}
+
+fn give_back(rows: OrderedRows) {
+    if rows.len() > DROPPED_AT_ONCE_MAX {
+        drop_beside(rows);
     }
 }
 

@@ -8,6 +8,7 @@ mod restoring;
 mod rocks;
 mod rocks_files;
 mod rocks_options;
+mod rubbish;
 
 use std::ops::Bound;
 use std::sync::{Arc, RwLock};
