@@ -78,7 +78,8 @@ fn broker() -> (Option<Broker>, Cluster) {
         Ok(servers) if !servers.is_empty() => (None, Cluster::at(&servers)),
         _ => {
             let never = ("LOG_RETENTION_CHECK_INTERVAL_MS", i64::MAX.to_string());
-            let settings = vec![never, ("LOG_CLEANER_ENABLE", "false".to_owned())];
+            let settings = [never, ("LOG_CLEANER_ENABLE", "false".to_owned())];
+            let settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
             let broker = Broker::start_secured(Secured { settings, ..Secured::default() });
             let cluster = broker.cluster();
             (Some(broker), cluster)

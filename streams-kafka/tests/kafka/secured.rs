@@ -70,11 +70,12 @@ impl Certificates {
     }
 }
 
-/// A broker with a port for passwords and one for certificates.
+/// A broker with ports for passwords, with and without TLS, and one for certificates.
 struct World {
     place: Place,
     certificates: Certificates,
     passwords: u16,
+    clear: u16,
     mutual: u16,
     _broker: Broker,
 }
@@ -83,35 +84,28 @@ impl World {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let certificates = Certificates::new(&folder);
-        let (passwords, mutual, inside) = (free_port(), free_port(), free_port());
-        let user = format!("username=\"x\" password=\"x\" user_{USER}=\"{PASSWORD}\"");
-        let module = "org.apache.kafka.common.security";
-        let scram = format!("{module}.scram.ScramLoginModule required;");
-        let settings = vec![
+        let [passwords, clear, mutual, inside] = [(); 4].map(|()| free_port());
+        let settings = [
             ("SSL_KEYSTORE_TYPE", "PEM".to_owned()),
             ("SSL_KEYSTORE_LOCATION", "/secret/broker.pem".to_owned()),
             ("SSL_TRUSTSTORE_TYPE", "PEM".to_owned()),
             ("SSL_TRUSTSTORE_LOCATION", "/secret/ca.pem".to_owned()),
             ("LISTENER_NAME_MUTUAL_SSL_CLIENT_AUTH", "required".to_owned()),
             ("SASL_ENABLED_MECHANISMS", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER".to_owned()),
-            ("LISTENER_NAME_PASSWORDS_OAUTHBEARER_SASL_JAAS_CONFIG", unsecured("broker")),
-            (
-                "LISTENER_NAME_PASSWORDS_PLAIN_SASL_JAAS_CONFIG",
-                format!("{module}.plain.PlainLoginModule required {user};"),
-            ),
-            ("LISTENER_NAME_PASSWORDS_SCRAM___SHA___256_SASL_JAAS_CONFIG", scram.clone()),
-            ("LISTENER_NAME_PASSWORDS_SCRAM___SHA___512_SASL_JAAS_CONFIG", scram),
             // Sessions end, and are renewed, while the tests run.
             ("CONNECTIONS_MAX_REAUTH_MS", SESSION.as_millis().to_string()),
         ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value)).into_iter();
+        let logins = ["PASSWORDS", "CLEAR"].into_iter().flat_map(logins);
         let broker = Broker::start_secured(Secured {
             listeners: vec![
-                Listener { name: "PASSWORDS", protocol: "SASL_SSL", inside: 9094, port: passwords },
-                Listener { name: "MUTUAL", protocol: "SSL", inside: 9095, port: mutual },
+                Listener::new(("PASSWORDS", "SASL_SSL"), 9094, passwords),
+                Listener::new(("CLEAR", "SASL_PLAINTEXT"), 9096, clear),
+                Listener::new(("MUTUAL", "SSL"), 9095, mutual),
                 // What it advertises is reached from inside too, for the tool that adds the user.
-                Listener { name: "INSIDE", protocol: "PLAINTEXT", inside, port: inside },
+                Listener::new(("INSIDE", "PLAINTEXT"), inside, inside),
             ],
-            settings,
+            settings: settings.chain(logins).collect(),
             files: vec![
                 ("/secret/broker.pem", certificates.read(&["broker.key", "broker.pem"])),
                 ("/secret/ca.pem", certificates.read(&["ca.pem"])),
@@ -121,7 +115,7 @@ impl World {
             add_user(&broker, inside, mechanism);
         }
         let place = Place::on(broker.cluster(), name, 2);
-        Self { place, certificates, passwords, mutual, _broker: broker }
+        Self { place, certificates, passwords, clear, mutual, _broker: broker }
     }
 
     fn config(&self, state: &str, port: u16) -> StreamsConfigBuilder {
@@ -134,6 +128,17 @@ impl World {
     fn sasl(&self, mechanism: &str, password: &str) -> StreamsConfigBuilder {
         self.config(mechanism, self.passwords)
             .set("security.protocol", "SASL_SSL")
+            .set("sasl.mechanism", mechanism)
+            .set("sasl.username", USER)
+            .set("sasl.password", password)
+    }
+
+    /// Passwords without TLS.
+    fn clear(&self, mechanism: &str, password: &str) -> StreamsConfigBuilder {
+        self.place
+            .config(&self.place.state(&format!("clear {mechanism}")))
+            .bootstrap_servers(format!("127.0.0.1:{}", self.clear))
+            .set("security.protocol", "SASL_PLAINTEXT")
             .set("sasl.mechanism", mechanism)
             .set("sasl.username", USER)
             .set("sasl.password", password)
@@ -163,6 +168,22 @@ impl World {
         assert!(error.contains(said), "{error}");
         assert!(!error.contains(PASSWORD) && !error.contains(WRONG), "{error}");
     }
+}
+
+/// What a listener needs to log clients in, by each mechanism.
+fn logins(listener: &str) -> [(String, String); 4] {
+    let module = "org.apache.kafka.common.security";
+    let user = format!("username=\"x\" password=\"x\" user_{USER}=\"{PASSWORD}\"");
+    let scram = format!("{module}.scram.ScramLoginModule required;");
+    let lines = [
+        ("OAUTHBEARER", unsecured("broker")),
+        ("PLAIN", format!("{module}.plain.PlainLoginModule required {user};")),
+        ("SCRAM___SHA___256", scram.clone()),
+        ("SCRAM___SHA___512", scram),
+    ];
+    lines.map(|(mechanism, line)| {
+        (format!("LISTENER_NAME_{listener}_{mechanism}_SASL_JAAS_CONFIG"), line)
+    })
 }
 
 /// The login line of a token that nobody signs.
@@ -242,6 +263,9 @@ fn every_mechanism_counts_and_leaves(world: &World) {
         world.sasl("SCRAM-SHA-512", PASSWORD),
         world.by_token().set("sasl.jaas.config", unsecured(USER)),
         world.mutual(),
+        world.clear("PLAIN", PASSWORD),
+        world.clear("SCRAM-SHA-256", PASSWORD),
+        world.clear("SCRAM-SHA-512", PASSWORD),
     ];
     for (done, config) in configs.into_iter().enumerate() {
         let records: Vec<Given> = (0..500).map(|_| numbering.next()).collect();
@@ -260,7 +284,8 @@ fn sessions_are_renewed(world: &World) {
     app.await_running();
     let since = Instant::now();
     let mut numbering = fold::Numbering::new(20, 2);
-    let mut expected = 2500;
+    let before: i64 = world.place.cluster.ends(&world.place.output).iter().sum();
+    let mut expected = usize::try_from(before).unwrap();
     while since.elapsed() < 3 * SESSION {
         let records: Vec<Given> = (0..20).map(|_| numbering.next()).collect();
         world.place.cluster.write(&world.place.input, &records);
@@ -275,6 +300,7 @@ fn what_is_wrong_is_said_and_no_secret_is(world: &World) {
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         let said = format!("refused the credentials of SASL mechanism '{mechanism}'");
         world.fails(world.sasl(mechanism, WRONG), &said);
+        world.fails(world.clear(mechanism, WRONG), &said);
     }
     let other = world.sasl("PLAIN", PASSWORD);
     let other = other.set("ssl.ca.location", world.certificates.path("other.pem"));
@@ -284,4 +310,13 @@ fn what_is_wrong_is_said_and_no_secret_is(world: &World) {
     world.fails(by_name, "shows a certificate of another host");
     let bare = world.config("bare", world.mutual).set("security.protocol", "SSL");
     world.fails(bare, "refused the TLS handshake");
+    for port in [world.mutual, world.passwords] {
+        let at = format!("127.0.0.1:{port}");
+        let said = format!(
+            "broker '{at}' speaks TLS on this port; set `security.protocol` to SSL or SASL_SSL"
+        );
+        let plain = world.place.config(&world.place.state("plain")).bootstrap_servers(&*at);
+        world.fails(plain, &said);
+        world.fails(world.clear("PLAIN", PASSWORD).bootstrap_servers(at), &said);
+    }
 }

@@ -45,13 +45,31 @@ pub(crate) struct Listener {
     /// The port inside the container, and outside.
     pub(crate) inside: u16,
     pub(crate) port: u16,
+    /// The port that clients are told.
+    advertised: u16,
+}
+
+impl Listener {
+    pub(crate) const fn new(
+        (name, protocol): (&'static str, &'static str),
+        inside: u16,
+        port: u16,
+    ) -> Self {
+        Self { name, protocol, inside, port, advertised: port }
+    }
+
+    /// Clients are told another port, which leads there.
+    pub(crate) const fn behind(mut self, port: u16) -> Self {
+        self.advertised = port;
+        self
+    }
 }
 
 /// What a broker has beside its own port.
 #[derive(Debug, Default)]
 pub(crate) struct Secured {
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(String, String)>,
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
 }
 
@@ -87,10 +105,11 @@ impl Node {
         let mut listeners = format!("PLAINTEXT://0.0.0.0:{inside},CONTROLLER://{bound}:9093");
         let mut advertised = format!("PLAINTEXT://127.0.0.1:{outside}");
         let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
-        for Listener { name, protocol, inside, port } in &secured.listeners {
-            listeners.push_str(&format!(",{name}://0.0.0.0:{inside}"));
-            advertised.push_str(&format!(",{name}://127.0.0.1:{port}"));
-            protocols.push_str(&format!(",{name}:{protocol}"));
+        for listener in &secured.listeners {
+            let name = listener.name;
+            listeners.push_str(&format!(",{name}://0.0.0.0:{}", listener.inside));
+            advertised.push_str(&format!(",{name}://127.0.0.1:{}", listener.advertised));
+            protocols.push_str(&format!(",{name}:{}", listener.protocol));
         }
         if self.network.is_some() {
             listeners.push_str(",INSIDE://0.0.0.0:9094");
