@@ -137,8 +137,8 @@ use_toolchain() {
     export RUSTUP_TOOLCHAIN=$rust_wanted
 }
 
-# Kafka Streams on Java, beside which `scripts/test --java` runs. The jars are fetched once; the
-# program is compiled when it has changed.
+# Kafka Streams on Java, beside which `scripts/test --java` runs. The jars are fetched once; programs
+# are compiled when they have changed.
 ensure_java() {
     if has apt-get; then
         has javac || apt_install default-jdk-headless
@@ -147,7 +147,7 @@ ensure_java() {
     has javac && has mvn || fail "a JDK (javac) and Maven (mvn) are needed for the test with Java" \
         "install both (Debian, Ubuntu: apt-get install default-jdk-headless maven) and start again"
     local here=$root/tests/java cache=${XDG_CACHE_HOME:-$HOME/.cache}/millstream/java
-    local version libs classes=$cache/classes
+    local version libs program classes=$cache/classes
     version=$(sed -n 's/.*<version>\(.*\)<\/version>.*/\1/p' "$here/pom.xml" | sed -n 2p)
     libs=$cache/kafka-streams-$version
     if [ ! -d "$libs" ]; then
@@ -158,11 +158,12 @@ ensure_java() {
             || fail "Kafka Streams $version could not be fetched by Maven"
         mv "$libs.part" "$libs"
     fi
-    if [ ! "$classes/TakeOver.class" -nt "$here/TakeOver.java" ]; then
-        mkdir -p "$classes"
-        javac -nowarn -cp "$libs/*" -d "$classes" "$here/TakeOver.java" \
-            || fail "tests/java/TakeOver.java could not be compiled"
-    fi
+    mkdir -p "$classes"
+    for program in "$here"/*.java; do
+        [ ! "$classes/$(basename "$program" .java).class" -nt "$program" ] || continue
+        javac -nowarn -cp "$libs/*" -d "$classes" "$program" \
+            || fail "$program could not be compiled"
+    done
     export MILLSTREAM_JAVA_CLASSPATH="$libs/*:$classes"
 }
 

@@ -1,5 +1,5 @@
 //! An application in a process of its own, which can be killed and suspended: the example
-//! `killed_tally`.
+//! `killed_tally`, or `tests/java/Tally.java`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -55,8 +55,37 @@ pub(crate) fn start(place: &Place, state: &Path, settings: &[(&str, &str)]) -> P
     Launch { shape: Shape::Tally, settings, ..Launch::of(place, state) }.start()
 }
 
+/// The library that a child process runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    Millstream,
+    /// Java's, which knows the shape in memory only.
+    KafkaStreams,
+}
+
+impl Library {
+    /// The words that start its program.
+    fn words(self) -> Vec<String> {
+        match self {
+            Self::Millstream => vec![program().to_str().unwrap().to_owned()],
+            Self::KafkaStreams => {
+                let classes = classpath().unwrap();
+                let logs = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error";
+                let words = ["java", "-Xmx2g", logs, "-cp", &classes, "Tally"];
+                words.map(str::to_owned).to_vec()
+            }
+        }
+    }
+}
+
+/// Where Kafka Streams and the programs for it are, if scripts were asked for them.
+pub(crate) fn classpath() -> Option<String> {
+    std::env::var("MILLSTREAM_JAVA_CLASSPATH").ok()
+}
+
 /// What a child process is to run.
 pub(crate) struct Launch<'a> {
+    pub(crate) library: Library,
     pub(crate) place: &'a Place,
     pub(crate) state: &'a Path,
     pub(crate) shape: Shape,
@@ -68,14 +97,15 @@ pub(crate) struct Launch<'a> {
 
 impl<'a> Launch<'a> {
     pub(crate) const fn of(place: &'a Place, state: &'a Path) -> Self {
-        Self { place, state, shape: Shape::Tally, settings: &[], within: &[] }
+        let (library, shape) = (Library::Millstream, Shape::Tally);
+        Self { library, place, state, shape, settings: &[], within: &[] }
     }
 
     pub(crate) fn start(self) -> Process {
-        let Self { place, state, shape, settings, within } = self;
+        let Self { library, place, state, shape, settings, within } = self;
         let mut words: Vec<String> = within.iter().map(|word| (*word).to_owned()).collect();
+        words.extend(library.words());
         words.extend([
-            program().to_str().unwrap().to_owned(),
             place.application.clone(),
             place.cluster.servers().to_owned(),
             place.input.clone(),

@@ -172,6 +172,14 @@ impl Cluster {
 
     /// Everything that is in a topic now, each partition in order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        self.each(topic, |record| seen.push(record));
+        seen.sort_by_key(|record| (record.partition, record.offset));
+        seen
+    }
+
+    /// Shows everything that is in a topic now, each partition in order, and several in turn.
+    pub(crate) fn each(&self, topic: &str, mut show: impl FnMut(Seen)) {
         let partitions = i32::try_from(self.partitions(topic)).unwrap();
         let consumer = self.consumer("nobody");
         let mut assignment = TopicPartitionList::new();
@@ -179,10 +187,10 @@ impl Cluster {
             assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&assignment).unwrap();
-        let (mut seen, mut ended) = (Vec::new(), vec![false; partitions.unsigned_abs() as usize]);
+        let mut ended = vec![false; partitions.unsigned_abs() as usize];
         while ended.contains(&false) {
             match consumer.poll(ASK_MAX) {
-                Some(Ok(message)) => seen.push(copied(&message)),
+                Some(Ok(message)) => show(copied(&message)),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     ended[partition.unsigned_abs() as usize] = true;
                 }
@@ -190,8 +198,6 @@ impl Cluster {
                 None => panic!("\"{topic}\" has not ended within {ASK_MAX:?}"),
             }
         }
-        seen.sort_by_key(|record| (record.partition, record.offset));
-        seen
     }
 
     /// Committed offset and its text, for each partition that has one.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::app::SOON;
-use super::child::{Launch, Process};
+use super::child::{Launch, Library, Process};
 use super::owners::{Ending, Life, Owners};
 use super::place::Place;
 use super::shape::Shape;
@@ -40,6 +40,7 @@ pub(crate) enum Names {
 /// again.
 pub(crate) struct Fleet<'a> {
     place: &'a Place,
+    library: Library,
     shape: Shape,
     settings: Vec<(&'a str, &'a str)>,
     names: Names,
@@ -55,6 +56,7 @@ impl<'a> Fleet<'a> {
     pub(crate) fn new(place: &'a Place, shape: Shape, slots: usize) -> Self {
         Self {
             place,
+            library: Library::Millstream,
             shape,
             settings: SHORT_SESSION.to_vec(),
             names: Names::Given,
@@ -68,6 +70,11 @@ impl<'a> Fleet<'a> {
 
     pub(crate) fn with(mut self, settings: &[(&'a str, &'a str)]) -> Self {
         self.settings.extend_from_slice(settings);
+        self
+    }
+
+    pub(crate) const fn on(mut self, library: Library) -> Self {
+        self.library = library;
         self
     }
 
@@ -105,7 +112,8 @@ impl<'a> Fleet<'a> {
         }
         let launch = Launch::of(self.place, &state);
         self.note(Change::Started);
-        let process = Launch { shape: self.shape, settings: &settings, ..launch }.start();
+        let (library, shape) = (self.library, self.shape);
+        let process = Launch { library, shape, settings: &settings, ..launch }.start();
         let life = Life { slot, events: Vec::new(), ended: None, pauses: Vec::new() };
         self.running[slot] = Some((self.lives.len(), process));
         self.lives.push(life);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::app::COUNTS;
 use super::fold::{self, Difference, Numbering};
+use super::ledger::Ledger;
 use super::place::Place;
 use super::shape::Shape;
 use super::wait::{holds_within, let_live};
@@ -111,6 +112,23 @@ pub(crate) fn compare(place: &Place, numbering: &Numbering) -> Difference {
         &absent[..absent.len().min(TOLD_MAX)],
     );
     found
+}
+
+/// The same for more records than memory should hold.
+#[track_caller]
+pub(crate) fn compare_many(place: &Place, numbering: &Numbering) -> Difference {
+    let mut ledger = Ledger::of(numbering);
+    place.cluster.each(&place.input, |_| ledger.enter_input());
+    place.cluster.each(&place.output, |record| ledger.enter_output(&record));
+    place.cluster.each(&place.changelog(COUNTS), |record| ledger.enter_change(&record));
+    let (found, absent) = ledger.close();
+    assert_eq!(absent, 0, "input records that the brokers lost, so that {found:?}");
+    found
+}
+
+/// Whether `scripts/soak` runs the long form of a test.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("MILLSTREAM_KEYS").is_some()
 }
 
 /// A number that the long form of a test is given by `scripts/soak`.

@@ -52,11 +52,25 @@ impl Numbering {
         EPOCH + (number - 1) * i64::try_from(self.keys).unwrap() + key
     }
 
+    /// How many records a key has got.
+    pub(crate) fn given_to(&self, key: usize) -> i64 {
+        i64::try_from((self.given + self.keys - 1 - key) / self.keys).unwrap()
+    }
+
+    /// The number of a key.
+    pub(crate) fn number_of(&self, key: &str) -> Option<usize> {
+        let number = key.strip_prefix('k')?.parse().ok()?;
+        (number < self.keys).then_some(number)
+    }
+
+    pub(crate) const fn keys(&self) -> usize {
+        self.keys
+    }
+
     /// How many records each key has got.
     pub(crate) fn truth(&self) -> BTreeMap<String, i64> {
-        let all = |key| (self.given + self.keys - 1 - key) / self.keys;
         (0..self.keys.min(self.given))
-            .map(|key| (format!("k{key:05}"), i64::try_from(all(key)).unwrap()))
+            .map(|key| (format!("k{key:05}"), self.given_to(key)))
             .collect()
     }
 }

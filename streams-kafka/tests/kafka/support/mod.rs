@@ -8,6 +8,7 @@ pub(crate) mod commits;
 pub(crate) mod fleet;
 pub(crate) mod flow;
 pub(crate) mod fold;
+pub(crate) mod ledger;
 pub(crate) mod owners;
 pub(crate) mod place;
 pub(crate) mod shape;
