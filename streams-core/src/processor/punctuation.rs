@@ -278,6 +278,15 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_jumps_costs_no_more_than_one_call() {
+        const HOUR: i64 = 3_600_000;
+        let fired = |clock: &[i64]| fired(PunctuationType::WallClock, 10, clock);
+        assert_eq!(fired(&[10, HOUR, HOUR + 5, HOUR + 10]), [10, HOUR, HOUR + 10]);
+        // Set back, it calls nothing before it is where it was, as in Kafka.
+        assert_eq!(fired(&[HOUR, 10, 20, HOUR, HOUR + 10]), [HOUR, HOUR + 10]);
+    }
+
+    #[test]
     fn an_anchored_schedule_keeps_to_its_grid() {
         use PunctuationType::{StreamTime, WallClock};
         let clock = [4, 5, 14, 16, 25];

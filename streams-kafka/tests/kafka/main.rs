@@ -12,6 +12,7 @@
 mod support;
 
 mod churn;
+mod closing;
 mod crashes;
 mod failures;
 mod faults;
@@ -20,6 +21,7 @@ mod globals;
 mod joining;
 mod joins;
 mod model;
+mod networks;
 mod outages;
 mod running;
 mod secured;

@@ -89,6 +89,56 @@ fn a_changelog_that_was_made_again_is_read_from_its_beginning() {
     app.close();
 }
 
+#[test]
+fn a_changelog_that_was_cut_beyond_a_store_leaves_nothing_of_before() {
+    const KEYS: usize = 10;
+    let place = Place::new("cut-changelog", 1);
+    let changelog = place.changelog(COUNTS);
+    // Of one that is compacted alone, a broker deletes nothing so.
+    place.cluster.create_with(&changelog, 1, &[("cleanup.policy", "compact,delete")]);
+    let mut numbering = Numbering::new(KEYS, 1);
+    let mut run = |state: &str, rounds: usize| {
+        let records: Vec<_> = (0..rounds * KEYS).map(|_| numbering.next()).collect();
+        place.cluster.write(&place.input, &records);
+        let app = place.start_in(state, place.tally());
+        place.await_output(numbering.given());
+        let rebuilt = app.streams.metrics().stores_rebuilt_total();
+        app.close();
+        rebuilt
+    };
+    assert_eq!(run("first", 1), 0);
+    // Another goes on, and of what it did the last round is left.
+    assert_eq!(run("second", 3), 0);
+    place.cluster.delete_before(&changelog, 0, 3 * KEYS as i64);
+    assert_eq!(run("first", 1), 1);
+    // What was cut off counts as well.
+    let output = place.cluster.read(&place.output);
+    let counts = fold::counts(&place.cluster.read(&changelog));
+    assert_eq!(counts, numbering.truth());
+    assert_eq!(output.len(), numbering.given());
+    assert!(output.iter().rev().take(KEYS).all(|seen| seen.value_text() == "5=5"));
+}
+
+#[test]
+fn a_row_that_no_serde_reads_is_an_error_that_names_the_store() {
+    let place = Place::new("bad-row", 1);
+    let write = |key: &str| place.cluster.write(&place.input, &[Given::text(0, key, "v", 1)]);
+    write("good");
+    let app = place.start(place.tally());
+    place.await_output(1);
+    app.close();
+    std::fs::remove_dir_all(place.state("state")).unwrap();
+    // Too short for a time and a count.
+    place.cluster.write(&place.changelog(COUNTS), &[Given::text(0, "bad", "xyz", 1)]);
+    write("good");
+    let app = place.start(place.tally());
+    place.await_output(2);
+    write("bad");
+    let error = app.await_error();
+    assert!(error.contains(COUNTS) && !error.contains("panicked"), "{error}");
+    assert!(app.streams.close(SOON).is_ok());
+}
+
 /// Opening a database moves the rows of its log into a table, so that there is one to be damaged.
 fn move_rows_into_tables(place: &Place) {
     let app = start_small(place);

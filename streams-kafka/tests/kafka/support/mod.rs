@@ -11,6 +11,7 @@ pub(crate) mod fold;
 pub(crate) mod ledger;
 pub(crate) mod owners;
 pub(crate) mod place;
+pub(crate) mod proxy;
 pub(crate) mod shape;
 pub(crate) mod wait;
 pub(crate) mod watch;

@@ -17,6 +17,7 @@ mod lint_reason;
 mod local_words;
 mod lockfile;
 mod module_doc;
+mod named_tests;
 mod names;
 mod paths;
 mod similar;
@@ -49,6 +50,7 @@ pub(super) const ALL: &[Rule] = &[
     local_words::check,
     lockfile::check,
     module_doc::check,
+    named_tests::check,
     names::check,
     paths::check,
     similar::check,
