@@ -15,6 +15,10 @@ use crate::membership::user_data::AssignmentData;
 use crate::membership::wire::sync_group::SyncGroupResponse;
 use crate::membership::wire::{Api, DecodeError};
 
+/// How long the group may wait for a member that is giving up tasks: one that joins before it has
+/// let go can commit none of them, and they go to others one rebalance later.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
+
 impl Membership {
     pub(super) fn on_sync(
         &mut self,
@@ -36,7 +40,9 @@ impl Membership {
             (Ok(data), Some(member)) => {
                 let follow_up = data.follow_up.then(|| now.after(self.follow_up_delay()));
                 let probe = data.probe_after.map(|after| now.after(after));
-                self.phase = Phase::Stable(Stable { generation, role, follow_up, probe });
+                let release_by = now.after(RELEASE_PATIENCE);
+                let stable = Stable { generation, role, follow_up, probe, release_by };
+                self.phase = Phase::Stable(stable);
                 self.adopt(generation, member, data, now);
             }
             (Err(error), _) => {

@@ -202,8 +202,17 @@ impl Membership {
         }
         match react(Api::Heartbeat, code) {
             Reaction::Done => self.heard(sent),
+            Reaction::Rejoin if self.is_letting_go(now) => self.heard(sent),
             Reaction::Rejoin => self.join_at(now),
             _ => self.handle_group_error(Api::Heartbeat, code, now),
+        }
+    }
+
+    /// Whether tasks will be released soon, and the member joins then.
+    fn is_letting_go(&self, now: Moment) -> bool {
+        match &self.phase {
+            Phase::Stable(stable) => !self.tasks.revoking.is_empty() && now < stable.release_by,
+            _ => false,
         }
     }
 

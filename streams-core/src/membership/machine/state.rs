@@ -73,6 +73,8 @@ pub(super) struct Stable {
     pub(super) follow_up: Option<Moment>,
     /// When this member begins a rebalance to see whether copies of state have caught up.
     pub(super) probe: Option<Moment>,
+    /// Until when it stays out of a rebalance for tasks that it is giving up.
+    pub(super) release_by: Moment,
 }
 
 /// What a member does besides running tasks.

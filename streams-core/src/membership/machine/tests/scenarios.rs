@@ -426,6 +426,18 @@ fn an_owner_that_never_releases_is_not_robbed() {
 }
 
 #[test]
+fn a_rebalance_waits_a_little_for_tasks_that_are_being_released() {
+    for (closing_ms, rebalances) in [(700, 2), (5_000, 3)] {
+        let mut world = pair();
+        let before = world.group.generation;
+        world.nodes[1].closing_ms = closing_ms;
+        world.start("c", 3, config());
+        world.run_until(12_000, |world| shared(world, &[0, 1, 2]));
+        assert_eq!(world.group.generation - before, rebalances, "{closing_ms} ms");
+    }
+}
+
+#[test]
 fn a_broken_answer_closes_the_connection() {
     let mut world = alone();
     let connections: Vec<_> = world.nodes[0].sockets.keys().copied().collect();
