@@ -108,8 +108,8 @@ pub struct Membership {
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`, 3 s by default.
     pub heartbeat_interval: Duration,
-    /// `max.poll.interval.ms`: a worker busy for longer makes the process leave, and the time
-    /// members are given to rejoin; 5 minutes by default.
+    /// `max.poll.interval.ms`: a worker busy for longer makes the process leave, or with an
+    /// `instance_id` fall silent, and the time members are given to rejoin; 5 minutes by default.
     pub max_poll_interval: Duration,
     /// `default.api.timeout.ms` of the main consumer: how long a commit or a look-up of offsets is
     /// tried, 60 s by default.

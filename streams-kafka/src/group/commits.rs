@@ -11,7 +11,7 @@ use crate::worker_thread::Told;
 /// A commit that is out: whose it is, and what of it may be deleted when it succeeds.
 #[derive(Debug)]
 pub(super) struct Commit {
-    worker: usize,
+    pub(super) worker: usize,
     id: CommitId,
     processed: Vec<(TopicPartition, i64)>,
 }

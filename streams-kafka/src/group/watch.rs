@@ -1,7 +1,8 @@
 //! Workers that do not come back: `max.poll.interval.ms`.
 //!
 //! Heartbeats do not depend on workers, so that the group would never know. A process whose worker
-//! is late commits what the others have, leaves the group, and joins again when the worker is back.
+//! is late commits what the others have, leaves the group, and joins again when the worker is back. A
+//! static member falls silent instead, and finds its place if it is back within its session.
 //!
 //! DIFFERENCE(late-worker): in Kafka the late thread leaves alone, being a member of its own.
 
@@ -59,11 +60,17 @@ impl Group {
         self.follow_roster();
     }
 
-    /// What the late worker has not committed is lost, whatever it asks for later.
+    /// What the late worker has not committed is lost, whatever it asks for later. As in Kafka, a
+    /// static member goes without a word: its tasks wait for it until its session is over.
     fn go_out(&mut self) {
         self.life = Life::Outside;
         self.lose_all();
         self.follow_roster();
+        let is_expected_back = self.parts.config.instance.is_some();
+        // One without workers is not.
+        if is_expected_back && self.roster.worker_count() > 0 {
+            return self.membership.go_silent();
+        }
         let now = self.now();
         self.membership.leave(now);
     }

@@ -12,13 +12,15 @@ use crate::membership::wire::{Api, ErrorCode};
 
 impl Membership {
     /// Leaves the group, after the commits that wait have been answered; [`MemberEvent::Left`]
-    /// follows within [`leave_timeout`](crate::membership::MembershipConfig::leave_timeout). A
-    /// static member that is to come back should be dropped instead.
+    /// follows within [`leave_timeout`](crate::membership::MembershipConfig::leave_timeout). One that
+    /// never became a member asks for nothing: the place under its `group.instance.id` is that of
+    /// another, or of the process before it. A static member that is to come back should
+    /// [`go_silent`](Self::go_silent) instead.
     pub fn leave(&mut self, now: Moment) {
         if self.is_over() || matches!(self.phase, Phase::Leaving { .. }) {
             return;
         }
-        if self.member.is_none() && self.config.instance.is_none() {
+        if self.member.is_none() {
             return self.finish_leaving();
         }
         // The answer to a join or a sync may take long, and holds up the connection.
@@ -28,6 +30,14 @@ impl Membership {
             let (id, address) = (connection.id, connection.address.clone());
             self.outbox.push_back(Action::Disconnect { connection: id });
             self.open(Link::Coordinator, address, now);
+        }
+    }
+
+    /// Goes without a word; [`MemberEvent::Left`] follows at once. The group misses the member when
+    /// its session is over. A static member that joins again before then finds its place (KIP-345).
+    pub fn go_silent(&mut self) {
+        if !self.is_over() {
+            self.finish_leaving();
         }
     }
 

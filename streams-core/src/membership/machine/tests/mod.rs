@@ -3,6 +3,7 @@
 mod chaos;
 mod codes;
 mod coordinator;
+mod lasting;
 mod links;
 mod node;
 mod scenarios;

@@ -10,14 +10,14 @@ use crate::membership::{
     CallRefused, CommittedOffset, GroupFault, Moment, OffsetsError, Order, TopicPartition,
 };
 
-const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
+pub(super) const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
 
-fn running(world: &World, node: usize) -> String {
+pub(super) fn running(world: &World, node: usize) -> String {
     show(&world.nodes[node].running)
 }
 
 /// Each task runs in exactly one of these processes, in balance.
-fn shared(world: &World, nodes: &[usize]) -> bool {
+pub(super) fn shared(world: &World, nodes: &[usize]) -> bool {
     let counts = nodes.iter().map(|node| world.nodes[*node].running.len());
     let (least, most) = (counts.clone().min().unwrap(), counts.clone().max().unwrap());
     let settled = nodes.iter().all(|node| world.nodes[*node].closing.is_none());
@@ -111,47 +111,6 @@ fn a_restart_waits_for_no_session() {
     world.nodes[node].member.leave_dead_member(dead);
     world.run_until(2_500, |world| shared(world, &[1, 2]));
     assert_eq!(world.group.member_ids(), ["member-2", "member-3"]);
-}
-
-#[test]
-fn a_static_member_takes_its_place_again_without_a_rebalance() {
-    let mut world = World::new();
-    let named = |name: &str| {
-        let mut config = config();
-        config.instance = Some(name.into());
-        config
-    };
-    world.start("a", 1, named("i-a"));
-    world.start("b", 2, named("i-b"));
-    world.run_until(8_000, |world| shared(world, &[0, 1]));
-    let (generation, before) = (world.group.generation, running(&world, 0));
-    world.kill(0);
-    let dead = world.nodes[0].id.clone().unwrap();
-    world.start("a again", 1, named("i-a"));
-    world.nodes[2].member.leave_dead_member(dead);
-    world.run_until(1_000, |world| running(world, 2) == before);
-    world.run_for(30_000);
-    assert_eq!(world.group.generation, generation);
-    assert!(!world.requests.contains(&Api::LeaveGroup));
-    // Though the broker did not tell it that it leads, new partitions are seen.
-    world.partitions.insert("orders", 3);
-    let count =
-        |world: &World| [1, 2].map(|node| world.nodes[node].running.len()).iter().sum::<usize>();
-    world.run_until(330_000, |world| count(world) == 7);
-}
-
-#[test]
-fn two_processes_with_one_instance_id_are_told() {
-    let mut named = config();
-    named.instance = Some("same".into());
-    let mut world = World::new();
-    world.start("a", 1, named.clone());
-    world.run_until(1_000, |world| running(world, 0) == ALL);
-    world.zombies.insert(0);
-    world.start("b", 2, named);
-    world.run_until(3_000, |world| world.nodes[0].fault.is_some());
-    let text = world.nodes[0].fault.as_ref().unwrap().to_string();
-    assert!(text.contains("'same'") && text.contains("group.instance.id"), "{text}");
 }
 
 #[test]
