@@ -45,6 +45,8 @@ impl Group {
             Ok(handle) => {
                 tracing::error!("{}; another worker takes its place", error.chain());
                 self.workers_done.remove(&worker);
+                // The other counts its commits from the beginning too.
+                self.commits.retain(|_, commit| commit.worker != worker);
                 self.parts.workers.insert(worker, handle);
                 self.roster.worker_gone(worker);
             }
