@@ -182,7 +182,8 @@ impl KafkaStreams {
     /// An application that was not started cannot be started any more.
     ///
     /// With `group.instance.id` it does not leave the group (KIP-345): its tasks wait for the process
-    /// to come back, and go to others when `session.timeout.ms` is over.
+    /// to come back, and go to others when `session.timeout.ms` is over. A process that failed leaves
+    /// all the same, and so does [`close_and_leave`](Self::close_and_leave).
     ///
     /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
     /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
@@ -211,6 +212,16 @@ impl KafkaStreams {
             Ending::InOrder => Ok(()),
             Ending::Abandoned => Err(WaitError::Abandoned),
         }
+    }
+
+    /// As [`close`](Self::close), and the group is left also with `group.instance.id`: others have the
+    /// tasks at once, and the process is not expected back. Kafka's `CloseOptions` with `LEAVE_GROUP`.
+    ///
+    /// # Errors
+    /// Those of [`close`](Self::close).
+    pub fn close_and_leave(&self, timeout: Duration) -> Result<(), WaitError> {
+        self.shared.leave_for_good();
+        self.close(timeout)
     }
 
     /// Whether there is anybody to ask.

@@ -55,6 +55,7 @@ pub(super) struct Inner {
     /// When the last `close` stops waiting for workers.
     close_by: Option<Instant>,
     ending: Ending,
+    departure: Departure,
     pace: Pace,
     pub(super) crew: Crew,
     /// Of the workers, by number, and of the group.
@@ -77,6 +78,15 @@ pub(crate) enum Ending {
     Abandoned,
 }
 
+/// Whether a process with a `group.instance.id` is expected back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// Its tasks wait for it until its session is over.
+    ToReturn,
+    /// Others have its tasks at once.
+    ForGood,
+}
+
 /// Shared by all threads of an application.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -97,6 +107,7 @@ impl Shared {
             restoring: BTreeMap::new(),
             close_by: None,
             ending: Ending::InOrder,
+            departure: Departure::ToReturn,
             pace: Pace::Going,
             crew: Crew::new(workers),
             threads: BTreeMap::new(),
@@ -181,6 +192,17 @@ impl Shared {
 
     pub(crate) fn pace(&self) -> Pace {
         self.lock().pace
+    }
+
+    /// The group is to be left whatever the process is called.
+    pub(crate) fn leave_for_good(&self) {
+        self.lock().departure = Departure::ForGood;
+    }
+
+    /// As in Kafka, who has failed goes for good.
+    pub(crate) fn departure(&self) -> Departure {
+        let inner = self.lock();
+        if inner.error.is_some() { Departure::ForGood } else { inner.departure }
     }
 
     /// Workers were dropped.

@@ -9,9 +9,12 @@ use streams_core::topology::Topology;
 use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse, WaitError};
 
 use crate::support::app::{SOON, stateless};
+use crate::support::wait::let_live;
 use crate::support::{Given, Place, fold, holds_within};
 
 const BAD: &str = "bad";
+/// Longer than the other workers of a process with a late one are given to commit.
+const AWAY: Duration = Duration::from_secs(13);
 
 fn text(partition: i32, value: &str, at: i64) -> Given {
     Given::text(partition, "key", value, fold::EPOCH + at)
@@ -137,6 +140,51 @@ fn a_worker_that_is_late_costs_the_membership_until_it_is_back() {
     assert_eq!(committed(&place), [1, 1]);
     late.close(SOON).unwrap();
     other.close(SOON).unwrap();
+}
+
+#[test]
+fn a_static_member_that_is_late_keeps_its_tasks_for_its_session() {
+    let place = Place::new("late-static", 2);
+    let (topology, go) = stall(&place);
+    let config = |name: &str| {
+        let config = place.config(&place.state(name)).set("max.poll.interval.ms", 3_000);
+        config.set("group.instance.id", name).build().unwrap()
+    };
+    let late = KafkaStreams::new(topology, config("late"));
+    let other = KafkaStreams::new(copy(&place, 0), config("other"));
+    late.start().unwrap();
+    other.start().unwrap();
+    let tasks = |streams: &KafkaStreams| -> usize {
+        streams.metrics().workers.iter().map(|worker| worker.lags.len()).sum()
+    };
+    holds_within("each has a task", SOON, || [&late, &other].map(tasks) == [1, 1]);
+    await_state(&late, State::Running);
+    await_state(&other, State::Running);
+    place.cluster.write(&place.input, &[text(0, BAD, 0), text(1, BAD, 1)]);
+    await_state(&late, State::Rebalancing);
+    let_live(AWAY);
+    assert_eq!(place.cluster.members(&place.application), 2);
+    assert_eq!(committed(&place).iter().sum::<i64>(), 1, "nobody else reads what it has");
+    drop(go);
+    await_state(&late, State::Running);
+    holds_within("it reads on", SOON, || committed(&place) == [1, 1]);
+    holds_within("each has its task still", SOON, || [&late, &other].map(tasks) == [1, 1]);
+    other.close(SOON).unwrap();
+    assert_eq!(place.cluster.members(&place.application), 2, "it may come back");
+    late.close_and_leave(SOON).unwrap();
+    assert_eq!(place.cluster.members(&place.application), 1);
+}
+
+#[test]
+fn a_static_member_that_fails_is_not_waited_for() {
+    let place = Place::new("static-down", 2);
+    let config = place.config(&place.state("state")).set("group.instance.id", "failing");
+    let streams = KafkaStreams::new(copy(&place, u32::MAX), config.build().unwrap());
+    streams.start().unwrap();
+    await_state(&streams, State::Running);
+    place.cluster.write(&place.input, &[text(0, BAD, 0)]);
+    await_state(&streams, State::Error);
+    holds_within("it has left", SOON, || place.cluster.members(&place.application) == 0);
 }
 
 #[test]
