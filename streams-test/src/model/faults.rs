@@ -34,7 +34,7 @@ pub struct FaultRates {
     /// A request is refused with an error that passes.
     pub refused: u32,
     /// A record is not acknowledged in time, whether it was appended or not, nor is what its
-    /// producer sent behind it.
+    /// producer sent behind it, which then has to be made anew.
     pub undelivered: u32,
     /// A fetch fails with an error that passes.
     pub unread: u32,

@@ -52,6 +52,16 @@ impl ModelOutbox {
         std::mem::take(&mut self.deliveries).into_iter().chain(late)
     }
 
+    /// Why it can send no more: a record was not acknowledged in time.
+    pub(super) fn failure(&self) -> Option<ProduceError> {
+        self.model.state().failure(self.writer)
+    }
+
+    /// A producer that can send no more is made anew, under its number.
+    pub(super) fn renew(&self) {
+        self.model.state().renew(self.writer);
+    }
+
     /// How many records were on their way when [`deliveries`](Self::deliveries) was called last.
     pub(super) const fn on_their_way(&self) -> usize {
         self.on_their_way

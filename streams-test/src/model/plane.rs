@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use streams_core::error::ProduceError;
 use streams_core::names::TopicPartition;
 use streams_core::outbox::SharedOutbox;
 use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
@@ -139,6 +140,14 @@ impl DataPlane for ModelPlane {
         let position = input.position(&self.model).ok()?;
         let (_, end) = self.model.offsets(&input.partition)?;
         Some(end - position)
+    }
+
+    fn failure(&mut self) -> Option<ProduceError> {
+        self.outbox.borrow().failure()
+    }
+
+    fn renew(&mut self) {
+        self.outbox.borrow().renew();
     }
 
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {

@@ -64,7 +64,7 @@ enum Life {
 }
 
 fn timed_out() -> ProduceError {
-    ProduceError::Refused {
+    ProduceError::Unavailable {
         code: "REQUEST_TIMED_OUT".to_owned(),
         message: "no acknowledgement came in time".to_owned(),
     }
@@ -137,6 +137,25 @@ impl State {
     pub(super) fn delivered(&mut self, writer: WriterId) -> (VecDeque<Delivery>, usize) {
         let Some(lane) = self.lanes.get_mut(&writer) else { return Default::default() };
         (std::mem::take(&mut lane.deliveries), lane.on_their_way.len())
+    }
+
+    /// Why a producer can send no more.
+    pub(super) fn failure(&self, writer: WriterId) -> Option<ProduceError> {
+        let is_broken = self.lanes.get(&writer).is_some_and(|lane| lane.life == Life::Broken);
+        is_broken.then(|| ProduceError::ProducerFailed {
+            code: "REQUEST_TIMED_OUT".to_owned(),
+            message: "a record may be in the log, or not".to_owned(),
+        })
+    }
+
+    /// Another takes the place and the number of a producer that can send no more.
+    pub(super) fn renew(&mut self, writer: WriterId) {
+        if let Some(lane) = self.lanes.get_mut(&writer)
+            && lane.life == Life::Broken
+        {
+            lane.life = Life::Open;
+            lane.last_due.clear();
+        }
     }
 
     /// The producer is gone. Of each partition some records may have left already: they arrive,

@@ -5,6 +5,7 @@
 //! moment which records have arrived where.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use streams_core::error::ProcessorError;
 use streams_core::names::{ApplicationId, SubtopologyId, TaskId, TopicName, TopicPartition};
@@ -16,6 +17,7 @@ use streams_core::record::Record;
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{RepartitionCount, TopicNames, Topology, TopologyBuilder};
 use streams_state::{KeyValueStore, Stores};
+use streams_test::model::Dice;
 
 pub(crate) const PARTITIONS: i32 = 3;
 pub(crate) const KEYS: u64 = 12;
@@ -65,12 +67,66 @@ fn group(key: &str) -> String {
     format!("g{}", number % GROUPS)
 }
 
+/// Where the code of the application fails, by an error or a panic, until it is mended. Clones are
+/// one.
+#[derive(Debug, Clone)]
+pub(crate) struct Flaws(Arc<Mutex<Frailty>>);
+
+#[derive(Debug)]
+struct Frailty {
+    dice: Dice,
+    /// It fails once in so many passes; never if that is 0.
+    once_in: u64,
+    /// How often it has.
+    failed: u64,
+}
+
+impl Flaws {
+    pub(crate) fn new(seed: u64, once_in: u64) -> Self {
+        Self(Arc::new(Mutex::new(Frailty { dice: Dice::new(seed), once_in, failed: 0 })))
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut Frailty) -> T) -> T {
+        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn mend(&self) {
+        self.with(|frailty| frailty.once_in = 0);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.with(|frailty| frailty.failed)
+    }
+
+    /// A place where the code may fail.
+    fn pass(&self) -> Result<(), ProcessorError> {
+        let panics = self.with(|Frailty { dice, once_in, failed }| {
+            let fails = *once_in > 0 && dice.one_in(*once_in);
+            *failed += u64::from(fails);
+            fails.then(|| dice.one_in(2))
+        });
+        match panics {
+            None => Ok(()),
+            Some(false) => Err("a flaw in the code".into()),
+            // Without the hook, which would print each.
+            Some(true) => std::panic::resume_unwind(Box::new("a flaw in the code")),
+        }
+    }
+}
+
 /// Keeps a tally of what it sees, under the record's key, and passes each record on.
-struct Count(KeyValueStore<String, String>);
+struct Count {
+    store: KeyValueStore<String, String>,
+    flaws: Flaws,
+}
 
 impl Count {
-    fn of(store: &'static str) -> impl Fn(&ConnectedStores<'_, '_>) -> Result<Self, LinkError> {
-        move |stores| Ok(Self(stores.store(store)?))
+    fn of(
+        store: &'static str,
+        flaws: &Flaws,
+    ) -> impl Fn(&ConnectedStores<'_, '_>) -> Result<Self, LinkError> + use<> {
+        let flaws = flaws.clone();
+        move |stores| Ok(Self { store: stores.store(store)?, flaws: flaws.clone() })
     }
 }
 
@@ -84,10 +140,12 @@ impl Processor<String, String> for Count {
         cx: &mut Context<'_, String, String>,
     ) -> Result<(), ProcessorError> {
         let (key, number) = number(&record.value).ok_or("a value without number")?;
-        let mut all = tallies(&self.0.get(&record.key)?.unwrap_or_default());
+        self.flaws.pass()?;
+        let mut all = tallies(&self.store.get(&record.key)?.unwrap_or_default());
         let tally = all.entry(key).or_default();
         *tally = Tally { last: tally.last.max(number), seen: tally.seen + 1 };
-        self.0.put(&record.key, &written(&all))?;
+        self.store.put(&record.key, &written(&all))?;
+        self.flaws.pass()?;
         cx.forward(record)
     }
 }
@@ -129,24 +187,25 @@ pub(crate) struct App {
     pub(crate) topology: Topology,
     pub(crate) names: TopicNames,
     pub(crate) id: ApplicationId,
+    pub(crate) flaws: Flaws,
 }
 
 impl App {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(flaws: Flaws) -> Self {
         let [first, second] = STORES;
         let mut builder = TopologyBuilder::new();
         let input = builder.source("input", [INPUT], source());
-        let count = builder.processor("count", &[input], Count::of(first));
+        let count = builder.processor("count", &[input], Count::of(first, &flaws));
         builder.store(Stores::key_value::<String, String>(first).build(), [count.id()]);
         let group = builder.processor("group", &[count], |_: &ConnectedStores<'_, '_>| Ok(Group));
         builder.add_repartition_topic(BY_GROUP.into(), RepartitionCount::Derived);
         builder.sink("to-group", &[group], sink(BY_GROUP));
         let again = builder.source("by-group", [BY_GROUP], source());
-        let count = builder.processor("count-again", &[again], Count::of(second));
+        let count = builder.processor("count-again", &[again], Count::of(second, &flaws));
         builder.store(Stores::key_value::<String, String>(second).build(), [count.id()]);
         builder.sink("output", &[count], sink(OUTPUT));
         let id = ApplicationId::from("app");
-        Self { topology: builder.build().unwrap(), names: TopicNames::new(&id), id }
+        Self { topology: builder.build().unwrap(), names: TopicNames::new(&id), id, flaws }
     }
 
     pub(crate) fn repartition(&self) -> TopicName {

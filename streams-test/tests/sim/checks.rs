@@ -176,7 +176,7 @@ impl Checks {
     pub(crate) fn owners(&mut self, processes: &[Process], now: u64) -> Verdict {
         let mut running = BTreeMap::<TaskId, Vec<u64>>::new();
         let mut held = BTreeSet::new();
-        for process in processes.iter().filter(|process| process.life == Life::Up) {
+        for process in processes.iter().filter(|process| process.life != Life::Over) {
             for task in process.running() {
                 held.insert((process.number, task));
                 if self.out.contains(&process.number) {

@@ -38,10 +38,17 @@ pub(crate) enum Defect {
     PromotedAsItIs,
     /// Repartition records are deleted once they are read, not once their offsets are committed.
     PurgedWhenRead,
+    /// A static member leaves the group when it closes, as if it was not to come back.
+    StaticMemberLeaves,
+    /// A process runs on though another one has taken its `group.instance.id`.
+    FencedRunsOn,
+    /// A task that failed and is made anew goes on behind the record that it failed on, not where the
+    /// last commit was.
+    NoRewindOfReplaced,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -53,6 +60,9 @@ impl Defect {
         Self::NoRewind,
         Self::PromotedAsItIs,
         Self::PurgedWhenRead,
+        Self::StaticMemberLeaves,
+        Self::FencedRunsOn,
+        Self::NoRewindOfReplaced,
     ];
 }
 
@@ -62,6 +72,9 @@ pub(crate) struct FaultyPlane {
     defect: Defect,
     kafka: KafkaModel,
     restoring: BTreeMap<InputId, i64>,
+    /// Inputs that are read, and up to where each partition was.
+    reading: BTreeMap<InputId, TopicPartition>,
+    read: BTreeMap<TopicPartition, i64>,
     outbox: Rc<RefCell<Early>>,
 }
 
@@ -86,6 +99,8 @@ impl FaultyPlane {
             defect,
             kafka: kafka.clone(),
             restoring: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            read: BTreeMap::new(),
             outbox: Rc::new(RefCell::new(early)),
         }
     }
@@ -101,7 +116,15 @@ impl DataPlane for FaultyPlane {
     }
 
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
+        let read = self.read.get(partition).filter(|_| purpose == ReadFor::Input);
+        let start = match (start, read) {
+            (StartAt::Offset(at), Some(read)) => StartAt::Offset(at.max(*read)),
+            _ => start,
+        };
         let input = self.plane.open(partition, start, purpose);
+        if purpose == ReadFor::Input && self.defect == Defect::NoRewindOfReplaced {
+            self.reading.insert(input, partition.clone());
+        }
         if purpose == ReadFor::Restore && self.defect == Defect::QuietTakenForEnd {
             let first = self.kafka.offsets(partition).map_or(0, |(first, _)| first);
             let at = if let StartAt::Offset(at) = start { at } else { first };
@@ -112,11 +135,15 @@ impl DataPlane for FaultyPlane {
 
     fn close(&mut self, input: InputId) {
         self.restoring.remove(&input);
+        self.reading.remove(&input);
         self.plane.close(input);
     }
 
     fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
         let fetched = self.plane.fetch(input, max);
+        if let (Some(partition), Fetched::Records(batch)) = (self.reading.get(&input), &fetched) {
+            self.read.insert(partition.clone(), batch.record(batch.len() - 1).offset + 1);
+        }
         match (self.restoring.get_mut(&input), fetched) {
             (Some(at), Fetched::Records(batch)) => {
                 *at = batch.record(batch.len() - 1).offset + 1;
@@ -129,6 +156,15 @@ impl DataPlane for FaultyPlane {
 
     fn lag(&mut self, input: InputId) -> Option<i64> {
         self.plane.lag(input)
+    }
+
+    fn failure(&mut self) -> Option<ProduceError> {
+        // Who ignores what became of a record hears nothing of its producer either.
+        self.plane.failure().filter(|_| self.defect != Defect::DeliveryErrorIgnored)
+    }
+
+    fn renew(&mut self) {
+        self.plane.renew();
     }
 
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {

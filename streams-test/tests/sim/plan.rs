@@ -24,6 +24,15 @@ pub(crate) enum Names {
     Lasting,
 }
 
+/// What the application's handler of uncaught errors says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Uncaught {
+    /// What failed is made anew: a task, or a worker with all of its tasks.
+    Replace,
+    /// The process closes.
+    ShutDown,
+}
+
 /// What becomes of a machine's disk when its process crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disks {
@@ -39,6 +48,9 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) names: Names,
     pub(crate) disks: Disks,
+    pub(crate) uncaught: Uncaught,
+    /// The application's code fails once in so many passes; never if that is 0.
+    pub(crate) flaw_once_in: u64,
     pub(crate) initial_delay: Duration,
     pub(crate) commit_interval: Duration,
     pub(crate) turn_records: usize,
@@ -76,8 +88,10 @@ impl Plan {
             weather,
             brokers: 3,
             workers: 1 + dice.index(2),
-            names: if dice.one_in(4) { Names::Lasting } else { Names::Given },
+            names: if dice.one_in(3) { Names::Lasting } else { Names::Given },
             disks: if dice.one_in(4) { Disks::Lost } else { Disks::Kept },
+            uncaught: if dice.one_in(4) { Uncaught::ShutDown } else { Uncaught::Replace },
+            flaw_once_in: if is_calm || dice.one_in(3) { 0 } else { 40 + dice.below(400) },
             initial_delay: Duration::from_secs(3 * dice.below(2)),
             commit_interval: Duration::from_millis(100 + dice.below(1500)),
             turn_records: 1 + dice.index(16),

@@ -1,8 +1,10 @@
 //! One process: a group thread with a real member and a real roster, and workers, all of which hear
 //! of each other later. It is what `streams-kafka` makes of them, without its threads and sockets.
 
+mod failing;
 mod group;
 mod network;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,7 +30,10 @@ use streams_test::{KafkaModel, ModelPlane};
 use super::app::App;
 use super::defects::{Defect, FaultyPlane};
 use super::disk::Disk;
-use super::plan::{Names, Plan};
+use super::plan::{Names, Plan, Uncaught};
+
+/// `max.poll.interval.ms`.
+const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A command, with the number of losses that the group has seen before it.
 struct Told {
@@ -42,13 +47,35 @@ pub(crate) struct Thread {
     pub(crate) writer: WriterId,
     inbox: VecDeque<Told>,
     losses: u64,
-    /// It does nothing until then.
-    pub(crate) stalled_until: u64,
+    stall: Stall,
+}
+
+/// A thread does nothing for a while.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stall {
+    since: u64,
+    until: u64,
+}
+
+impl Thread {
+    pub(crate) fn stall(&mut self, now: u64, until: u64) {
+        let since = if self.stall.until > now { self.stall.since } else { now };
+        self.stall = Stall { since, until };
+    }
+
+    fn busy_for(&self, now: Moment) -> Duration {
+        let busy = self.stall.until > now.as_millis();
+        if busy { now.since(Moment::from_millis(self.stall.since)) } else { Duration::ZERO }
+    }
 }
 
 /// What the group thread hears, apart from connections.
 enum Input {
     Worker(usize, u64, Action),
+    /// A worker has stopped tasks, and the handler has said what shall become of it.
+    TasksFailed(Vec<TaskId>, Uncaught),
+    /// The thread of a worker has ended.
+    WorkerEnded(usize),
     TopicsPrepared(Generation),
     LookedUp(LookUp, BTreeMap<TopicPartition, i64>),
     EndsFound(usize, Command),
@@ -72,9 +99,50 @@ struct LookUp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
     Up,
-    /// It failed, and only leaves the group.
-    Failed,
+    /// A worker is late: the others commit, until this time at most.
+    Parting(Moment),
+    /// It is out of the group until the late worker is back.
+    Outside,
+    /// It commits and closes its tasks, and goes.
+    Closing,
     Over,
+}
+
+/// Which process it is, where, and under which name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) number: u64,
+    /// The machine that it runs on, which is that of its disk.
+    pub(crate) slot: usize,
+    /// Its `group.instance.id`, if it has one, is that of this machine: its own, unless somebody
+    /// made a mistake.
+    pub(crate) name: usize,
+}
+
+/// How a process went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It left the group.
+    Left,
+    /// Without a word, as a static member does.
+    Silent,
+    /// Another one has its name.
+    Fenced,
+}
+
+/// Whether its member is one of the group's, or has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Member,
+    Out,
+}
+
+/// Whether a static member is expected back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Departure {
+    ToReturn,
+    /// It has failed.
+    ForGood,
 }
 
 struct Commit {
@@ -86,22 +154,25 @@ struct Commit {
 /// One process.
 pub(crate) struct Process {
     pub(crate) number: u64,
-    /// The machine that it runs on, which is that of its disk.
     pub(crate) slot: usize,
+    pub(crate) name: usize,
     pub(crate) paused_until: u64,
     pub(crate) life: Life,
     pub(crate) member: Membership,
-    pub(crate) threads: Vec<Thread>,
+    /// By number; without those that ended and were not replaced.
+    pub(crate) threads: BTreeMap<usize, Thread>,
+    /// How it went, once it has gone.
+    pub(crate) end: Option<End>,
+    /// The tasks that the group wants it to run.
+    pub(crate) adopted: BTreeSet<TaskId>,
     /// What happened, for the trace.
     pub(crate) said: Vec<String>,
     /// Whether the group said that all tasks are lost since this was last looked at.
     pub(crate) heard_of_loss: bool,
     /// What went wrong that must not.
     pub(crate) fault: Option<String>,
-    app: App,
-    kafka: KafkaModel,
+    setting: Setting,
     disk: Disk,
-    defect: Option<Defect>,
     dice: Dice,
     connections: BTreeMap<ConnectionId, ModelConnection>,
     roster: Roster,
@@ -113,7 +184,11 @@ pub(crate) struct Process {
     losses: u64,
     commits: BTreeMap<CallId, Commit>,
     fetching: BTreeMap<CallId, (LookUp, BTreeMap<TopicPartition, i64>)>,
-    workers_done: usize,
+    workers_done: BTreeSet<usize>,
+    place: Place,
+    /// How often it left for a late worker.
+    pub(crate) times_out: u64,
+    departure: Departure,
     /// For planted defects: up to where inputs were read, and which ends were seen.
     read: BTreeMap<TopicPartition, i64>,
     first_ends: BTreeMap<TopicPartition, i64>,
@@ -129,15 +204,15 @@ pub(crate) struct Setting {
     pub(crate) defect: Option<Defect>,
 }
 
-fn config(setting: &Setting, slot: usize, seed: u64) -> MembershipConfig {
+fn config(setting: &Setting, name: usize, seed: u64) -> MembershipConfig {
     let servers = (0..setting.plan.brokers).map(|broker| Address::new("model", 9092 + broker));
     let seconds = Duration::from_secs;
     MembershipConfig {
         instance: (setting.plan.names == Names::Lasting)
-            .then(|| InstanceId::from(format!("slot-{slot}").as_str())),
+            .then(|| InstanceId::from(format!("slot-{name}").as_str())),
         session_timeout: seconds(6),
         heartbeat_interval: seconds(1),
-        rebalance_timeout: seconds(10),
+        rebalance_timeout: REBALANCE_TIMEOUT,
         request_timeout: seconds(3),
         connect_timeout: seconds(2),
         offsets_timeout: seconds(8),
@@ -151,37 +226,34 @@ fn config(setting: &Setting, slot: usize, seed: u64) -> MembershipConfig {
 }
 
 impl Process {
-    pub(crate) fn start(
-        setting: &Setting,
-        (number, slot): (u64, usize),
-        disk: &Disk,
-        now: u64,
-    ) -> Self {
+    pub(crate) fn start(setting: &Setting, identity: Identity, disk: &Disk, now: u64) -> Self {
         let moment = Moment::from_millis(now);
-        let mut member = Membership::new(config(setting, slot, number), moment);
+        let Identity { number, slot, name } = identity;
+        let mut member = Membership::new(config(setting, name, number), moment);
         if let Some(dead) = disk.last_member() {
             member.leave_dead_member(dead);
         }
-        let threads: Vec<Thread> =
-            (0..setting.plan.workers).map(|_| thread(setting, disk)).collect();
+        let threads: BTreeMap<usize, Thread> =
+            (0..setting.plan.workers).map(|at| (at, thread(setting, disk))).collect();
         let mut id = [0; 16];
         id[0] = u8::try_from(slot).unwrap();
         let workers = u16::try_from(threads.len()).unwrap();
         let mut process = Self {
             number,
             slot,
+            name,
             paused_until: 0,
             life: Life::Up,
+            end: None,
+            adopted: BTreeSet::new(),
             member,
             roster: Roster::new(threads.len(), disk.positions()),
             threads,
             said: Vec::new(),
             heard_of_loss: false,
             fault: None,
-            app: setting.app.clone(),
-            kafka: setting.kafka.clone(),
+            setting: setting.clone(),
             disk: disk.clone(),
-            defect: setting.defect,
             dice: Dice::new(number),
             connections: BTreeMap::new(),
             data: MemberData { process: ProcessId(id), workers, ..MemberData::default() },
@@ -192,7 +264,10 @@ impl Process {
             losses: 0,
             commits: BTreeMap::new(),
             fetching: BTreeMap::new(),
-            workers_done: 0,
+            workers_done: BTreeSet::new(),
+            place: Place::Member,
+            times_out: 0,
+            departure: Departure::ToReturn,
             read: BTreeMap::new(),
             first_ends: BTreeMap::new(),
             purge: BTreeMap::new(),
@@ -203,30 +278,30 @@ impl Process {
     }
 
     fn is(&self, defect: Defect) -> bool {
-        self.defect == Some(defect)
+        self.setting.defect == Some(defect)
     }
 
     /// The tasks that any worker has open to run.
     pub(crate) fn running(&self) -> BTreeSet<TaskId> {
-        let tasks = self.threads.iter().flat_map(|thread| thread.worker.running());
+        let tasks = self.threads.values().flat_map(|thread| thread.worker.running());
         tasks.map(|task| task.id()).collect()
+    }
+
+    /// The generation of the group in which it has its tasks.
+    pub(crate) fn generation(&self) -> Option<Generation> {
+        self.token.as_ref().map(CommitToken::generation)
     }
 
     /// The thread that runs a task.
     pub(crate) fn runner(&self, task: TaskId) -> Option<&Thread> {
         let runs = |thread: &&Thread| thread.worker.running().any(|one| one.id() == task);
-        self.threads.iter().find(runs)
+        self.threads.values().find(runs)
     }
 
     /// Whether it, or one of its workers, could do nothing in part of the last `millis`.
     pub(crate) fn was_idle_since(&self, now: u64, millis: u64) -> bool {
-        let stalled = self.threads.iter().map(|thread| thread.stalled_until).max().unwrap_or(0);
+        let stalled = self.threads.values().map(|thread| thread.stall.until).max().unwrap_or(0);
         self.paused_until.max(stalled) + millis > now
-    }
-
-    pub(crate) fn close(&mut self) {
-        self.roster.shut_down();
-        self.said.push("closes".to_owned());
     }
 
     /// Everything that the process can do now, in an order that the seed determines.
@@ -235,11 +310,8 @@ impl Process {
         if group_first {
             self.work_group(now);
         }
-        for worker in 0..self.threads.len() {
-            if self.life == Life::Up
-                && self.threads[worker].stalled_until <= now
-                && !self.dice.one_in(4)
-            {
+        for worker in 0..self.setting.plan.workers {
+            if self.life != Life::Over && !self.dice.one_in(4) {
                 self.work_thread(worker, now);
             }
         }
@@ -251,14 +323,30 @@ impl Process {
     /// What the thread of a worker does between two looks around.
     fn work_thread(&mut self, worker: usize, now: u64) {
         let time = Timestamp::from_millis(now.cast_signed());
-        let thread = &mut self.threads[worker];
+        let Some(thread) = self.threads.get_mut(&worker) else { return };
+        if thread.stall.until > now {
+            return;
+        }
         while let Some(told) = thread.inbox.pop_front() {
             thread.losses = told.losses;
             thread.worker.handle(told.command, time);
         }
         thread.worker.turn(time);
         while let Some(action) = thread.worker.poll() {
-            self.inputs.push_back(Input::Worker(worker, thread.losses, action));
+            self.inputs.push_back(match action {
+                Action::Failed { tasks, error } => {
+                    self.said.push(format!(
+                        "fails in {tasks:?}: {}",
+                        streams_core::error::chain(&error)
+                    ));
+                    let response = self.setting.plan.uncaught;
+                    if response == Uncaught::Replace {
+                        thread.worker.handle(Command::Replace(tasks.clone()), time);
+                    }
+                    Input::TasksFailed(tasks, response)
+                }
+                action => Input::Worker(worker, thread.losses, action),
+            });
         }
     }
 }
@@ -289,5 +377,5 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         }
         None => Worker::new(settings, Box::new(plane)),
     };
-    Thread { worker, writer, inbox: VecDeque::new(), losses: 0, stalled_until: 0 }
+    Thread { worker, writer, inbox: VecDeque::new(), losses: 0, stall: Stall::default() }
 }

@@ -1,5 +1,7 @@
 //! A run: processes, brokers, disks, and what happens to them.
 
+mod returning;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -10,12 +12,12 @@ use streams_core::time::Timestamp;
 use streams_test::KafkaModel;
 use streams_test::model::{Dice, NewRecord};
 
-use super::app::{App, INPUT, KEYS, PARTITIONS, key};
+use super::app::{App, Flaws, INPUT, KEYS, PARTITIONS, key};
 use super::checks::{Checks, Verdict};
 use super::defects::Defect;
 use super::disk::Disk;
-use super::plan::{Disks, Plan, Weather};
-use super::process::{Life, Process, Setting};
+use super::plan::{Disks, Names, Plan, Weather};
+use super::process::{End, Identity, Life, Process, Setting};
 
 /// Virtual milliseconds from one look to the next.
 const TICK_MS: u64 = 20;
@@ -31,6 +33,13 @@ pub(crate) struct Report {
     pub(crate) ticks: u64,
     pub(crate) crashes: u64,
     pub(crate) zombies: u64,
+    /// Failures of the application's code, and workers whose threads ended.
+    pub(crate) failures: u64,
+    /// Static members that found their tasks again, and processes that lost their names to others.
+    pub(crate) returns: u64,
+    pub(crate) fenced: u64,
+    /// Processes that were out of the group until a late worker was back.
+    pub(crate) late: u64,
     pub(crate) records: u64,
     pub(crate) repeated: u64,
     pub(crate) tainted: u64,
@@ -41,6 +50,10 @@ impl Report {
         self.ticks += other.ticks;
         self.crashes += other.crashes;
         self.zombies += other.zombies;
+        self.failures += other.failures;
+        self.returns += other.returns;
+        self.fenced += other.fenced;
+        self.late += other.late;
         self.records += other.records;
         self.repeated += other.repeated;
         self.tainted += other.tainted;
@@ -80,7 +93,8 @@ impl World {
     fn new(seed: u64, defect: Option<Defect>) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::new(&mut dice);
-        let (app, kafka) = (App::new(), KafkaModel::new());
+        let flaws = Flaws::new(dice.roll(), plan.flaw_once_in);
+        let (app, kafka) = (App::new(flaws), KafkaModel::new());
         kafka.set_brokers(plan.brokers);
         kafka.set_initial_rebalance_delay(plan.initial_delay);
         kafka.set_faults(dice.roll(), plan.rates);
@@ -128,6 +142,9 @@ impl World {
             }
             self.pass(200)?;
         }
+        if self.setting.plan.names == Names::Lasting {
+            self.come_back()?;
+        }
         self.shut_down()
     }
 
@@ -135,9 +152,10 @@ impl World {
     fn calm_down(&mut self) -> Verdict {
         self.note("all is well from now on".to_owned());
         self.setting.kafka.end_faults();
+        self.setting.app.flaws.mend();
         for process in &mut self.processes {
             process.paused_until = 0;
-            process.threads.iter_mut().for_each(|thread| thread.stalled_until = 0);
+            process.threads.values_mut().for_each(|thread| thread.stall(self.now, 0));
         }
         self.start_process();
         // The restoration of what a crash left behind, and one more round of records.
@@ -149,7 +167,7 @@ impl World {
     /// All that runs commits and closes; then disks, logs and outputs are compared.
     fn shut_down(&mut self) -> Verdict {
         self.note("all processes close".to_owned());
-        self.processes.iter_mut().for_each(Process::close);
+        self.processes.iter_mut().for_each(|process| process.close(self.now));
         let end = self.now + SETTLE_MAX_MS;
         while !self.processes.is_empty() {
             if self.now > end {
@@ -164,6 +182,7 @@ impl World {
     }
 
     fn finished(mut self) -> Report {
+        self.report.failures += self.setting.app.flaws.count();
         let copies = self.checks.copies.values();
         self.report.repeated = copies.map(|copies| copies - 1).sum();
         self.report.tainted = self.checks.tainted.len() as u64;
@@ -182,14 +201,34 @@ impl World {
         format!("no progress: drained {drained}, running {running:?}")
     }
 
+    fn free_slot(&self) -> Option<usize> {
+        (0..SLOTS).find(|slot| self.processes.iter().all(|one| one.slot != *slot))
+    }
+
     fn start_process(&mut self) {
-        let free = (0..SLOTS).find(|slot| self.processes.iter().all(|one| one.slot != *slot));
-        let Some(slot) = free else { return };
+        if let Some(slot) = self.free_slot() {
+            self.start_on(slot, slot);
+        }
+    }
+
+    /// Starts a process on a machine, by the name of this one or another.
+    fn start_on(&mut self, slot: usize, name: usize) {
         self.started += 1;
         let (number, now) = (self.started, self.now);
-        self.note(format!("process {number} starts on machine {slot}"));
-        let process = Process::start(&self.setting, (number, slot), &self.disks[slot], now);
-        self.processes.push(process);
+        self.note(format!("process {number} starts on machine {slot} by the name of {name}"));
+        let identity = Identity { number, slot, name };
+        self.processes.push(Process::start(&self.setting, identity, &self.disks[slot], now));
+    }
+
+    /// A second process by the name of one that runs.
+    fn start_namesake(&mut self) {
+        let named = self.setting.plan.names == Names::Lasting;
+        if let (Some(slot), true) = (self.free_slot().filter(|_| named), !self.processes.is_empty())
+        {
+            let at = self.dice.index(self.processes.len());
+            let name = self.processes[at].name;
+            self.start_on(slot, name);
+        }
     }
 
     /// The process is gone at once; its disk stays as it is.
@@ -211,7 +250,7 @@ impl World {
         let up = self.processes.len();
         let wild = self.setting.plan.weather == Weather::Wild;
         let rough = self.setting.plan.weather != Weather::Calm;
-        match self.dice.below(24) {
+        match self.dice.below(26) {
             0..10 => {
                 for _ in 0..self.dice.below(12) {
                     let number = self.dice.below(KEYS);
@@ -227,7 +266,7 @@ impl World {
                 let at = self.dice.index(up);
                 let number = self.processes[at].number;
                 self.note(format!("process {number} is told to close"));
-                self.processes[at].close();
+                self.processes[at].close(self.now);
             }
             16 | 17 if wild && up > 0 => {
                 let (at, millis) = (self.dice.index(up), 2_000 + self.dice.below(18_000));
@@ -236,11 +275,11 @@ impl World {
                 self.processes[at].paused_until = self.now + millis;
             }
             18 if rough && up > 0 => {
-                let (at, millis) = (self.dice.index(up), self.dice.below(9_000));
+                let (at, millis) = (self.dice.index(up), self.dice.below(16_000));
                 let process = &mut self.processes[at];
-                let thread = self.dice.index(process.threads.len());
-                if let Some(thread) = process.threads.get_mut(thread) {
-                    thread.stalled_until = self.now + millis;
+                let thread = self.dice.index(self.setting.plan.workers);
+                if let Some(thread) = process.threads.get_mut(&thread) {
+                    thread.stall(self.now, self.now + millis);
                 }
             }
             19 if rough => {
@@ -249,6 +288,15 @@ impl World {
                 self.setting.kafka.move_coordinator(loading);
             }
             20 if rough => self.toggle_broker(),
+            21 if rough && up > 0 => {
+                let at = self.dice.index(up);
+                let worker = self.dice.index(self.setting.plan.workers);
+                let number = self.processes[at].number;
+                self.note(format!("the thread of worker {worker} of process {number} ends"));
+                self.processes[at].end_thread(worker);
+                self.report.failures += 1;
+            }
+            22 if wild => self.start_namesake(),
             _ => {}
         }
         Ok(())
@@ -304,6 +352,8 @@ impl World {
         }
         self.checks.owners(&self.processes, self.now)?;
         for process in self.processes.extract_if(.., |one| one.life == Life::Over) {
+            self.report.late += process.times_out;
+            self.report.fenced += u64::from(process.end == Some(End::Fenced));
             self.checks.disk(&self.disks[process.slot])?;
         }
         Ok(())

@@ -22,7 +22,7 @@ type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
 impl Process {
     pub(super) fn subscribe(&mut self, now: Moment) {
-        let topics = [INPUT.into(), self.app.repartition()].into();
+        let topics = [INPUT.into(), self.setting.app.repartition()].into();
         self.member.subscribe(topics, self.held.with(self.data.clone()), now);
     }
 
@@ -30,15 +30,13 @@ impl Process {
         if let Some(held) = self.roster.news() {
             self.disk.keep_positions(&held.on_disk);
             self.held = held;
-            if self.life == Life::Up {
-                self.subscribe(now);
-            }
+            self.subscribe(now);
         }
     }
 
     fn tell(&mut self, worker: usize, command: Command) {
         let losses = self.losses;
-        if let Some(thread) = self.threads.get_mut(worker) {
+        if let Some(thread) = self.threads.get_mut(&worker) {
             thread.inbox.push_back(Told { losses, command });
         }
     }
@@ -70,8 +68,12 @@ impl Process {
         match input {
             Input::TopicsPrepared(generation) => {
                 let tasks = App::tasks().map(|task| {
-                    let end = self.kafka.offsets(&self.app.changelog(task)).map(|(_, end)| end);
-                    let partitions = vec![self.app.input(task)];
+                    let end = self
+                        .setting
+                        .kafka
+                        .offsets(&self.setting.app.changelog(task))
+                        .map(|(_, end)| end);
+                    let partitions = vec![self.setting.app.input(task)];
                     (task, TaskInputs { partitions, state: TaskState::Logged { end } })
                 });
                 // A rebalance may have overtaken it.
@@ -79,10 +81,9 @@ impl Process {
             }
             Input::LookedUp(look_up, ends) => self.fetch_offsets(look_up, ends, now),
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
-            Input::Worker(worker, losses, action) if self.life == Life::Up => {
-                self.on_worker((worker, losses), action, now);
-            }
-            Input::Worker(..) => {}
+            Input::Worker(worker, losses, action) => self.on_worker((worker, losses), action, now),
+            Input::TasksFailed(tasks, response) => self.tasks_failed(&tasks, response, now),
+            Input::WorkerEnded(worker) => self.worker_ended(worker, now),
         }
     }
 
@@ -90,12 +91,12 @@ impl Process {
     pub(super) fn ends(&mut self, look_up: &LookUp) -> BTreeMap<TopicPartition, i64> {
         let mut ends = BTreeMap::new();
         for (task, role) in &look_up.tasks {
-            let changelog = self.app.changelog(*task);
-            let Some((_, end)) = self.kafka.offsets(&changelog) else { continue };
+            let changelog = self.setting.app.changelog(*task);
+            let Some((_, end)) = self.setting.kafka.offsets(&changelog) else { continue };
             let first = *self.first_ends.entry(changelog.clone()).or_insert(end);
             let held = self.roster_position(*task);
             if *role == Role::Active {
-                let end = match self.defect {
+                let end = match self.setting.defect {
                     Some(Defect::EndsAskedOnce) => first,
                     Some(Defect::PromotedAsItIs) => held.unwrap_or(end),
                     _ => end,
@@ -115,7 +116,7 @@ impl Process {
     }
 
     fn fetch_offsets(&mut self, look_up: LookUp, ends: BTreeMap<TopicPartition, i64>, now: Moment) {
-        let partitions = look_up.tasks.keys().map(|task| self.app.input(*task)).collect();
+        let partitions = look_up.tasks.keys().map(|task| self.setting.app.input(*task)).collect();
         if let Ok(call) = self.member.fetch_offsets(partitions, now) {
             self.fetching.insert(call, (look_up, ends));
         }
@@ -134,8 +135,8 @@ impl Process {
         };
         let tasks = look_up.tasks.keys().map(|task| {
             let inputs = vec![self.start_of(*task, &offsets)];
-            let topic = self.app.changelog(*task).topic;
-            let changelogs = self.kafka.changelog_topic(&topic).map(|known| (topic, known));
+            let topic = self.setting.app.changelog(*task).topic;
+            let changelogs = self.setting.kafka.changelog_topic(&topic).map(|known| (topic, known));
             TaskToStart {
                 task: *task,
                 inputs,
@@ -147,7 +148,7 @@ impl Process {
     }
 
     fn start_of(&self, task: TaskId, offsets: &Offsets) -> TaskInput {
-        let (partition, reset) = (self.app.input(task), OffsetReset::Earliest);
+        let (partition, reset) = (self.setting.app.input(task), OffsetReset::Earliest);
         let stored = offsets.get(&partition).and_then(Option::as_ref);
         let committed = stored.map(|at| CommitMetadata::decode(&at.metadata)).unwrap_or_default();
         let mut offset = stored.map(|at| at.offset);
@@ -173,37 +174,25 @@ impl Process {
                     names(&assigned.standby)
                 ));
                 self.token = Some(assigned.token);
-                self.roster.adopt(&assigned.active, &assigned.standby);
+                if self.life == Life::Up {
+                    self.roster.adopt(&assigned.active, &assigned.standby);
+                    self.adopted = assigned.active;
+                }
             }
             MemberEvent::Lost { reason } => {
                 self.said.push(format!("loses all: {reason}"));
-                self.heard_of_loss = true;
-                self.read.extend(self.ends_of_inputs());
                 if self.is(Defect::LostTasksRunOn) {
+                    self.heard_of_loss = true;
                     return;
                 }
-                self.losses += 1;
-                self.token = None;
-                self.roster.lose_all();
+                self.lose_all();
             }
             MemberEvent::Committed { call, result } => self.committed(call, result),
             MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result, now),
-            MemberEvent::Left => self.leave_behind("left"),
-            MemberEvent::Failed(GroupFault::InstanceFenced { .. }) => self.leave_behind("fenced"),
+            MemberEvent::Left => self.left(),
+            MemberEvent::Failed(GroupFault::InstanceFenced { .. }) => self.fenced(),
             MemberEvent::Failed(fault) => self.fault = Some(format!("the group failed: {fault}")),
             MemberEvent::Troubled(_) => {}
-        }
-    }
-
-    fn leave_behind(&mut self, how: &str) {
-        self.said.push(how.to_owned());
-        self.disk.remember(None);
-        self.life = Life::Over;
-    }
-
-    pub(super) fn on_way_out(&mut self, event: &MemberEvent) {
-        if matches!(event, MemberEvent::Left | MemberEvent::Failed(_)) {
-            self.leave_behind("left after a failure");
         }
     }
 
@@ -220,18 +209,11 @@ impl Process {
             Action::Holds(held) => self.roster.holds(held),
             Action::Restored(_) => {}
             Action::Done => {
-                self.workers_done += 1;
-                if self.workers_done == self.threads.len() {
-                    self.member.leave(now);
-                }
+                self.workers_done.insert(worker);
+                self.leave_if_done(now);
             }
-            Action::Failed { error, .. } => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                self.said.push(format!("fails: {error}: {cause:?}"));
-                self.threads.clear();
-                self.life = Life::Failed;
-                self.member.leave(now);
-            }
+            // Its thread asks the handler first.
+            Action::Failed { .. } => {}
         }
     }
 
@@ -289,9 +271,11 @@ impl Process {
     }
 
     /// Where the inputs of running tasks end, which is about where they are read to.
-    fn ends_of_inputs(&self) -> BTreeMap<TopicPartition, i64> {
-        let inputs = self.running().into_iter().map(|task| self.app.input(task));
-        inputs.filter_map(|input| Some((input.clone(), self.kafka.offsets(&input)?.1))).collect()
+    pub(super) fn ends_of_inputs(&self) -> BTreeMap<TopicPartition, i64> {
+        let inputs = self.running().into_iter().map(|task| self.setting.app.input(task));
+        inputs
+            .filter_map(|input| Some((input.clone(), self.setting.kafka.offsets(&input)?.1)))
+            .collect()
     }
 
     /// Deletes processed records of the repartition topic.
@@ -299,10 +283,10 @@ impl Process {
         if self.purge.is_empty() || !self.dice.one_in(20) {
             return;
         }
-        let repartition = self.app.repartition();
+        let repartition = self.setting.app.repartition();
         for (partition, offset) in std::mem::take(&mut self.purge) {
             if partition.topic == repartition {
-                self.kafka.delete_before(&partition, offset).unwrap();
+                self.setting.kafka.delete_before(&partition, offset).unwrap();
             }
         }
     }

@@ -10,6 +10,7 @@ impl Process {
     /// What the group thread does until nothing is left to be done.
     pub(super) fn work_group(&mut self, now: u64) {
         let moment = Moment::from_millis(now);
+        self.watch_workers(moment);
         loop {
             while let Some(action) = self.member.poll(moment) {
                 self.act(action, moment);
@@ -33,13 +34,15 @@ impl Process {
 
     fn act(&mut self, action: Action, now: Moment) {
         match action {
-            Action::Connect { connection, address } => match self.kafka.connect_to(address.port) {
-                Some(open) => {
-                    self.connections.insert(connection, open);
-                    self.member.on_connected(connection, now);
+            Action::Connect { connection, address } => {
+                match self.setting.kafka.connect_to(address.port) {
+                    Some(open) => {
+                        self.connections.insert(connection, open);
+                        self.member.on_connected(connection, now);
+                    }
+                    None => self.member.on_disconnected(connection, "refused", now),
                 }
-                None => self.member.on_disconnected(connection, "refused", now),
-            },
+            }
             Action::Send { connection, bytes } => {
                 if let Some(open) = self.connections.get_mut(&connection) {
                     open.receive(&bytes, now).unwrap();
@@ -49,8 +52,8 @@ impl Process {
                 self.connections.remove(&connection);
             }
             Action::Authenticate { .. } => self.fault = Some("SASL was asked for".to_owned()),
-            Action::Event(event) if self.life == Life::Up => self.on_member(event, now),
-            Action::Event(event) => self.on_way_out(&event),
+            Action::Event(event) if self.life != Life::Over => self.on_member(event, now),
+            Action::Event(_) => {}
         }
     }
 
@@ -93,7 +96,7 @@ impl Process {
                 Question::Ends(worker, changelogs) => {
                     let ends = changelogs.into_iter();
                     let ends = ends
-                        .filter_map(|at| self.kafka.offsets(&at).map(|(_, end)| (at, end)))
+                        .filter_map(|at| self.setting.kafka.offsets(&at).map(|(_, end)| (at, end)))
                         .collect();
                     let at = Timestamp::from_millis(now.cast_signed());
                     Input::EndsFound(worker, Command::Ends { at, ends })

@@ -1,0 +1,107 @@
+//! What the group thread does when something fails, and the way out of the group.
+
+use streams_core::membership::Moment;
+use streams_core::names::TaskId;
+
+use super::{Departure, End, Input, Life, Place, Process, thread};
+use crate::defects::Defect;
+use crate::plan::{Names, Uncaught};
+
+impl Process {
+    /// A worker has stopped these tasks.
+    pub(super) fn tasks_failed(&mut self, tasks: &[TaskId], response: Uncaught, now: Moment) {
+        tasks.iter().for_each(|task| self.roster.stopped(*task));
+        if response == Uncaught::ShutDown {
+            self.departure = Departure::ForGood;
+            self.begin_close(now);
+        }
+    }
+
+    /// The thread of a worker ends at once, with all that it has open.
+    pub(crate) fn end_thread(&mut self, worker: usize) {
+        if self.threads.remove(&worker).is_some() {
+            self.inputs.push_back(Input::WorkerEnded(worker));
+        }
+    }
+
+    /// Another worker takes the place of one whose thread has ended, if the handler wants that.
+    pub(super) fn worker_ended(&mut self, worker: usize, now: Moment) {
+        if self.setting.plan.uncaught == Uncaught::Replace && self.life == Life::Up {
+            self.commits.retain(|_, commit| commit.worker != worker);
+            self.threads.insert(worker, thread(&self.setting, &self.disk));
+            self.roster.worker_gone(worker);
+            return;
+        }
+        self.workers_done.insert(worker);
+        self.departure = Departure::ForGood;
+        self.begin_close(now);
+        self.leave_if_done(now);
+    }
+
+    pub(crate) fn close(&mut self, now: u64) {
+        self.begin_close(Moment::from_millis(now));
+    }
+
+    fn begin_close(&mut self, now: Moment) {
+        if let Life::Up | Life::Parting(_) | Life::Outside = self.life {
+            self.said.push("closes".to_owned());
+            self.life = Life::Closing;
+            self.roster.shut_down();
+            self.follow_roster(now);
+            self.leave_if_done(now);
+        }
+    }
+
+    pub(super) fn leave_if_done(&mut self, now: Moment) {
+        if self.life == Life::Closing && self.workers_done.len() == self.setting.plan.workers {
+            self.leave(now);
+        }
+    }
+
+    /// A static member that has not failed goes without a word: its tasks wait for it until its
+    /// session is over.
+    fn leave(&mut self, now: Moment) {
+        let is_static = self.setting.plan.names == Names::Lasting;
+        let is_expected_back = is_static && self.departure == Departure::ToReturn;
+        if self.place == Place::Out || (is_expected_back && !self.is(Defect::StaticMemberLeaves)) {
+            return self.end(End::Silent);
+        }
+        self.member.leave(now);
+    }
+
+    /// The member has gone; with it the process, unless it only waits for a late worker.
+    pub(super) fn left(&mut self) {
+        self.disk.remember(None);
+        self.place = Place::Out;
+        if self.life != Life::Outside {
+            self.end(End::Left);
+        }
+    }
+
+    /// The group goes on without this member.
+    pub(super) fn lose_all(&mut self) {
+        self.heard_of_loss = true;
+        self.read.extend(self.ends_of_inputs());
+        self.losses += 1;
+        self.token = None;
+        self.roster.lose_all();
+    }
+
+    pub(super) fn end(&mut self, how: End) {
+        self.said.push(format!("is gone: {how:?}"));
+        if how != End::Silent {
+            self.disk.remember(None);
+        }
+        self.end = Some(how);
+        self.life = Life::Over;
+    }
+
+    /// Another process has its name: it must not go on.
+    pub(super) fn fenced(&mut self) {
+        if self.is(Defect::FencedRunsOn) {
+            self.heard_of_loss = true;
+            return;
+        }
+        self.end(End::Fenced);
+    }
+}

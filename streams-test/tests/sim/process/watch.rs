@@ -1,0 +1,57 @@
+//! Workers that do not come back in time.
+
+use std::time::Duration;
+
+use streams_core::membership::Moment;
+use streams_core::roster::Progress;
+
+use super::{Life, Place, Process, REBALANCE_TIMEOUT};
+use crate::plan::Names;
+
+/// How long the other workers may take to commit and close.
+const PARTING_MAX: Duration = Duration::from_secs(10);
+
+impl Process {
+    pub(super) fn watch_workers(&mut self, now: Moment) {
+        match self.life {
+            Life::Up if self.has_late(now) => {
+                self.said.push("has a late worker".to_owned());
+                self.life = Life::Parting(now.after(PARTING_MAX));
+                self.roster.step_down();
+                self.follow_roster(now);
+            }
+            Life::Parting(until) if until <= now || self.is_quiet() => self.go_out(now),
+            Life::Outside if self.may_come_back(now) => {
+                self.said.push("comes back".to_owned());
+                self.place = Place::Member;
+                self.life = Life::Up;
+                self.member = self.member.successor(now);
+                self.subscribe(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn may_come_back(&self, now: Moment) -> bool {
+        self.place == Place::Out && self.is_quiet() && !self.has_late(now)
+    }
+
+    fn has_late(&self, now: Moment) -> bool {
+        self.threads.values().any(|thread| thread.busy_for(now) > REBALANCE_TIMEOUT)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.roster.progress() == Progress::AllRun
+    }
+
+    fn go_out(&mut self, now: Moment) {
+        self.life = Life::Outside;
+        self.times_out += 1;
+        self.lose_all();
+        self.follow_roster(now);
+        match self.setting.plan.names {
+            Names::Lasting => self.member.go_silent(),
+            Names::Given => self.member.leave(now),
+        }
+    }
+}
