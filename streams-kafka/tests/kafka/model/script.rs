@@ -15,6 +15,8 @@ use super::side::{InModel, Line, OnBroker, Side, Wait, decode, encode};
 use crate::support::flow::Dice;
 
 const CLIENTS: usize = 4;
+/// The last clients have lasting names.
+const LASTING: [&str; 2] = ["lasting", "standing"];
 
 /// What a side said to a request, with its own ids replaced by those that both know.
 type Said = String;
@@ -55,11 +57,21 @@ pub(super) struct Script {
 #[derive(Debug, Clone, Copy)]
 struct Guise {
     client: usize,
-    /// Whose id; `None` is one that nobody has.
-    id_of: Option<usize>,
+    id: Id,
     instance: Option<&'static str>,
     /// Added to the present generation.
     off_by: i32,
+}
+
+/// Whose id a request bears.
+#[derive(Debug, Clone, Copy)]
+enum Id {
+    /// That of this client.
+    Of(usize),
+    /// One that nobody has.
+    Nobodys,
+    /// None: who asks begins anew.
+    New,
 }
 
 /// One request, before each side puts its own ids in.
@@ -76,9 +88,20 @@ enum Asked {
     Join { kind: &'static str, protocols: &'static [&'static str], says: u8 },
     Sync,
     Heartbeat,
-    Leave,
+    Leave(By),
     Commit { partition: i32, offset: i64, kind: Committed },
     Fetch,
+}
+
+/// How a member that leaves is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By all that is known of it.
+    Both,
+    /// By its id alone, as Kafka's consumer does.
+    Id,
+    /// By its lasting name alone, as Kafka's tools do.
+    Name,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +126,11 @@ impl<S: Side> Ends<S> {
     }
 
     fn id(&self, guise: Guise) -> MemberId {
-        let id = guise.id_of.map(|client| self.ids[client].clone());
-        id.unwrap_or_else(|| Some("nobody".into())).unwrap_or_else(|| "".into())
+        match guise.id {
+            Id::Of(client) => self.ids[client].clone().unwrap_or_else(|| "".into()),
+            Id::Nobodys => "nobody".into(),
+            Id::New => "".into(),
+        }
     }
 
     fn name(&mut self, id: &str) -> String {
@@ -174,8 +200,10 @@ impl<S: Side> Ends<S> {
                 let request = HeartbeatRequest { group, generation, member, instance };
                 Some(self.answered(client, &request, at).error.to_string())
             }
-            Asked::Leave => {
-                let members = vec![LeavingMember { member: Some(member), instance }];
+            Asked::Leave(by) => {
+                let member = Some(member).filter(|_| by != By::Name);
+                let instance = instance.filter(|_| by != By::Id);
+                let members = vec![LeavingMember { member, instance }];
                 let answer = self.answered(client, &LeaveGroupRequest { group, members }, at);
                 let codes: Vec<_> = answer.members.iter().map(|one| one.error).collect();
                 Some(format!("{} {codes:?}", answer.error))
@@ -330,16 +358,21 @@ impl Script {
     fn request(&mut self) -> (Guise, Asked) {
         let client = (self.dice.next() % CLIENTS as u64) as usize;
         let one_in = |dice: &mut Dice, sides: u64| dice.next().is_multiple_of(sides);
-        let id_of = match self.dice.next() % 16 {
-            0 => None,
-            1 => Some((self.dice.next() % CLIENTS as u64) as usize),
-            _ => Some(client),
+        let own = client.checked_sub(CLIENTS - LASTING.len()).map(|at| LASTING[at]);
+        // Sometimes another pretends to a name.
+        let pretended = LASTING[(self.dice.next() % 2) as usize];
+        let instance = if one_in(&mut self.dice, 12) { Some(pretended) } else { own };
+        // A process that starts again knows nothing but its name; one without would be missed for
+        // long.
+        let is_back = instance.is_some() && one_in(&mut self.dice, 4);
+        let id = match self.dice.next() % 16 {
+            _ if is_back => Id::New,
+            0 => Id::Nobodys,
+            1 => Id::Of((self.dice.next() % CLIENTS as u64) as usize),
+            _ => Id::Of(client),
         };
-        // The last client has a lasting name, and sometimes another pretends to it.
-        let is_static = client == CLIENTS - 1;
-        let instance = (is_static || one_in(&mut self.dice, 20)).then_some("lasting");
         let off_by = if one_in(&mut self.dice, 10) { -1 } else { 0 };
-        let guise = Guise { client, id_of, instance, off_by };
+        let guise = Guise { client, id, instance, off_by };
         let asked = match self.dice.next() % 16 {
             0..6 => Asked::Join {
                 kind: if one_in(&mut self.dice, 16) { "connect" } else { "consumer" },
@@ -349,7 +382,9 @@ impl Script {
             },
             6..10 => Asked::Sync,
             10 | 11 => Asked::Heartbeat,
-            12 if one_in(&mut self.dice, 2) => Asked::Leave,
+            12 if one_in(&mut self.dice, 2) => {
+                Asked::Leave([By::Both, By::Id, By::Name][(self.dice.next() % 3) as usize])
+            }
             13 | 14 => Asked::Commit {
                 partition: (self.dice.next() % 2) as i32,
                 offset: (self.dice.next() % 100) as i64,
