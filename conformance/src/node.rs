@@ -140,13 +140,16 @@ impl<'a, 'b> Node<'a, 'b> {
     pub(crate) fn materialized<V: Row>(self) -> Materialized<String, V> {
         let kept = Materialized::with_serdes(KEY, self.result()).with_node_name(self.named());
         let kept = with(self.optional("store"), kept, Materialized::with_store_name);
+        // A table of a topic is told nothing of a store that it does not name.
+        let is_told = self.optional("from").or(self.optional("store")).is_some();
+        let says = |switch: &str, value: bool| is_told && self.json[switch] == value;
         if let Some(history) = self.millis("versioned_history_ms") {
             return kept.versioned(history);
         }
         let kept = with(self.millis("retention"), kept, Materialized::with_retention);
-        let kept = if self.json["caching"] == false { kept.without_cache() } else { kept };
-        let kept = if self.json["logging"] == false { kept.without_changelog() } else { kept };
-        if self.json["in_memory"] == true { kept.in_memory() } else { kept }
+        let kept = if says("caching", false) { kept.without_cache() } else { kept };
+        let kept = if says("logging", false) { kept.without_changelog() } else { kept };
+        if says("in_memory", true) { kept.in_memory() } else { kept }
     }
 
     /// The name and the store of a table that is derived from another, where they are given.
