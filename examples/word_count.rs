@@ -6,7 +6,7 @@ mod on_kafka;
 use std::error::Error;
 use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,10 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Outcome<()> {
-    let text = arguments.input.as_ref().map(|path| {
-        let text = fs::read_to_string(path);
-        text.map_err(|error| format!("'{}' cannot be read: {error}", path.display()))
-    });
+    let text = arguments.input.as_deref().map(read);
     let topology = topology(&arguments.input_topic, &arguments.output_topic)?;
     tell(&topology.describe().to_string());
     match text.transpose()? {
@@ -94,6 +91,18 @@ fn run(arguments: &Arguments) -> Outcome<()> {
         Some(text) => count_text_on_cluster(topology, arguments, &text),
         None => count_until_interrupted(topology, arguments),
     }
+}
+
+/// The text of a file.
+fn read(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    let bytes = fs::read(path)
+        .map_err(|error| format!("'{name}' cannot be read: {error}; give --input another file"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let read = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..read].iter().filter(|byte| **byte == b'\n').count();
+        format!("'{name}' is not UTF-8 on line {line}; convert it, as by iconv --to-code UTF-8")
+    })
 }
 
 /// Runs the topology on a model of Kafka in memory, and reads the counts from its store.

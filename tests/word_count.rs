@@ -26,7 +26,7 @@ fn word_count() -> Command {
 }
 
 /// A file of this test run.
-fn file(name: &str, text: &str) -> PathBuf {
+fn file(name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path
@@ -71,7 +71,24 @@ fn the_local_run_does_not_heed_named_brokers() {
 #[test]
 fn a_missing_text_is_named() {
     let output = word_count().args(["--local", "--input", "no/such.txt"]).output().unwrap();
-    assert_fails(&output, 1, &["error: 'no/such.txt' cannot be read: "]);
+    assert_fails(&output, 1, &["error: 'no/such.txt' cannot be read: ", "--input another file"]);
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_named_with_its_line() {
+    let input = file("latin-1.txt", b"one\ntwo\ncaf\xe9\n");
+    let output = word_count().args(["--local", "--input"]).arg(input).output().unwrap();
+    assert_fails(&output, 1, &["latin-1.txt' is not UTF-8 on line 3; convert it"]);
+}
+
+#[test]
+fn a_text_without_words_has_no_counts() {
+    for text in ["", "\n", " \n\t \r\n"] {
+        let input = file("wordless.txt", text);
+        let output = word_count().args(["--local", "--input"]).arg(input).output().unwrap();
+        assert!(output.status.success(), "{}", self::text(&output.stderr));
+        assert_eq!(self::text(&output.stdout), "");
+    }
 }
 
 #[test]

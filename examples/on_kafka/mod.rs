@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::Offset;
 
 /// How long one question to the brokers may take.
@@ -73,19 +74,26 @@ impl Cluster {
     pub(crate) fn write(&self, topic: &str, text: &str) -> Outcome<()> {
         let mut config = self.config.clone();
         config.set("message.timeout.ms", WRITE_MAX.as_millis().to_string());
-        let producer: BaseProducer = config.set("enable.idempotence", "true").create()?;
-        for line in text.lines() {
-            let mut record: BaseRecord<'_, (), str> = BaseRecord::to(topic).payload(line);
+        config.set("enable.idempotence", "true");
+        let producer: BaseProducer<Refused> = config.create_with_context(Refused::default())?;
+        for (line, number) in text.lines().zip(1..) {
+            let mut record = BaseRecord::<(), str, usize>::with_opaque_to(topic, number);
+            record = record.payload(line);
             while let Err((error, same)) = producer.send(record) {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                    return Err(error.into());
+                    return Err(not_written(number, topic, &error).into());
                 }
                 producer.poll(Duration::from_millis(100));
                 record = same;
             }
         }
         let written = producer.flush(WRITE_MAX);
-        written.map_err(|error| format!("the text was not written to \"{topic}\": {error}").into())
+        written.map_err(|error| format!("the text was not written to \"{topic}\": {error}"))?;
+        let refused = producer.context().0.lock().map(|mut refused| refused.take());
+        match refused {
+            Ok(Some((number, error))) => Err(not_written(number, topic, &error).into()),
+            _ => Ok(()),
+        }
     }
 
     /// What the application has committed of a topic; nothing where the topic is not there yet.
@@ -137,4 +145,28 @@ impl Cluster {
         let found = found.filter(|found| found.error().is_none());
         Ok(i32::try_from(found.map_or(0, |topic| topic.partitions().len()))?)
     }
+}
+
+/// The first line that the brokers did not take, and why.
+#[derive(Default)]
+struct Refused(Mutex<Option<(usize, KafkaError)>>);
+
+impl ClientContext for Refused {}
+
+impl ProducerContext for Refused {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, line: usize) {
+        if let (Err((error, _)), Ok(mut first)) = (delivered, self.0.lock()) {
+            first.get_or_insert_with(|| (line, error.clone()));
+        }
+    }
+}
+
+fn not_written(line: usize, topic: &str, error: &KafkaError) -> String {
+    let remedy = match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => "; break it into shorter ones",
+        _ => "",
+    };
+    format!("line {line} of the text was not written to \"{topic}\": {error}{remedy}")
 }
