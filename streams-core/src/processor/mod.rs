@@ -38,6 +38,54 @@ pub(crate) use self::source::{Loaded, SourceNode};
 /// associated.
 ///
 /// One is made per task by its supplier and never leaves the task's thread.
+///
+/// ```
+/// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+/// # use std::time::Duration;
+/// # use streams_core::error::ProcessorError;
+/// # use streams_core::processor::{Context, InitContext, Processor, Punctuation, PunctuationType};
+/// # use streams_core::record::Record;
+/// /// Forwards each record, and each ten milliseconds of stream time how many there were.
+/// #[derive(Default)]
+/// struct Counted(i64);
+///
+/// impl Processor<String, String> for Counted {
+///     type OutKey = String;
+///     type OutValue = String;
+///
+///     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
+///         cx.schedule(Duration::from_millis(10), PunctuationType::StreamTime)?;
+///         Ok(())
+///     }
+///
+///     fn process(
+///         &mut self,
+///         record: Record<String, String>,
+///         cx: &mut Context<'_, String, String>,
+///     ) -> Result<(), ProcessorError> {
+///         self.0 += 1;
+///         cx.forward_to("out", record)
+///     }
+///
+///     fn punctuate(
+///         &mut self,
+///         at: Punctuation,
+///         cx: &mut Context<'_, String, String>,
+///     ) -> Result<(), ProcessorError> {
+///         let count = std::mem::take(&mut self.0).to_string();
+///         cx.forward_to("other", Record::new("count".to_owned(), count, at.timestamp))
+///     }
+/// }
+///
+/// let mut counted = run::processor(|_| Ok(Counted::default()));
+/// counted.pipe("a", "x", 1)?;
+/// counted.pipe("b", "y", 12)?;
+/// assert_eq!(
+///     counted.sent(),
+///     ["out: a=x @1", "other: count=1 @1", "out: b=y @12", "other: count=1 @12"]
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Processor<K, V>: 'static {
     /// The key of what it forwards.
     type OutKey: Clone + 'static;
@@ -87,6 +135,32 @@ pub trait Processor<K, V>: 'static {
 
 /// A processor that cannot change the key, so that no repartitioning follows it. Answers to Kafka's
 /// `FixedKeyProcessor` (KIP-820).
+///
+/// ```
+/// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+/// # use streams_core::error::ProcessorError;
+/// # use streams_core::processor::{FixedKeyContext, FixedKeyProcessor};
+/// # use streams_core::record::FixedKeyRecord;
+/// struct Upper;
+///
+/// impl FixedKeyProcessor<String, String> for Upper {
+///     type OutValue = String;
+///
+///     fn process(
+///         &mut self,
+///         record: FixedKeyRecord<String, String>,
+///         cx: &mut FixedKeyContext<'_, String, String>,
+///     ) -> Result<(), ProcessorError> {
+///         let upper = record.value().to_uppercase();
+///         cx.forward_to("out", record.with_value(upper))
+///     }
+/// }
+///
+/// let mut upper = run::fixed_key_processor(|_| Ok(Upper));
+/// upper.pipe("a", "x", 1)?;
+/// assert_eq!(upper.sent(), ["out: a=X @1"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait FixedKeyProcessor<K, V>: 'static {
     /// The value of what it forwards.
     type OutValue: Clone + 'static;

@@ -28,6 +28,20 @@ impl<'a, 'l> ConnectedStores<'a, 'l> {
     /// The store of this name. `S` is a store handle such as `KeyValueStore<String, i64>`; keep it
     /// in the processor, so that nothing is looked up per record.
     ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// # use std::cell::Cell;
+    /// # use std::rc::Rc;
+    /// let mut node = run::processor(|stores| {
+    ///     let counts = stores.store::<Rc<Cell<i64>>>("counts");
+    ///     let error = counts.expect_err("it is not connected").to_string();
+    ///     assert!(error.contains("\"counts\""), "{error}");
+    ///     Ok(run::calls())
+    /// });
+    /// node.pipe("a", "x", 1)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such store, it is not connected to the processor, or it is of another type.
     pub fn store<S: Clone + 'static>(&self, name: impl Into<StoreName>) -> Result<S, LinkError> {
@@ -35,6 +49,17 @@ impl<'a, 'l> ConnectedStores<'a, 'l> {
     }
 
     /// The task that the processor is made for.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let mut node = run::processor(|stores| {
+    ///     let task = stores.task().to_string();
+    ///     Ok(run::calls().process(move |record, cx| cx.forward_to("out", record.with_value(task.clone()))))
+    /// });
+    /// node.pipe("a", "x", 1)?;
+    /// assert_eq!(node.sent(), ["out: a=0_0 @1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.0.context().task()
@@ -46,6 +71,23 @@ macro_rules! task_calls {
     () => {
         /// Calls `punctuate` each `interval`. In stream time the first call comes with the first
         /// record, in wall-clock time after one interval.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// # use std::time::Duration;
+        /// # use streams_core::processor::PunctuationType;
+        /// # use streams_core::record::Record;
+        /// let node = run::calls().init(|cx| {
+        ///     cx.schedule(Duration::from_millis(10), PunctuationType::WallClock)?;
+        ///     Ok(())
+        /// });
+        /// let tick = |time| Record::new("tick".to_owned(), "now".to_owned(), time);
+        /// let mut node = node.punctuate(move |at, cx| cx.forward(tick(at.timestamp))).start();
+        /// node.wall_clock(9)?;
+        /// node.wall_clock(12)?;
+        /// assert_eq!(node.sent(), ["out: tick=now @12", "other: tick=now @12"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         ///
         /// # Errors
         /// When the interval is shorter than 1 ms.
@@ -61,6 +103,26 @@ macro_rules! task_calls {
         /// Calls `punctuate` at `start` and each `interval` after it; what of that is over is left
         /// out (KIP-1146).
         ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// # use std::time::Duration;
+        /// # use streams_core::processor::PunctuationType;
+        /// # use streams_core::record::Record;
+        /// # use streams_core::time::Timestamp;
+        /// let node = run::calls().init(|cx| {
+        ///     let (start, every) = (Timestamp::from_millis(7), Duration::from_millis(100));
+        ///     cx.schedule_from(start, every, PunctuationType::WallClock)?;
+        ///     Ok(())
+        /// });
+        /// let tick = |time| Record::new("tick".to_owned(), "now".to_owned(), time);
+        /// let mut node = node.punctuate(move |at, cx| cx.forward(tick(at.timestamp))).start();
+        /// node.wall_clock(6)?;
+        /// node.wall_clock(7)?;
+        /// node.wall_clock(106)?;
+        /// assert_eq!(node.sent(), ["out: tick=now @7", "other: tick=now @7"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        ///
         /// # Errors
         /// When the interval is shorter than 1 ms, or the start is negative.
         pub fn schedule_from(
@@ -74,35 +136,120 @@ macro_rules! task_calls {
         }
 
         /// Ends a schedule.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// # use std::time::Duration;
+        /// # use streams_core::processor::PunctuationType;
+        /// # use streams_core::record::Record;
+        /// let node = run::calls().init(|cx| {
+        ///     cx.schedule(Duration::from_millis(10), PunctuationType::WallClock)?;
+        ///     Ok(())
+        /// });
+        /// let node = node.punctuate(|at, cx| {
+        ///     cx.cancel(at.id);
+        ///     cx.forward(Record::new("once".to_owned(), "now".to_owned(), at.timestamp))
+        /// });
+        /// let mut node = node.start();
+        /// node.wall_clock(10)?;
+        /// node.wall_clock(20)?;
+        /// assert_eq!(node.sent(), ["out: once=now @10", "other: once=now @10"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn cancel(&mut self, schedule: PunctuationId) {
             self.place().0.schedules().borrow_mut().cancel(schedule);
         }
 
         /// Asks for a commit soon, without waiting for `commit.interval.ms`. It comes after the
         /// record that is being processed, and maybe after others.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// let node = run::calls().process(|record, cx| {
+        ///     if record.value == "important" {
+        ///         cx.commit();
+        ///     }
+        ///     cx.forward(record)
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "usual", 1)?;
+        /// assert!(!node.is_commit_requested());
+        /// node.pipe("a", "important", 2)?;
+        /// assert!(node.is_commit_requested());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn commit(&mut self) {
             self.place().0.request_commit();
         }
 
         /// The application's id.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// let node = run::calls().process(|record, cx| {
+        ///     let application = cx.application_id().to_string();
+        ///     cx.forward(record.with_value(application))
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "x", 1)?;
+        /// assert_eq!(node.sent(), ["out: a=app @1", "other: a=app @1"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn application_id(&self) -> &ApplicationId {
             self.place().0.application_id()
         }
 
         /// The task.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// let node = run::calls().process(|record, cx| {
+        ///     let task = cx.task().to_string();
+        ///     cx.forward(record.with_value(task))
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "x", 1)?;
+        /// assert_eq!(node.sent(), ["out: a=0_0 @1", "other: a=0_0 @1"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn task(&self) -> TaskId {
             self.place().0.task()
         }
 
         /// The greatest record time that the task has seen; negative before the first record.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// let node = run::calls().process(|record, cx| {
+        ///     let is_late = record.timestamp < cx.stream_time();
+        ///     if is_late { cx.forward_to("other", record) } else { cx.forward_to("out", record) }
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "x", 50)?;
+        /// node.pipe("a", "y", 40)?;
+        /// assert_eq!(node.sent(), ["out: a=x @50", "other: a=y @40"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn stream_time(&self) -> Timestamp {
             self.place().0.stream_time()
         }
 
         /// Wall-clock time, read once a step.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// let node = run::calls().process(|record, cx| {
+        ///     let now = cx.wall_clock();
+        ///     cx.forward(record.with_timestamp(now))
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "x", 50)?;
+        /// assert_eq!(node.sent(), ["out: a=x @0", "other: a=x @0"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub const fn wall_clock(&self) -> Timestamp {
             self.place().0.now()
@@ -141,6 +288,21 @@ impl<K, V> std::fmt::Debug for Context<'_, K, V> {
 impl<K: Clone, V: Clone> Context<'_, K, V> {
     /// Pushes a record to all children, in their order, before it returns.
     ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let node = run::calls().process(|record, cx| {
+    ///     cx.forward(record.clone())?;
+    ///     cx.forward(record.with_value("again".to_owned()))
+    /// });
+    /// let mut node = node.start();
+    /// node.pipe("a", "x", 1)?;
+    /// assert_eq!(
+    ///     node.sent(),
+    ///     ["out: a=x @1", "other: a=x @1", "out: a=again @1", "other: a=again @1"]
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the record's timestamp is negative, or something further down failed the task; pass
     /// either on with `?`.
@@ -150,6 +312,19 @@ impl<K: Clone, V: Clone> Context<'_, K, V> {
     }
 
     /// Pushes a record to the child of this name only.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let node = run::calls().process(|record, cx| {
+    ///     let child = if record.value.is_empty() { "other" } else { "out" };
+    ///     cx.forward_to(child, record)
+    /// });
+    /// let mut node = node.start();
+    /// node.pipe("a", "x", 1)?;
+    /// node.pipe("b", "", 2)?;
+    /// assert_eq!(node.sent(), ["out: a=x @1", "other: b= @2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`forward`](Self::forward), and when there is no such child.
@@ -165,6 +340,18 @@ impl<K, V> Context<'_, K, V> {
     task_calls!();
 
     /// Where the record was read; `None` in a punctuation.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let node = run::calls().process(|record, cx| {
+    ///     let place = cx.meta().map(|meta| meta.to_string());
+    ///     cx.forward_to("out", record.with_value(place.unwrap_or_default()))
+    /// });
+    /// let mut node = node.start();
+    /// node.pipe("a", "x", 1)?;
+    /// assert_eq!(node.sent(), ["out: a=topic \"in\" partition 0 offset 0 @1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn meta(&self) -> Option<RecordMeta> {
         self.task.meta()
@@ -204,6 +391,17 @@ impl<K, V> std::fmt::Debug for FixedKeyContext<'_, K, V> {
 impl<K: Clone, V: Clone> FixedKeyContext<'_, K, V> {
     /// Pushes a record to all children, in their order, before it returns.
     ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let mut node = run::calls().start_values(|record, cx| {
+    ///     let length = record.value().len().to_string();
+    ///     cx.forward(record.with_value(length))
+    /// });
+    /// node.pipe("a", "three", 1)?;
+    /// assert_eq!(node.sent(), ["out: a=5 @1", "other: a=5 @1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Context::forward`].
     pub fn forward(&mut self, record: FixedKeyRecord<K, V>) -> Result<(), ProcessorError> {
@@ -211,6 +409,18 @@ impl<K: Clone, V: Clone> FixedKeyContext<'_, K, V> {
     }
 
     /// Pushes a record to the child of this name only.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let mut node = run::calls().start_values(|record, cx| {
+    ///     let child = if record.value().is_empty() { "other" } else { "out" };
+    ///     cx.forward_to(child, record)
+    /// });
+    /// node.pipe("a", "x", 1)?;
+    /// node.pipe("b", "", 2)?;
+    /// assert_eq!(node.sent(), ["out: a=x @1", "other: b= @2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Context::forward_to`].
@@ -227,6 +437,17 @@ impl<K, V> FixedKeyContext<'_, K, V> {
     task_calls!();
 
     /// Where the record was read; `None` in a punctuation.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// let mut node = run::calls().start_values(|record, cx| {
+    ///     let place = cx.meta().map(|meta| meta.to_string());
+    ///     cx.forward_to("out", record.with_value(place.unwrap_or_default()))
+    /// });
+    /// node.pipe("a", "x", 1)?;
+    /// assert_eq!(node.sent(), ["out: a=topic \"in\" partition 0 offset 0 @1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn meta(&self) -> Option<RecordMeta> {
         self.0.meta()
