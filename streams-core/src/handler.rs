@@ -18,7 +18,23 @@ pub enum Verdict {
     Skip,
 }
 
-/// Decides about a failed record. Any function of the error is one.
+/// Decides about a failed record. Any function of the error is one. Answers to Kafka's
+/// `DeserializationExceptionHandler`, `ProcessingExceptionHandler` (KIP-1033) and
+/// `ProductionExceptionHandler`.
+///
+/// ```
+/// # use std::num::ParseIntError;
+/// # use streams_core::error::{Origin, TaskError};
+/// # use streams_core::handler::{ErrorHandler, Verdict};
+/// let skip_no_numbers = |error: &TaskError| match error {
+///     TaskError::Processing { source, .. } if source.is::<ParseIntError>() => Verdict::Skip,
+///     _ => Verdict::Fail,
+/// };
+/// let (node, origin) = ("sum".into(), Origin::Punctuation);
+/// let source = "seven".parse::<i64>().expect_err("it has no digits").into();
+/// let failure = TaskError::Processing { node, origin, source };
+/// assert_eq!(skip_no_numbers.verdict(&failure), Verdict::Skip);
+/// ```
 pub trait ErrorHandler: Send + Sync + 'static {
     /// Whether the task fails or the record is left out.
     fn verdict(&self, error: &TaskError) -> Verdict;
@@ -31,6 +47,14 @@ impl<F: Fn(&TaskError) -> Verdict + Send + Sync + 'static> ErrorHandler for F {
 }
 
 /// Fails. Kafka's `LogAndFail...`, its default.
+///
+/// ```
+/// # use streams_core::error::{Origin, TaskError};
+/// # use streams_core::handler::{ErrorHandler, LogAndFail, Verdict};
+/// # let failure =
+/// #     TaskError::Processing { node: "a".into(), origin: Origin::Punctuation, source: "b".into() };
+/// assert_eq!(LogAndFail.verdict(&failure), Verdict::Fail);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogAndFail;
 
@@ -41,6 +65,14 @@ impl ErrorHandler for LogAndFail {
 }
 
 /// Logs a warning, leaves the record out and counts it. Kafka's `LogAndContinue...`.
+///
+/// ```
+/// # use streams_core::error::{Origin, TaskError};
+/// # use streams_core::handler::{ErrorHandler, LogAndSkip, Verdict};
+/// # let failure =
+/// #     TaskError::Processing { node: "a".into(), origin: Origin::Punctuation, source: "b".into() };
+/// assert_eq!(LogAndSkip.verdict(&failure), Verdict::Skip);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogAndSkip;
 
@@ -52,6 +84,17 @@ impl ErrorHandler for LogAndSkip {
 }
 
 /// The three handlers of an application. All fail by default.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use streams_core::error::{Origin, TaskError};
+/// # use streams_core::handler::{Handlers, LogAndSkip, Verdict};
+/// let handlers = Handlers { processing: Arc::new(LogAndSkip), ..Handlers::default() };
+/// # let failure =
+/// #     TaskError::Processing { node: "a".into(), origin: Origin::Punctuation, source: "b".into() };
+/// assert_eq!(handlers.processing.verdict(&failure), Verdict::Skip);
+/// assert_eq!(handlers.production.verdict(&failure), Verdict::Fail);
+/// ```
 #[derive(Clone)]
 pub struct Handlers {
     /// For input that cannot be read.

@@ -202,6 +202,21 @@ impl<K, V> Record<K, V> {
 }
 
 /// A record whose key a fixed-key processor cannot change, so that no repartitioning is needed.
+/// Answers to Kafka's `FixedKeyRecord` (KIP-820).
+///
+/// ```
+/// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+/// # use streams_core::time::Timestamp;
+/// let mut node = run::calls().start_values(|mut record, cx| {
+///     let text = format!("{} of {} at {}", record.value(), record.key(), record.timestamp());
+///     record.headers_mut().add("seen", None);
+///     assert_eq!(record.headers().len(), 1);
+///     cx.forward_to("out", record.with_value(text).with_timestamp(Timestamp::from_millis(7)))
+/// });
+/// node.pipe("a", "x", 1)?;
+/// assert_eq!(node.sent(), ["out: a=x of a at 1 @7"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixedKeyRecord<K, V>(Record<K, V>);
 

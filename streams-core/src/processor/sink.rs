@@ -17,7 +17,20 @@ use crate::record::{Headers, Record, RecordMeta};
 use crate::serde::{Payload, SerdeError, SharedSerde};
 use crate::time::Timestamp;
 
-/// Which partitions a partitioner chose.
+/// Which partitions a partitioner chose. Answers to what Kafka's `StreamPartitioner` gives.
+///
+/// ```
+/// # use streams_core::names::TopicName;
+/// # use streams_core::processor::Partitions;
+/// let partitioner = |_: &TopicName, _: &String, value: &i64, partitions: i32| match value {
+///     0 => Partitions::Many((0..partitions).collect()),
+///     1.. => Partitions::One(0),
+///     _ => Partitions::Default,
+/// };
+/// let chosen = |value| partitioner(&"out".into(), &"a".to_owned(), &value, 3);
+/// assert_eq!(chosen(0), Partitions::Many(vec![0, 1, 2]));
+/// assert_eq!(chosen(-1), Partitions::Default);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Partitions {
     /// The one that Kafka's default partitioner chooses.

@@ -45,7 +45,27 @@ pub struct Extraction<'a, K, V> {
 /// Computes a record's time.
 pub type ExtractTimestamp<K, V> = dyn Fn(&Extraction<'_, K, V>) -> Timestamp + Send + Sync;
 
-/// How a source finds the time of a record.
+/// How a source finds the time of a record. Answers to Kafka's `TimestampExtractor`.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use streams_core::processor::{Extraction, TimestampExtractor};
+/// # use streams_core::record::Headers;
+/// # use streams_core::time::Timestamp;
+/// // The value is the time; where it is none, Kafka's timestamp counts.
+/// let extract = |record: &Extraction<'_, String, String>| {
+///     record.value.parse().map_or(record.timestamp, Timestamp::from_millis)
+/// };
+/// # let (key, headers, time) = ("a".to_owned(), Headers::new(), Timestamp::from_millis(5));
+/// # let of = |value: &String| {
+/// #     let (key, headers) = (&key, &headers);
+/// #     extract(&Extraction { key, value, timestamp: time, headers, partition_time: time, now: time })
+/// # };
+/// assert_eq!(of(&"70".to_owned()), Timestamp::from_millis(70));
+/// assert_eq!(of(&"soon".to_owned()), Timestamp::from_millis(5));
+/// let extractor = TimestampExtractor::By(Arc::new(extract));
+/// # let _ = extractor;
+/// ```
 pub enum TimestampExtractor<K, V> {
     /// As `default.timestamp.extractor` says; [`FailOnInvalid`](Self::FailOnInvalid) unless it is
     /// set. The default.
