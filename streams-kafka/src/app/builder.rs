@@ -72,6 +72,29 @@ impl KafkaStreamsBuilder {
 
     /// Called with the new and the old state, on the thread that changes it; it must not block. A
     /// panic in it is logged.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// # use std::sync::{Arc, Mutex};
+    /// # use std::time::Duration;
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let states = Arc::clone(&seen);
+    /// let streams = KafkaStreams::builder(topology, config)
+    ///     .on_state_change(move |now, before| states.lock().unwrap().push((before, now)))
+    ///     .build();
+    /// streams.close(Duration::from_secs(1))?;
+    /// use State::{Created, NotRunning, PendingShutdown};
+    /// let changes = [(Created, PendingShutdown), (PendingShutdown, NotRunning)];
+    /// assert_eq!(*seen.lock().unwrap(), changes);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn on_state_change(
         mut self,
@@ -83,6 +106,22 @@ impl KafkaStreamsBuilder {
 
     /// Called when the restoration of a store begins, about each 100,000 records, and at its end. A
     /// panic in it is logged.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config)
+    ///     .on_restore(|progress| eprintln!("{progress:?}"))
+    ///     .build();
+    /// assert!(streams.metrics().restorations.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn on_restore(
         mut self,
@@ -93,6 +132,21 @@ impl KafkaStreamsBuilder {
     }
 
     /// Decides about input that cannot be read, over `deserialization.exception.handler`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::handler::LogAndSkip;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config).deserialization_handler(LogAndSkip).build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn deserialization_handler(mut self, handler: impl ErrorHandler) -> Self {
         self.handlers.deserialization = Arc::new(handler);
@@ -100,6 +154,21 @@ impl KafkaStreamsBuilder {
     }
 
     /// Decides about errors of user code, over `processing.exception.handler`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::handler::LogAndFail;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config).processing_handler(LogAndFail).build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn processing_handler(mut self, handler: impl ErrorHandler) -> Self {
         self.handlers.processing = Arc::new(handler);
@@ -107,6 +176,21 @@ impl KafkaStreamsBuilder {
     }
 
     /// Decides about output that cannot be written, over `production.exception.handler`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::handler::LogAndFail;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config).production_handler(LogAndFail).build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn production_handler(mut self, handler: impl ErrorHandler) -> Self {
         self.handlers.production = Arc::new(handler);
@@ -141,6 +225,20 @@ impl KafkaStreamsBuilder {
     }
 
     /// The application, not started yet.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config).build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn build(self) -> KafkaStreams {
         // As in Kafka, global stores alone need none.

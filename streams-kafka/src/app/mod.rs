@@ -85,12 +85,42 @@ pub enum WaitError {
 
 impl KafkaStreams {
     /// An application of this topology and configuration, not started yet.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(topology: Topology, config: StreamsConfig) -> Self {
         Self::builder(topology, config).build()
     }
 
     /// An application with listeners or handlers.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::builder(topology, config)
+    ///     .on_state_change(|now, _| eprintln!("{now}"))
+    ///     .build();
+    /// assert_eq!(streams.state(), State::Created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn builder(topology: Topology, config: StreamsConfig) -> KafkaStreamsBuilder {
         KafkaStreamsBuilder::new(topology, config)
@@ -98,6 +128,22 @@ impl KafkaStreams {
 
     /// Locks the state directory, starts the threads and returns; the group is joined behind it. A
     /// broker that cannot be reached is waited for.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, StreamsError};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// # use std::time::Duration;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// streams.close(Duration::from_secs(1))?;
+    /// assert!(matches!(streams.start(), Err(StreamsError::StartedBefore)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a setting is not available, the state directory cannot be used, or it was started or
@@ -112,18 +158,60 @@ impl KafkaStreams {
     }
 
     /// What it is doing.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// assert_eq!(streams.state().to_string(), "CREATED");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn state(&self) -> State {
         self.shared.state()
     }
 
     /// What stopped it.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// assert!(streams.error().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<Arc<StreamsError>> {
         self.shared.error()
     }
 
     /// A moment's counts.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let metrics = KafkaStreams::new(topology, config).metrics();
+    /// assert_eq!((metrics.state, metrics.process_total()), (State::Created, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics(&self.application)
@@ -154,17 +242,63 @@ impl KafkaStreams {
     }
 
     /// Goes on after [`pause`](Self::pause).
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// streams.pause();
+    /// streams.resume();
+    /// assert!(!streams.is_paused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resume(&self) {
         self.shared.set_pace(Pace::Going);
     }
 
     /// Whether it was paused and not resumed since.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::KafkaStreams;
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// assert!(!streams.is_paused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.shared.pace() == Pace::Paused
     }
 
     /// Waits until it is in this state.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State, WaitError};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// # use std::time::Duration;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// let waited = streams.wait_for(State::Running, Duration::from_millis(1));
+    /// assert!(matches!(waited, Err(WaitError::TimedOut { state: State::Created, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`WaitError::TimedOut`] when it is not there in time, and at once [`WaitError::Ended`] when it
@@ -188,6 +322,22 @@ impl KafkaStreams {
     /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
     /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
     /// group is left without them. That takes some seconds more at most.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::StreamsBuilder;
+    /// # use streams_kafka::{KafkaStreams, State};
+    /// # let builder = StreamsBuilder::new();
+    /// # builder.stream::<String, String>("in").to("out");
+    /// # let topology = builder.build()?;
+    /// # let config = StreamsConfig::builder().application_id("copy");
+    /// # let config = config.bootstrap_servers("localhost:9092").build()?;
+    /// # use std::time::Duration;
+    /// let streams = KafkaStreams::new(topology, config);
+    /// streams.close(Duration::from_secs(30))?;
+    /// assert_eq!(streams.state(), State::NotRunning);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`WaitError::Abandoned`] when workers were dropped, and [`WaitError::TimedOut`] when the group
