@@ -82,6 +82,15 @@ fn a_text_that_is_not_utf_8_is_named_with_its_line() {
 }
 
 #[test]
+fn a_line_may_have_any_length() {
+    let input = file("long.txt", "a bc ".repeat(500_000) + &"d".repeat(2_000_000));
+    let output = word_count().args(["--local", "--input"]).arg(input).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let longest = "d".repeat(2_000_000);
+    assert_eq!(text(&output.stdout), format!("a\t500000\nbc\t500000\n{longest}\t1\n"));
+}
+
+#[test]
 fn a_text_without_words_has_no_counts() {
     for text in ["", "\n", " \n\t \r\n"] {
         let input = file("wordless.txt", text);

@@ -37,7 +37,8 @@ pub(super) fn topics(setup: &DriverBuilder, names: &TopicNames) -> Result<KafkaM
     let auto_create = AutoCreate::Partitions(partitions);
     let kafka = match &setup.kafka {
         Some(kafka) => kafka.clone(),
-        None => KafkaModel::new().auto_create(auto_create),
+        // Kafka's driver takes records of any size.
+        None => KafkaModel::new().auto_create(auto_create).without_size_limit(),
     };
     let topology = &setup.topology;
     let sources = topology.subtopologies().iter().flat_map(|part| &part.source_topics);

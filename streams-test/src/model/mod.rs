@@ -39,7 +39,7 @@ pub use self::log::Tombstones;
 pub use self::outbox::ModelOutbox;
 pub use self::plane::ModelPlane;
 pub use self::record::{ModelBatch, ModelRecord, NewRecord, TimeFrom, WriterId};
-use self::topic::Topic;
+use self::topic::{SizeLimit, Topic};
 use self::wire::Lane;
 
 /// Whether a topic that does not exist comes into being when a record is sent to it.
@@ -76,6 +76,7 @@ struct State {
     next_writer: u32,
     next_topic: u64,
     cluster_id: Option<Arc<str>>,
+    size_limit: SizeLimit,
 }
 
 /// The id of a cluster that was given none.
@@ -127,6 +128,13 @@ impl KafkaModel {
     #[must_use]
     pub fn with_cluster_id(self, id: &str) -> Self {
         self.state().cluster_id = Some(id.into());
+        self
+    }
+
+    /// The same model, which takes records of any size where a topic's settings say nothing.
+    #[must_use]
+    pub(crate) fn without_size_limit(self) -> Self {
+        self.state().size_limit = SizeLimit::None;
         self
     }
 
@@ -520,7 +528,7 @@ impl State {
         let TopicPartition { topic: name, partition } = partition;
         let topic = self.topics.get(name);
         let topic = topic.ok_or_else(|| ProduceError::UnknownTopic { topic: name.clone() })?;
-        topic.check(record)?;
+        topic.check(record, self.size_limit)?;
         if topic.partition(*partition).is_some() {
             return Ok(());
         }

@@ -8,8 +8,24 @@ use streams_core::membership::TopicId;
 use super::log::PartitionLog;
 use super::record::NewRecord;
 
-/// Kafka's default of `max.message.bytes`.
-const MAX_MESSAGE_BYTES: usize = 1_048_588;
+/// How large records may be where a topic has no `max.message.bytes`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum SizeLimit {
+    /// As a broker's default says.
+    #[default]
+    Broker,
+    /// As large as they are.
+    None,
+}
+
+impl SizeLimit {
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Broker => 1_048_588,
+            Self::None => usize::MAX,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Topic {
@@ -57,10 +73,14 @@ impl Topic {
     }
 
     /// Whether the topic's settings allow the record.
-    pub(super) fn check(&self, record: &NewRecord) -> Result<(), ProduceError> {
+    pub(super) fn check(
+        &self,
+        record: &NewRecord,
+        without_setting: SizeLimit,
+    ) -> Result<(), ProduceError> {
         let limit = self.settings.get("max.message.bytes").and_then(|text| text.parse().ok());
         let bytes = record.size();
-        if bytes > limit.unwrap_or(MAX_MESSAGE_BYTES) {
+        if bytes > limit.unwrap_or(without_setting.bytes()) {
             return Err(ProduceError::TooLarge { bytes });
         }
         let policy = self.settings.get("cleanup.policy");

@@ -25,6 +25,14 @@ fn text(text: &str) -> String {
 }
 
 #[test]
+fn records_of_any_size_pass() {
+    let driver = TopologyTestDriver::new(&crate::support::copy::<String, String>()).unwrap();
+    let large = "x".repeat(2 << 20);
+    driver.input::<String, String>("in").pipe("a", large.clone()).unwrap();
+    assert_eq!(driver.output::<String, String>("out").read_values().unwrap(), [large]);
+}
+
+#[test]
 fn records_pass_with_time_headers_and_nulls() {
     let driver =
         TopologyTestDriver::new(&crate::support::copy::<Option<String>, Option<String>>()).unwrap();
