@@ -4,13 +4,14 @@ use super::super::finding::Finding;
 use super::super::tree::Tree;
 
 /// The files that plan and link tasks and stores; the last one reads what a panic carries.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 11] = [
     "streams-core/src/processor/link.rs",
     "streams-core/src/store.rs",
     "streams-dsl/src/plan/node.rs",
     "streams-dsl/src/plan/table.rs",
     "streams-state/src/buffer/spec.rs",
-    "streams-state/src/builder.rs",
+    "streams-state/src/builder/factory.rs",
+    "streams-state/src/builder/stores.rs",
     "streams-state/src/process.rs",
     "streams-state/src/task.rs",
     "streams-test/src/driver/global.rs",

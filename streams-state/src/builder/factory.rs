@@ -1,0 +1,151 @@
+//! A store as declared.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streams_core::names::{StoreName, TopicName};
+use streams_core::store::{Logging, StoreKind, StoreSpec};
+
+use super::millis;
+use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
+use crate::layer::{Reach, Retention, Versions};
+use crate::row_key::RowKeys;
+
+/// Where a store's rows live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    Disk,
+    Memory,
+}
+
+/// What a second row of a key and window does to the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duplicates {
+    Replace,
+    /// Both are kept, in the order in which they were written.
+    Keep,
+}
+
+/// Whether a store has a record cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caching {
+    Off,
+    On,
+}
+
+pub(super) type MakeHandle = dyn Fn(Reach, TopicName) -> Box<dyn Any> + Send + Sync;
+
+/// A store as declared; what every [`StoreSpec`] of this crate is.
+#[derive(Clone)]
+pub(crate) struct Factory {
+    pub(super) name: StoreName,
+    pub(super) kind: StoreKind,
+    pub(super) medium: Medium,
+    pub(super) caching: Caching,
+    pub(super) logging: Logging,
+    pub(super) retention: Option<Duration>,
+    pub(super) window_size: Option<Duration>,
+    pub(super) duplicates: Duplicates,
+    pub(super) headers: LoggedHeaders,
+    pub(super) times: LoggedTimes,
+    pub(super) make: Arc<MakeHandle>,
+}
+
+impl std::fmt::Debug for Factory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Factory")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("medium", &self.medium)
+            .field("caching", &self.caching)
+            .field("logging", &self.logging)
+            .field("retention", &self.retention)
+            .field("window_size", &self.window_size)
+            .field("duplicates", &self.duplicates)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Factory {
+    /// How the rows hold their values; `None` for a kind of store that is not made here.
+    pub(crate) const fn rows(&self) -> Option<RowFormat> {
+        match self.kind {
+            StoreKind::KeyValue
+            | StoreKind::Window(_)
+            | StoreKind::Session(_)
+            | StoreKind::Versioned(_) => Some(RowFormat::Plain),
+            StoreKind::TimestampedKeyValue | StoreKind::TimestampedWindow(_) => {
+                Some(RowFormat::Timestamped)
+            }
+            _ => None,
+        }
+    }
+
+    /// What lets rows expire.
+    pub(crate) fn retention_layer(&self) -> Option<Retention> {
+        let keys = RowKeys::of(self.kind)?;
+        Some(Retention::new(keys, millis(self.retention?), self.medium))
+    }
+
+    pub(crate) const fn duplicates(&self) -> Duplicates {
+        self.duplicates
+    }
+
+    /// What keeps versions.
+    pub(crate) fn versions_layer(&self) -> Option<Versions> {
+        match (self.kind, self.retention) {
+            (StoreKind::Versioned(segments), Some(history)) => {
+                Some(Versions::new(segments.interval_ms, millis(history)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn logged_headers(&self) -> LoggedHeaders {
+        self.headers
+    }
+
+    pub(crate) const fn logged_times(&self) -> LoggedTimes {
+        self.times
+    }
+
+    pub(crate) const fn caching(&self) -> Caching {
+        self.caching
+    }
+
+    /// The typed view. `topic` is what its serdes get as their topic.
+    pub(crate) fn handle(&self, layers: Reach, topic: &TopicName) -> Box<dyn Any> {
+        (self.make)(layers, topic.clone())
+    }
+}
+
+impl StoreSpec for Factory {
+    fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.medium == Medium::Disk
+    }
+
+    fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        self.retention
+    }
+
+    fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec> {
+        Arc::new(Self { logging, ..self.clone() })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
