@@ -393,7 +393,7 @@ impl TopologyBuilder {
         let processor = self.add_processor(processor.0, vec![source], processor.1);
         self.add_store(store);
         self.connect(processor, &name);
-        self.globals.push(GlobalStoreNodes { source, topic, store: name });
+        self.globals.push(GlobalStoreNodes { source, processor, topic, store: name });
     }
 
     /// Lets a processor use a store.
@@ -592,9 +592,14 @@ impl TopologyBuilder {
         for node in &self.nodes {
             for store in &node.stores {
                 connected.insert(store);
-                if !self.stores.contains_key(store) {
-                    let (node, store) = (node.name.clone(), store.clone());
-                    faults.push(TopologyError::UnknownStore { node, store });
+                let is_global = |nodes: &GlobalStoreNodes| {
+                    nodes.store == *store && nodes.processor != node.id
+                };
+                let (node, store) = (&node.name, store.clone());
+                if !self.stores.contains_key(&store) {
+                    faults.push(TopologyError::UnknownStore { node: node.clone(), store });
+                } else if self.globals.iter().any(is_global) {
+                    faults.push(TopologyError::GlobalStoreConnected { node: node.clone(), store });
                 }
             }
         }

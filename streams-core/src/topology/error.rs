@@ -77,6 +77,16 @@ pub enum TopologyError {
         /// What that forwards.
         given: &'static str,
     },
+    /// A global store was connected to a processor.
+    #[error(
+        "processor \"{node}\" is connected to the global store \"{store}\", which every processor can read without; do not connect it"
+    )]
+    GlobalStoreConnected {
+        /// The processor.
+        node: NodeName,
+        /// The store.
+        store: StoreName,
+    },
     /// A store was connected to a source or a sink.
     #[error(
         "store \"{store}\" is connected to \"{node}\", which is no processor; connect it to the processors that use it"

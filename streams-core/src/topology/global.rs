@@ -33,6 +33,7 @@ pub struct GlobalStore {
 #[derive(Debug)]
 pub(super) struct GlobalStoreNodes {
     pub(super) source: NodeId,
+    pub(super) processor: NodeId,
     pub(super) topic: TopicName,
     pub(super) store: StoreName,
 }

@@ -59,6 +59,18 @@ fn each_kind_of_node_has_its_place() {
 }
 
 #[test]
+fn a_global_store_is_connected_to_nobody() {
+    let mut builder = TopologyBuilder::new();
+    let source = builder.source("source", ["in"], support::source::<String, String>());
+    let count = builder.processor("count", &[source], Count::new);
+    let counts = StoreBuilders::key_value::<String, i64>("counts");
+    let filled = ("global-source", "there", support::source::<String, String>());
+    builder.global_store(counts, filled, ("fill", Count::new));
+    builder.connect(count.id(), "counts");
+    check(builder, &["processor \"count\" is connected to the global store \"counts\""]);
+}
+
+#[test]
 fn types_are_compared_along_every_edge() {
     let mut builder = TopologyBuilder::new();
     let source = builder.source("source", ["in"], support::source::<String, String>());
