@@ -35,7 +35,9 @@ pub enum LinkError {
         node: NodeName,
     },
     /// A processor asked for a store as another type than it has.
-    #[error("store \"{store}\" of processor \"{node}\" is not a {wanted}")]
+    #[error(
+        "store \"{store}\" of processor \"{node}\" is not a {wanted}; ask for the kind of store, the key and the value that it was added with"
+    )]
     StoreType {
         /// The store.
         store: StoreName,
