@@ -316,7 +316,7 @@ fn keys_without_meaning_are_one_warning() {
 #[test]
 fn javas_names_become_librdkafkas() {
     let config = config(
-        "fetch.max.wait.ms=200\nconsumer.fetch.max.wait.ms=300\nmain.consumer.fetch.max.wait.ms=400\nmax.request.size=2000000\nproducer.buffer.memory=4194304\nsend.buffer.bytes=-1\nrequest.timeout.ms=20000\nmetadata.max.age.ms=60000\ncompression.type=ZSTD\ncompression.zstd.level=7\ncompression.gzip.level=9\nacks=all\nclient.rack=r1\nreconnect.backoff.ms=10\nadmin.retries=3\n",
+        "fetch.max.wait.ms=200\nconsumer.fetch.max.wait.ms=300\nmain.consumer.fetch.max.wait.ms=400\nmax.request.size=2000000\nproducer.buffer.memory=4194304\nsend.buffer.bytes=-1\nproducer.connections.max.idle.ms=-1\nrequest.timeout.ms=20000\nmetadata.max.age.ms=60000\ncompression.type=ZSTD\ncompression.zstd.level=7\ncompression.gzip.level=9\nacks=all\nclient.rack=r1\nreconnect.backoff.ms=10\nadmin.retries=3\n",
     );
     let lines: Vec<String> = ClientRole::ALL
         .iter()
@@ -331,7 +331,7 @@ fn javas_names_become_librdkafkas() {
         MainConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=400 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
         RestoreConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
         GlobalConsumer: allow.auto.create.topics=false auto.offset.reset=error check.crcs=true client.rack=r1 enable.auto.commit=false enable.auto.offset.store=false fetch.wait.max.ms=300 isolation.level=read_uncommitted reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
-        Producer: acks=-1 batch.size=262144 compression.level=7 compression.type=zstd enable.idempotence=true linger.ms=100 max.in.flight.requests.per.connection=5 message.max.bytes=2000000 message.timeout.ms=120000 partitioner=murmur2_random reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
+        Producer: acks=-1 batch.size=262144 compression.level=7 compression.type=zstd connections.max.idle.ms=0 enable.idempotence=true linger.ms=100 max.in.flight.requests.per.connection=5 message.max.bytes=2000000 message.timeout.ms=120000 partitioner=murmur2_random reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
         Admin: reconnect.backoff.max.ms=1000 reconnect.backoff.ms=10 retries=3 socket.send.buffer.bytes=0 socket.timeout.ms=20000 topic.metadata.refresh.interval.ms=60000
     "#]].assert_eq(&(lines.join("\n") + "\n"));
     assert_eq!(config.processing().send_queue_bytes_max, 4_194_304);
@@ -410,23 +410,23 @@ fn every_name_of_kafka_is_classified() {
     let lines: Vec<_> =
         counts.iter().map(|((class, meaning), n)| format!("{class}: {n} {meaning}\n")).collect();
     expect![[r#"
-        AdminClientConfig: 11 handed on
+        AdminClientConfig: 10 handed on
         AdminClientConfig: 35 ignored with warning
         AdminClientConfig: 19 meaning
-        AdminClientConfig: 21 refused with remedy
-        AdminClientConfig: 4 translated
+        AdminClientConfig: 22 refused with remedy
+        AdminClientConfig: 5 translated
         ConsumerConfig: 4 accepted as it is
-        ConsumerConfig: 16 handed on
+        ConsumerConfig: 15 handed on
         ConsumerConfig: 42 ignored with warning
         ConsumerConfig: 25 meaning
         ConsumerConfig: 24 refused with remedy
-        ConsumerConfig: 5 translated
+        ConsumerConfig: 6 translated
         ProducerConfig: 2 accepted as it is
-        ProducerConfig: 17 handed on
+        ProducerConfig: 16 handed on
         ProducerConfig: 40 ignored with warning
         ProducerConfig: 21 meaning
         ProducerConfig: 24 refused with remedy
-        ProducerConfig: 9 translated
+        ProducerConfig: 10 translated
         StreamsConfig: 12 handed to clients
         StreamsConfig: 13 ignored with warning
         StreamsConfig: 42 meaning

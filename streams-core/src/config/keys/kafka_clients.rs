@@ -2,7 +2,7 @@
 
 use super::Treatment::{Becomes, CodecLevel, Fixed, Ignored, Ours, Pass, Refused};
 use super::{
-    ACKS, ALL, BOOL, C, CA, CP, ClientKey, INT_MAX, LONG_MAX, NAME, OFFSET_RESET, P, PA, TEXT,
+    A, ACKS, ALL, BOOL, C, CA, CP, ClientKey, INT_MAX, LONG_MAX, NAME, OFFSET_RESET, P, PA, TEXT,
     Unit, int, one_of, row,
 };
 
@@ -20,6 +20,11 @@ pub(crate) const KAFKA_CLIENT_KEYS: &[ClientKey] = &[
     row("auto.commit.interval.ms", C, Ignored("offsets are committed every 'commit.interval.ms'")),
     row("auto.offset.reset", C, Ours(OFFSET_RESET)),
     row("batch.size", P, Pass(int(1, 2_147_483_647))),
+    row(
+        "bootstrap.controllers",
+        A,
+        Refused("brokers are asked, not controllers; set 'bootstrap.servers' without a prefix"),
+    ),
     row(
         "bootstrap.servers",
         ALL,
@@ -49,7 +54,15 @@ pub(crate) const KAFKA_CLIENT_KEYS: &[ClientKey] = &[
         ALL,
         Refused("values are not looked up by config providers; pass them by the environment"),
     ),
-    row("connections.max.idle.ms", ALL, Pass(int(0, 2_147_483_647))),
+    row(
+        "connections.max.idle.ms",
+        ALL,
+        Becomes {
+            to: "connections.max.idle.ms",
+            unit: Unit::MinusOneIsZero,
+            check: int(-1, 2_147_483_647),
+        },
+    ),
     row("default.api.timeout.ms", CA, Ours(int(1, 3_600_000))),
     row(
         "delivery.timeout.ms",

@@ -50,7 +50,7 @@ impl Roles {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Same,
-    /// Java's -1, "what the system gives", is librdkafka's 0.
+    /// Java's -1, "what the system gives" or "never", is librdkafka's 0.
     MinusOneIsZero,
     KbytesToBytes,
 }
