@@ -21,7 +21,7 @@ pub enum StreamsError {
     #[error("the topology reads no topic, so that there is nothing to run; give it a source")]
     NothingToRead,
     /// The state directory cannot be used.
-    #[error("the state directory cannot be used")]
+    #[error(transparent)]
     State(#[from] StoreError),
     /// A Kafka client could not be made from the settings.
     #[error("a Kafka client could not be made: {0}")]
