@@ -13,7 +13,7 @@ use crate::ffi::config::{Config, Role};
 use crate::ffi::consumer::Consumer;
 use crate::ffi::event::ClientProblem;
 use crate::ffi::producer::Producer;
-use crate::outbox::{Answers, SendBounds};
+use crate::outbox::SendBounds;
 use crate::secure::Tokens;
 use crate::topics::Topics;
 
@@ -149,14 +149,6 @@ impl Clients {
     pub(crate) fn send_bounds(&self) -> SendBounds {
         let wait_max = self.config.processing().max_block;
         SendBounds { wait_max, bytes_max: Arc::clone(&self.send_share) }
-    }
-
-    /// Whether brokers say what they wrote.
-    pub(crate) fn answers(&self) -> Answers {
-        match self.config.client(ClientRole::Producer).value("acks") {
-            Some("0") => Answers::None,
-            _ => Answers::EachBatch,
-        }
     }
 
     /// A producer for one worker, with its share of the bytes that may wait.

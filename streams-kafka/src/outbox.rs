@@ -55,18 +55,9 @@ pub(crate) struct KafkaOutbox {
     delivered: VecDeque<Delivery>,
     fatal: Option<ClientProblem>,
     bounds: SendBounds,
-    answers: Answers,
     /// Keys and values of the records that are on their way, in bytes.
     waiting_bytes: usize,
     in_flight: InFlight,
-}
-
-/// Whether a broker says where it wrote a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answers {
-    /// `acks=0`: nothing is ever known.
-    None,
-    EachBatch,
 }
 
 /// The bounds of what waits to be sent.
@@ -88,7 +79,6 @@ impl KafkaOutbox {
             delivered: VecDeque::new(),
             fatal: None,
             bounds: clients.send_bounds(),
-            answers: clients.answers(),
             waiting_bytes: 0,
             in_flight: InFlight::default(),
         }
@@ -130,12 +120,12 @@ impl KafkaOutbox {
     }
 
     fn poll(&mut self, timeout: Duration, each: &mut dyn FnMut(Delivery)) {
-        let Self { producer, waiting_bytes, in_flight, fatal, answers, .. } = self;
+        let Self { producer, waiting_bytes, in_flight, fatal, .. } = self;
         producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) => {
                 *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
                 if let Some(sender) = in_flight.take(report.tag) {
-                    each(delivery(&report, sender, *answers));
+                    each(delivery(&report, sender));
                 }
             }
             ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
@@ -331,14 +321,12 @@ fn not_taken(code: Code, message: String) -> ProduceError {
     }
 }
 
-fn delivery(report: &Report, Sender { purpose, activity }: Sender, answers: Answers) -> Delivery {
+fn delivery(report: &Report, Sender { purpose, activity }: Sender) -> Delivery {
     let outcome = match report.code {
         // DIFFERENCE(unconfirmed-records): Kafka's client sends a batch that came back again;
         // librdkafka reports it as written, without an offset, when one that was sent after it was
         // written.
-        Code::NONE if report.offset < 0 && answers == Answers::EachBatch => {
-            Err(ProduceError::Unconfirmed)
-        }
+        Code::NONE if report.offset < 0 => Err(ProduceError::Unconfirmed),
         Code::NONE => Ok(report.offset),
         Code::MESSAGE_TOO_LARGE => Err(ProduceError::BatchTooLarge),
         code => Err(not_taken(code, code.describe())),
@@ -429,20 +417,14 @@ mod tests {
         brokers.create_topic("topic", 1, 1).unwrap();
         brokers.broker_round_trip_time(-1, Duration::from_millis(50)).unwrap();
         let not_leader = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
-        let servers = brokers.bootstrap_servers();
-        let outcomes = |acks| {
-            let settings =
-                [("producer.batch.num.messages", "1"), ("linger.ms", "0"), ("acks", acks)];
-            let clients = clients(&servers, &settings);
-            let (mut outbox, [topic]) = outbox(&clients, ["topic"]);
-            brokers.request_errors(RDKafkaApiKey::Produce, &[not_leader]);
-            (0..3).for_each(|_| send(&mut outbox, topic).unwrap());
-            let mut outcomes: Vec<_> =
-                delivered(&mut outbox).into_iter().map(|one| one.outcome).collect();
-            outcomes.sort_by_key(Result::is_ok);
-            outcomes
-        };
-        assert_eq!(outcomes("all"), [Err(ProduceError::Unconfirmed), Ok(0), Ok(1)]);
-        assert!(outcomes("0").iter().all(Result::is_ok));
+        let settings = [("producer.batch.num.messages", "1"), ("linger.ms", "0")];
+        let clients = clients(&brokers.bootstrap_servers(), &settings);
+        let (mut outbox, [topic]) = outbox(&clients, ["topic"]);
+        brokers.request_errors(RDKafkaApiKey::Produce, &[not_leader]);
+        (0..3).for_each(|_| send(&mut outbox, topic).unwrap());
+        let mut outcomes: Vec<_> =
+            delivered(&mut outbox).into_iter().map(|one| one.outcome).collect();
+        outcomes.sort_by_key(Result::is_ok);
+        assert_eq!(outcomes, [Err(ProduceError::Unconfirmed), Ok(0), Ok(1)]);
     }
 }

@@ -276,7 +276,7 @@ fn neglect_that_matters_is_refused_with_the_remedy() {
 #[test]
 fn values_are_held_to_kafkas_ranges() {
     check_errors(
-        "max.warmup.replicas=0\nmax.task.idle.ms=-2\nreplication.factor=0\ntopology.optimization=all,none\nbootstrap.servers=a:1,a:1\nstate.memory.budget.bytes=1000\nprocessing.guarantee=exactly_once\ncommit.interval.ms=1s\nauto.offset.reset=by_duration:1h\nconsumer.isolation.level=dirty\nlinger.ms=900001\nacks=2\nclient.id=..\nensure.explicit.internal.resource.naming=yes\nupgrade.from=2.3\ncompression.type=brotli",
+        "max.warmup.replicas=0\nmax.task.idle.ms=-2\nreplication.factor=0\ntopology.optimization=all,none\nbootstrap.servers=a:1,a:1\nstate.memory.budget.bytes=1000\nprocessing.guarantee=exactly_once\ncommit.interval.ms=1s\nauto.offset.reset=by_duration:1h\nconsumer.isolation.level=dirty\nlinger.ms=900001\nacks=0\nclient.id=..\nensure.explicit.internal.resource.naming=yes\nupgrade.from=2.3\ncompression.type=brotli",
         expect![[r#"
             value '0' for 'max.warmup.replicas' (app.properties:1) must be an integer from 1 to 2147483647
             value '-2' for 'max.task.idle.ms' (app.properties:2) must be an integer of at least -1
@@ -289,7 +289,7 @@ fn values_are_held_to_kafkas_ranges() {
             value 'by_duration:1h' for 'auto.offset.reset' (app.properties:9) must be 'earliest', 'latest', 'none' or 'by_duration:' and an ISO 8601 duration such as PT1H
             value 'dirty' for 'consumer.isolation.level' (app.properties:10) must be 'read_uncommitted' or 'read_committed'
             value '900001' for 'linger.ms' (app.properties:11) must be an integer from 0 to 900000
-            value '2' for 'acks' (app.properties:12) must be 'all', '-1', '0' or '1'
+            value '0' for 'acks' (app.properties:12) must be 'all', '-1' or '1'; with 0 nobody tells how far a changelog was written
             value '..' for 'client.id' (app.properties:13) must be 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', and not '.' or '..'
             value 'yes' for 'ensure.explicit.internal.resource.naming' (app.properties:14) must be 'true' or 'false'
             value '2.3' for 'upgrade.from' (app.properties:15) must be '2.4', '2.5', '2.6', '2.7', '2.8', '3.0', '3.1', '3.2', '3.3', '3.4', '3.5', '3.6', '3.7', '3.8', '3.9', '4.0', '4.1' or '4.2'

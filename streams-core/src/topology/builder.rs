@@ -592,9 +592,8 @@ impl TopologyBuilder {
         for node in &self.nodes {
             for store in &node.stores {
                 connected.insert(store);
-                let is_global = |nodes: &GlobalStoreNodes| {
-                    nodes.store == *store && nodes.processor != node.id
-                };
+                let is_global =
+                    |nodes: &GlobalStoreNodes| nodes.store == *store && nodes.processor != node.id;
                 let (node, store) = (&node.name, store.clone());
                 if !self.stores.contains_key(&store) {
                     faults.push(TopologyError::UnknownStore { node: node.clone(), store });
