@@ -125,6 +125,14 @@ fn arguments_win_over_variables() {
 }
 
 #[test]
+fn a_topic_that_cannot_be_is_told_at_once() {
+    let mut command = word_count();
+    command.args(["--bootstrap-servers", NOWHERE, "--input-topic", "two words"]);
+    let words = ["error: Kafka takes no topic of such a name: the name \"two words\" holds other"];
+    assert_fails(&command.output().unwrap(), 1, &words);
+}
+
+#[test]
 fn a_wrong_argument_is_told_in_words() {
     let mut command = word_count();
     command.args(["--bootstrap-servers", NOWHERE, "--application-id", "two words"]);

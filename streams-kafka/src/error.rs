@@ -3,7 +3,7 @@
 use streams_core::config::ConfigErrors;
 use streams_core::error::StoreError;
 use streams_core::membership::{GroupFault, OffsetsError};
-use streams_core::names::TopicPartition;
+use streams_core::names::{NameError, TopicPartition};
 use streams_core::worker::{Place, WorkerError};
 
 use crate::ffi::error::ClientError;
@@ -20,6 +20,9 @@ pub enum StreamsError {
     /// The topology reads no topic.
     #[error("the topology reads no topic, so that there is nothing to run; give it a source")]
     NothingToRead,
+    /// Topics have names that Kafka does not take.
+    #[error("Kafka takes no topic of such a name: {}; rename it", one_by_one(.0))]
+    TopicNames(Vec<NameError>),
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StoreError),
@@ -108,6 +111,10 @@ impl StreamsError {
     pub fn chain(&self) -> String {
         streams_core::error::chain(self)
     }
+}
+
+fn one_by_one(faults: &[NameError]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn at(place: Option<&Place>) -> String {

@@ -1,5 +1,6 @@
 //! Starting the threads of an application.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,6 +10,7 @@ use streams_core::config::{ClientRole, StreamsConfig};
 use streams_core::error::catch_panic;
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
+use streams_core::names::TopicName;
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
 use streams_core::topology::{TopicNames, Topology};
@@ -47,6 +49,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         return Err(StreamsError::NothingToRead);
     }
     let application = config.application_id().as_str().into();
+    check_names(&parts.topology, &TopicNames::new(&application))?;
     let directory = StateDirectory::open(&config.state().dir, &application)?;
     remove_old_state(&directory, config.state().cleanup_dir_age_max)?;
     let budget = config.state().memory_budget_bytes;
@@ -92,6 +95,18 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, global)?;
     Ok(RunningApp { closing, thread })
+}
+
+/// A topic of a name that Kafka does not take can never be there.
+fn check_names(topology: &Topology, names: &TopicNames) -> Result<(), StreamsError> {
+    let global = topology.global_stores().iter().map(|global| &global.part);
+    let parts = topology.subtopologies().iter().chain(global);
+    let given = parts.flat_map(|part| part.source_topics.iter().chain(&part.sink_topics));
+    let given = given.map(|topic| names.in_kafka(topology, topic));
+    let internal = topology.internal_topics(names).into_iter().map(|topic| topic.name);
+    let topics: BTreeSet<TopicName> = given.chain(internal).collect();
+    let faults: Vec<_> = topics.iter().filter_map(|topic| topic.check().err()).collect();
+    if faults.is_empty() { Ok(()) } else { Err(StreamsError::TopicNames(faults)) }
 }
 
 /// `state.cleanup.dir.max.age.ms`.
