@@ -28,7 +28,7 @@ pub(crate) fn value(function: &str, value: Text) -> Text {
         ("reverse", _) => all.chars().rev().collect(),
         ("to_string", _) => all,
         ("length", _) => length(&all).to_string(),
-        ("plus_one", _) if value.is_some() => (number(&value) + 1).to_string(),
+        ("plus_one", _) if value.is_some() => number(&value).wrapping_add(1).to_string(),
         ("null_if_short", _) if length(&all) < 3 => return None,
         _ => return value,
     })
