@@ -15,7 +15,7 @@ use crate::ffi::event::ClientProblem;
 use crate::ffi::producer::Producer;
 use crate::outbox::SendBounds;
 use crate::secure::Tokens;
-use crate::topics::Topics;
+use crate::topics::{MakeAdmin, Topics};
 
 /// The consumers of a process, shared by its workers.
 #[derive(Debug, Clone)]
@@ -50,10 +50,12 @@ impl Clients {
             ReplicationFactor::BrokerDefault => -1,
             ReplicationFactor::Replicas(replicas) => i32::from(replicas),
         };
-        let admin = settings(&config, ClientRole::Admin, Role::Admin, "admin", &[])?;
-        let admin =
-            Admin::new(with_tokens(admin, tokens.as_ref())).map_err(StreamsError::client)?;
-        let topics = Arc::new(Topics::new(admin, replication, &config));
+        let (of, from) = (config.clone(), tokens.clone());
+        let make_admin = MakeAdmin(Box::new(move || {
+            let admin = settings(&of, ClientRole::Admin, Role::Admin, "admin", &[])?;
+            Admin::new(with_tokens(admin, from.as_ref())).map_err(StreamsError::client)
+        }));
+        let topics = Arc::new(Topics::new(make_admin, replication, &config)?);
         let (consumers, globals) = (Mutex::new(None), OnceLock::new());
         let send_share = Arc::default();
         let clients = Self { config, tokens, topics, consumers, globals, send_share };

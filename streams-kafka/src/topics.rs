@@ -15,6 +15,7 @@ use streams_core::topology::{
 use streams_core::config::StreamsConfig;
 
 use crate::clock;
+use crate::error::StreamsError;
 use crate::ffi::admin::Admin;
 use crate::ffi::error::{ClientError, Code};
 use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
@@ -94,10 +95,23 @@ pub(crate) struct Found {
     existing: BTreeMap<TopicName, i32>,
 }
 
+/// How long an answer is waited for before the question is put to another broker.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Makes a client for questions about topics.
+pub(crate) struct MakeAdmin(pub(crate) Box<dyn Fn() -> Result<Admin, StreamsError> + Send + Sync>);
+
+impl std::fmt::Debug for MakeAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MakeAdmin")
+    }
+}
+
 /// The topics of a cluster, asked for when needed.
 #[derive(Debug)]
 pub(crate) struct Topics {
     admin: Mutex<Admin>,
+    make: MakeAdmin,
     replication: i32,
     /// `topic.*`: over the defaults, under those of an operator.
     settings: BTreeMap<String, String>,
@@ -110,13 +124,17 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    pub(crate) fn new(admin: Admin, replication: i32, config: &StreamsConfig) -> Self {
+    pub(crate) fn new(
+        make: MakeAdmin,
+        replication: i32,
+        config: &StreamsConfig,
+    ) -> Result<Self, StreamsError> {
         let settings = config.internal_topics().settings.iter();
         let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let additional_retention = config.internal_topics().additional_retention;
-        let (admin, told_refusal) = (Mutex::new(admin), AtomicBool::new(false));
+        let (admin, told_refusal) = (Mutex::new((make.0)()?), AtomicBool::new(false));
         let ask_max = config.processing().admin_timeout;
-        Self { admin, replication, settings, additional_retention, ask_max, told_refusal }
+        Ok(Self { admin, make, replication, settings, additional_retention, ask_max, told_refusal })
     }
 
     /// How long one question to the brokers may take.
@@ -133,11 +151,44 @@ impl Topics {
         &self,
         ask: impl FnOnce(&Admin) -> Result<T, ClientError>,
     ) -> Result<T, TopicsError> {
-        let admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ask_once(ask).map_err(|error| TopicsError::Ask(error.to_string()))
+    }
+
+    fn ask_once<T>(
+        &self,
+        ask: impl FnOnce(&Admin) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(problem) = admin.poll() {
             tracing::warn!(code = %problem.code, "{}", problem.message);
         }
-        ask(&admin).map_err(|error| TopicsError::Ask(error.to_string()))
+        let answer = ask(&admin);
+        if matches!(answer, Err(ClientError::TimedOut { .. })) {
+            // librdkafka puts questions to the broker that it heard to be the controller, and once
+            // that one is gone it does nothing but connect to it, again and again without a pause.
+            match (self.make.0)() {
+                Ok(anew) => *admin = anew,
+                Err(error) => tracing::warn!(%error, "questions about topics go the same way"),
+            }
+        }
+        answer
+    }
+
+    /// Asks again when there is no answer, for as long as one question may take: of what is only
+    /// read.
+    fn ask_again<T>(
+        &self,
+        ask: impl Fn(&Admin, Duration) -> Result<T, ClientError>,
+    ) -> Result<T, TopicsError> {
+        let began = clock::monotonic();
+        loop {
+            let passed = clock::monotonic().saturating_duration_since(began);
+            let left = self.ask_max.saturating_sub(passed);
+            match self.ask_once(|admin| ask(admin, left.min(PATIENCE))) {
+                Err(ClientError::TimedOut { .. }) if left > PATIENCE => {}
+                answer => return answer.map_err(|error| TopicsError::Ask(error.to_string())),
+            }
+        }
     }
 
     /// How many partitions a topic has; `None` when it does not exist. The brokers are asked about
@@ -147,8 +198,8 @@ impl Topics {
         if topic.as_str().is_empty() || topic.as_str().contains('\0') {
             return Ok(None);
         }
-        let ask = |admin: &Admin| admin.describe_topics(&[topic.as_str()], self.ask_max);
-        match self.with_admin(ask)?.pop() {
+        let ask = |admin: &Admin, within| admin.describe_topics(&[topic.as_str()], within);
+        match self.ask_again(ask)?.pop() {
             Some(Ok(found)) => Ok(Some(i32::try_from(found.partitions).unwrap_or(i32::MAX))),
             Some(Err(TopicError::Unknown { .. })) | None => Ok(None),
             // As a new topic has no leader yet.
