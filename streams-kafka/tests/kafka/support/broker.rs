@@ -138,6 +138,10 @@ impl Node {
             ("KAFKA_MIN_INSYNC_REPLICAS", in_sync),
             ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0".to_owned()),
             ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false".to_owned()),
+            // A copy that is there and does not fetch holds up all acknowledgements for so long.
+            ("KAFKA_REPLICA_LAG_TIME_MAX_MS", "10000".to_owned()),
+            // The name of a broker that is down is not known; else that holds for ten seconds.
+            ("JAVA_TOOL_OPTIONS", "-Dsun.net.inetaddr.negative.ttl=1".to_owned()),
             ("KAFKA_HEAP_OPTS", "-Xmx768m -Xms256m".to_owned()),
             ("CLUSTER_ID", "5L6g3nShT-eMCtK--X86sw".to_owned()),
         ];

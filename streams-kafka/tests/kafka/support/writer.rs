@@ -11,7 +11,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::cluster::Given;
 
-const FLUSH_MAX: Duration = Duration::from_secs(60);
+/// Longer than a request that waits for copies, and its repetition.
+const FLUSH_MAX: Duration = Duration::from_secs(150);
 
 /// Where a broker said that it had written a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
