@@ -18,7 +18,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// `process` (KIP-820).
     ///
     /// `supplier` is called once for each task and resolves the stores, which are named in `stores`
-    /// and were added by [`add_state_store`](StreamsBuilder::add_state_store). A store that is not
+    /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store). A store that is not
     /// there is a fault when the topology is built. A keyed operator behind it repartitions;
     /// [`process_values`](Self::process_values) saves that.
     ///
