@@ -45,7 +45,7 @@ pub(crate) const PRODUCER: &[(&str, &str)] = &[
     // As in Kafka a full batch goes at once and only a part of one waits for linger.ms; with the 1
     // MB of librdkafka nearly all would wait. Each request wakes a thread: small batches are dear.
     // DIFFERENCE(batch-size): 16 KiB in Kafka.
-    ("batch.size", "262144"),
+    ("batch.size", "131072"),
     ("enable.idempotence", "true"),
     ("linger.ms", "100"),
     ("max.in.flight.requests.per.connection", "5"),
