@@ -26,6 +26,9 @@ use crate::topics::TopicsError;
 /// Entries taken from librdkafka in one call, of inputs at most `max.poll.records`.
 const BATCH_MAX: usize = 4096;
 
+/// Where a log begins of which nothing was deleted.
+const FIRST_OFFSET: i64 = 0;
+
 /// The way of one worker to Kafka's records.
 #[derive(Debug)]
 pub(crate) struct KafkaPlane {
@@ -122,6 +125,30 @@ impl KafkaPlane {
         told.map(|message| Fetched::Failed(FetchError::Other { partition, message }))
     }
 
+    /// Begins where the log does, which the client looks up.
+    fn look_for_begin(&mut self, input: InputId) {
+        let Some(Some(open)) = self.open.get_mut(input.0 as usize) else { return };
+        let (partition, purpose) = (open.partition.clone(), open.purpose);
+        // The old queue goes before there is another.
+        open.source = Source::Refused("it is being assigned anew".to_owned());
+        self.unassign(&partition, purpose);
+        let source = match self.assign_at(&partition, Start::EARLIEST, purpose) {
+            Ok(queue) => Source::Queue(queue),
+            Err(message) => Source::Refused(message),
+        };
+        if let Some(Some(open)) = self.open.get_mut(input.0 as usize) {
+            open.source = source;
+        }
+    }
+
+    fn unassign(&self, partition: &TopicPartition, purpose: ReadFor) {
+        let Ok(consumer) = self.clients.consumer_for(purpose) else { return };
+        let of_client = (partition.topic.as_str(), partition.partition);
+        if let Err(error) = consumer.unassign([of_client]) {
+            tracing::warn!(%partition, %error, "could not be unassigned");
+        }
+    }
+
     fn assign(
         &self,
         partition: &TopicPartition,
@@ -131,8 +158,19 @@ impl KafkaPlane {
         let offset = match start {
             StartAt::Offset(offset) => offset.max(0),
             StartAt::Reset(OffsetReset::Latest) => Start::LATEST,
-            StartAt::Reset(_) => Start::EARLIEST,
+            // Most logs begin there. The client would look up where this one begins, half a second
+            // later where it does not know the leader yet.
+            StartAt::Reset(_) => FIRST_OFFSET,
         };
+        self.assign_at(partition, offset, purpose)
+    }
+
+    fn assign_at(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+        purpose: ReadFor,
+    ) -> Result<PartitionQueue, String> {
         let topic = partition.topic.as_str();
         let start = Start { topic, partition: partition.partition, offset };
         let consumer = self.clients.consumer_for(purpose).map_err(|error| error.to_string())?;
@@ -171,13 +209,8 @@ impl DataPlane for KafkaPlane {
 
     fn close(&mut self, input: InputId) {
         let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
-        if let (Source::Queue(_), Ok(consumer)) =
-            (&open.source, self.clients.consumer_for(open.purpose))
-        {
-            let partition = (open.partition.topic.as_str(), open.partition.partition);
-            if let Err(error) = consumer.unassign([partition]) {
-                tracing::warn!(partition = %open.partition, %error, "could not be unassigned");
-            }
+        if let Source::Queue(_) = open.source {
+            self.unassign(&open.partition, open.purpose);
         }
     }
 
@@ -185,16 +218,17 @@ impl DataPlane for KafkaPlane {
         if let Some(waiting) = self.begin_if_answered(input) {
             return waiting;
         }
-        match self.open.get_mut(input.0 as usize) {
-            Some(Some(open)) => {
-                let batch_max = match open.purpose {
-                    ReadFor::Input => self.input_batch_max,
-                    ReadFor::Restore | ReadFor::Global => BATCH_MAX,
-                };
-                open.fetch(max.min(batch_max))
-            }
-            _ => Fetched::Nothing,
+        let Some(Some(open)) = self.open.get_mut(input.0 as usize) else { return Fetched::Nothing };
+        let batch_max = match open.purpose {
+            ReadFor::Input => self.input_batch_max,
+            ReadFor::Restore | ReadFor::Global => BATCH_MAX,
+        };
+        let fetched = open.fetch(max.min(batch_max));
+        if open.begins_later(&fetched) {
+            self.look_for_begin(input);
+            return Fetched::Nothing;
         }
+        fetched
     }
 
     fn lag(&mut self, input: InputId) -> Option<i64> {
@@ -237,6 +271,13 @@ impl DataPlane for KafkaPlane {
 }
 
 impl Open {
+    /// Whether the log has lost the beginning that was asked for.
+    fn begins_later(&self, fetched: &Fetched) -> bool {
+        let lost =
+            matches!(fetched, Fetched::Failed(FetchError::OutOfRange { offset: FIRST_OFFSET, .. }));
+        lost && self.start == StartAt::Reset(OffsetReset::Earliest) && self.next.is_none()
+    }
+
     fn fetch(&mut self, max: usize) -> Fetched {
         let (batch, from) = match self.rest.take() {
             Some(rest) => rest,
