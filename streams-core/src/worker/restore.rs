@@ -70,6 +70,15 @@ pub(super) enum RestoreFailure {
     Fetch(FetchError),
 }
 
+/// Since when a changelog has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// For this restoration.
+    Own,
+    /// Since before the standby's task was to run.
+    OfStandby,
+}
+
 /// One store being restored.
 pub(super) struct Restoration {
     store: usize,
@@ -78,8 +87,10 @@ pub(super) struct Restoration {
     input: Option<InputId>,
     /// Where a store stops whose source topic is its changelog: what lies behind is still input.
     limit: Option<i64>,
-    /// Where the changelog ends for good: all behind was written before its last writer let go.
+    /// Where the changelog ended when its last writer had let go. Its reader says that it is at the
+    /// end only once the broker has waited for more in vain.
     goal: Option<i64>,
+    reader: Reader,
     told_at: u64,
     /// All before this offset is durable.
     durable: i64,
@@ -126,7 +137,10 @@ impl Restoration {
             phase: RestorePhase::Began,
         };
         let limit = until.limit;
-        Ok(Some(Self { store, progress, input, limit, goal: None, told_at: 0, durable: begin }))
+        // A log that ends before the store's position has lost records: reading it tells.
+        let goal = until.end.filter(|end| *end > begin);
+        let (told_at, durable, reader) = (0, begin, Reader::Own);
+        Ok(Some(Self { store, progress, input, limit, goal, reader, told_at, durable }))
     }
 
     /// Begins all of these. Where one cannot begin, none is read.
@@ -191,7 +205,7 @@ impl Restoration {
     pub(super) fn aim(&mut self, until: Until, plane: &mut dyn DataPlane) {
         let next = self.progress.next;
         self.limit = until.limit;
-        self.goal = until.end;
+        (self.goal, self.reader) = (until.end, Reader::OfStandby);
         self.told_at = 0;
         self.progress = RestoreProgress {
             start: next,
@@ -203,6 +217,7 @@ impl Restoration {
         // The end may have been reported before, and is not again: a new reader tells it.
         if until.end.is_none() {
             self.close(plane);
+            self.reader = Reader::Own;
             let start = StartAt::Offset(next);
             self.input = Some(plane.open(&self.progress.partition, start, ReadFor::Restore));
         }
@@ -248,7 +263,7 @@ impl Restoration {
         (max, pursuit): (usize, Pursuit),
     ) -> Result<Step, RestoreFailure> {
         let goes_on = pursuit == Pursuit::OnAndOn;
-        if self.reached_limit() {
+        if self.is_through(pursuit) {
             return if goes_on { Ok(NO_STEP) } else { self.finish(stores, self.progress.next) };
         }
         let Some(input) = self.input else { return self.finish(stores, self.progress.next) };
@@ -257,12 +272,12 @@ impl Restoration {
             Fetched::Nothing => {}
             Fetched::Records(batch) => {
                 records = self.apply(stores, &*batch).map_err(RestoreFailure::Store)?;
-                if self.reached_limit() && !goes_on {
+                if !goes_on && self.is_through(pursuit) {
                     return self.finish(stores, self.progress.next);
                 }
             }
             // One of before the task was promoted may still be on its way.
-            Fetched::End(offset) if goes_on || self.goal.is_some_and(|goal| offset < goal) => {
+            Fetched::End(offset) if goes_on || self.told_before(offset) => {
                 self.progress.next = offset.max(self.progress.next);
             }
             Fetched::End(offset) => return self.finish(stores, offset.max(self.progress.next)),
@@ -284,8 +299,14 @@ impl Restoration {
         Ok(Step { records, progress: is_due.then(|| self.progress.clone()) })
     }
 
-    fn reached_limit(&self) -> bool {
-        let ends = self.limit.into_iter().chain(self.goal);
+    /// Whether the reader may have come to this end while the task was a standby.
+    fn told_before(&self, end: i64) -> bool {
+        self.reader == Reader::OfStandby && self.goal.is_some_and(|goal| end < goal)
+    }
+
+    fn is_through(&self, pursuit: Pursuit) -> bool {
+        let goal = self.goal.filter(|_| pursuit == Pursuit::ToTheEnd);
+        let ends = self.limit.into_iter().chain(goal);
         ends.min().is_some_and(|end| self.progress.next >= end)
     }
 

@@ -138,6 +138,23 @@ fn nothing_is_read_for_a_task_whose_second_store_cannot_begin() {
     assert!(bench.runs(FIRST));
 }
 
+/// The broker says that a log is at its end once it has waited for more in vain.
+#[test]
+fn a_restored_task_runs_as_soon_as_it_has_read_to_the_end_that_was_asked_for() {
+    let mut bench = Bench::new();
+    (0..3).for_each(|_| bench.send(0, "a", "x"));
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    bench.tell(Command::Release(vec![FIRST]));
+    bench.brokers.wait_at_ends.set(true);
+    let changelog = TopicPartition::new("app-counts-changelog", 0);
+    let to_start =
+        TaskToStart { changelog_ends: BTreeMap::from([(changelog, 3)]), ..bench.to_start(FIRST) };
+    bench.tell(Command::Start(vec![to_start]));
+    assert!(bench.runs(FIRST));
+    assert_eq!(bench.count(FIRST, "a"), Some(3));
+}
+
 #[test]
 fn a_damaged_store_is_rebuilt_and_its_task_goes_on() {
     let mut bench = Bench::new();

@@ -108,6 +108,8 @@ pub(crate) struct Brokers {
     pub(crate) renewed: Cell<u32>,
     /// Partitions that are being read.
     pub(crate) open: Cell<u32>,
+    /// Whether they wait for more records at the end of a partition, and say nothing.
+    pub(crate) wait_at_ends: Cell<bool>,
 }
 
 /// The model, with brokers that may be away.
@@ -126,7 +128,10 @@ impl DataPlane for Plane {
         self.0.close(input);
     }
     fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
-        self.0.fetch(input, max)
+        match self.0.fetch(input, max) {
+            Fetched::End(_) if self.1.wait_at_ends.get() => Fetched::Nothing,
+            fetched => fetched,
+        }
     }
     fn lag(&mut self, input: InputId) -> Option<i64> {
         self.0.lag(input)
