@@ -9,7 +9,7 @@ mod rules;
 mod source;
 mod tree;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use finding::Finding;
 pub use manifest::{Dependency, Manifest, Section};
