@@ -9,7 +9,8 @@ use streams_test::{CommitWhen, Layout};
 /// Cases and their results, by what they are about.
 const SETS: [(&str, &str); 7] = [
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs, cycles, what a
-    // node is told that needs a store, streams that are read, merged and grouped twice.
+    // node is told that needs a store, streams that are read, merged and grouped twice, a cache that
+    // global stores share.
     (include_str!("cases/edges.cases.jsonl"), include_str!("cases/edges.expected.jsonl")),
     (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
     (include_str!("cases/joins.cases.jsonl"), include_str!("cases/joins.expected.jsonl")),

@@ -215,8 +215,8 @@ impl DriverBuilder {
         self
     }
 
-    /// Kafka's `statestore.cache.max.bytes`, shared by the tasks. 10 MiB by default; 0 writes
-    /// through.
+    /// Kafka's `statestore.cache.max.bytes`, shared by the tasks and, as in Kafka's driver, the global
+    /// stores. 10 MiB by default; 0 writes through.
     ///
     /// ```
     /// # use streams_dsl::StreamsBuilder;

@@ -9,6 +9,7 @@ use streams_core::murmur2::partition_for_key;
 use streams_core::names::{TopicName, TopicPartition};
 use streams_core::outbox::Purpose;
 use streams_core::plane::DataPlane;
+use streams_core::store::CacheBudget;
 use streams_core::task::Task;
 use streams_core::time::Timestamp;
 use streams_core::topology::TopicNames;
@@ -94,12 +95,14 @@ impl Engine {
         let kafka = tasks::topics(&setup, &names)?;
         kafka.set_now(setup.now);
         let plane = ModelPlane::new(&kafka);
-        let globals = GlobalTask::of(&setup, &names, &kafka, &plane.outbox())?;
+        let cache = Rc::new(CacheBudget::new(setup.cache_bytes));
+        let globals = GlobalTask::of(&setup, &names, &kafka, &plane.outbox(), &cache)?;
         if let Some(globals) = &globals {
             globals.start(setup.now)?;
             globals.catch_up(&kafka, setup.now)?;
         }
-        let tasks = tasks::tasks(&setup, &names, &kafka, &plane.outbox(), globals.as_ref())?;
+        let shared = (&plane.outbox(), &cache);
+        let tasks = tasks::tasks(&setup, &names, &kafka, shared, globals.as_ref())?;
         let sources = setup.topology.subtopologies().iter().flat_map(|part| &part.source_topics);
         let global = setup.topology.global_stores().iter().map(|global| &global.topic);
         let sources = sources.chain(global);

@@ -41,6 +41,7 @@ impl GlobalTask {
         names: &TopicNames,
         kafka: &KafkaModel,
         outbox: &SharedOutbox,
+        cache: &Rc<CacheBudget>,
     ) -> Result<Option<Rc<Self>>, TestError> {
         let globals = setup.topology.global_stores();
         let Some(first) = globals.first() else { return Ok(None) };
@@ -69,7 +70,7 @@ impl GlobalTask {
             globals: None,
             backend: &*setup.state,
             outbox: Rc::clone(outbox),
-            cache: Rc::new(CacheBudget::new(setup.cache_bytes)),
+            cache: Rc::clone(cache),
             task_number: u32::MAX,
             idle: TaskIdle::Disabled,
         })?;

@@ -134,10 +134,9 @@ pub(super) fn tasks(
     setup: &DriverBuilder,
     names: &TopicNames,
     kafka: &KafkaModel,
-    outbox: &SharedOutbox,
+    (outbox, cache): (&SharedOutbox, &Rc<CacheBudget>),
     globals: Option<&Rc<GlobalTask>>,
 ) -> Result<Vec<RunningTask>, TestError> {
-    let cache = Rc::new(CacheBudget::new(setup.cache_bytes));
     let mut tasks = Vec::new();
     for (plan, task_number) in plans(setup, names, kafka)?.into_iter().zip(0..) {
         let context = TaskContext::new(ContextParts {
@@ -156,7 +155,7 @@ pub(super) fn tasks(
             globals: globals.map(|globals| Rc::clone(globals) as Rc<dyn GlobalStores>),
             backend: &*setup.state,
             outbox: Rc::clone(outbox),
-            cache: Rc::clone(&cache),
+            cache: Rc::clone(cache),
             task_number,
             idle: setup.idle,
         })?;
