@@ -159,7 +159,7 @@ where
     {
         let materialized = materialized.into();
         if materialized.store.is_none() && materialized.index == StoreIndex::Extra {
-            self.builder.plan().names.store(AGGREGATE_PREFIX);
+            self.builder.plan().names.skip();
         }
         self.counted(materialized)
     }

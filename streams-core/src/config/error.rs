@@ -5,6 +5,7 @@ use std::fmt;
 use super::check::Constraint;
 use super::origin::Origin;
 use super::properties::SyntaxFault;
+use crate::topology::GeneratedNames;
 
 /// One fault of a configuration. No message shows a value that could be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +97,16 @@ pub enum ConfigError {
         value: String,
         /// What to do instead.
         remedy: &'static str,
+        /// Where it was set.
+        origin: Origin,
+    },
+    /// Names were generated, and the configuration asks for names that the program gives.
+    #[error(
+        "'ensure.explicit.internal.resource.naming' ({origin}) is 'true', but these names were generated: {names}; give names to the operators, by 'Materialized', 'Grouped', 'Joined', 'StreamJoined' and such, or remove the key"
+    )]
+    GeneratedNames {
+        /// What has such a name.
+        names: GeneratedNames,
         /// Where it was set.
         origin: Origin,
     },

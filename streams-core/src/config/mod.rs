@@ -66,6 +66,8 @@ use cross::Parts;
 use reader::Reader;
 use settings::Settings;
 
+use crate::topology::GeneratedNames;
+
 /// The configuration of an application: typed, checked, and the same for its whole life.
 #[derive(Clone, Debug)]
 pub struct StreamsConfig {
@@ -241,6 +243,34 @@ impl StreamsConfig {
         ConfigErrors::when_any(errors)
     }
 
+    /// Whether the program may leave the names of these stores and internal topics to Millstream.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::topology::GeneratedNames;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("none:9092")
+    ///     .set("ensure.explicit.internal.resource.naming", "true")
+    ///     .build()?;
+    /// let mut generated = GeneratedNames::default();
+    /// assert!(config.check_names(&generated).is_ok());
+    /// generated.stores.push("KSTREAM-AGGREGATE-STATE-STORE-0000000003".into());
+    /// assert!(config.check_names(&generated).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there are any, and `ensure.explicit.internal.resource.naming` is `true` (KIP-1111).
+    pub fn check_names(&self, generated: &GeneratedNames) -> Result<(), ConfigErrors> {
+        if generated.is_empty() || !self.topology.ensure_explicit_naming {
+            return Ok(());
+        }
+        let origin = self.origin_of("ensure.explicit.internal.resource.naming");
+        let names = generated.clone();
+        Err(ConfigError::GeneratedNames { names, origin }.into())
+    }
+
     fn not_available(&self) -> impl Iterator<Item = ConfigError> {
         let exactly_once = (self.processing.guarantee == ProcessingGuarantee::ExactlyOnce)
             .then_some(("processing.guarantee", "exactly_once_v2"));
@@ -255,17 +285,12 @@ impl StreamsConfig {
             .then_some((suppliers, "in_memory"));
         let upgrade = self.assignment.upgrade_from.as_ref();
         let upgrade = upgrade.map(|version| ("upgrade.from", version.as_str()));
-        let naming = self
-            .topology
-            .ensure_explicit_naming
-            .then_some(("ensure.explicit.internal.resource.naming", "true"));
         let asked = [
             (exactly_once, "set it to at_least_once"),
             (headers, "remove it"),
             (dead_letters, "remove it"),
             (in_memory, "remove it, and ask for each store in memory by 'Materialized'"),
             (upgrade, "stop all members, start them in this version, and remove it"),
-            (naming, "name what needs a name, and remove it"),
         ];
         asked.into_iter().filter_map(|(setting, remedy)| {
             let (key, value) = setting?;

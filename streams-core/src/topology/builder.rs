@@ -88,6 +88,7 @@ pub struct TopologyBuilder {
     copartitioned: Vec<Vec<NodeId>>,
     optimizations: Option<BTreeSet<Optimization>>,
     globals: Vec<GlobalStoreNodes>,
+    generated: BTreeSet<String>,
     faults: Vec<TopologyError>,
 }
 
@@ -466,6 +467,11 @@ impl TopologyBuilder {
         self.optimizations = Some(optimizations);
     }
 
+    /// Says which names of stores and internal topics a layer above made up.
+    pub fn generated(&mut self, names: BTreeSet<String>) {
+        self.generated = names;
+    }
+
     /// Reports a fault that a layer above found.
     pub fn fault(&mut self, fault: TopologyError) {
         self.faults.push(fault);
@@ -531,6 +537,7 @@ impl TopologyBuilder {
             subtopologies,
             optimizations: self.optimizations,
             globals,
+            generated: self.generated,
         })))
     }
 

@@ -4,6 +4,7 @@ mod builder;
 mod copartition;
 mod describe;
 mod error;
+mod generated;
 mod global;
 mod graph;
 mod internal_topics;
@@ -23,6 +24,7 @@ pub use self::builder::{NodeHandle, TopologyBuilder};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
 pub use self::describe::TopologyDescription;
 pub use self::error::{TopologyError, TopologyErrors};
+pub use self::generated::GeneratedNames;
 pub use self::global::{GlobalStore, GlobalStoreParts};
 pub use self::graph::Subtopology;
 pub use self::internal_topics::{InternalTopic, InternalTopicKind, TopicNames};
@@ -125,6 +127,8 @@ pub(crate) struct Parts {
     pub(crate) subtopologies: Vec<Subtopology>,
     pub(crate) optimizations: Option<BTreeSet<Optimization>>,
     pub(crate) globals: Vec<GlobalStore>,
+    /// Names that no program gave; not all are of stores and topics that there are.
+    pub(crate) generated: BTreeSet<String>,
 }
 
 impl fmt::Debug for Topology {
@@ -224,6 +228,19 @@ impl Topology {
     #[must_use]
     pub fn optimizations(&self) -> Option<&BTreeSet<Optimization>> {
         self.0.optimizations.as_ref()
+    }
+
+    /// The stores and internal topics whose names the program did not give.
+    ///
+    /// ```
+    /// # use streams_core::topology::TopologyBuilder;
+    /// // What is built node by node has the program's names.
+    /// assert!(TopologyBuilder::new().build()?.generated_names().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn generated_names(&self) -> GeneratedNames {
+        GeneratedNames::of(self, &self.0.generated)
     }
 
     /// Whether records of this topic pass only inside the application.

@@ -156,7 +156,7 @@ impl Topology {
                 topics.push(topic.clone());
             }
         }
-        let Parts { stores, repartition_topics, optimizations, .. } = self.parts();
+        let Parts { stores, repartition_topics, optimizations, generated, .. } = self.parts();
         let (copartitioned, globals) = (&self.parts().copartitioned, &self.parts().globals);
         let mut subtopologies = self.parts().subtopologies.clone();
         for part in &mut subtopologies {
@@ -170,6 +170,7 @@ impl Topology {
             subtopologies,
             optimizations: optimizations.clone(),
             globals: globals.clone(),
+            generated: generated.clone(),
         })))
     }
 

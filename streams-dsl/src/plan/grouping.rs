@@ -6,8 +6,8 @@ use streams_core::names::{NodeName, StoreName, TopicName};
 
 use super::node::RepartitionOrigin;
 use super::{
-    Channel, KeyFilter, LogicalNode, NodeKind, Partitioning, Plan, PlanId, Repartition,
-    TableChannel, TableRepartition,
+    Channel, KeyFilter, LogicalNode, Names, Naming, NodeKind, Partitioning, Plan, PlanId,
+    Repartition, TableChannel, TableRepartition,
 };
 
 /// A grouped stream, by its place in the order of addition.
@@ -37,9 +37,12 @@ impl<C> Grouping<C> {
         Self { node, name, channel, repartition: None }
     }
 
-    /// What its repartition topic is called after.
-    fn base(&self, store: &StoreName) -> String {
-        self.name.as_ref().map_or(store.as_str(), NodeName::as_str).to_owned()
+    /// What its repartition topic is called after, and whose name that is.
+    fn base(&self, store: &StoreName, names: &Names) -> (String, Naming) {
+        match &self.name {
+            Some(name) => (name.as_str().to_owned(), Naming::Given),
+            None => (store.as_str().to_owned(), names.naming_of(store)),
+        }
     }
 
     /// The repartition node of an earlier aggregation, to be used again.
@@ -73,12 +76,12 @@ impl Plan {
     /// changed. `store` is the aggregation's.
     pub(crate) fn regrouped_stream(&mut self, id: StreamGrouping, store: &StoreName) -> PlanId {
         let grouping = &self.grouped_streams[id.0];
-        let (parent, base) = (grouping.node, grouping.base(store));
+        let (parent, (base, naming)) = (grouping.node, grouping.base(store, &self.names));
         let (shared, channel) = (grouping.shared(), grouping.channel.clone());
         if self.node(parent).partitioning == Partitioning::ByKey {
             return parent;
         }
-        let names = self.names.repartition(&base);
+        let names = self.names.repartition(&base, naming);
         let node = shared.unwrap_or_else(|| {
             self.insert_repartition(Repartition {
                 names,
@@ -106,12 +109,12 @@ impl Plan {
         store: &StoreName,
     ) -> PlanId {
         let grouping = &self.grouped_streams[id.0];
-        let (parent, base) = (grouping.node, grouping.base(store));
+        let (parent, (base, naming)) = (grouping.node, grouping.base(store, &self.names));
         let channel = grouping.channel.clone();
         if self.node(parent).partitioning == Partitioning::ByKey {
             return parent;
         }
-        let names = self.names.repartition(&base);
+        let names = self.names.repartition(&base, naming);
         if let Some(node) = self.cogroups[cogroup.0].get(&id) {
             return *node;
         }
@@ -132,7 +135,7 @@ impl Plan {
     ) -> PlanId {
         let base = name.unwrap_or_else(|| self.name_of(stream)).as_str().to_owned();
         let shares = base == self.name_of(stream).as_str();
-        let names = self.names.repartition(&base);
+        let names = self.names.repartition(&base, Naming::of(name));
         let shared = self.repartitioned_for_joins.get(&stream).copied();
         // DIFFERENCE(shared-join-topic): in Kafka the serdes of the first join count for all.
         if let Some(shared) = shared.filter(|_| shares)
@@ -163,10 +166,13 @@ impl Plan {
         let sink = self.names.suffixed(node, "-sink", "KSTREAM-SINK-");
         let source = self.names.suffixed(node, "-source", "KSTREAM-SOURCE-");
         let grouping = &self.grouped_tables[id.0];
-        let (parent, base) = (grouping.node, grouping.base(store));
+        let (parent, (base, naming)) = (grouping.node, grouping.base(store, &self.names));
         let (shared, channel) = (grouping.shared(), grouping.channel.clone());
         let node = shared.unwrap_or_else(|| {
             let topic = TopicName::from(format!("{base}-repartition"));
+            if naming == Naming::Generated {
+                self.names.note_generated(topic.as_str());
+            }
             let types = channel.types;
             let kind = NodeKind::TableRepartition(TableRepartition { topic, sink, channel });
             self.insert(LogicalNode::new(source, kind, types))

@@ -17,6 +17,7 @@ use super::{
 pub(super) fn lower(mut plan: Plan) -> TopologyBuilder {
     let mut topology = TopologyBuilder::new();
     plan.names.faults().into_iter().for_each(|fault| topology.fault(fault.into()));
+    topology.generated(plan.names.generated());
     std::mem::take(&mut plan.faults).into_iter().for_each(|fault| topology.fault(fault));
     let (written, sources) = (BTreeMap::new(), BTreeMap::new());
     let mut writer = Writer { plan: &plan, topology, written, sources };

@@ -22,7 +22,7 @@ use streams_core::topology::{Topology, TopologyError, TopologyErrors};
 
 use self::grouping::Grouping;
 pub(crate) use self::grouping::{CogroupId, StreamGrouping, TableGrouping};
-pub(crate) use self::names::Names;
+pub(crate) use self::names::{Names, Naming};
 pub(crate) use self::node::{
     Channel, Effect, GlobalStore, InternalSink, JoinSide, Keeper, KeyFilter, LogicalNode, NodeKind,
     NullKeys, PlanId, Processing, Repartition, RepartitionOrigin, SelfJoin, Sinking, StreamJoin,

@@ -1,6 +1,8 @@
 //! Generated names. Indices are taken also where a name is given, so that a program's other names
 //! stay as Kafka would have them.
 
+use std::collections::BTreeSet;
+
 use streams_core::names::{NameError, NodeName, StoreName, check_name};
 
 /// The counter that nodes and stores share.
@@ -9,6 +11,24 @@ pub(crate) struct Names {
     next: u32,
     /// Given names that break Kafka's rule.
     faults: Vec<NameError>,
+    /// Names of stores and internal topics that were not given.
+    generated: BTreeSet<String>,
+}
+
+/// Whose a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// The program's.
+    Given,
+    /// Made up, or put together of one that was.
+    Generated,
+}
+
+impl Naming {
+    /// That of a name that is used where there is one, else a generated one.
+    pub(crate) const fn of<T>(given: Option<&T>) -> Self {
+        if given.is_some() { Self::Given } else { Self::Generated }
+    }
 }
 
 impl Names {
@@ -25,7 +45,29 @@ impl Names {
 
     /// A generated name of a store, such as `KSTREAM-AGGREGATE-STATE-STORE-0000000003`.
     pub(crate) fn store(&mut self, prefix: &str) -> StoreName {
-        format!("{prefix}STATE-STORE-{:010}", self.index()).into()
+        let name = format!("{prefix}STATE-STORE-{:010}", self.index());
+        self.note_generated(&name);
+        name.into()
+    }
+
+    /// Takes an index that nothing is named by.
+    pub(crate) fn skip(&mut self) {
+        self.index();
+    }
+
+    /// Notes that a store or an internal topic has a name which was not given.
+    pub(crate) fn note_generated(&mut self, name: &str) {
+        self.generated.insert(name.to_owned());
+    }
+
+    /// Whose the name of a store is.
+    pub(crate) fn naming_of(&self, store: &StoreName) -> Naming {
+        if self.generated.contains(store.as_str()) { Naming::Generated } else { Naming::Given }
+    }
+
+    /// The names of stores and internal topics that were not given.
+    pub(super) fn generated(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.generated)
     }
 
     /// The given name, or a generated one.
@@ -91,12 +133,15 @@ pub(crate) struct RepartitionNames {
 
 impl Names {
     /// Names for a repartition topic called after `base`.
-    pub(crate) fn repartition(&mut self, base: &str) -> RepartitionNames {
+    pub(crate) fn repartition(&mut self, base: &str, naming: Naming) -> RepartitionNames {
         let topic = if base.ends_with(REPARTITION_SUFFIX) {
             base.to_owned()
         } else {
             format!("{base}{REPARTITION_SUFFIX}")
         };
+        if naming == Naming::Generated {
+            self.note_generated(&topic);
+        }
         let sink = self.node("KSTREAM-SINK-");
         let filter = self.node("KSTREAM-FILTER-");
         let source = self.node("KSTREAM-SOURCE-");
@@ -139,12 +184,13 @@ mod tests {
     #[test]
     fn names_around_a_repartition_topic_follow_a_given_name() {
         let mut names = Names::default();
-        let given = names.repartition("words");
+        let given = names.repartition("words", Naming::Given);
         assert_eq!(given.topic, "words-repartition");
         assert_eq!(given.sink, "words-repartition-sink");
-        let generated = names.repartition("KSTREAM-AGGREGATE-STATE-STORE-0000000009");
+        let generated =
+            names.repartition("KSTREAM-AGGREGATE-STATE-STORE-0000000009", Naming::Generated);
         assert_eq!(generated.source, "KSTREAM-SOURCE-0000000005");
-        assert_eq!(names.repartition("x-repartition").topic, "x-repartition");
+        assert_eq!(names.repartition("x-repartition", Naming::Given).topic, "x-repartition");
         assert!(!is_generated("KSTREAM-000000001") && !is_generated("KSTREAM-00000000x1"));
     }
 }

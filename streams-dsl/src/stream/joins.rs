@@ -15,7 +15,8 @@ use crate::operators::join_buffer::Holding;
 use crate::operators::repartition;
 use crate::operators::stream_join::{self, Joining, OwnKey, Unmatched};
 use crate::plan::{
-    Effect, Input, Keeper, LogicalNode, NodeKind, NullKeys, Partitioning, Plan, PlanId, Processing,
+    Effect, Input, Keeper, LogicalNode, Naming, NodeKind, NullKeys, Partitioning, Plan, PlanId,
+    Processing,
 };
 use crate::table::KTable;
 
@@ -332,6 +333,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             Unmatched::Dropped => (stream_join::PREFIX, NullKeys::Dropped),
             Unmatched::Kept => (stream_join::LEFT_PREFIX, NullKeys::Joined),
         };
+        let naming = Naming::of(name.as_ref());
         let name = plan.names.node_or(name, prefix);
         let Some((table_node, table)) = table.in_plan_of(self.builder) else {
             plan.fault(TopologyError::ForeignNode(name));
@@ -349,6 +351,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
                 key,
                 value,
             };
+            if naming == Naming::Generated {
+                plan.names.note_generated(holding.store.as_str());
+            }
             let store = holding.store();
             let template =
                 stream_join::template_with_grace::<K, V, NV, NK, W, KO, R, _>(joining, holding);

@@ -12,7 +12,8 @@ use crate::grouped_stream::KGroupedStream;
 use crate::null::{OrNull, nullable_serde};
 use crate::operators::{repartition, table_source};
 use crate::plan::{
-    KeyFilter, LogicalNode, NodeKind, Partitioning, Presence, Repartition, RepartitionOrigin, Table,
+    KeyFilter, LogicalNode, Naming, NodeKind, Partitioning, Presence, Repartition,
+    RepartitionOrigin, Table,
 };
 use crate::table::KTable;
 
@@ -67,8 +68,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     {
         let Repartitioned { name, partitions, partitioner, serdes } = repartitioned;
         let mut plan = self.builder.plan();
+        let naming = Naming::of(name.as_ref());
         let base = name.unwrap_or_else(|| plan.names.node(repartition::PREFIX));
-        let names = plan.names.repartition(base.as_str());
+        let names = plan.names.repartition(base.as_str(), naming);
         let node = plan.insert_repartition(Repartition {
             names,
             channel: repartition::channel::<K, V, N>(serdes.key, serdes.value, partitioner),
@@ -146,7 +148,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         if plan.node(parent).partitioning == Partitioning::Stale {
             let key = nullable_serde::<K, NK>(Arc::clone(&materialized.serdes.key));
             let value = nullable_serde::<V, NV>(Arc::clone(&materialized.serdes.value));
-            let names = plan.names.repartition(name.as_str());
+            let naming = Naming::of(materialized.node.as_ref());
+            let names = plan.names.repartition(name.as_str(), naming);
             let node = plan.insert_repartition(Repartition {
                 names,
                 channel: repartition::channel::<K, V, NK>(key, value, None),

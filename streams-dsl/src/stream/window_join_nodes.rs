@@ -69,6 +69,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             plan.fault(TopologyError::Windows { node: names.merge.clone(), problem });
         }
         let stores = names.stores(kind, &joined, windows, key());
+        stores.note_generated(&mut plan, &joined);
         let windowed = [
             plan.add(this, kept::<K, V, NK>(&names.this_window, &stores.this)),
             plan.add(other, kept::<K, W, NK>(&names.other_window, &stores.other)),
@@ -216,6 +217,19 @@ struct JoinStores {
     this: Arc<dyn StoreSpec>,
     other: Arc<dyn StoreSpec>,
     unmatched: Option<Arc<dyn StoreSpec>>,
+}
+
+impl JoinStores {
+    /// Notes those whose names the program gave neither for the join nor with a store of its own.
+    fn note_generated<K, V, W>(&self, plan: &mut Plan, joined: &StreamJoined<K, V, W>) {
+        if joined.store.is_some() {
+            return;
+        }
+        let this = [Some(&self.this), self.unmatched.as_ref()].into_iter().flatten();
+        let this = this.filter(|_| joined.this_store.is_none());
+        let other = [&self.other].into_iter().filter(|_| joined.other_store.is_none());
+        this.chain(other).for_each(|store| plan.names.note_generated(store.name().as_str()));
+    }
 }
 
 impl JoinNames {

@@ -54,7 +54,7 @@ impl Names {
         let registration = foreign_key::REGISTRATION_PREFIX;
         let (processor, source) = (foreign_key::PROCESSOR_PREFIX, table_source::PREFIX);
         let topic = |name: NodeName| TopicName::from(format!("{name}-topic"));
-        Self {
+        let names = Self {
             subscription_topic: topic(next("-subscription-registration", registration)),
             send: next("-subscription-registration-processor", registration),
             subscription_sink: next("-subscription-registration-sink", SINK_PREFIX),
@@ -68,7 +68,13 @@ impl Names {
             response_source: next("-subscription-response-source", source),
             resolve: next("-subscription-response-resolver", foreign_key::RESOLVER_PREFIX),
             result: next("-result", foreign_key::OUTPUT_PREFIX),
+        };
+        if given.is_none() {
+            let topics = [&names.subscription_topic, &names.response_topic];
+            let made = topics.map(TopicName::as_str).into_iter().chain([names.store.as_str()]);
+            made.for_each(|name| plan.names.note_generated(name));
         }
+        names
     }
 }
 

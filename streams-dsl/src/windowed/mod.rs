@@ -225,7 +225,7 @@ where
         let materialized = materialized.into();
         let is_extra = W::COUNT_TAKES_INDEX && materialized.index == StoreIndex::Extra;
         if is_extra && materialized.store.is_none() {
-            self.builder.plan().names.store(AGGREGATE_PREFIX);
+            self.builder.plan().names.skip();
         }
         self.counted(materialized)
     }

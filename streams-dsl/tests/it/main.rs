@@ -5,6 +5,7 @@ mod arguments;
 mod cogroup;
 mod fallible;
 mod faults;
+mod generated_names;
 mod joins;
 mod names;
 mod processors;

@@ -6,14 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
 use streams_core::assign::PlacementPolicy;
-use streams_core::config::{ClientRole, StreamsConfig};
+use streams_core::config::{ClientRole, ConfigErrors, StreamsConfig};
 use streams_core::error::catch_panic;
 use streams_core::handler::Handlers;
 use streams_core::membership::{Address, InstanceId, MembershipConfig};
 use streams_core::names::TopicName;
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
-use streams_core::topology::{TopicNames, Topology};
+use streams_core::topology::{GeneratedNames, TopicNames, Topology};
 use streams_core::worker::{CommitPolicy, MemoryShare, RetryPolicy, SharedGlobals, WorkerSettings};
 use streams_state::{MemoryBudget, RocksBackend, StateDirectory};
 use tokio::sync::Notify;
@@ -44,6 +44,7 @@ const TURN_RECORDS: usize = 4096;
 pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
     let config = &parts.config;
     config.check_available(parts.topology.optimizations())?;
+    check_generated(&parts.topology.generated_names(), config)?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     if !parts.topology.has_tasks() && parts.topology.global_stores().is_empty() {
         return Err(StreamsError::NothingToRead);
@@ -95,6 +96,18 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     shared.become_state(State::Rebalancing);
     let thread = start_group(config, group, channel, global)?;
     Ok(RunningApp { closing, thread })
+}
+
+/// State stays behind when a generated name changes: refused or told, as configured.
+fn check_generated(names: &GeneratedNames, config: &StreamsConfig) -> Result<(), ConfigErrors> {
+    config.check_names(names)?;
+    if !names.is_empty() {
+        tracing::warn!(
+            "names were generated that change with the program, and what lies under them is then \
+             left behind; see ensure.explicit.internal.resource.naming: {names}"
+        );
+    }
+    Ok(())
 }
 
 /// A topic of a name that Kafka does not take can never be there.

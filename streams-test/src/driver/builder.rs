@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use streams_core::config::{DefaultTimestampExtractor, StreamsConfig};
+use streams_core::config::{ConfigErrors, DefaultTimestampExtractor, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TopicName};
 use streams_core::processor::EmitIntervals;
@@ -63,6 +63,8 @@ pub struct DriverBuilder {
     pub(super) kafka: Option<KafkaModel>,
     pub(super) state: Arc<dyn StateBackend>,
     pub(super) topics: BTreeMap<TopicName, i32>,
+    /// What the configuration finds wrong with the topology.
+    faults: Option<ConfigErrors>,
 }
 
 impl fmt::Debug for DriverBuilder {
@@ -91,6 +93,7 @@ impl DriverBuilder {
             kafka: None,
             state,
             topics: BTreeMap::new(),
+            faults: None,
         }
     }
 
@@ -115,8 +118,9 @@ impl DriverBuilder {
     }
 
     /// What a driver heeds of a configuration: `application.id`, the exception handlers,
-    /// `default.timestamp.extractor`, `max.task.idle.ms`, `statestore.cache.max.bytes` and the two
-    /// `__emit.interval.ms.kstreams` settings. What is set after it goes before.
+    /// `default.timestamp.extractor`, `max.task.idle.ms`, `statestore.cache.max.bytes`,
+    /// `ensure.explicit.internal.resource.naming` and the two `__emit.interval.ms.kstreams` settings.
+    /// What is set after it goes before.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;
@@ -133,7 +137,8 @@ impl DriverBuilder {
     /// assert!(driver.store_names().is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn config(self, config: &StreamsConfig) -> Self {
+    pub fn config(mut self, config: &StreamsConfig) -> Self {
+        self.faults = config.check_names(&self.topology.generated_names()).err();
         let processing = config.processing();
         let (topology, cache_bytes) = (config.topology(), config.state().cache_bytes_max);
         self.application_id(config.application_id().as_str())
@@ -410,8 +415,12 @@ impl DriverBuilder {
     /// ```
     ///
     /// # Errors
-    /// When the topology does not fit the topics, a task cannot be made, or it fails.
-    pub fn build(self) -> Result<TopologyTestDriver, TestError> {
+    /// When the topology does not fit the configuration or the topics, a task cannot be made, or it
+    /// fails.
+    pub fn build(mut self) -> Result<TopologyTestDriver, TestError> {
+        if let Some(faults) = self.faults.take() {
+            return Err(faults.into());
+        }
         let mut engine = Engine::new(self)?;
         engine.run(|_| Ok(()))?;
         Ok(TopologyTestDriver { engine: Rc::new(RefCell::new(engine)) })

@@ -1,5 +1,6 @@
 //! What a test learns when something goes wrong.
 
+use streams_core::config::ConfigErrors;
 use streams_core::error::{Part, ProduceError, StoreError, TaskError};
 use streams_core::names::{StoreName, TopicName};
 use streams_core::serde::SerdeError;
@@ -18,6 +19,9 @@ pub enum TestError {
     /// An earlier step failed the task.
     #[error("an earlier record failed the task; call restart() to go on from the last commit")]
     Stopped,
+    /// The topology is not as the configuration asks for.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
     /// A task could not be made.
     #[error(transparent)]
     Start(#[from] TaskStartError),

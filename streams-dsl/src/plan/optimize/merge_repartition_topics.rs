@@ -3,7 +3,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::plan::{KeyFilter, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin};
+use crate::plan::{KeyFilter, Naming, NodeKind, Plan, PlanId, Repartition, RepartitionOrigin};
 
 /// Puts one repartition in the place of several.
 pub(crate) fn merge_repartition_topics(plan: &mut Plan) {
@@ -63,7 +63,8 @@ fn replace(plan: &mut Plan, above: PlanId, first: PlanId, repartitions: &IndexSe
     let types = plan.node(above).forwards;
     let Some(channel) = plan.narrowed(&pattern.channel, types) else { return };
     let topic = pattern.names.topic.clone();
-    let names = plan.names.repartition(&topic);
+    // Whose the name is was noted before.
+    let names = plan.names.repartition(&topic, Naming::Given);
     let origin = RepartitionOrigin::Operator;
     let filter = KeyFilter::All;
     let one = plan.insert_repartition(Repartition { names, channel, origin, filter });
