@@ -29,8 +29,8 @@ pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirector
 pub use self::buffer::{Buffered, SuppressionBuffer};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
-    Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore, OldValues,
-    PutVersion, SessionStore, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
+    Bounded, Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore,
+    OldValues, PutVersion, SessionStore, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
     TimestampedWindowStore, Update, VersionedKeyValueStore, WindowEntries, WindowStore,
     WindowedEntries,
 };

@@ -187,6 +187,7 @@ impl SharedStores for Shared {
                 retention: factory.retention_layer(),
                 duplicates: factory.duplicates(),
                 versions: factory.versions_layer(),
+                recency: None,
                 staged: Staged::of_other_thread(bytes, &self.budget, &self.commits),
             });
             let found = layers.find_segments();

@@ -50,7 +50,7 @@ impl RowStore {
         let value = record.value.map(|_| &**row);
         let next_offset = record.offset.saturating_add(1);
         match self.layers.retention() {
-            None => self.restore_row(key, value, next_offset),
+            None => self.restore_bounded(key, value, next_offset),
             Some(retention) => self.restore_windowed(retention, (key, value), next_offset),
         }
     }
@@ -90,6 +90,20 @@ impl RowStore {
         })?;
         self.layers.emptied();
         Ok(())
+    }
+
+    /// As [`restore_row`](Self::restore_row), and takes the row out that has to go for it.
+    fn restore_bounded(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        next_offset: i64,
+    ) -> Result<(), StoreError> {
+        self.restore_row(key, value, next_offset)?;
+        match self.layers.recency().and_then(|recency| recency.written(key, value)) {
+            Some(eldest) => self.restore_row(&eldest, None, next_offset),
+            None => Ok(()),
+        }
     }
 
     /// Puts one row into the byte store; `None` deletes it. `next_offset` is the position then.

@@ -134,6 +134,7 @@ fn open_rows(
         retention,
         duplicates: factory.duplicates(),
         versions: factory.versions_layer(),
+        recency: factory.recency_layer(),
         staged,
     }));
     layers.find_segments()?;

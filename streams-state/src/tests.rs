@@ -4,6 +4,7 @@ mod corruption;
 mod directories;
 mod duplicates;
 mod identity;
+mod lru;
 mod model;
 mod stores;
 mod versions;

@@ -42,6 +42,7 @@ pub struct Materialized<K, V> {
     caching: Caching,
     retention: Option<Duration>,
     versions: Option<Versions>,
+    rows_max: Option<usize>,
 }
 
 /// The versions that a store keeps of each row.
@@ -77,6 +78,7 @@ impl<K, V> Materialized<K, V> {
             caching: Caching::On,
             retention: None,
             versions: None,
+            rows_max: None,
         }
     }
 
@@ -155,6 +157,29 @@ impl<K, V> Materialized<K, V> {
     #[must_use]
     pub fn in_memory(self) -> Self {
         Self { placement: self.placement.in_memory(), ..self }
+    }
+
+    /// The store keeps at most so many rows, in memory, and those that were not read or written for
+    /// longest go; see `StoreBuilder::lru_map`. A row that goes is not forwarded as deleted. Without
+    /// effect on windows, sessions and versions. Kafka's `Stores.lruMap`.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts").lru_map(1).without_cache());
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("be", "x"), ("or", "y")])?;
+    /// let counts = driver.key_values::<String, i64>("counts")?;
+    /// assert_eq!(counts.get(&"be".to_owned())?, None);
+    /// assert_eq!(counts.get(&"or".to_owned())?, Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn lru_map(self, rows_max: usize) -> Self {
+        Self { rows_max: Some(rows_max), ..self }
     }
 
     /// Without a record cache: each update goes on and is written to the changelog at once, also
@@ -316,7 +341,11 @@ impl<K, V> Materialized<K, V> {
     {
         let Serdes { key, value } = self.serdes.clone();
         let Some(Versions { history, segment_interval }) = self.versions else {
-            return self.cached(Stores::timestamped_key_value_with(name, key, value));
+            let store = Stores::timestamped_key_value_with(name, key, value);
+            return self.cached(match self.rows_max {
+                Some(rows_max) => store.lru_map(rows_max),
+                None => store,
+            });
         };
         let store = Stores::versioned_key_value_with(name, history, key, value);
         self.declared(match segment_interval {
@@ -500,6 +529,7 @@ impl<K, V> Clone for Materialized<K, V> {
             caching: self.caching,
             retention: self.retention,
             versions: self.versions,
+            rows_max: self.rows_max,
         }
     }
 }
@@ -513,6 +543,7 @@ impl<K, V> fmt::Debug for Materialized<K, V> {
             .field("caching", &self.caching)
             .field("retention", &self.retention)
             .field("versions", &self.versions)
+            .field("rows_max", &self.rows_max)
             .finish_non_exhaustive()
     }
 }

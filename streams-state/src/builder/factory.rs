@@ -9,7 +9,7 @@ use streams_core::store::{Logging, StoreKind, StoreSpec};
 
 use super::millis;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
-use crate::layer::{Reach, Retention, Versions};
+use crate::layer::{Reach, Recency, Retention, Versions};
 use crate::row_key::RowKeys;
 
 /// Where a store's rows live.
@@ -47,6 +47,8 @@ pub(crate) struct Factory {
     pub(super) retention: Option<Duration>,
     pub(super) window_size: Option<Duration>,
     pub(super) duplicates: Duplicates,
+    /// How many rows there may be.
+    pub(super) rows_max: Option<usize>,
     pub(super) headers: LoggedHeaders,
     pub(super) times: LoggedTimes,
     pub(super) make: Arc<MakeHandle>,
@@ -63,6 +65,7 @@ impl std::fmt::Debug for Factory {
             .field("retention", &self.retention)
             .field("window_size", &self.window_size)
             .field("duplicates", &self.duplicates)
+            .field("rows_max", &self.rows_max)
             .finish_non_exhaustive()
     }
 }
@@ -100,6 +103,11 @@ impl Factory {
             }
             _ => None,
         }
+    }
+
+    /// What keeps rows out that were not used for longest.
+    pub(crate) fn recency_layer(&self) -> Option<Recency> {
+        self.rows_max.map(Recency::new)
     }
 
     pub(crate) const fn logged_headers(&self) -> LoggedHeaders {

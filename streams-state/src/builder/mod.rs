@@ -16,7 +16,7 @@ pub(crate) use self::factory::{Caching, Duplicates, Factory, Medium};
 pub use self::stores::Stores;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes};
 use crate::row_key::RowKeys;
-use crate::view::{Cached, VersionedKeyValueStore, WindowStore};
+use crate::view::{Bounded, Cached, VersionedKeyValueStore, WindowStore};
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
@@ -54,6 +54,7 @@ impl<S> StoreBuilder<S> {
             retention: None,
             window_size: None,
             duplicates: Duplicates::Replace,
+            rows_max: None,
             headers: LoggedHeaders::None,
             times: LoggedTimes::OfRecord,
             make,
@@ -281,6 +282,25 @@ impl<S: Cached> StoreBuilder<S> {
     pub fn cached(mut self) -> Self {
         self.factory.caching = Caching::On;
         self
+    }
+}
+
+impl<S: Bounded> StoreBuilder<S> {
+    /// Keeps at most so many rows, in memory: a row that is written when there are as many pushes
+    /// out the one that was not read or written for longest, and that one is deleted from the
+    /// changelog. Scans do not count as reads, nor does what a record cache before the store
+    /// answers, nor, in a global store, what tasks read. After a start rows count as used when they
+    /// were written. Kafka's `Stores.lruMap`.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen").lru_map(1_000).build();
+    /// assert!(!seen.is_persistent());
+    /// ```
+    #[must_use]
+    pub fn lru_map(mut self, rows_max: usize) -> Self {
+        self.factory.rows_max = Some(rows_max);
+        self.in_memory()
     }
 }
 

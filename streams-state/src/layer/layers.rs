@@ -1,6 +1,7 @@
 //! One store as the views see it: bytes through all layers.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::ops::Bound;
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use streams_core::time::Timestamp;
 
 use super::cache::NodeHint;
 use super::changelog::Changelog;
-use super::{CacheLayer, Expiry, Retention, Rows, Versions};
+use super::{CacheLayer, Expiry, Recency, Retention, Rows, Versions};
 use crate::builder::{Duplicates, Medium};
 use crate::bytes::{BytesError, Chunk, Direction, KeyRange, Progress};
 use crate::row_key::RowKeys;
@@ -32,6 +33,8 @@ pub(crate) struct LayerParts {
     pub(crate) duplicates: Duplicates,
     /// For a versioned store, the history of which expires.
     pub(crate) versions: Option<Versions>,
+    /// For a store of at most so many rows.
+    pub(crate) recency: Option<Recency>,
     pub(crate) staged: Staged,
 }
 
@@ -92,6 +95,10 @@ impl Layers {
 
     pub(crate) const fn kept_versions(&self) -> Option<&Versions> {
         self.parts.versions.as_ref()
+    }
+
+    pub(crate) const fn recency(&self) -> Option<&Recency> {
+        self.parts.recency.as_ref()
     }
 
     /// The segments of a store that expires.
@@ -189,6 +196,9 @@ impl Layers {
         {
             return Ok((read(None), None));
         }
+        if let Some(recency) = &self.parts.recency {
+            recency.read(key);
+        }
         let read = self.parts.staged.read_with(hash, key, read);
         read.map_err(|error| self.failed(error))
     }
@@ -204,6 +214,7 @@ impl Layers {
         let context = &self.parts.context;
         let Some(retention) = &self.parts.retention else {
             self.stage(hash, key, value, hint)?;
+            self.evict_for(key, value)?;
             return self.log(key, value);
         };
         let row = retention.keys.read_row(key);
@@ -233,6 +244,15 @@ impl Layers {
             staged.and_then(|()| self.log(retention.keys.changelog_key(key, &mut buffer), value));
         self.buffer.set(buffer);
         logged
+    }
+
+    /// Deletes the row that has to go for one that was written, in a store of so many rows.
+    fn evict_for(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        let Some(recency) = &self.parts.recency else { return Ok(()) };
+        let Some(eldest) = recency.written(key, value) else { return Ok(()) };
+        self.stage(self.hash(&eldest), &eldest, None, None)?;
+        // DIFFERENCE(lru-evictions): Kafka leaves the row in the changelog if it has a timestamp.
+        self.log(&eldest, None)
     }
 
     /// Writes a row below cache and changelog.
@@ -361,6 +381,9 @@ impl Layers {
         if let Some(expiry) = self.expiry() {
             expiry.discard();
         }
+        if let Some(recency) = &self.parts.recency {
+            recency.reset(self.keys_below());
+        }
     }
 
     /// The byte store was emptied.
@@ -371,6 +394,26 @@ impl Layers {
         self.parts.staged.emptied();
         if let Some(expiry) = self.expiry() {
             expiry.emptied();
+        }
+        if let Some(recency) = &self.parts.recency {
+            recency.clear();
+        }
+    }
+
+    /// The keys of the byte store.
+    fn keys_below(&self) -> BTreeSet<Box<[u8]>> {
+        let (mut keys, mut from) = (BTreeSet::new(), Bound::Unbounded);
+        loop {
+            let (range, mut chunk) = (KeyRange::new(from, Bound::Unbounded), Chunk::default());
+            let scanned = self.parts.staged.scan(&range, Direction::Forward, &mut chunk);
+            while let Some((key, _)) = chunk.peek() {
+                keys.insert(key.into());
+                chunk.advance();
+            }
+            match (scanned, chunk.last_key()) {
+                (Ok(Progress::More), Some(last)) => from = Bound::Excluded(last.into()),
+                _ => return keys,
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The layers of a store, from the top: record cache, changelog, retention, staging, byte store.
+//! The layers of a store, from the top: record cache, changelog, retention or a bound, staging, byte store.
 //! Each is written once, over bytes, for every kind of store.
 
 pub(crate) mod cache;
@@ -7,6 +7,7 @@ pub(crate) mod changelog;
 pub(crate) mod expiry;
 mod layers;
 mod reach;
+mod recency;
 pub(crate) mod retention;
 mod rows;
 mod version_row;
@@ -17,6 +18,7 @@ pub(crate) use self::cached::{CacheLayer, Outgoing, Owner};
 pub(crate) use self::expiry::Expiry;
 pub(crate) use self::layers::{LayerParts, Layers};
 pub(crate) use self::reach::{Access, Reach};
+pub(crate) use self::recency::Recency;
 pub(crate) use self::retention::{Floor, Retention};
 pub(crate) use self::rows::Rows;
 pub(crate) use self::versions::Versions;

@@ -31,3 +31,9 @@ impl<K, V> Cached for KeyValueStore<K, V> {}
 impl<K, V> Cached for TimestampedKeyValueStore<K, V> {}
 impl<K, V> Cached for WindowStore<K, V> {}
 impl<K, V> Cached for SessionStore<K, V> {}
+
+/// Views whose stores can be bounded by a number of rows. Windows and versions expire instead.
+pub trait Bounded {}
+
+impl<K, V> Bounded for KeyValueStore<K, V> {}
+impl<K, V> Bounded for TimestampedKeyValueStore<K, V> {}
