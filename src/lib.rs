@@ -30,7 +30,7 @@ pub use streams_core::config::{self, ConfigErrors, StreamsConfig};
 pub use streams_core::error::{self, ProcessorError, ProduceError, StoreError, TaskError};
 pub use streams_core::handler::{self, ErrorHandler, Handlers, LogAndFail, LogAndSkip, Verdict};
 pub use streams_core::membership::{GroupFault, SaslFault, TlsFault};
-pub use streams_core::metrics::{DropCounts, DropReason};
+pub use streams_core::metrics::{BufferCounts, BufferMetrics, DropCounts, DropReason};
 pub use streams_core::names::{
     ApplicationId, NameError, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
 };

@@ -1,5 +1,7 @@
 //! What a task counts, as data that the shell records under Kafka's names.
 
+use crate::names::{NodeName, StoreName};
+
 /// Why a record was dropped. All reasons add up to Kafka's `dropped-records-total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -131,5 +133,79 @@ impl DropCounts {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }
+    }
+}
+
+/// What a buffer of `suppress` has done since its task has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BufferMetrics {
+    /// The buffer.
+    pub store: StoreName,
+    /// The operator, which is a node of the topology.
+    pub node: NodeName,
+    /// Its counts.
+    pub counts: BufferCounts,
+}
+
+/// The counts of a buffer. It is looked at after each of its changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BufferCounts {
+    /// `suppression-emit-total`: updates that went on.
+    pub emitted_total: u64,
+    /// `suppression-buffer-count-max`: most updates that waited.
+    pub records_max: u64,
+    /// `suppression-buffer-size-max`: most bytes that waited, as Kafka counts them.
+    pub bytes_max: u64,
+    looks: u64,
+    records_sum: u64,
+    bytes_sum: u64,
+}
+
+impl BufferCounts {
+    /// So many updates wait, of so many bytes.
+    ///
+    /// ```
+    /// # use streams_core::metrics::BufferCounts;
+    /// let mut counts = BufferCounts::default();
+    /// counts.look(2, 60);
+    /// counts.look(1, 30);
+    /// assert_eq!((counts.records_max, counts.bytes_max), (2, 60));
+    /// ```
+    pub fn look(&mut self, records: usize, bytes: usize) {
+        let [records, bytes] = [records, bytes].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        self.looks += 1;
+        self.records_max = self.records_max.max(records);
+        self.bytes_max = self.bytes_max.max(bytes);
+        self.records_sum = self.records_sum.saturating_add(records);
+        self.bytes_sum = self.bytes_sum.saturating_add(bytes);
+    }
+
+    /// `suppression-buffer-count-avg`, over all looks; `None` before the first.
+    ///
+    /// ```
+    /// # use streams_core::metrics::BufferCounts;
+    /// let mut counts = BufferCounts::default();
+    /// assert_eq!(counts.records_avg(), None);
+    /// counts.look(2, 60);
+    /// counts.look(1, 30);
+    /// assert_eq!(counts.records_avg(), Some(1.5));
+    /// ```
+    #[must_use]
+    pub fn records_avg(&self) -> Option<f64> {
+        (self.looks > 0).then(|| self.records_sum as f64 / self.looks as f64)
+    }
+
+    /// `suppression-buffer-size-avg`, in bytes, over all looks; `None` before the first.
+    ///
+    /// ```
+    /// # use streams_core::metrics::BufferCounts;
+    /// let mut counts = BufferCounts::default();
+    /// counts.look(2, 60);
+    /// counts.look(1, 30);
+    /// assert_eq!(counts.bytes_avg(), Some(45.0));
+    /// ```
+    #[must_use]
+    pub fn bytes_avg(&self) -> Option<f64> {
+        (self.looks > 0).then(|| self.bytes_sum as f64 / self.looks as f64)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::metrics::BufferMetrics;
 use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::outbox::SharedOutbox;
 use crate::processor::TaskContext;
@@ -291,6 +292,11 @@ pub trait TaskStores {
     /// Where the stores are on disk, to be told to people; `None` when they are in memory only.
     fn directory(&self) -> Option<String> {
         None
+    }
+
+    /// What the buffers among the stores have done.
+    fn buffers(&self) -> Vec<BufferMetrics> {
+        Vec::new()
     }
 
     /// Drops what is staged and cached: the stores are again what the last commit left.

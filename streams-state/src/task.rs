@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use streams_core::error::StoreError;
+use streams_core::metrics::BufferMetrics;
 use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
 use streams_core::record::RawRecord;
@@ -458,6 +459,10 @@ impl TaskStores for StoresOfTask {
 
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         self.stores.iter().filter_map(OpenStore::rows).try_for_each(|rows| rows.layers.write_out())
+    }
+
+    fn buffers(&self) -> Vec<BufferMetrics> {
+        self.stores.iter().filter_map(OpenStore::buffer).filter_map(BufferStore::metrics).collect()
     }
 
     fn trim_caches(&mut self) {

@@ -48,6 +48,11 @@ impl Place {
         self.task.drop_record(reason);
     }
 
+    /// The node's name.
+    pub(super) const fn name(&self) -> &NodeName {
+        &self.name
+    }
+
     /// The task.
     pub(super) fn task(&self) -> Rc<TaskContext> {
         Rc::clone(&self.task)

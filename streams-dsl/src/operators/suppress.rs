@@ -108,7 +108,9 @@ impl<K: Clone + 'static, V: Clone + 'static> State<K, V> {
             if new.is_none() && matches!(rule.until, Until::WindowCloses(_)) {
                 return Ok(());
             }
-            out.push(Record { key, value: Change::latest(new, old), timestamp, headers })
+            out.push(Record { key, value: Change::latest(new, old), timestamp, headers })?;
+            buffer.count_emitted();
+            Ok(())
         })
     }
 }
@@ -139,6 +141,7 @@ where
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<V>>| {
         let buffer: SuppressionBuffer<K, V> = links.store(&rule.buffer)?;
         let (rule, place) = (rule.clone(), Place::of(links));
+        buffer.counts_for(place.name());
         let name = rule.buffer.clone();
         let state = State { rule, buffer, out, stream_time: -1 };
         let node = Rc::new(RefCell::new(Suppress { state, place }));

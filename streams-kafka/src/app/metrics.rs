@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use streams_core::metrics::DropCounts;
+use streams_core::metrics::{BufferMetrics, DropCounts};
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::time::Timestamp;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
@@ -33,21 +33,25 @@ pub struct WorkerMetrics {
     pub dropped: DropCounts,
     /// `records-lag` of each input partition, by task, as far as it is known.
     pub lags: BTreeMap<TaskId, Vec<(TopicPartition, i64)>>,
-    /// When the lags were looked at.
-    lags_at: Option<Timestamp>,
+    /// What the buffers of `suppress` have done, by task.
+    pub buffers: BTreeMap<TaskId, Vec<BufferMetrics>>,
+    /// When lags and buffers were looked at.
+    looked_at: Option<Timestamp>,
 }
 
-/// How old lags may be: they change with every record.
-const LAGS_INTERVAL: Duration = Duration::from_millis(500);
+/// How old counts of tasks may be: they change with every record.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl WorkerMetrics {
     pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker, now: Timestamp) {
         self.count(report);
         // Tasks that were lost meanwhile are no longer among them. A clock that was set back is no
         // reason to wait.
-        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LAGS_INTERVAL;
-        if !self.lags_at.is_some_and(is_fresh) {
-            self.lags_at = Some(now);
+        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LOOK_INTERVAL;
+        if !self.looked_at.is_some_and(is_fresh) {
+            self.looked_at = Some(now);
+            let buffers = worker.running().map(|task| (task.id(), task.stores().buffers()));
+            self.buffers = buffers.filter(|(_, buffers)| !buffers.is_empty()).collect();
             self.lags = worker.running().map(|task| (task.id(), lags(task))).collect();
         }
     }
@@ -60,7 +64,8 @@ impl WorkerMetrics {
     /// The worker is gone; its counts stay.
     pub(crate) fn has_no_tasks(&mut self) {
         self.lags.clear();
-        self.lags_at = None;
+        self.buffers.clear();
+        self.looked_at = None;
     }
 
     pub(crate) fn count(&mut self, report: &TurnReport) {

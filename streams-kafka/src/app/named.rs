@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use streams_core::metrics::DropReason;
+use streams_core::metrics::{BufferMetrics, DropReason};
 use streams_core::names::TaskId;
 use streams_core::worker::RestorePhase;
 
@@ -26,6 +26,8 @@ pub struct NamedMetric {
 
 const THREAD: &str = "stream-thread-metrics";
 const TASK: &str = "stream-task-metrics";
+const NODE: &str = "stream-processor-node-metrics";
+const STATE: &str = "stream-state-metrics";
 const CONSUMER: &str = "consumer-fetch-manager-metrics";
 
 impl Metrics {
@@ -39,6 +41,8 @@ impl Metrics {
     /// | `stream-task-metrics` | `dropped-records-total` | `thread-id`, and `reason`, which Kafka does not have: the sum over the reasons is Kafka's number |
     /// | `stream-task-metrics` | `restore-total` | `thread-id` |
     /// | `stream-task-metrics` | `restore-remaining-records-total` | `task-id` |
+    /// | `stream-processor-node-metrics` | `suppression-emit-total` | `thread-id`, `task-id`, `processor-node-id` |
+    /// | `stream-state-metrics` | `suppression-buffer-count-avg`, `suppression-buffer-count-max`, `suppression-buffer-size-avg`, `suppression-buffer-size-max` | `thread-id`, `task-id`, `in-memory-suppression-id` |
     /// | `consumer-fetch-manager-metrics` | `records-lag` | `client-id`, the name of the thread; `topic`, `partition` |
     ///
     /// Latencies are left out before the first commit. A rate is the difference of two totals; each
@@ -75,6 +79,7 @@ impl Metrics {
         for worker in &self.workers {
             worker.name_work(&mut named);
             worker.name_tasks(&mut named);
+            worker.name_buffers(&mut named);
             worker.name_lags(&mut named);
         }
         self.global.iter().for_each(|global| global.name_tasks(&mut named));
@@ -137,6 +142,28 @@ impl WorkerMetrics {
         }));
     }
 
+    fn name_buffers(&self, named: &mut Vec<NamedMetric>) {
+        let buffers = self.buffers.iter();
+        let buffers = buffers.flat_map(|(task, of)| of.iter().map(move |buffer| (task, buffer)));
+        for (task, buffer) in buffers {
+            let BufferMetrics { store, node, counts } = buffer;
+            let mut add = |(group, name), (tag, of): (_, &str), value| {
+                let tags = [self.thread_tag(), ("task-id", task.to_string()), (tag, of.to_owned())];
+                named.push(NamedMetric { group, name, tags: tags.into(), value });
+            };
+            let of_node = ("processor-node-id", node.as_str());
+            add((NODE, "suppression-emit-total"), of_node, counts.emitted_total as f64);
+            let of_store = ("in-memory-suppression-id", store.as_str());
+            let [records_max, bytes_max] = [counts.records_max, counts.bytes_max].map(|n| n as f64);
+            let looked_at = counts.records_avg().zip(counts.bytes_avg());
+            let Some((records_avg, bytes_avg)) = looked_at else { continue };
+            add((STATE, "suppression-buffer-count-avg"), of_store, records_avg);
+            add((STATE, "suppression-buffer-count-max"), of_store, records_max);
+            add((STATE, "suppression-buffer-size-avg"), of_store, bytes_avg);
+            add((STATE, "suppression-buffer-size-max"), of_store, bytes_max);
+        }
+    }
+
     fn name_lags(&self, named: &mut Vec<NamedMetric>) {
         named.extend(self.lags.values().flatten().map(|(input, lag)| NamedMetric {
             group: CONSUMER,
@@ -170,6 +197,7 @@ const fn ordinal(state: State) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use streams_core::metrics::BufferCounts;
     use streams_core::names::TopicPartition;
     use streams_core::worker::{RestoreProgress, TurnReport};
 
@@ -199,6 +227,12 @@ mod tests {
         worker.count(&report);
         worker.count(&TurnReport { commits: 0, ..report });
         worker.lags = [(TaskId::new(0, 1), vec![(TopicPartition::new("in", 1), 9)])].into();
+        let mut counts = BufferCounts::default();
+        counts.look(1, 30);
+        counts.look(2, 60);
+        counts.emitted_total = 4;
+        let (store, node) = ("thin-store".into(), "thin".into());
+        worker.buffers = [(TaskId::new(0, 1), vec![BufferMetrics { store, node, counts }])].into();
         worker
     }
 
@@ -230,6 +264,7 @@ mod tests {
             restoration("unknown", (5, None)),
         ];
         let thread = "thread-id=app-worker-1";
+        let buffer = "task-id=0_1,in-memory-suppression-id=thin-store";
         let expected = [
             "stream-metrics client-state{application-id=app} 2".to_owned(),
             format!("stream-thread-metrics process-total{{{thread}}} 10"),
@@ -239,6 +274,11 @@ mod tests {
             format!("stream-thread-metrics commit-latency-max{{{thread}}} 3"),
             format!("stream-task-metrics restore-total{{{thread}}} 14"),
             format!("stream-task-metrics dropped-records-total{{{thread},reason=late}} 2"),
+            format!("stream-processor-node-metrics suppression-emit-total{{{thread},task-id=0_1,processor-node-id=thin}} 4"),
+            format!("stream-state-metrics suppression-buffer-count-avg{{{thread},{buffer}}} 1.5"),
+            format!("stream-state-metrics suppression-buffer-count-max{{{thread},{buffer}}} 2"),
+            format!("stream-state-metrics suppression-buffer-size-avg{{{thread},{buffer}}} 45"),
+            format!("stream-state-metrics suppression-buffer-size-max{{{thread},{buffer}}} 60"),
             "consumer-fetch-manager-metrics records-lag{client-id=app-worker-1,topic=in,partition=1} 9"
                 .to_owned(),
             "stream-task-metrics dropped-records-total{thread-id=app-global,reason=null-key} 1"

@@ -1,12 +1,13 @@
 //! One buffer of a task, as bytes: its rows, its changelog, and its part of the process's memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use streams_core::error::StoreError;
-use streams_core::names::{StoreName, TopicPartition};
+use streams_core::metrics::{BufferCounts, BufferMetrics};
+use streams_core::names::{NodeName, StoreName, TopicPartition};
 use streams_core::processor::TaskContext;
 use streams_core::record::{Headers, RawRecord};
 use streams_core::time::Timestamp;
@@ -49,6 +50,9 @@ pub(crate) struct BufferStore {
     bytes: Cell<Vec<u8>>,
     is_open: Cell<bool>,
     version: Headers,
+    /// The operator whose updates wait.
+    node: OnceCell<NodeName>,
+    counts: Cell<BufferCounts>,
 }
 
 impl std::fmt::Debug for BufferStore {
@@ -81,6 +85,8 @@ impl BufferStore {
             bytes: Cell::default(),
             is_open: Cell::new(true),
             version,
+            node: OnceCell::new(),
+            counts: Cell::default(),
         }
     }
 
@@ -180,7 +186,32 @@ impl BufferStore {
         &self.parts.context
     }
 
+    /// Whose updates wait. An operator that is made anew has the name that it had.
+    pub(super) fn counts_for(&self, node: &NodeName) {
+        self.node.get_or_init(|| node.clone());
+    }
+
+    /// An update went on.
+    pub(super) fn count_emitted(&self) {
+        let mut counts = self.counts.get();
+        counts.emitted_total += 1;
+        self.counts.set(counts);
+    }
+
+    fn look(&self) {
+        let mut counts = self.counts.get();
+        counts.look(self.len(), self.counted_bytes());
+        self.counts.set(counts);
+    }
+
+    /// What the buffer has done; `None` while no operator uses it.
+    pub(crate) fn metrics(&self) -> Option<BufferMetrics> {
+        let node = self.node.get()?.clone();
+        Some(BufferMetrics { store: self.parts.name.clone(), node, counts: self.counts.get() })
+    }
+
     fn changed(&self, key: &[u8]) {
+        self.look();
         if self.parts.changelog.is_some() {
             self.dirty.borrow_mut().add(key);
         }
@@ -281,6 +312,7 @@ impl BufferStore {
         row.write(row.counted(self.topic_units(&row.context)), &mut bytes);
         rows.restore(time, &bytes);
         drop(rows);
+        self.look();
         self.report(REPORT_BYTES);
         Ok(())
     }

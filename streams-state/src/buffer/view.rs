@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use streams_core::error::{Pushed, StoreError};
-use streams_core::names::StoreName;
+use streams_core::names::{NodeName, StoreName};
 use streams_core::record::Headers;
 use streams_core::serde::Payload;
 use streams_core::time::Timestamp;
@@ -62,6 +62,16 @@ impl<K: 'static, V: 'static> SuppressionBuffer<K, V> {
     #[must_use]
     pub fn name(&self) -> &StoreName {
         self.buffer().name()
+    }
+
+    /// The operator whose updates wait, for metrics.
+    pub fn counts_for(&self, node: &NodeName) {
+        self.buffer().counts_for(node);
+    }
+
+    /// Counts an update that went on: not all that leave do.
+    pub fn count_emitted(&self) {
+        self.buffer().count_emitted();
     }
 
     /// How many updates wait.

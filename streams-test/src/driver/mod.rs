@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streams_core::error::TaskError;
-use streams_core::metrics::DropCounts;
+use streams_core::metrics::{BufferMetrics, DropCounts};
 use streams_core::names::{StoreName, TopicName};
 use streams_core::store::{GlobalStores, StoreKind};
 use streams_core::time::Timestamp;
@@ -458,6 +458,29 @@ impl TopologyTestDriver {
             dropped.merge(&globals.dropped());
         }
         dropped
+    }
+
+    /// What the buffers of `suppress` have done, by task.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_dsl::{BufferConfig, KTable, StreamsBuilder, Suppressed};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let early = Suppressed::until_time_limit(Duration::from_secs(60), BufferConfig::max_records(1));
+    /// prices.suppress(early.with_name("thin")).to_stream().to("thin-prices");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe_all([("a", 1), ("b", 2)])?;
+    /// let buffers = driver.buffers();
+    /// assert_eq!((buffers[0].node.as_str(), buffers[0].counts.emitted_total), ("thin", 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn buffers(&self) -> Vec<BufferMetrics> {
+        let engine = self.engine.borrow();
+        engine.tasks.iter().flat_map(|running| running.task.stores().buffers()).collect()
     }
 
     /// The text that Kafka's `Topology#describe` prints.
