@@ -1,7 +1,7 @@
 //! The thread that fills the global stores and keeps them up to date: Kafka's
 //! `GlobalStreamThread`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,6 +12,7 @@ use streams_core::config::StreamsConfig;
 use streams_core::error::catch_panic;
 use streams_core::handler::LogAndFail;
 use streams_core::names::{ApplicationId, TopicName, TopicPartition};
+use streams_core::store::ChangelogTopic;
 use streams_core::worker::{GlobalAction, GlobalInput, GlobalWorker};
 use tokio::sync::oneshot;
 
@@ -31,6 +32,8 @@ pub(crate) fn thread_name(application: &ApplicationId) -> String {
 /// How long one question for the topics waits for an answer at most. Not long, because nobody can
 /// close the thread meanwhile.
 const ASK_MAX: Duration = Duration::from_secs(3);
+/// How often the ids of the topics are asked for, before it is done without.
+const DESCRIBE_TRIES: u32 = 5;
 /// How long the thread may take to close the stores.
 const END_MAX: Duration = Duration::from_secs(30);
 
@@ -102,6 +105,7 @@ impl Filling {
 
     fn run(&self, tell: oneshot::Sender<()>) -> Result<(), StreamsError> {
         let Some(counts) = self.partitions()? else { return Ok(()) };
+        let topics = self.describe(&counts.keys().cloned().collect());
         let partitions = counts.into_iter().flat_map(|(topic, count)| {
             (0..count).map(move |partition| TopicPartition::new(topic.clone(), partition))
         });
@@ -113,8 +117,8 @@ impl Filling {
         let inputs: Vec<GlobalInput> = inputs.collect();
         self.parts.clients.make_global_consumer(inputs.len())?;
         let plane = KafkaPlane::reading(Arc::clone(&self.parts.clients), Waker::current());
-        let worker =
-            GlobalWorker::new(&self.parts.settings, &inputs, Box::new(plane), clock::now());
+        let (settings, plane) = (&self.parts.settings, Box::new(plane));
+        let worker = GlobalWorker::new(settings, &inputs, &topics, plane, clock::now());
         self.drive(worker.map_err(StreamsError::Global)?, tell)
     }
 
@@ -151,6 +155,23 @@ impl Filling {
             park_timeout(TOPICS_RETRY);
         }
         Ok(None)
+    }
+
+    /// What the cluster tells about these topics. Asked for a few times, then done without.
+    fn describe(&self, topics: &BTreeSet<TopicName>) -> BTreeMap<TopicName, ChangelogTopic> {
+        for _ in 0..DESCRIBE_TRIES {
+            match self.parts.clients.topics().describe(topics) {
+                Ok(known) => return known,
+                Err(error) => {
+                    tracing::warn!(%error, "the ids of global topics are not known yet");
+                    park_timeout(TOPICS_RETRY);
+                }
+            }
+            if self.is_stopped() {
+                break;
+            }
+        }
+        BTreeMap::new()
     }
 
     fn drive(

@@ -12,7 +12,8 @@ use streams_core::names::{StoreName, TopicName, TopicPartition};
 use streams_core::processor::TaskContext;
 use streams_core::record::RawRecord;
 use streams_core::store::{
-    GlobalStores, OpenStores, SharedStores, StoreSpec, StoresOf, TaskStores,
+    ChangelogTopic, GlobalStores, OpenStores, SharedStores, StoreIdentity, StoreSpec, StoresOf,
+    TaskStores,
 };
 
 use crate::bytes::InputPositions;
@@ -150,6 +151,14 @@ impl TaskStores for StoresOfProcess {
 
     fn flush_caches(&mut self) -> Result<(), StoreError> {
         self.stores.flush_caches()
+    }
+
+    fn identity(&self, store: usize) -> StoreIdentity {
+        self.stores.identity(store)
+    }
+
+    fn belongs_to(&mut self, store: usize, topic: &ChangelogTopic) {
+        self.stores.belongs_to(store, topic);
     }
 
     fn directory(&self) -> Option<String> {

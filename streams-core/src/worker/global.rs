@@ -7,7 +7,7 @@
 //! DIFFERENCE(global-rebuild): a store whose position has left the log is filled anew at once; in
 //! Kafka it is wiped, and the next start fills it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -16,11 +16,11 @@ use super::in_step::store_failed;
 use super::message::{RestorePhase, RestoreProgress, TurnReport, WorkerError};
 use super::restore::TOLD_RECORDS;
 use crate::error::{StoreError, TaskError};
-use crate::names::{StoreName, TaskId, TopicPartition};
+use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::processor::{ContextParts, TaskContext};
 use crate::record::RecordBatch;
-use crate::store::{CacheBudget, SharedStores};
+use crate::store::{CacheBudget, ChangelogTopic, Deletions, SharedStores};
 use crate::task::{Task, TaskIdle, TaskParts};
 use crate::time::Timestamp;
 use crate::topology::{GlobalStore, OffsetReset};
@@ -120,18 +120,21 @@ impl std::fmt::Debug for GlobalWorker {
 
 impl GlobalWorker {
     /// Opens the global stores of the settings' topology and begins to read. `inputs` are all
-    /// partitions of their topics.
+    /// partitions of their topics, `topics` what the cluster tells about these: a store that was
+    /// filled from another cluster's, or from one that was deleted and made again, is emptied.
     ///
     /// # Errors
     /// When a store cannot be opened, or its processor cannot be made or started.
     pub fn new(
         settings: &WorkerSettings,
         inputs: &[GlobalInput],
+        topics: &BTreeMap<TopicName, ChangelogTopic>,
         mut plane: Box<dyn DataPlane>,
         now: Timestamp,
     ) -> Result<Self, WorkerError> {
         let globals = settings.topology.global_stores();
         let mut task = task(settings, inputs, &mut *plane)?;
+        let admitted = admit(&mut task, globals, topics, now)?;
         task.start(now).map_err(|source| WorkerError::Task { task: task.id(), source })?;
         let mut this = Self {
             task,
@@ -139,12 +142,16 @@ impl GlobalWorker {
             inputs: Vec::new(),
             stage: Stage::Filling,
             actions: VecDeque::new(),
-            stores_rebuilt: 0,
+            stores_rebuilt: admitted.emptied,
         };
         for (slot, input) in inputs.iter().enumerate() {
             let global = globals.iter().find(|global| global.topic == input.partition.topic);
             let Some(GlobalStore { store, .. }) = global else { continue };
-            let input = this.open(slot, (input, store.clone()));
+            let mut input = this.open(slot, (input, store.clone()));
+            if admitted.claimed.contains(&input.store) {
+                // The next commit writes its position, and whose it is.
+                input.committed = None;
+            }
             this.inputs.push(input);
         }
         Ok(this)
@@ -385,6 +392,45 @@ impl GlobalWorker {
         }
         opened
     }
+}
+
+/// Which stores are taken over.
+#[derive(Default)]
+struct Admitted {
+    /// Those, by number in the task, of which it is to be kept whose their rows are.
+    claimed: BTreeSet<usize>,
+    emptied: u64,
+}
+
+/// Empties stores that were filled from other topics than those that they follow now.
+///
+/// How long a topic remembers that a key was deleted does not count: a store is read to the end
+/// before it serves, but nobody notes when it was there last.
+fn admit(
+    task: &mut Task,
+    globals: &[GlobalStore],
+    topics: &BTreeMap<TopicName, ChangelogTopic>,
+    now: Timestamp,
+) -> Result<Admitted, WorkerError> {
+    let mut admitted = Admitted::default();
+    let id = task.id();
+    for (at, name) in task.store_names().to_vec().iter().enumerate() {
+        let global = globals.iter().find(|global| global.store == *name);
+        let Some(topic) = global.and_then(|global| topics.get(&global.topic)) else { continue };
+        let topic = ChangelogTopic { deletions: Deletions::Unknown, ..topic.clone() };
+        let stores = task.stores_mut();
+        let kept = stores.identity(at);
+        if let Some(reason) = kept.reason_to_rebuild(&topic, now) {
+            tracing::warn!(store = %name, %reason, "the global store is filled from the beginning of its topic");
+            stores.wipe(at).map_err(|source| store_failed(id, source))?;
+            admitted.emptied += 1;
+        }
+        stores.belongs_to(at, &topic);
+        if stores.identity(at) != kept {
+            admitted.claimed.insert(at);
+        }
+    }
+    Ok(admitted)
 }
 
 /// The task of all global stores.

@@ -396,11 +396,14 @@ impl<'a> Changes<'a> {
     }
 
     /// The positions of the inputs that a global store is filled from, to be read by
-    /// [`input_positions`](RocksDatabase::input_positions).
+    /// [`input_positions`](RocksDatabase::input_positions), and the store's identity beside them.
     pub(crate) fn inputs(&mut self, at: usize, positions: &[u8]) -> Result<(), BytesError> {
         let Some(store) = self.database.stores.get(at) else { return Ok(()) };
         let family = self.database.family(METADATA)?;
         self.batch.put_cf(&family, format!("{INPUTS}{}", store.name), positions);
+        if let Some(metadata) = self.database.metadata.borrow().get(at) {
+            self.batch.put_cf(&family, family_name(&store.name), metadata.encode());
+        }
         Ok(())
     }
 

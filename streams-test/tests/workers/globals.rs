@@ -11,13 +11,13 @@ use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProcessorError;
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropCounts;
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::plane::FetchError;
 use streams_core::processor::{
     ConnectedStores, Context, ContextParts, EmitIntervals, LinkError, Processor, TaskContext,
 };
 use streams_core::record::Record;
-use streams_core::store::StateBackend;
+use streams_core::store::{ChangelogTopic, StateBackend};
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
 use streams_core::topology::{Topology, TopologyBuilder};
@@ -146,6 +146,16 @@ fn settings(backend: Arc<dyn StateBackend>) -> WorkerSettings {
 }
 
 fn global(settings: &WorkerSettings, kafka: &KafkaModel) -> GlobalWorker {
+    let topic = "rates".into();
+    let known = kafka.changelog_topic(&topic).map(|known| (topic, known));
+    global_of(settings, kafka, &known.into_iter().collect())
+}
+
+fn global_of(
+    settings: &WorkerSettings,
+    kafka: &KafkaModel,
+    topics: &BTreeMap<TopicName, ChangelogTopic>,
+) -> GlobalWorker {
     let inputs = (0..RATES).map(|at| {
         let partition = TopicPartition::new("rates", at);
         let end = kafka.offsets(&partition).map(|(_, end)| end);
@@ -153,7 +163,7 @@ fn global(settings: &WorkerSettings, kafka: &KafkaModel) -> GlobalWorker {
         GlobalInput { end: end.filter(|_| at != 1), partition }
     });
     let inputs: Vec<_> = inputs.collect();
-    GlobalWorker::new(settings, &inputs, Box::new(ModelPlane::new(kafka)), NOW).unwrap()
+    GlobalWorker::new(settings, &inputs, topics, Box::new(ModelPlane::new(kafka)), NOW).unwrap()
 }
 
 /// What a global worker told.
@@ -322,6 +332,38 @@ fn a_topic_that_was_made_again_fills_the_store_anew() {
     let (told, rows) = restart(&scratch, &kafka);
     assert!(told.is_filled);
     assert_eq!(rows, BTreeMap::from([row("again", 4)]));
+}
+
+#[test]
+fn a_topic_that_was_made_again_and_is_longer_fills_the_store_anew() {
+    let (scratch, kafka) = (Scratch::new(), cluster());
+    (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
+    restart(&scratch, &kafka);
+    kafka.delete_topic(&"rates".into()).unwrap();
+    kafka.create_topic("rates", RATES, BTreeMap::new()).unwrap();
+    (0..90).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("n{at}"), 1));
+    let (told, rows) = restart(&scratch, &kafka);
+    assert_eq!((told.is_filled, told.records(), rows.len()), (true, 90, 90));
+    assert!(rows.keys().all(|key| key.starts_with('n')));
+    // From now on the store is of this topic.
+    assert_eq!(restart(&scratch, &kafka).0.records(), 0);
+}
+
+#[test]
+fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() {
+    let (scratch, kafka) = (Scratch::new(), cluster());
+    (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
+    let settings = settings(scratch.backend());
+    let mut globals = global_of(&settings, &kafka, &BTreeMap::new());
+    assert_eq!(run(&mut globals, &settings).records(), 60);
+    globals.close(NOW);
+    drop((globals, settings));
+    // Nothing new is there to be written beside.
+    assert_eq!(restart(&scratch, &kafka).0.records(), 0);
+    kafka.delete_topic(&"rates".into()).unwrap();
+    kafka.create_topic("rates", RATES, BTreeMap::new()).unwrap();
+    (0..90).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("n{at}"), 1));
+    assert_eq!(restart(&scratch, &kafka).0.records(), 90);
 }
 
 #[test]
