@@ -139,6 +139,19 @@ impl TopologyBuilder {
     /// Adds a source that reads all topics whose whole names match a regular expression, those too
     /// that are made while the application runs. See [`TopicPattern`]. Kafka's
     /// `addSource(name, Pattern)`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{texts};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// builder.source_matching("orders", "orders-.*", texts());
+    ///
+    /// let topology = builder.build()?;
+    /// let text = topology.describe().to_string();
+    /// assert!(text.contains("Source: orders (topics: orders-.*)"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn source_matching<K: Clone + 'static, V: Clone + 'static>(
         &mut self,
         name: impl Into<NodeName>,
@@ -252,7 +265,22 @@ impl TopologyBuilder {
         self.add_sink(name.into(), parents, topic, SinkTemplate::new(sink))
     }
 
-    /// Adds a store, connected to these nodes. Kafka's `addStateStore`.
+    /// Adds a store, connected to these nodes. One that is connected to no node is left out. Kafka's
+    /// `addStateStore`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, key_value, texts};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], texts());
+    /// let count = builder.processor("count", &[words], forward);
+    /// builder.store(key_value("counts"), [count.id()]);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: count (stores: [counts])"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn store(
         &mut self,
         spec: impl Into<Arc<dyn StoreSpec>>,
@@ -335,6 +363,20 @@ impl TopologyBuilder {
     /// Adds a store that every task can read, and that is filled from all partitions of a topic by
     /// a processor of its own. `supplier` is called once a process. The topic is the store's
     /// changelog; it is read from its beginning before any task starts. Kafka's `addGlobalStore`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, key_value, texts};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let names = ("names-source", "names", texts());
+    /// builder.global_store(key_value("names"), names, ("fill", forward));
+    ///
+    /// let topology = builder.build()?;
+    /// assert!(topology.is_global(&"names".into()));
+    /// assert!(!topology.has_tasks());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn global_store<K, V, P>(
         &mut self,
         store: impl Into<Arc<dyn StoreSpec>>,
@@ -362,6 +404,21 @@ impl TopologyBuilder {
     /// store has the records as they are. Other processors read the store by
     /// [`connect`](Self::connect). The topic is read from its beginning. Kafka's
     /// `addReadOnlyStateStore`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, key_value, texts};
+    /// # use streams_core::store::Logging;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let names = ("names-source", "names", texts());
+    /// builder.read_only_store(key_value("names"), names, ("fill", forward));
+    ///
+    /// let topology = builder.build()?;
+    /// let store = topology.stores().next().expect("one store");
+    /// assert_eq!(*store.logging(), Logging::SourceTopic("names".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_only_store<K, V, P>(
         &mut self,
         store: impl Into<Arc<dyn StoreSpec>>,
@@ -397,7 +454,23 @@ impl TopologyBuilder {
         self.globals.push(GlobalStoreNodes { source, processor, topic, store: name });
     }
 
-    /// Lets a processor use a store.
+    /// Lets a processor use a store, which may be added later; a fault where it is not. Kafka's
+    /// `connectProcessorAndStateStores`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, key_value, texts};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], texts());
+    /// let count = builder.processor("count", &[words], forward);
+    /// let print = builder.processor("print", &[words], forward);
+    /// builder.store(key_value("counts"), [count.id()]).connect(print.id(), "counts");
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: print (stores: [counts])"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn connect(&mut self, node: NodeId, store: impl Into<StoreName>) {
         let store = store.into();
         match self.own(node) {
