@@ -65,9 +65,10 @@ pub use streams_kafka::{
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, PutVersion, SessionStore, StoreBuilder, Stores, Timestamped,
-    TimestampedEntries, TimestampedKeyValueStore, TimestampedWindowStore, VersionedKeyValueStore,
-    WindowEntries, WindowStore, WindowedEntries,
+    Entries, KeyValueStore, PutVersion, SessionStore, SessionStoreWithHeaders, StoreBuilder,
+    Stores, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
+    TimestampedKeyValueStoreWithHeaders, TimestampedWindowStore, TimestampedWindowStoreWithHeaders,
+    VersionedKeyValueStore, WindowEntries, WindowStore, WindowedEntries, WithHeaders,
 };
 
 #[cfg(doctest)]

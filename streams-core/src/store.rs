@@ -34,6 +34,12 @@ pub enum StoreKind {
     TimestampedWindow(Segments),
     /// Key and session to value.
     Session(Segments),
+    /// Key to value, timestamp and headers (KIP-1271).
+    TimestampedKeyValueWithHeaders,
+    /// Key and start of a window to value, timestamp and headers.
+    TimestampedWindowWithHeaders(Segments),
+    /// Key and session to value and headers.
+    SessionWithHeaders(Segments),
     /// Key and time to value: the versions of a key (KIP-889).
     Versioned(Segments),
     /// Updates that wait, by time; in memory.

@@ -30,7 +30,8 @@ pub use self::buffer::{Buffered, SuppressionBuffer};
 pub use self::builder::{StoreBuilder, Stores};
 pub use self::view::{
     Bounded, Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore,
-    OldValues, PutVersion, SessionStore, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
-    TimestampedWindowStore, Update, VersionedKeyValueStore, WindowEntries, WindowStore,
-    WindowedEntries,
+    OldValues, PutVersion, SessionStore, SessionStoreWithHeaders, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, TimestampedKeyValueStoreWithHeaders, TimestampedWindowStore,
+    TimestampedWindowStoreWithHeaders, Update, VersionedKeyValueStore, WindowEntries, WindowStore,
+    WindowedEntries, WithHeaders,
 };

@@ -58,10 +58,12 @@ impl RowKeys {
     /// The layout of a store; `None` for one that does not expire.
     pub(crate) fn of(kind: StoreKind) -> Option<Self> {
         let (form, Segments { interval_ms, order }) = match kind {
-            StoreKind::Window(segments) | StoreKind::TimestampedWindow(segments) => {
-                (WindowForm::Window, segments)
+            StoreKind::Window(segments)
+            | StoreKind::TimestampedWindow(segments)
+            | StoreKind::TimestampedWindowWithHeaders(segments) => (WindowForm::Window, segments),
+            StoreKind::Session(segments) | StoreKind::SessionWithHeaders(segments) => {
+                (WindowForm::Session, segments)
             }
-            StoreKind::Session(segments) => (WindowForm::Session, segments),
             _ => return None,
         };
         Some(Self { form, order, interval_ms: interval_ms.max(1) })

@@ -9,6 +9,7 @@ use streams_core::store::RowOrder;
 use crate::bytes::{Bytes, BytesError};
 use crate::layer::changelog::RowFormat;
 use crate::layer::expiry::Closed;
+use crate::layer::headers_row::write_headers;
 use crate::layer::{Layers, Retention};
 use crate::row_key::RowKeys;
 use crate::staging::{Staged, StagedError};
@@ -43,7 +44,10 @@ impl RowStore {
         row: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
         row.clear();
-        if self.rows == RowFormat::Timestamped {
+        if self.rows.has_headers() {
+            write_headers(&record.headers, row);
+        }
+        if self.rows.has_timestamp() {
             row.extend_from_slice(&record.timestamp.millis().to_be_bytes());
         }
         row.extend_from_slice(record.value.unwrap_or_default());

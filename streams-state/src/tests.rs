@@ -9,3 +9,4 @@ mod model;
 mod stores;
 mod versions;
 mod windows;
+mod with_headers;

@@ -81,6 +81,9 @@ impl Factory {
             StoreKind::TimestampedKeyValue | StoreKind::TimestampedWindow(_) => {
                 Some(RowFormat::Timestamped)
             }
+            StoreKind::SessionWithHeaders(_) => Some(RowFormat::WithHeaders),
+            StoreKind::TimestampedKeyValueWithHeaders
+            | StoreKind::TimestampedWindowWithHeaders(_) => Some(RowFormat::TimestampedWithHeaders),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 mod factory;
 mod stores;
+mod with_headers;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -78,7 +79,9 @@ impl<S> StoreBuilder<S> {
     pub fn ordered(mut self, order: RowOrder) -> Self {
         if let StoreKind::Window(segments)
         | StoreKind::TimestampedWindow(segments)
-        | StoreKind::Session(segments) = &mut self.factory.kind
+        | StoreKind::TimestampedWindowWithHeaders(segments)
+        | StoreKind::Session(segments)
+        | StoreKind::SessionWithHeaders(segments) = &mut self.factory.kind
         {
             segments.order = order;
         }

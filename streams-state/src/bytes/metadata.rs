@@ -27,10 +27,13 @@ const fn kind_code(kind: StoreKind) -> u8 {
     match kind {
         StoreKind::KeyValue => 1,
         StoreKind::TimestampedKeyValue => 2,
+        StoreKind::TimestampedKeyValueWithHeaders => 3,
         StoreKind::Window(segments) => 0x10 + order_code(segments.order),
         StoreKind::TimestampedWindow(segments) => 0x20 + order_code(segments.order),
         StoreKind::Session(segments) => 0x30 + order_code(segments.order),
         StoreKind::Versioned(segments) => 0x40 + order_code(segments.order),
+        StoreKind::TimestampedWindowWithHeaders(segments) => 0x50 + order_code(segments.order),
+        StoreKind::SessionWithHeaders(segments) => 0x60 + order_code(segments.order),
         _ => 0,
     }
 }
@@ -47,7 +50,9 @@ const fn segments(kind: StoreKind) -> Option<Segments> {
     match kind {
         StoreKind::Window(segments)
         | StoreKind::TimestampedWindow(segments)
+        | StoreKind::TimestampedWindowWithHeaders(segments)
         | StoreKind::Session(segments)
+        | StoreKind::SessionWithHeaders(segments)
         | StoreKind::Versioned(segments) => Some(segments),
         _ => None,
     }

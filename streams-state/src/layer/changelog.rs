@@ -6,6 +6,8 @@ use streams_core::processor::{Activity, TaskContext};
 use streams_core::record::Headers;
 use streams_core::time::Timestamp;
 
+use super::headers_row::{read_headers, split_headers};
+
 /// How a store's rows hold their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowFormat {
@@ -13,6 +15,22 @@ pub(crate) enum RowFormat {
     Plain,
     /// The row's timestamp, 8 bytes big-endian, then the value.
     Timestamped,
+    /// The row's headers, then the value.
+    WithHeaders,
+    /// The row's headers, then its timestamp, then the value.
+    TimestampedWithHeaders,
+}
+
+impl RowFormat {
+    /// Whether a row has a timestamp.
+    pub(crate) const fn has_timestamp(self) -> bool {
+        matches!(self, Self::Timestamped | Self::TimestampedWithHeaders)
+    }
+
+    /// Whether a row has headers.
+    pub(crate) const fn has_headers(self) -> bool {
+        matches!(self, Self::WithHeaders | Self::TimestampedWithHeaders)
+    }
 }
 
 /// Whether the records of a changelog have headers.
@@ -76,15 +94,40 @@ impl Changelog {
         row: Option<&[u8]>,
         context: &TaskContext,
     ) -> Result<(), ProduceError> {
-        let split = match self.format.rows {
-            RowFormat::Plain => None,
-            RowFormat::Timestamped => row.and_then(split_timestamp),
+        if self.format.rows.has_headers() {
+            return self.send_with_headers(key, row, context);
+        }
+        let (timestamp, value) = self.timed(row, context);
+        self.send_at(key, value, timestamp, context)
+    }
+
+    /// As [`send`](Self::send), for rows with headers, which become those of the record. A record
+    /// that deletes has those of the record being processed, as in Kafka.
+    fn send_with_headers(
+        &self,
+        key: &[u8],
+        row: Option<&[u8]>,
+        context: &TaskContext,
+    ) -> Result<(), ProduceError> {
+        let (headers, row) = match row.and_then(split_headers) {
+            Some((headers, rest)) => (read_headers(headers).unwrap_or_default(), Some(rest)),
+            None => (context.headers(), row),
         };
-        let (timestamp, value) = match split {
+        let (timestamp, value) = self.timed(row, context);
+        self.send_record((key, value), timestamp, &headers, context.activity())
+    }
+
+    /// The time of a change, and the value.
+    fn timed<'r>(
+        &self,
+        row: Option<&'r [u8]>,
+        context: &TaskContext,
+    ) -> (Timestamp, Option<&'r [u8]>) {
+        let row_time = row.filter(|_| self.format.rows.has_timestamp()).and_then(split_timestamp);
+        match row_time {
             Some((timestamp, value)) => (timestamp, Some(value)),
             None => (context.timestamp(), row),
-        };
-        self.send_at(key, value, timestamp, context)
+        }
     }
 
     /// Sends a value with a time of its own.

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 mod cached;
 pub(crate) mod changelog;
 pub(crate) mod expiry;
+pub(crate) mod headers_row;
 mod layers;
 mod reach;
 mod recency;

@@ -10,6 +10,7 @@ mod timestamped_serde;
 mod versioned;
 mod window;
 mod windowed;
+mod with_headers;
 
 pub(crate) use self::codec::{Codec, Named};
 pub use self::key_value::{Entries, KeyValueStore};
@@ -23,6 +24,11 @@ pub use self::versioned::{PutVersion, VersionedKeyValueStore};
 pub use self::window::{EncodedRow, TimestampedWindowStore, WindowStore};
 pub(crate) use self::windowed::WindowedCodec;
 pub use self::windowed::{WindowEntries, WindowedEntries};
+pub(crate) use self::with_headers::WithHeadersSerde;
+pub use self::with_headers::{
+    SessionStoreWithHeaders, TimestampedKeyValueStoreWithHeaders,
+    TimestampedWindowStoreWithHeaders, WithHeaders,
+};
 
 /// Views whose stores can have a record cache. A cache would hold the versions of a key back.
 pub trait Cached {}
