@@ -309,12 +309,20 @@ impl Roster {
     /// Whether all tasks that the process shall run do so.
     #[must_use]
     pub fn progress(&self) -> Progress {
+        self.progress_without(&BTreeSet::new())
+    }
+
+    /// As [`progress`](Self::progress), but for the tasks of these workers, which nobody waits for.
+    #[must_use]
+    pub fn progress_without(&self, workers: &BTreeSet<usize>) -> Progress {
         let runs = |place: &Place| {
             matches!(place, Place::Active { phase: place::Phase::Running, .. })
                 || matches!(place, Place::Standby { .. })
                 || matches!(place, Place::Preparing { role: Role::Standby, .. })
         };
-        if self.places.values().all(runs) { Progress::AllRun } else { Progress::Underway }
+        let counts = |place: &&Place| place.worker().is_none_or(|at| !workers.contains(&at));
+        let mut places = self.places.values().filter(counts);
+        if places.all(runs) { Progress::AllRun } else { Progress::Underway }
     }
 
     /// How many tasks the process shall run.

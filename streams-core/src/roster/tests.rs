@@ -159,6 +159,21 @@ fn states_are_told_by_what_the_task_does() {
     assert_eq!(roster.news().unwrap().positions[&id(0)], up_to(40));
 }
 
+#[test]
+fn a_process_that_steps_down_waits_for_those_that_can_still_commit() {
+    let (mut roster, mut asked) = with(&[0, 1, 2], &[3]);
+    roster.step_down();
+    assert_eq!(wants(&mut roster, &mut asked), "0: release 0_0,0_2; 1: release 0_1");
+    let late = BTreeSet::from([0]);
+    assert_eq!(roster.progress_without(&late), Progress::Underway);
+    roster.closed(id(1));
+    assert_eq!(roster.progress_without(&late), Progress::AllRun, "the late worker's do not count");
+    assert_eq!(roster.progress(), Progress::Underway);
+    // It came back in time after all.
+    [id(0), id(2)].into_iter().for_each(|task| roster.closed(task));
+    assert_eq!(roster.progress(), Progress::AllRun);
+}
+
 /// What the roster looked up is prepared, and what workers close is closed, until nothing is left.
 fn settle(roster: &mut Roster) -> Vec<String> {
     let mut words = Vec::new();

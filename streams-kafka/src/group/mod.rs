@@ -139,7 +139,7 @@ pub(crate) struct GroupParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Member,
-    /// A worker is late: the others commit, until this time at most, then the member leaves.
+    /// A worker is late: the member leaves once the others have committed, at this time at the latest.
     Parting(Moment),
     /// The member has left, or is leaving, until the late worker is back.
     Outside,

@@ -6,6 +6,7 @@
 //!
 //! DIFFERENCE(late-worker): in Kafka the late thread leaves alone, being a member of its own.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use streams_core::roster::Progress;
@@ -14,7 +15,7 @@ use super::{Group, Life};
 use crate::error::StreamsError;
 use crate::worker_thread::WorkerHandle;
 
-/// How long the other workers may take to commit and close.
+/// How long the other workers may take to commit and close, should brokers not answer.
 pub(super) const PARTING_MAX: Duration = Duration::from_secs(10);
 
 impl Group {
@@ -29,7 +30,10 @@ impl Group {
                 self.part_if_late();
             }
             Life::Parting(until) => {
-                if self.roster.progress() == Progress::AllRun || until <= self.now() {
+                // Nobody knows when those come back that are late.
+                let late: BTreeSet<usize> = self.late().map(|(worker, _)| worker).collect();
+                let is_quiet = self.roster.progress_without(&late) == Progress::AllRun;
+                if is_quiet || until <= self.now() {
                     self.go_out();
                 }
             }
@@ -39,16 +43,16 @@ impl Group {
         Ok(())
     }
 
-    /// The first worker that is late, by its number.
-    fn late(&self) -> Option<(usize, &WorkerHandle)> {
+    /// The workers that are late, by their numbers.
+    fn late(&self) -> impl Iterator<Item = (usize, &WorkerHandle)> {
         let limit = self.parts.config.rebalance_timeout;
-        let mut workers = self.parts.workers.iter();
-        let late = workers.find(|(_, worker)| worker.pulse().busy_for() > limit);
+        let workers = self.parts.workers.iter();
+        let late = workers.filter(move |(_, worker)| worker.pulse().busy_for() > limit);
         late.map(|(number, worker)| (*number, worker))
     }
 
     fn part_if_late(&mut self) {
-        let Some((worker, handle)) = self.late() else { return };
+        let Some((worker, handle)) = self.late().next() else { return };
         let error = StreamsError::WorkerLate {
             worker: worker + 1,
             place: handle.pulse().place().read(),
@@ -80,7 +84,7 @@ impl Group {
     fn come_back(&mut self) {
         let is_quiet = self.roster.progress() == Progress::AllRun;
         let has_workers = self.roster.worker_count() > 0;
-        if !self.is_out || !is_quiet || !has_workers || self.late().is_some() {
+        if !self.is_out || !is_quiet || !has_workers || self.late().next().is_some() {
             return;
         }
         tracing::info!("workers are back; joining the group again");

@@ -13,8 +13,11 @@ use crate::support::wait::let_live;
 use crate::support::{Given, Place, fold, holds_within};
 
 const BAD: &str = "bad";
-/// Longer than the other workers of a process with a late one are given to commit.
-const AWAY: Duration = Duration::from_secs(13);
+/// Longer than a process with a late worker takes to go out of the group.
+const AWAY: Duration = Duration::from_secs(5);
+/// `max.poll.interval.ms`, and what a process may take to see that a worker is late and to leave; it
+/// waits longer only for workers that can still commit.
+const GONE_BY: Duration = Duration::from_secs(8);
 
 fn text(partition: i32, value: &str, at: i64) -> Given {
     Given::text(partition, "key", value, fold::EPOCH + at)
@@ -128,7 +131,7 @@ fn a_worker_that_is_late_costs_the_membership_until_it_is_back() {
     late.start().unwrap();
     await_state(&late, State::Running);
     place.cluster.write(&place.input, &[text(0, BAD, 0), text(1, "x", 1)]);
-    holds_within("it has left", SOON, || place.cluster.members(&place.application) == 0);
+    holds_within("it has left", GONE_BY, || place.cluster.members(&place.application) == 0);
     assert_eq!(late.state(), State::Rebalancing);
     let other = KafkaStreams::new(copy(&place, 0), config("other").build().unwrap());
     other.start().unwrap();

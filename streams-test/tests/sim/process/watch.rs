@@ -1,5 +1,6 @@
 //! Workers that do not come back in time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use streams_core::membership::Moment;
@@ -14,13 +15,13 @@ const PARTING_MAX: Duration = Duration::from_secs(10);
 impl Process {
     pub(super) fn watch_workers(&mut self, now: Moment) {
         match self.life {
-            Life::Up if self.has_late(now) => {
+            Life::Up if !self.late(now).is_empty() => {
                 self.said.push("has a late worker".to_owned());
                 self.life = Life::Parting(now.after(PARTING_MAX));
                 self.roster.step_down();
                 self.follow_roster(now);
             }
-            Life::Parting(until) if until <= now || self.is_quiet() => self.go_out(now),
+            Life::Parting(until) if until <= now || self.others_are_quiet(now) => self.go_out(now),
             Life::Outside if self.may_come_back(now) => {
                 self.said.push("comes back".to_owned());
                 self.place = Place::Member;
@@ -33,11 +34,17 @@ impl Process {
     }
 
     fn may_come_back(&self, now: Moment) -> bool {
-        self.place == Place::Out && self.is_quiet() && !self.has_late(now)
+        self.place == Place::Out && self.is_quiet() && self.late(now).is_empty()
     }
 
-    fn has_late(&self, now: Moment) -> bool {
-        self.threads.values().any(|thread| thread.busy_for(now) > REBALANCE_TIMEOUT)
+    fn late(&self, now: Moment) -> BTreeSet<usize> {
+        let threads = self.threads.iter();
+        let late = threads.filter(|(_, thread)| thread.busy_for(now) > REBALANCE_TIMEOUT);
+        late.map(|(worker, _)| *worker).collect()
+    }
+
+    fn others_are_quiet(&self, now: Moment) -> bool {
+        self.roster.progress_without(&self.late(now)) == Progress::AllRun
     }
 
     fn is_quiet(&self) -> bool {
