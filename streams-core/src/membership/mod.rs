@@ -34,7 +34,7 @@ pub use error::{CallRefused, GroupFault, LossReason, OffsetsError, SaslFault, Tl
 pub use event::{
     Action, Assigned, CallId, CommittedOffset, ConnectionId, MemberEvent, TasksWanted, TopicInfo,
 };
-pub use machine::{Membership, SaslStep};
+pub use machine::{Departure, Membership, SaslStep};
 pub use names::{
     Address, Generation, GroupId, InstanceId, MemberId, ProcessId, TopicId, TopicName,
     TopicPartition,

@@ -7,6 +7,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
+use streams_core::membership::Departure;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::roster::Crew;
 use streams_core::time::Timestamp;
@@ -76,15 +77,6 @@ pub(crate) enum Ending {
     InOrder,
     /// Some were dropped: what they did since their last commit is done again.
     Abandoned,
-}
-
-/// Whether a process with a `group.instance.id` is expected back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Departure {
-    /// Its tasks wait for it until its session is over.
-    ToReturn,
-    /// Others have its tasks at once.
-    ForGood,
 }
 
 /// Shared by all threads of an application.

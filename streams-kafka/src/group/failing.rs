@@ -6,7 +6,6 @@ use streams_core::membership::{Moment, Order};
 use streams_core::names::TaskId;
 
 use super::{Group, Life};
-use crate::app::shared::Departure;
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::error::StreamsError;
 use crate::worker_thread::{self, WorkerHandle};
@@ -136,20 +135,16 @@ impl Group {
         self.leave();
     }
 
-    /// A static member that is expected back goes without a word (KIP-345): its tasks wait for it
-    /// until its session is over.
-    ///
     /// DIFFERENCE(leave-on-close): in Kafka no member leaves with `close`, static or not, unless that
     /// is asked for.
     fn leave(&mut self) {
-        let is_static = self.parts.config.instance.is_some();
-        let is_expected_back = is_static && self.parts.shared.departure() == Departure::ToReturn;
-        self.life = if self.is_out || is_expected_back { Life::Over } else { Life::Leaving };
-        if self.life == Life::Over {
+        if self.is_out {
+            self.life = Life::Over;
             return;
         }
-        let now = self.now();
-        self.membership.leave(now);
+        self.life = Life::Leaving;
+        let (departure, now) = (self.parts.shared.departure(), self.now());
+        self.membership.leave(departure, now);
     }
 
     /// What is due now on the way out.

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use streams_core::membership::Departure;
 use streams_core::roster::Progress;
 
 use super::{Group, Life};
@@ -64,19 +65,17 @@ impl Group {
         self.follow_roster();
     }
 
-    /// What the late worker has not committed is lost, whatever it asks for later. As in Kafka, a
-    /// static member goes without a word: its tasks wait for it until its session is over.
+    /// What the late worker has not committed is lost, whatever it asks for later.
     fn go_out(&mut self) {
         self.life = Life::Outside;
         self.lose_all();
         self.follow_roster();
-        let is_expected_back = self.parts.config.instance.is_some();
-        // One without workers is not.
-        if is_expected_back && self.roster.worker_count() > 0 {
-            return self.membership.go_silent();
-        }
+        let departure = match self.roster.worker_count() {
+            0 => Departure::ForGood,
+            _ => self.parts.shared.departure(),
+        };
         let now = self.now();
-        self.membership.leave(now);
+        self.membership.leave(departure, now);
     }
 
     /// Joins again once the worker has heard that its tasks are lost, or one was added where there was

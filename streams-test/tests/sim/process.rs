@@ -13,8 +13,8 @@ use std::time::Duration;
 use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::membership::{
-    Address, CallId, CommitToken, ConnectionId, Generation, InstanceId, MemberData, Membership,
-    MembershipConfig, Moment, ProcessId,
+    Address, CallId, CommitToken, ConnectionId, Departure, Generation, InstanceId, MemberData,
+    Membership, MembershipConfig, Moment, ProcessId,
 };
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::processor::EmitIntervals;
@@ -122,10 +122,8 @@ pub(crate) struct Identity {
 /// How a process went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It left the group.
+    /// It left the group; a static member that is expected back does so without a word.
     Left,
-    /// Without a word, as a static member does.
-    Silent,
     /// Another one has its name.
     Fenced,
 }
@@ -135,14 +133,6 @@ pub(crate) enum End {
 enum Place {
     Member,
     Out,
-}
-
-/// Whether a static member is expected back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Departure {
-    ToReturn,
-    /// It has failed.
-    ForGood,
 }
 
 struct Commit {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use streams_core::assign::{PlacementPolicy, TaskInputs, TaskState};
 use streams_core::membership::{
-    Action as MemberAction, Address, CallId, CommitToken, CommittedOffset, ConnectionId,
+    Action as MemberAction, Address, CallId, CommitToken, CommittedOffset, ConnectionId, Departure,
     MemberData, MemberEvent, Membership, MembershipConfig, Moment, OffsetsError, ProcessId,
 };
 use streams_core::murmur2::partition_for_key;
@@ -282,7 +282,7 @@ impl Process {
     fn tell_crew(&mut self, now: Moment) {
         self.data.workers = u16::try_from(self.roster.worker_count()).unwrap();
         if self.data.workers == 0 {
-            return self.member.leave(now);
+            return self.member.leave(Departure::ForGood, now);
         }
         self.say(&self.held.clone(), now);
         self.member.rejoin(now);
@@ -457,7 +457,7 @@ impl Process {
                 Action::Done => {
                     self.workers_done += 1;
                     if self.workers_done == self.roster.worker_count() {
-                        self.member.leave(now);
+                        self.member.leave(Departure::ForGood, now);
                     }
                 }
                 Action::Failed { error, .. } => panic!("{error:?}"),

@@ -10,17 +10,29 @@ use crate::membership::time::Moment;
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeavingMember};
 use crate::membership::wire::{Api, ErrorCode};
 
+/// Whether a member is expected back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The tasks of a static member wait for it until its session is over (KIP-345).
+    ToReturn,
+    /// Others have its tasks at once.
+    ForGood,
+}
+
 impl Membership {
     /// Leaves the group, after the commits that wait have been answered; [`MemberEvent::Left`]
     /// follows within [`leave_timeout`](crate::membership::MembershipConfig::leave_timeout). One that
     /// never became a member asks for nothing: the place under its `group.instance.id` is that of
-    /// another, or of the process before it. A static member that is to come back should
-    /// [`go_silent`](Self::go_silent) instead.
-    pub fn leave(&mut self, now: Moment) {
+    /// another, or of the process before it.
+    ///
+    /// A static member that is expected back goes without a word, at once. The group misses it when
+    /// its session is over; one that joins by its name before then finds its place.
+    pub fn leave(&mut self, departure: Departure, now: Moment) {
         if self.is_over() || matches!(self.phase, Phase::Leaving { .. }) {
             return;
         }
-        if self.member.is_none() {
+        let is_silent = self.config.instance.is_some() && departure == Departure::ToReturn;
+        if is_silent || self.member.is_none() {
             return self.finish_leaving();
         }
         // The answer to a join or a sync may take long, and holds up the connection.
@@ -30,14 +42,6 @@ impl Membership {
             let (id, address) = (connection.id, connection.address.clone());
             self.outbox.push_back(Action::Disconnect { connection: id });
             self.open(Link::Coordinator, address, now);
-        }
-    }
-
-    /// Goes without a word; [`MemberEvent::Left`] follows at once. The group misses the member when
-    /// its session is over. A static member that joins again before then finds its place (KIP-345).
-    pub fn go_silent(&mut self) {
-        if !self.is_over() {
-            self.finish_leaving();
         }
     }
 

@@ -14,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use self::leave::Departure;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backoff::{Backoff, Jitter};

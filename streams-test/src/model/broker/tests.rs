@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use streams_core::assign::{TaskId, TaskInputs};
 use streams_core::membership::{
-    Action, Address, CommitToken, CommittedOffset, ConnectionId, MemberData, MemberEvent,
-    Membership, MembershipConfig, Moment, ProcessId, TopicPartition,
+    Action, Address, CommitToken, CommittedOffset, ConnectionId, Departure, MemberData,
+    MemberEvent, Membership, MembershipConfig, Moment, ProcessId, TopicPartition,
 };
 
 use super::*;
@@ -151,7 +151,7 @@ fn members_share_the_tasks_and_pass_them_on() {
     world.run(60_000);
     assert_eq!(world.running(), [2, 2]);
     let now = world.now;
-    world.processes[0].member.leave(now);
+    world.processes[0].member.leave(Departure::ForGood, now);
     world.run(60_000);
     assert_eq!(world.processes[0].heard, ["left"]);
     assert_eq!(world.running()[1], 4);

@@ -1,11 +1,11 @@
 //! What the group thread does when something fails, and the way out of the group.
 
-use streams_core::membership::Moment;
+use streams_core::membership::{Departure, Moment};
 use streams_core::names::TaskId;
 
-use super::{Departure, End, Input, Life, Place, Process, thread};
+use super::{End, Input, Life, Place, Process, thread};
 use crate::defects::Defect;
-use crate::plan::{Names, Uncaught};
+use crate::plan::Uncaught;
 
 impl Process {
     /// A worker has stopped these tasks.
@@ -58,15 +58,15 @@ impl Process {
         }
     }
 
-    /// A static member that has not failed goes without a word: its tasks wait for it until its
-    /// session is over.
     fn leave(&mut self, now: Moment) {
-        let is_static = self.setting.plan.names == Names::Lasting;
-        let is_expected_back = is_static && self.departure == Departure::ToReturn;
-        if self.place == Place::Out || (is_expected_back && !self.is(Defect::StaticMemberLeaves)) {
-            return self.end(End::Silent);
+        if self.place == Place::Out {
+            return self.end(End::Left);
         }
-        self.member.leave(now);
+        let departure = match self.setting.defect {
+            Some(Defect::StaticMemberLeaves) => Departure::ForGood,
+            _ => self.departure,
+        };
+        self.member.leave(departure, now);
     }
 
     /// The member has gone; with it the process, unless it only waits for a late worker.
@@ -89,9 +89,7 @@ impl Process {
 
     pub(super) fn end(&mut self, how: End) {
         self.said.push(format!("is gone: {how:?}"));
-        if how != End::Silent {
-            self.disk.remember(None);
-        }
+        self.disk.remember(None);
         self.end = Some(how);
         self.life = Life::Over;
     }

@@ -7,7 +7,6 @@ use streams_core::membership::Moment;
 use streams_core::roster::Progress;
 
 use super::{Life, Place, Process, REBALANCE_TIMEOUT};
-use crate::plan::Names;
 
 /// How long the other workers may take to commit and close.
 const PARTING_MAX: Duration = Duration::from_secs(10);
@@ -56,9 +55,6 @@ impl Process {
         self.times_out += 1;
         self.lose_all();
         self.follow_roster(now);
-        match self.setting.plan.names {
-            Names::Lasting => self.member.go_silent(),
-            Names::Given => self.member.leave(now),
-        }
+        self.member.leave(self.departure, now);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::node::Life;
 use super::world::{World, config};
+use crate::membership::Departure;
 use crate::membership::backoff::Jitter;
 use crate::membership::wire::{Api, ErrorCode};
 
@@ -35,7 +36,7 @@ fn step(world: &mut World, dice: &mut Jitter) {
             }
         }
         (3, Some(node)) => world.kill(node),
-        (4, Some(node)) => world.nodes[node].member.leave(now),
+        (4, Some(node)) => world.nodes[node].member.leave(Departure::ForGood, now),
         (5, _) => {
             let broker = 1 + (dice.next() % 2) as u16;
             world.move_coordinator(broker);

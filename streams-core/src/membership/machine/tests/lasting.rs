@@ -3,8 +3,8 @@
 use super::node::Life;
 use super::scenarios::{ALL, running, shared};
 use super::world::{World, config};
-use crate::membership::MembershipConfig;
 use crate::membership::wire::Api;
+use crate::membership::{Departure, MembershipConfig};
 
 fn named(name: &str) -> MembershipConfig {
     MembershipConfig { instance: Some(name.into()), ..config() }
@@ -39,7 +39,7 @@ fn a_static_member_that_never_joined_takes_nobody_out() {
     world.run_until(1_000, |world| running(world, 0) == ALL);
     let early = world.start("b", 2, named("same"));
     let now = world.now;
-    world.nodes[early].member.leave(now);
+    world.nodes[early].member.leave(Departure::ForGood, now);
     world.run_for(30_000);
     assert_eq!(world.nodes[early].life, Life::Left);
     assert_eq!(running(&world, 0), ALL);
@@ -53,14 +53,16 @@ fn a_static_member_that_falls_silent_finds_its_place_within_its_session() {
     world.start("b", 2, named("i-b"));
     world.run_until(8_000, |world| shared(world, &[0, 1]));
     let (generation, before) = (world.group.generation, running(&world, 0));
-    world.nodes[0].member.go_silent();
+    let now = world.now;
+    world.nodes[0].member.leave(Departure::ToReturn, now);
     world.run_for(5_000);
     assert_eq!((world.nodes[0].life, running(&world, 0).as_str()), (Life::Left, ""));
     let again = world.start("a again", 1, named("i-a"));
     world.run_until(1_000, |world| running(world, again) == before);
     world.run_for(30_000);
     assert_eq!(world.group.generation, generation);
-    world.nodes[again].member.go_silent();
+    let now = world.now;
+    world.nodes[again].member.leave(Departure::ToReturn, now);
     // One that does not come back is missed.
     world.run_until(14_000, |world| running(world, 1) == ALL);
     assert!(!world.requests.contains(&Api::LeaveGroup));

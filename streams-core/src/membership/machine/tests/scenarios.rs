@@ -7,7 +7,8 @@ use super::node::{Life, show};
 use super::world::{World, config};
 use crate::membership::wire::{Api, ErrorCode};
 use crate::membership::{
-    CallRefused, CommittedOffset, GroupFault, Moment, OffsetsError, Order, TopicPartition,
+    CallRefused, CommittedOffset, Departure, GroupFault, Moment, OffsetsError, Order,
+    TopicPartition,
 };
 
 pub(super) const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
@@ -86,7 +87,7 @@ fn a_third_member_takes_a_share_and_the_others_keep_theirs() {
 fn when_the_leader_leaves_the_other_takes_over() {
     let mut world = pair();
     let now = world.now;
-    world.nodes[0].member.leave(now);
+    world.nodes[0].member.leave(Departure::ForGood, now);
     world.run_until(3_000, |world| running(world, 1) == ALL);
     assert_eq!(world.nodes[0].life, Life::Left);
     let token_free = world.nodes[0].token.is_none();
@@ -310,7 +311,7 @@ fn leaving_does_not_wait_for_a_rebalance() {
     world.start("b", 2, config());
     world.run_for(100);
     let now = world.now;
-    world.nodes[1].member.leave(now);
+    world.nodes[1].member.leave(Departure::ForGood, now);
     world.run_until(500, |world| world.nodes[1].life == Life::Left);
     assert_eq!(world.group.member_ids(), ["member-1"]);
 }
@@ -323,7 +324,7 @@ fn leaving_ends_though_no_broker_answers() {
     world.cut(2);
     world.run_for(50);
     let now = world.now;
-    world.nodes[0].member.leave(now);
+    world.nodes[0].member.leave(Departure::ForGood, now);
     world.run_until(5_000, |world| world.nodes[0].life == Life::Left);
 }
 

@@ -3,7 +3,7 @@
 use super::node::{STATE_END, show};
 use super::world::{World, config};
 use crate::assign::{PlacementPolicy, TaskState};
-use crate::membership::MembershipConfig;
+use crate::membership::{Departure, MembershipConfig};
 
 const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
 
@@ -74,7 +74,7 @@ fn with_an_older_member_there_are_no_standbys_and_no_waiting() {
         // Once the older one is replaced, they come.
         let older = usize::from(first == 2);
         let now = world.now;
-        world.nodes[older].member.leave(now);
+        world.nodes[older].member.leave(Departure::ForGood, now);
         start(&mut world, "c", 3, version(2));
         world.run_until(14_000, |world| {
             [1 - older, 2].iter().all(|node| !world.nodes[*node].standby.is_empty())
