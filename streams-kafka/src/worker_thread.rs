@@ -101,6 +101,17 @@ impl WorkerHandle {
     }
 }
 
+#[cfg(test)]
+impl WorkerHandle {
+    /// The way to somebody else, who hears what a worker would.
+    pub(crate) fn to_listener() -> (Self, Receiver<Told>) {
+        let (commands, heard) = sync_channel(COMMANDS_MAX);
+        let (_, ended) = channel();
+        let (pulse, missed) = (Arc::default(), AtomicBool::new(false));
+        (Self { commands: Some(commands), ended, running: None, pulse, missed }, heard)
+    }
+}
+
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         // The channel closes after this; the thread looks at most `WAIT_MAX` later.

@@ -24,7 +24,9 @@ pub use self::builder::KafkaStreamsBuilder;
 pub use self::metrics::{Metrics, WorkerMetrics};
 pub use self::named::NamedMetric;
 use self::shared::{Ending, Shared};
-pub(crate) use self::start::WorkerMemory;
+#[cfg(test)]
+pub(crate) use self::start::assemble;
+pub(crate) use self::start::{Parts, WorkerMemory};
 pub use self::state::State;
 pub use self::threads::StreamThreadError;
 pub use self::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
@@ -36,7 +38,7 @@ use crate::error::StreamsError;
 /// their stores and processes records until it is closed. Dropping it closes it and waits.
 pub struct KafkaStreams {
     application: ApplicationId,
-    parts: Mutex<Option<start::Parts>>,
+    parts: Mutex<Option<Parts>>,
     shared: Arc<Shared>,
     running: Mutex<Option<RunningApp>>,
 }

@@ -31,17 +31,32 @@ use crate::secure::{Access, TokenProvider};
 use crate::worker_thread::{self, WorkerParts};
 
 /// What an application is made from.
-pub(super) struct Parts {
-    pub(super) topology: Topology,
-    pub(super) config: StreamsConfig,
-    pub(super) handlers: Handlers,
-    pub(super) token_provider: Option<Arc<dyn TokenProvider>>,
+pub(crate) struct Parts {
+    pub(crate) topology: Topology,
+    pub(crate) config: StreamsConfig,
+    pub(crate) handlers: Handlers,
+    pub(crate) token_provider: Option<Arc<dyn TokenProvider>>,
+}
+
+/// All threads but that of the group, and what that one is made from.
+pub(crate) struct Assembled {
+    pub(crate) group: GroupParts,
+    pub(crate) channel: (Sender<Input>, Receiver<Input>),
+    global: Option<GlobalThread>,
 }
 
 /// Records that a worker processes before it looks around.
 const TURN_RECORDS: usize = 4096;
 
 pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, StreamsError> {
+    let Assembled { group, channel, global } = assemble(&parts, shared)?;
+    let closing = Arc::clone(&group.closing);
+    shared.become_state(State::Rebalancing);
+    let thread = start_group(&parts.config, group, channel, global)?;
+    Ok(RunningApp { closing, thread })
+}
+
+pub(crate) fn assemble(parts: &Parts, shared: &Arc<Shared>) -> Result<Assembled, StreamsError> {
     let config = &parts.config;
     config.check_available(parts.topology.optimizations())?;
     check_generated(&parts.topology.generated_names(), config)?;
@@ -59,9 +74,9 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let backend = Arc::new(RocksBackend::new(directory, budget));
     let access = Access::new(config.security(), parts.token_provider.clone())?;
     let clients = Arc::new(Clients::new(config.clone(), access.tokens.clone())?);
-    let memory = WorkerMemory::new(&parts, budget);
+    let memory = WorkerMemory::new(parts, budget);
     let [crew, _] = shared.crew();
-    let settings = worker_settings(&parts, &backend, memory.share(crew.len()));
+    let settings = worker_settings(parts, &backend, memory.share(crew.len()));
     let channel = group::inputs();
     let worker_parts = WorkerParts {
         settings: settings.clone(),
@@ -74,9 +89,8 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
     let workers = crew.into_iter().map(spawn).collect::<Result<_, StreamsError>>()?;
     let global = global_thread::start(worker_parts.clone(), config)?;
     let (global, globals_filled) = global.unzip();
-    let closing = Arc::new(Notify::new());
     let group = GroupParts {
-        closing: Arc::clone(&closing),
+        closing: Arc::new(Notify::new()),
         globals_filled,
         config: membership_config(config),
         topology: parts.topology.clone(),
@@ -93,9 +107,7 @@ pub(super) fn start(parts: Parts, shared: &Arc<Shared>) -> Result<RunningApp, St
         purge_interval: config.internal_topics().repartition_purge_interval,
         cleanup_delay: config.state().cleanup_delay,
     };
-    shared.become_state(State::Rebalancing);
-    let thread = start_group(config, group, channel, global)?;
-    Ok(RunningApp { closing, thread })
+    Ok(Assembled { group, channel, global })
 }
 
 /// State stays behind when a generated name changes: refused or told, as configured.

@@ -71,3 +71,47 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+    use crate::error::StreamsError;
+    use crate::group::testing::Idle;
+    use crate::worker_thread::WorkerHandle;
+
+    impl Group {
+        /// A commit of a worker that the coordinator has not answered yet.
+        fn commit_under_way(&mut self, worker: usize, id: CommitId) -> CallId {
+            let now = self.now();
+            // As good a number as that of a commit, which only a member can make.
+            let call = self.membership.fetch_offsets(BTreeSet::new(), now).unwrap();
+            self.commits.insert(call, Commit { worker, id, processed: Vec::new() });
+            call
+        }
+
+        /// What is told to the worker of this number from now on.
+        fn listen_to(&mut self, worker: usize) -> Receiver<Told> {
+            let (listener, heard) = WorkerHandle::to_listener();
+            self.parts.workers.insert(worker, listener);
+            heard
+        }
+    }
+
+    /// The worker in its place has a commit of its own under the same number, which it must not take
+    /// for done.
+    #[test]
+    fn what_a_worker_that_died_has_committed_is_not_told_to_the_one_in_its_place() {
+        let mut idle = Idle::new("commits");
+        let group = &mut idle.group;
+        let calls = [0, 1].map(|worker| group.commit_under_way(worker, CommitId(1)));
+        group.worker_ended(0, StreamsError::Panicked("it died".to_owned()));
+        let heard = [0, 1].map(|worker| group.listen_to(worker));
+        calls.into_iter().for_each(|call| group.answer_commit(call, Ok(())));
+        let heard = heard.map(|told| told.try_iter().map(|told| told.command).collect::<Vec<_>>());
+        assert!(heard[0].is_empty(), "{heard:?}");
+        assert!(matches!(heard[1][..], [Command::Committed(CommitId(1), Ok(()))]), "{heard:?}");
+    }
+}

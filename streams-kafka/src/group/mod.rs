@@ -15,6 +15,8 @@ mod globals;
 mod inputs;
 mod offsets;
 mod purge;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
