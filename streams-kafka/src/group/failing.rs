@@ -90,7 +90,7 @@ impl Group {
     /// The assignment says that all shall close.
     pub(super) fn ordered_down(&mut self) {
         self.ordered_down_by = None;
-        if self.life == Life::Member {
+        if let Life::Member | Life::Parting(_) = self.life {
             // Told on, should another rebalance overtake this one.
             self.order = Order::ShutDown;
             self.subscribe();
@@ -156,5 +156,20 @@ impl Group {
         if self.ordered_down_by.is_some_and(|by| by <= now) {
             self.ordered_down();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::testing::Idle;
+
+    #[test]
+    fn a_process_with_a_late_worker_closes_too_when_all_are_asked_to() {
+        let mut idle = Idle::new("ordered");
+        let group = &mut idle.group;
+        group.life = Life::Parting(group.now().after(FAILED_CLOSE_MAX));
+        group.ordered_down();
+        assert_eq!((group.life, group.order), (Life::Closing, Order::ShutDown));
     }
 }
