@@ -45,10 +45,12 @@ pub(crate) enum Defect {
     /// A task that failed and is made anew goes on behind the record that it failed on, not where the
     /// last commit was.
     NoRewindOfReplaced,
+    /// A process runs on though the assignment says that all shall close.
+    OrderUnheard,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -63,6 +65,7 @@ impl Defect {
         Self::StaticMemberLeaves,
         Self::FencedRunsOn,
         Self::NoRewindOfReplaced,
+        Self::OrderUnheard,
     ];
 }
 

@@ -136,9 +136,10 @@ fn every_seed_holds() {
     if let Some((seed, failure)) = failed {
         panic!("{}", explain(seed, &failure));
     }
-    let Report { crashes, zombies, failures, returns, fenced, late, repeated, .. } = report;
+    let Report { crashes, zombies, failures, returns, fenced, late, ordered, repeated, .. } =
+        report;
     assert!(crashes >= ran && failures >= ran, "{report:?}");
-    let rare = [zombies, returns, fenced, late, repeated];
+    let rare = [zombies, returns, fenced, late, ordered, repeated];
     assert!(rare.iter().all(|count| *count > 0), "{report:?}");
 }
 

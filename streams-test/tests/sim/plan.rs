@@ -31,6 +31,8 @@ pub(crate) enum Uncaught {
     Replace,
     /// The process closes.
     ShutDown,
+    /// All processes close.
+    ShutDownAll,
 }
 
 /// What becomes of a machine's disk when its process crashes.
@@ -90,7 +92,11 @@ impl Plan {
             workers: 1 + dice.index(2),
             names: if dice.one_in(3) { Names::Lasting } else { Names::Given },
             disks: if dice.one_in(4) { Disks::Lost } else { Disks::Kept },
-            uncaught: if dice.one_in(4) { Uncaught::ShutDown } else { Uncaught::Replace },
+            uncaught: match dice.below(8) {
+                0 => Uncaught::ShutDownAll,
+                1 | 2 => Uncaught::ShutDown,
+                _ => Uncaught::Replace,
+            },
             flaw_once_in: if is_calm || dice.one_in(3) { 0 } else { 40 + dice.below(400) },
             initial_delay: Duration::from_secs(3 * dice.below(2)),
             commit_interval: Duration::from_millis(100 + dice.below(1500)),

@@ -14,7 +14,7 @@ use streams_core::config::DefaultTimestampExtractor;
 use streams_core::handler::Handlers;
 use streams_core::membership::{
     Address, CallId, CommitToken, ConnectionId, Departure, Generation, InstanceId, MemberData,
-    Membership, MembershipConfig, Moment, ProcessId,
+    Membership, MembershipConfig, Moment, Order, ProcessId,
 };
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::processor::EmitIntervals;
@@ -179,6 +179,8 @@ pub(crate) struct Process {
     /// How often it left for a late worker.
     pub(crate) times_out: u64,
     departure: Departure,
+    /// When it closes alone, having asked all to.
+    closes_alone_by: Option<Moment>,
     /// For planted defects: up to where inputs were read, and which ends were seen.
     read: BTreeMap<TopicPartition, i64>,
     first_ends: BTreeMap<TopicPartition, i64>,
@@ -258,6 +260,7 @@ impl Process {
             place: Place::Member,
             times_out: 0,
             departure: Departure::ToReturn,
+            closes_alone_by: None,
             read: BTreeMap::new(),
             first_ends: BTreeMap::new(),
             purge: BTreeMap::new(),
@@ -269,6 +272,11 @@ impl Process {
 
     fn is(&self, defect: Defect) -> bool {
         self.setting.defect == Some(defect)
+    }
+
+    /// What it says to all others.
+    pub(crate) const fn order(&self) -> Order {
+        self.data.order
     }
 
     /// The tasks that any worker has open to run.

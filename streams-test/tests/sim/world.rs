@@ -1,11 +1,12 @@
 //! A run: processes, brokers, disks, and what happens to them.
 
+mod ending;
 mod returning;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use streams_core::membership::Moment;
+use streams_core::membership::{Moment, Order};
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::TopicPartition;
 use streams_core::time::Timestamp;
@@ -16,7 +17,7 @@ use super::app::{App, Flaws, INPUT, KEYS, PARTITIONS, key};
 use super::checks::{Checks, Verdict};
 use super::defects::Defect;
 use super::disk::Disk;
-use super::plan::{Disks, Names, Plan, Weather};
+use super::plan::{Disks, Names, Plan, Uncaught, Weather};
 use super::process::{End, Identity, Life, Process, Setting};
 
 /// Virtual milliseconds from one look to the next.
@@ -40,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) fenced: u64,
     /// Processes that were out of the group until a late worker was back.
     pub(crate) late: u64,
+    /// Processes that closed because all were asked to.
+    pub(crate) ordered: u64,
     pub(crate) records: u64,
     pub(crate) repeated: u64,
     pub(crate) tainted: u64,
@@ -54,6 +57,7 @@ impl Report {
         self.returns += other.returns;
         self.fenced += other.fenced;
         self.late += other.late;
+        self.ordered += other.ordered;
         self.records += other.records;
         self.repeated += other.repeated;
         self.tainted += other.tainted;
@@ -135,17 +139,30 @@ impl World {
             self.pass(wait)?;
         }
         self.calm_down()?;
+        self.settle()?;
+        if self.setting.plan.names == Names::Lasting {
+            self.come_back()?;
+        }
+        if self.setting.plan.uncaught == Uncaught::ShutDownAll {
+            self.end_together()?;
+        }
+        self.shut_down()
+    }
+
+    /// All that was sent is processed. Of an application that was asked to close nobody expects that
+    /// before it is started again.
+    fn settle(&mut self) -> Verdict {
         let end = self.now + SETTLE_MAX_MS;
         while !(self.checks.is_drained() && self.is_settled()) {
             if self.now > end {
                 return Err(self.standstill());
             }
+            if self.processes.is_empty() {
+                self.start_process();
+            }
             self.pass(200)?;
         }
-        if self.setting.plan.names == Names::Lasting {
-            self.come_back()?;
-        }
-        self.shut_down()
+        Ok(())
     }
 
     /// Everything works from now on.
@@ -191,7 +208,8 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let running: usize = self.processes.iter().map(|process| process.running().len()).sum();
-        running == App::tasks().count() && self.processes.iter().all(|one| one.life == Life::Up)
+        let stays = |one: &Process| one.life == Life::Up && one.order() == Order::GoOn;
+        running == App::tasks().count() && self.processes.iter().all(stays)
     }
 
     fn standstill(&self) -> String {
@@ -354,6 +372,7 @@ impl World {
         for process in self.processes.extract_if(.., |one| one.life == Life::Over) {
             self.report.late += process.times_out;
             self.report.fenced += u64::from(process.end == Some(End::Fenced));
+            self.report.ordered += u64::from(process.order() == Order::ShutDown);
             self.checks.disk(&self.disks[process.slot])?;
         }
         Ok(())

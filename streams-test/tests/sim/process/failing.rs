@@ -1,9 +1,9 @@
 //! What the group thread does when something fails, and the way out of the group.
 
-use streams_core::membership::{Departure, Moment};
+use streams_core::membership::{Departure, Moment, Order};
 use streams_core::names::TaskId;
 
-use super::{End, Input, Life, Place, Process, thread};
+use super::{End, Input, Life, Place, Process, REBALANCE_TIMEOUT, thread};
 use crate::defects::Defect;
 use crate::plan::Uncaught;
 
@@ -11,9 +11,40 @@ impl Process {
     /// A worker has stopped these tasks.
     pub(super) fn tasks_failed(&mut self, tasks: &[TaskId], response: Uncaught, now: Moment) {
         tasks.iter().for_each(|task| self.roster.stopped(*task));
-        if response == Uncaught::ShutDown {
+        if response != Uncaught::Replace {
+            self.fail(now);
+        }
+    }
+
+    /// It closes, or all do. It does not wait for others when it fails again.
+    fn fail(&mut self, now: Moment) {
+        self.departure = Departure::ForGood;
+        let wants_all = self.setting.plan.uncaught == Uncaught::ShutDownAll;
+        if wants_all && self.life == Life::Up && self.data.order == Order::GoOn {
+            self.said.push("asks all to close".to_owned());
+            self.data.order = Order::ShutDown;
+            self.subscribe(now);
+            self.closes_alone_by = Some(now.after(REBALANCE_TIMEOUT));
+            return self.member.rejoin(now);
+        }
+        self.begin_close(now);
+        self.leave_if_done(now);
+    }
+
+    /// The assignment says that all shall close, or none came.
+    pub(super) fn ordered_down(&mut self, now: Moment) {
+        self.closes_alone_by = None;
+        if let Life::Up | Life::Parting(_) = self.life {
+            self.data.order = Order::ShutDown;
+            self.subscribe(now);
             self.departure = Departure::ForGood;
             self.begin_close(now);
+        }
+    }
+
+    pub(super) fn follow_deadlines(&mut self, now: Moment) {
+        if self.closes_alone_by.is_some_and(|by| by <= now) {
+            self.ordered_down(now);
         }
     }
 
@@ -33,9 +64,7 @@ impl Process {
             return;
         }
         self.workers_done.insert(worker);
-        self.departure = Departure::ForGood;
-        self.begin_close(now);
-        self.leave_if_done(now);
+        self.fail(now);
     }
 
     pub(crate) fn close(&mut self, now: u64) {

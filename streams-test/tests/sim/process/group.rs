@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use streams_core::assign::{TaskInputs, TaskState};
 use streams_core::membership::{
-    CallId, CallRefused, CommittedOffset, GroupFault, MemberEvent, Moment, OffsetsError,
+    CallId, CallRefused, CommittedOffset, GroupFault, MemberEvent, Moment, OffsetsError, Order,
 };
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::plane::StartAt;
@@ -177,6 +177,9 @@ impl Process {
                 if self.life == Life::Up {
                     self.roster.adopt(&assigned.active, &assigned.standby);
                     self.adopted = assigned.active;
+                }
+                if assigned.order == Order::ShutDown && !self.is(Defect::OrderUnheard) {
+                    self.ordered_down(now);
                 }
             }
             MemberEvent::Lost { reason } => {

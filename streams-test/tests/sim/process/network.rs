@@ -11,6 +11,7 @@ impl Process {
     pub(super) fn work_group(&mut self, now: u64) {
         let moment = Moment::from_millis(now);
         self.watch_workers(moment);
+        self.follow_deadlines(moment);
         loop {
             while let Some(action) = self.member.poll(moment) {
                 self.act(action, moment);

@@ -53,7 +53,7 @@ impl World {
         (self.is_settled() && generations.all(|one| one == Some(first))).then_some(first)
     }
 
-    fn await_rest(&mut self) -> Result<Generation, String> {
+    pub(super) fn await_rest(&mut self) -> Result<Generation, String> {
         let end = self.now + SETTLE_MAX_MS;
         let (mut rest, mut since) = (self.rest(), self.now);
         while self.now < end {
