@@ -209,7 +209,15 @@ fn settings(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rdkafka::mocking::MockCluster;
+
     use super::*;
+    use crate::clock;
+    use crate::ffi::consumer::{PartitionQueue, Start};
+    use crate::ffi::message::Fetched;
+    use crate::ffi::queue::Waker;
 
     fn builder() -> streams_core::config::StreamsConfigBuilder {
         StreamsConfig::builder().application_id("a").bootstrap_servers("127.0.0.1:1")
@@ -257,5 +265,30 @@ mod tests {
             clients.send_share.load(Ordering::Relaxed)
         };
         assert_eq!((workers(40), workers(20), workers(80)), (12_000_000, 24_000_000, 12_000_000));
+    }
+
+    /// Found when librdkafka looks through its topics, each would be read a second after the last.
+    #[test]
+    fn partitions_of_topics_that_are_new_are_read_at_once() {
+        let brokers = MockCluster::new(1).unwrap();
+        let config = StreamsConfig::builder().application_id("a");
+        let config = config.bootstrap_servers(brokers.bootstrap_servers()).build().unwrap();
+        let clients = Clients::new(config, None).unwrap();
+        let consumer = clients.consumers(1).unwrap().inputs;
+        let (began, waker) = (clock::monotonic(), Waker::current());
+        for number in 0..8 {
+            let topic = format!("topic-{number}");
+            brokers.create_topic(&topic, 1, 1).unwrap();
+            let start = Start { topic: &topic, partition: 0, offset: 0 };
+            let mut queue = consumer.assign(&[start], &waker).unwrap().remove(0);
+            let is_read = |queue: &mut PartitionQueue| {
+                let read = queue.fetch(1);
+                read.is_some_and(|read| matches!(read.get(0), Some(Fetched::End { .. })))
+            };
+            while !is_read(&mut queue) {
+                assert!(began.elapsed() < Duration::from_secs(4), "{topic} is not read");
+                std::thread::yield_now();
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::message::Batch;
 use super::partitions::PartitionList;
 use super::queue::{Queue, Waker};
 use rdkafka::bindings as rd;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +39,8 @@ pub(crate) struct Consumer {
     /// Read by one thread at a time.
     events: Mutex<Queue>,
     claimed: Claims,
+    /// The topics that partitions were assigned of.
+    known: Mutex<BTreeMap<String, KnownTopic>>,
 }
 
 impl Consumer {
@@ -48,13 +50,13 @@ impl Consumer {
     /// Settings that contradict each other.
     pub(crate) fn new(config: Config) -> Result<Self, ClientError> {
         let (client, events) = Client::new(config)?;
-        Ok(Self { client, events: Mutex::new(events), claimed: Claims::default() })
+        let (events, claimed, known) = (Mutex::new(events), Claims::default(), Mutex::default());
+        Ok(Self { client, events, claimed, known })
     }
 
     /// Adds partitions without disturbing the others. Their queues come back in the same order;
     /// `waker` is woken when one of them is no longer empty. Waits for librdkafka's main thread,
-    /// not for a broker. The first records of a topic that is new to a connected client come after
-    /// some 400 ms, those of a known one at once: assign what belongs together in one call.
+    /// not for a broker.
     ///
     /// # Errors
     /// A partition that is assigned already or whose queue was not dropped, a name with a zero
@@ -67,6 +69,7 @@ impl Consumer {
         let list = PartitionList::new(
             starts.iter().map(|start| (start.topic, start.partition, start.offset)),
         )?;
+        starts.iter().try_for_each(|start| self.ask_for_leaders(start.topic))?;
         // Before the assignment, so that no record goes to the consumer's common queue.
         let queues = starts
             .iter()
@@ -101,6 +104,16 @@ impl Consumer {
                 rd::rd_kafka_incremental_unassign(self.client.raw(), list.raw()),
             )
         }
+    }
+
+    /// Has brokers asked at once which of them lead the topic's partitions. Of an assigned partition
+    /// alone librdkafka asks that when it looks through all topics, once a second.
+    fn ask_for_leaders(&self, topic: &str) -> Result<(), ClientError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(topic) {
+            known.insert(topic.to_owned(), KnownTopic::new(&self.client, topic)?);
+        }
+        Ok(())
     }
 
     fn partition(&self, start: &Start<'_>, waker: &Waker) -> Result<PartitionQueue, ClientError> {
@@ -139,6 +152,36 @@ impl Consumer {
             }
         }
         None
+    }
+}
+
+/// A topic that librdkafka keeps in mind.
+#[derive(Debug)]
+struct KnownTopic {
+    raw: NonNull<rd::rd_kafka_topic_t>,
+    _client: Arc<Client>,
+}
+
+// SAFETY: topic handles are thread-safe in librdkafka, and this one has a single owner.
+unsafe impl Send for KnownTopic {}
+
+impl KnownTopic {
+    fn new(client: &Arc<Client>, name: &str) -> Result<Self, ClientError> {
+        let c_name = c_string(name)?;
+        // SAFETY: the handle is live, the name ends in zero; null stands for the client's settings.
+        let raw =
+            unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), std::ptr::null_mut()) };
+        let raw = NonNull::new(raw).ok_or_else(|| ClientError::Create {
+            reason: format!("the topic name \"{name}\" is refused"),
+        })?;
+        Ok(Self { raw, _client: Arc::clone(client) })
+    }
+}
+
+impl Drop for KnownTopic {
+    fn drop(&mut self) {
+        // SAFETY: live and ours; the client is still there.
+        unsafe { rd::rd_kafka_topic_destroy(self.raw.as_ptr()) }
     }
 }
 
