@@ -15,7 +15,7 @@ use crate::membership::wire::heartbeat::HeartbeatRequest;
 use crate::membership::wire::{Api, ErrorCode};
 
 /// Heartbeats in a heartbeat interval while a follow-up rebalance is expected.
-const EXPECTANT_HEARTBEATS: u32 = 8;
+const EXPECTANT_HEARTBEATS: u32 = 32;
 
 impl Membership {
     pub(super) fn advance(&mut self, now: Moment) {
