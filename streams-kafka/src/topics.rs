@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use streams_core::names::{StoreName, TopicName, TopicPartition};
@@ -110,7 +110,7 @@ impl std::fmt::Debug for MakeAdmin {
 /// The topics of a cluster, asked for when needed.
 #[derive(Debug)]
 pub(crate) struct Topics {
-    admin: Mutex<Admin>,
+    admin: Mutex<Arc<Admin>>,
     make: MakeAdmin,
     replication: i32,
     /// `topic.*`: over the defaults, under those of an operator.
@@ -132,7 +132,7 @@ impl Topics {
         let settings = config.internal_topics().settings.iter();
         let settings = settings.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let additional_retention = config.internal_topics().additional_retention;
-        let (admin, told_refusal) = (Mutex::new((make.0)()?), AtomicBool::new(false));
+        let (admin, told_refusal) = (Mutex::new(Arc::new((make.0)()?)), AtomicBool::new(false));
         let ask_max = config.processing().admin_timeout;
         Ok(Self { admin, make, replication, settings, additional_retention, ask_max, told_refusal })
     }
@@ -158,20 +158,32 @@ impl Topics {
         &self,
         ask: impl FnOnce(&Admin) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
-        let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        let admin = Arc::clone(&self.admin());
         while let Some(problem) = admin.poll() {
             tracing::warn!(code = %problem.code, "{}", problem.message);
         }
         let answer = ask(&admin);
         if matches!(answer, Err(ClientError::TimedOut { .. })) {
-            // librdkafka puts questions to the broker that it heard to be the controller, and once
-            // that one is gone it does nothing but connect to it, again and again without a pause.
-            match (self.make.0)() {
-                Ok(anew) => *admin = anew,
-                Err(error) => tracing::warn!(%error, "questions about topics go the same way"),
-            }
+            self.replace(&admin);
         }
         answer
+    }
+
+    fn admin(&self) -> MutexGuard<'_, Arc<Admin>> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// librdkafka puts questions to the broker that it heard to be the controller, and once that one
+    /// is gone it does nothing but connect to it. Another client asks anew which it is.
+    fn replace(&self, silent: &Arc<Admin>) {
+        let mut admin = self.admin();
+        if !Arc::ptr_eq(&admin, silent) {
+            return;
+        }
+        match (self.make.0)() {
+            Ok(anew) => *admin = Arc::new(anew),
+            Err(error) => tracing::warn!(%error, "questions about topics go the same way"),
+        }
     }
 
     /// Asks again when there is no answer, for as long as one question may take: of what is only

@@ -9,7 +9,7 @@ use rd::rd_kafka_admin_op_t as Operation;
 use rdkafka::bindings as rd;
 use std::ffi::c_int;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a request may be late beyond its timeout before it is given up here: librdkafka answers
@@ -20,7 +20,8 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Admin {
     client: Arc<Client>,
-    events: Queue,
+    /// Read by one thread at a time.
+    events: Mutex<Queue>,
 }
 
 impl Admin {
@@ -30,12 +31,13 @@ impl Admin {
     /// Settings that contradict each other.
     pub(crate) fn new(config: Config) -> Result<Self, ClientError> {
         let (client, events) = Client::new(config)?;
-        Ok(Self { client, events })
+        Ok(Self { client, events: Mutex::new(events) })
     }
 
     /// Serves logs and problems; to be called until `None`, at least once a second.
     pub(crate) fn poll(&self) -> Option<ClientProblem> {
-        while let Some(event) = self.events.poll(Duration::ZERO) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(event) = events.poll(Duration::ZERO) {
             if let Some(problem) = event.problem() {
                 return Some(problem);
             }

@@ -1,6 +1,7 @@
 //! From an assignment to tasks: topics, partitions, and who runs what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use streams_core::assign::{TaskInputs, TaskState};
@@ -13,7 +14,7 @@ use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 use super::offsets::Fetching;
 use super::{Counted, Group, Input, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
-use crate::topics::{Topics, TopicsError};
+use crate::topics::TopicsError;
 
 /// How often changelogs are asked about before tasks start without knowing them.
 const DESCRIBE_TRIES: u32 = 5;
@@ -149,11 +150,14 @@ impl Group {
             let changelogs = active
                 .flat_map(|(task, _)| changelogs_of(&topology, &names, *task).unwrap_or_default());
             let changelogs: Vec<TopicPartition> = changelogs.collect();
-            let counted = topics.counts(&topology, &names).and_then(|found| {
-                let described = restored_from(&topology, &names, look_up.tasks.keys());
-                let described = describe(&topics, &described, &mut look_up.failures)?;
-                let changelog_ends = topics.ends(&changelogs);
-                Ok(Counted { found, changelog_ends, changelogs: described })
+            let restored = restored_from(&topology, &names, look_up.tasks.keys());
+            // The tasks stand still meanwhile.
+            let (ends, describe) = (|| topics.ends(&changelogs), || topics.describe(&restored));
+            let count = || topics.counts(&topology, &names);
+            let (changelog_ends, (described, found)) = both(ends, || both(describe, count));
+            let counted = found.and_then(|found| {
+                let changelogs = look_up.known_of(described)?;
+                Ok(Counted { found, changelog_ends, changelogs })
             });
             Input::Counted(look_up, counted)
         });
@@ -189,19 +193,34 @@ fn all_tasks(topology: &Topology, counts: &PartitionCounts) -> Vec<TaskId> {
     tasks.collect()
 }
 
-/// What is known of these topics. Asked for again a few times, then done without.
-fn describe(
-    topics: &Topics,
-    wanted: &BTreeSet<TopicName>,
-    failures: &mut u32,
-) -> Result<BTreeMap<TopicName, ChangelogTopic>, TopicsError> {
-    topics.describe(wanted).or_else(|error| {
-        *failures += 1;
-        if *failures < DESCRIBE_TRIES {
-            return Err(error);
-        }
-        tracing::warn!(%error, "the ids and settings of changelogs are not known, so stores are trusted however old they are");
-        Ok(BTreeMap::new())
+impl LookUp {
+    /// What is known of changelogs. Asked for again a few times, then done without.
+    fn known_of(
+        &mut self,
+        described: Result<BTreeMap<TopicName, ChangelogTopic>, TopicsError>,
+    ) -> Result<BTreeMap<TopicName, ChangelogTopic>, TopicsError> {
+        described.or_else(|error| {
+            self.failures += 1;
+            if self.failures < DESCRIBE_TRIES {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the ids and settings of changelogs are not known, so stores are trusted however old they are");
+            Ok(BTreeMap::new())
+        })
+    }
+}
+
+/// Asks two questions at the same time, the first one on a thread of its own where there can be one.
+fn both<A: Send, B>(one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("ask".to_owned());
+        let asked = thread.spawn_scoped(scope, &one);
+        let other = other();
+        let one = asked.map_or_else(
+            |_| one(),
+            |asked| asked.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        );
+        (one, other)
     })
 }
 
