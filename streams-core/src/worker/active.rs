@@ -116,6 +116,11 @@ impl ActiveTask {
         matches!(self.phase, Phase::Running)
     }
 
+    /// Whether it has done what is not committed yet.
+    pub(super) const fn needs_commit(&self) -> bool {
+        self.is_running() && self.task.needs_commit()
+    }
+
     pub(super) const fn is_standby(&self) -> bool {
         matches!(self.phase, Phase::Standby(_))
     }

@@ -41,6 +41,15 @@ impl CommitPolicy {
     }
 }
 
+/// Whose commit is wanted before the interval is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    Nothing,
+    /// That of the tasks that leave or change roles, so that the others need not wait for it.
+    OfLeaving,
+    OfAll,
+}
+
 /// A commit on its way.
 #[derive(Debug)]
 pub(super) enum InFlight {
@@ -57,7 +66,9 @@ pub(super) struct Commits {
     pub(super) in_flight: Option<InFlight>,
     next_id: u64,
     last: Timestamp,
-    pub(super) is_requested: bool,
+    wanted: Wanted,
+    /// Whose the one is that began last.
+    scope: Wanted,
     /// The coordinator could take none; the tasks go on meanwhile.
     put_off: Option<PutOff>,
     /// Since the last report.
@@ -103,7 +114,8 @@ impl Commits {
             in_flight: None,
             next_id: 0,
             last: Timestamp::UNKNOWN,
-            is_requested: false,
+            wanted: Wanted::Nothing,
+            scope: Wanted::Nothing,
             put_off: None,
             made: Made::NONE,
         }
@@ -114,20 +126,32 @@ impl Commits {
         CommitId(self.next_id)
     }
 
-    /// Whether the interval is over; the first one begins with the first question, and another
-    /// one when the clock was set back.
+    pub(super) fn request(&mut self, wanted: Wanted) {
+        self.wanted = self.wanted.max(wanted);
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.wanted != Wanted::Nothing
+    }
+
+    /// Whether a commit is to begin now, requested or because the interval is over; the first one
+    /// begins with the first question, and another one when the clock was set back.
     pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
         if !self.last.is_known() || now < self.last {
             self.last = now;
         }
-        !self.is_put_off(now) && (self.is_requested || now >= self.last.plus(self.policy.interval))
+        !self.is_put_off(now) && (self.is_requested() || self.is_interval_over(now))
+    }
+
+    fn is_interval_over(&self, now: Timestamp) -> bool {
+        now >= self.last.plus(self.policy.interval)
     }
 
     /// The coordinator cannot take a commit now. How long that has been so.
     pub(super) fn put_off(&mut self, now: Timestamp) -> Duration {
         let since = self.put_off.map_or(now, |before| before.since);
         self.put_off = Some(PutOff { since, until: now.plus(self.policy.retry_backoff) });
-        self.is_requested = true;
+        self.request(self.scope);
         now.since(since)
     }
 
@@ -137,9 +161,30 @@ impl Commits {
         self.put_off.is_some_and(|put_off| now < put_off.until && put_off.since <= now)
     }
 
-    /// Whether no commit has been possible since the last one was tried.
+    /// Whether no commit can begin now, be it that none has been possible since the last one was
+    /// tried.
     pub(super) const fn is_held_up(&self) -> bool {
-        self.put_off.is_some()
+        self.put_off.is_some() || self.in_flight.is_some()
+    }
+
+    /// Whether tasks may process that have no part in the commit on its way. Its records have to
+    /// arrive first.
+    pub(super) fn lets_others_work(&self) -> bool {
+        match self.in_flight {
+            None => true,
+            Some(InFlight::Flushing { .. }) => false,
+            Some(InFlight::Sent { .. }) => self.scope == Wanted::OfLeaving,
+        }
+    }
+
+    /// Whether the task has a part in the commit on its way.
+    pub(super) fn takes(&self, task: u32) -> bool {
+        match &self.in_flight {
+            None => false,
+            Some(InFlight::Flushing { tasks, .. } | InFlight::Sent { tasks, .. }) => {
+                tasks.contains(&task)
+            }
+        }
     }
 
     /// A commit was made.
@@ -147,9 +192,15 @@ impl Commits {
         self.put_off = None;
     }
 
-    pub(super) const fn began(&mut self, now: Timestamp) {
-        self.last = now;
-        self.is_requested = false;
+    /// A commit begins. Whose.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Wanted {
+        let is_over = self.is_interval_over(now);
+        self.scope = if is_over { Wanted::OfAll } else { self.wanted };
+        self.wanted = Wanted::Nothing;
+        if self.scope == Wanted::OfAll {
+            self.last = now;
+        }
+        self.scope
     }
 
     /// This task is no longer the worker's, or has failed: nothing of it is written when the commit

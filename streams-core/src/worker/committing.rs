@@ -1,7 +1,8 @@
 //! The steps of a worker's commit.
 
 use super::Worker;
-use super::commit::InFlight;
+use super::active::Afterwards;
+use super::commit::{InFlight, Wanted};
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
 use super::retry::Troubles;
 use crate::names::TaskId;
@@ -29,11 +30,12 @@ impl Worker {
     }
 
     fn begin_commit(&mut self, now: Timestamp) -> Result<(), WorkerError> {
-        self.commits.began(now);
+        let scope = self.commits.begin(now);
         let (mut tasks, mut failed) = (Vec::new(), Vec::new());
         for number in self.order.values() {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
-            if !active.is_running() || !active.task.needs_commit() {
+            let stays = active.afterwards == Afterwards::Stay;
+            if !active.needs_commit() || (stays && scope == Wanted::OfLeaving) {
                 continue;
             }
             match active.task.flush_caches(now) {

@@ -4,6 +4,7 @@
 
 use super::Worker;
 use super::active::{ActiveTask, Afterwards, Phase};
+use super::commit::Wanted;
 use super::message::{Action, TaskToStart, WorkerError};
 use super::retry::Troubles;
 use super::starting::Begin;
@@ -155,7 +156,9 @@ impl Worker {
         self.commits.forget(number);
         active.put_away(&mut *self.plane);
         // One that was to leave does so without it.
-        self.commits.is_requested |= active.afterwards != Afterwards::Stay;
+        if active.afterwards != Afterwards::Stay {
+            self.commits.request(Wanted::OfLeaving);
+        }
         self.actions.extend(active.news().map(Action::Holds));
     }
 

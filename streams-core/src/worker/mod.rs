@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use self::active::{ActiveTask, Afterwards, Phase};
 pub use self::commit::CommitPolicy;
-use self::commit::Commits;
+use self::commit::{Commits, Wanted};
 use self::failing::Unopened;
 pub use self::global::{GlobalAction, GlobalInput, GlobalWorker, SharedGlobals};
 use self::in_step::Asked;
@@ -209,7 +209,7 @@ impl Worker {
             }
             Command::Ends { at, ends } => self.ends_found(at, &ends),
             Command::Replace(tasks) => self.replace(&tasks, now),
-            Command::CommitNow => self.commits.is_requested = true,
+            Command::CommitNow => self.commits.request(Wanted::OfAll),
             Command::Share(share) => self.set_share(share),
             Command::Matching(topology) => self.settings.topology = topology,
             Command::Shutdown => {
@@ -226,7 +226,9 @@ impl Worker {
         self.commits.policy = self.commits.policy.with(share);
         self.cache.set_max_bytes(share.cache_bytes);
         // What is clean after it can leave the caches.
-        self.commits.is_requested |= self.cache.used_bytes() > share.cache_bytes;
+        if self.cache.used_bytes() > share.cache_bytes {
+            self.commits.request(Wanted::OfAll);
+        }
     }
 
     /// What the worker wants next.
@@ -260,7 +262,7 @@ impl Worker {
             let result = self.step_restorations(now, &mut report);
             self.settle(result, now);
         }
-        if is_going && !waits && self.commits.in_flight.is_none() {
+        if is_going && !waits && self.commits.lets_others_work() {
             let worked = self.work(now, &mut report);
             // The tasks behind the one that failed have not had their turn.
             report.is_busy |= worked.is_err();
@@ -283,12 +285,15 @@ impl Worker {
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let commit = self.commits.deadline();
-        if self.commits.in_flight.is_some() {
+        if !self.commits.lets_others_work() {
             // Until it is over, punctuations wait too.
             return commit;
         }
-        let going = self.running().filter(|_| self.pace == Pace::Going);
-        let punctuations = going.filter_map(Task::next_wall_clock_punctuation);
+        let numbers = self.order.values().filter(|number| !self.commits.takes(**number));
+        let active = numbers.filter_map(|number| self.tasks.get(*number as usize)?.as_ref());
+        let is_going = self.pace == Pace::Going;
+        let going = active.filter(|active| is_going && active.is_running());
+        let punctuations = going.filter_map(|active| active.task.next_wall_clock_punctuation());
         punctuations.chain(commit).chain(self.next_restart()).min()
     }
 
@@ -300,7 +305,9 @@ impl Worker {
         self.fill_queues(now)?;
         self.process(now, report)?;
         self.punctuate(now, report)?;
-        self.commits.is_requested |= self.is_full();
+        if self.is_full() {
+            self.commits.request(Wanted::OfAll);
+        }
         Ok(())
     }
 
@@ -367,7 +374,7 @@ impl Worker {
     /// Fetches for every input that has room.
     fn fill_queues(&mut self, now: Timestamp) -> Result<(), WorkerError> {
         let room = self.settings.buffered_records;
-        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
+        for active in working(&mut self.tasks, &self.commits) {
             for slot in 0..active.inputs.len() {
                 fill(active, slot, &mut *self.plane, (room, now))?;
             }
@@ -385,7 +392,8 @@ impl Worker {
                 let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
                 let staged = active.task.stores().staged_bytes();
                 let is_full = staged > self.commits.policy.staged_bytes_max;
-                if !active.is_running() || (is_full && self.commits.is_held_up()) {
+                let is_held_up = is_full && self.commits.is_held_up();
+                if !active.is_running() || is_held_up || self.commits.takes(*number) {
                     continue;
                 }
                 self.place.enter(*id);
@@ -400,8 +408,11 @@ impl Worker {
                 // DIFFERENCE(commit-of-all): Kafka commits the tasks alone whose processors asked for
                 // it. One commit of all costs one request too, and none of the others waits longer for
                 // its own.
-                self.commits.is_requested |= staged > self.commits.policy.staged_bytes_max
-                    || active.task.is_commit_requested();
+                if staged > self.commits.policy.staged_bytes_max
+                    || active.task.is_commit_requested()
+                {
+                    self.commits.request(Wanted::OfAll);
+                }
                 if left == 0 {
                     self.last_served = Some(*id);
                     break;
@@ -411,21 +422,25 @@ impl Worker {
                 return Ok(());
             }
             report.is_busy = true;
-            if left == 0 || (self.commits.is_requested && !self.commits.is_put_off(now)) {
+            if left == 0 || (self.commits.is_requested() && !self.commits.is_put_off(now)) {
                 return Ok(());
             }
         }
     }
 
     fn punctuate(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
-        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_running()) {
+        let mut is_requested = false;
+        for active in working(&mut self.tasks, &self.commits) {
             self.place.enter(active.id());
             let calls = active.task.punctuate_wall_clock(now);
             self.place.leave();
             let calls =
                 calls.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
             report.punctuations += calls as u64;
-            self.commits.is_requested |= active.task.is_commit_requested();
+            is_requested |= active.task.is_commit_requested();
+        }
+        if is_requested {
+            self.commits.request(Wanted::OfAll);
         }
         Ok(())
     }
@@ -440,6 +455,16 @@ impl Worker {
     fn is_restoring(&self) -> bool {
         self.active().any(|active| matches!(active.phase, Phase::Restoring(_)))
     }
+}
+
+/// Those that run, but for the tasks of the commit on its way.
+fn working<'a>(
+    tasks: &'a mut [Option<ActiveTask>],
+    commits: &'a Commits,
+) -> impl Iterator<Item = &'a mut ActiveTask> {
+    let tasks = (0..).zip(tasks).filter_map(|(number, task)| Some((number, task.as_mut()?)));
+    let working = tasks.filter(|(number, task)| task.is_running() && !commits.takes(*number));
+    working.map(|(_, task)| task)
 }
 
 /// All tasks in their order, those behind the one that was served last first.

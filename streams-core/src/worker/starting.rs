@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::active::{ActiveTask, Afterwards, Phase};
+use super::commit::Wanted;
 use super::in_step::store_failed;
 use super::message::{Action, TaskToStart, WorkerError};
 use super::restore::{Restoration, Until};
@@ -145,7 +146,7 @@ impl Worker {
                 active.afterwards = afterwards;
             }
         }
-        self.commits.is_requested = true;
+        self.commits.request(Wanted::OfLeaving);
     }
 
     /// Closes tasks without a commit.
@@ -169,7 +170,8 @@ impl Worker {
         self.end_if_done();
     }
 
-    /// Does with the tasks that wait for it what shall become of them after their commit.
+    /// Does with the tasks that wait for it what shall become of them after their commit. Those that
+    /// were told to leave while it was on its way have one of their own.
     pub(super) fn finish_leaving(&mut self, now: Timestamp) -> Result<(), WorkerError> {
         if self.cache.used_bytes() > self.cache.max_bytes() {
             let tasks = self.tasks.iter_mut().flatten();
@@ -179,7 +181,7 @@ impl Worker {
             let all = this.order.iter().map(|(task, number)| (*task, *number));
             let waits = |number: u32| {
                 let active = this.tasks.get(number as usize).and_then(Option::as_ref);
-                active.is_some_and(|active| active.afterwards == wanted)
+                active.is_some_and(|active| active.afterwards == wanted && !active.needs_commit())
             };
             all.filter(|(_, number)| waits(*number)).collect()
         };

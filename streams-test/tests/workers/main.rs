@@ -14,6 +14,7 @@ mod faults;
 mod faulty;
 mod globals;
 mod group;
+mod leaving;
 mod setup;
 mod standbys;
 mod turns;
