@@ -38,7 +38,7 @@ impl Stopped {
     }
 }
 
-/// A task that could not be opened.
+/// A task that could not be opened, or was not yet.
 #[derive(Debug)]
 pub(super) struct Unopened {
     pub(super) to_start: TaskToStart,
@@ -169,10 +169,14 @@ impl Worker {
         error: WorkerError,
     ) {
         let task = to_start.task;
-        let stopped = Stopped { begin, resume: Resume::OnDemand };
+        self.put_off_opening(to_start, Stopped { begin, resume: Resume::OnDemand });
+        self.actions.push_back(Action::Failed { tasks: vec![task], error });
+    }
+
+    pub(super) fn put_off_opening(&mut self, to_start: TaskToStart, stopped: Stopped) {
+        let task = to_start.task;
         let troubles = self.unopened.remove(&task).map(|one| one.troubles).unwrap_or_default();
         self.unopened.insert(task, Unopened { to_start, stopped, troubles });
-        self.actions.push_back(Action::Failed { tasks: vec![task], error });
     }
 
     /// A task that could not be opened needs no commit to leave.
@@ -225,14 +229,7 @@ impl Worker {
     /// Makes anew what was stopped and may go on. Whether the others have to wait for it: as long as
     /// records are on their way, some of a stopped task may be among them, and would be missed.
     pub(super) fn restart_due(&mut self, now: Timestamp) -> bool {
-        let due = |one: &&Unopened| one.stopped.is_due(now);
-        let unopened: Vec<TaskId> =
-            self.unopened.values().filter(due).map(|one| one.to_start.task).collect();
-        for task in unopened {
-            let Some(one) = self.unopened.get(&task) else { continue };
-            let (to_start, begin) = (one.to_start.clone(), one.stopped.begin);
-            self.open_or_fail((to_start, begin), now);
-        }
+        self.open_due(now);
         let due = |active: &&ActiveTask| active.stopped().is_some_and(|one| one.is_due(now));
         let due: Vec<u32> = self.active().filter(due).filter_map(|a| self.number_of(a)).collect();
         if due.is_empty() {
@@ -248,6 +245,22 @@ impl Worker {
             self.settle(result, now);
         }
         false
+    }
+
+    /// Opens what waits for it; while others run, one task a turn.
+    fn open_due(&mut self, now: Timestamp) {
+        let due = self.unopened.values().filter(|one| one.stopped.is_due(now));
+        let due: Vec<TaskId> = due.map(|one| one.to_start.task).collect();
+        let max = if self.running().next().is_some() { 1 } else { due.len() };
+        for task in due.into_iter().take(max) {
+            let Some(one) = self.unopened.get(&task) else { continue };
+            let (to_start, begin) = (one.to_start.clone(), one.stopped.begin);
+            self.open_or_fail((to_start, begin), now);
+        }
+    }
+
+    pub(super) fn has_tasks_to_open(&self, now: Timestamp) -> bool {
+        self.unopened.values().any(|one| one.stopped.is_due(now))
     }
 
     fn number_of(&self, active: &ActiveTask) -> Option<u32> {

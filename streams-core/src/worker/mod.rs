@@ -257,6 +257,7 @@ impl Worker {
         }
         self.take_deliveries(now);
         let waits = self.restart_due(now);
+        report.is_busy |= self.has_tasks_to_open(now);
         let is_going = self.pace == Pace::Going;
         if is_going {
             let result = self.step_restorations(now, &mut report);

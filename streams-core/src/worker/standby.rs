@@ -33,7 +33,7 @@ impl Worker {
         self.take_deliveries(now);
         for to_start in tasks {
             if !self.order.contains_key(&to_start.task) {
-                self.open_or_fail((to_start, Begin::Standby), now);
+                self.open_soon((to_start, Begin::Standby), now);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::active::{ActiveTask, Afterwards, Phase};
 use super::commit::Wanted;
+use super::failing::{Resume, Stopped};
 use super::in_step::store_failed;
 use super::message::{Action, TaskToStart, WorkerError};
 use super::restore::{Restoration, Until};
@@ -32,9 +33,19 @@ impl Worker {
                     self.settle(promoted, now);
                 }
                 Some(number) => self.restart_as(number, to_start, now),
-                None => self.open_or_fail((to_start, Begin::Active), now),
+                None => self.open_soon((to_start, Begin::Active), now),
             }
         }
+    }
+
+    /// Opens a task, in a turn of its own where others run: many stores that are opened one after the
+    /// other would hold them up.
+    pub(super) fn open_soon(&mut self, (to_start, begin): (TaskToStart, Begin), now: Timestamp) {
+        if self.running().next().is_none() {
+            return self.open_or_fail((to_start, begin), now);
+        }
+        let stopped = Stopped { begin, resume: Resume::At(now) };
+        self.put_off_opening(to_start, stopped);
     }
 
     /// Opens a task, or remembers that it could not be opened.

@@ -1,7 +1,7 @@
 //! The tasks of a worker have their turns, however full the queues of some are.
 
 use bytes::Bytes;
-use streams_core::names::TopicPartition;
+use streams_core::names::{TaskId, TopicPartition};
 use streams_test::model::NewRecord;
 
 use super::{PARTITIONS, World};
@@ -53,4 +53,26 @@ fn what_one_task_leaves_of_a_turn_the_others_use() {
     [0, 0, 1, 1].into_iter().for_each(|partition| append(&world, partition));
     let report = world.workers[0].turn(world.now);
     assert_eq!((report.processed, report.is_busy), (3, true), "a turn is three records");
+}
+
+#[test]
+fn tasks_that_come_to_a_worker_are_opened_one_a_turn_beside_those_that_run() {
+    let mut world = World::new();
+    world.workers = vec![world.worker()];
+    let later = world.free.split_off(&TaskId::new(0, 1));
+    world.assign(0);
+    world.settle();
+    world.free = later;
+    world.assign(0);
+    let opened = |world: &World| {
+        world.of(0).iter().filter(|task| world.workers[0].task(**task).is_some()).count()
+    };
+    let mut seen = vec![opened(&world)];
+    for _ in 0..2 {
+        assert!(world.turn(0));
+        seen.push(opened(&world));
+    }
+    assert_eq!(seen, [1, 2, 3]);
+    world.settle();
+    assert_eq!(world.workers[0].running().count(), 3);
 }
