@@ -381,3 +381,42 @@ fn repartition_count(
     let topic = inputs.into_iter().find(|topic| names.in_kafka(topology, topic) == *in_kafka);
     topic.and_then(|topic| counts.of(topic)).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::clients::Clients;
+
+    /// The time that the threads of librdkafka's clients were at work, in hundredths of a second.
+    fn work() -> u64 {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        let of_clients = stats.filter(|stat| stat.contains("(rdk:"));
+        let times = of_clients.flat_map(|stat| {
+            let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let times = fields.skip(11).take(2).map(|time| time.parse::<u64>().unwrap());
+            times.collect::<Vec<_>>()
+        });
+        times.sum()
+    }
+
+    #[test]
+    fn while_a_question_waits_for_a_broker_that_is_gone_its_client_rests() {
+        let broker = MockCluster::new(1).unwrap();
+        let config = StreamsConfig::builder().application_id("app");
+        let config = config.bootstrap_servers(broker.bootstrap_servers());
+        let config = config.set("admin.default.api.timeout.ms", 2_000).build().unwrap();
+        let clients = Clients::new(config, None).unwrap();
+        broker.create_topic("topic", 1, 1).unwrap();
+        let ends = || clients.topics().ends(&[TopicPartition::new("topic", 0)]).len();
+        assert_eq!(ends(), 1);
+        drop(broker);
+        let before = work();
+        assert_eq!(ends(), 0);
+        let took = work().saturating_sub(before);
+        assert!(took < 50, "{took} hundredths of 2 s were spent on calling it");
+    }
+}

@@ -39,7 +39,10 @@ impl Role {
                 // and when it is acknowledged. DIFFERENCE(queued-records): Kafka counts bytes alone.
                 ("queue.buffering.max.messages", "10000"),
             ],
-            Self::Admin => &[],
+            // A client that connects where it is asked to forgets how long it is to wait before it
+            // tries again: as long as a question waits for a broker that is gone, it would do nothing
+            // else.
+            Self::Admin => &[("enable.sparse.connections", "false")],
         }
     }
 
