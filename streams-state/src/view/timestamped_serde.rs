@@ -15,6 +15,20 @@ impl<V> TimestampedSerde<V> {
     }
 }
 
+/// The value behind what a row has from `start` on, which goes where the value has no bytes.
+pub(super) fn encode_behind<V: 'static>(
+    start: usize,
+    serde: &SharedSerde<V>,
+    (topic, value): (&TopicName, &V),
+    out: &mut Vec<u8>,
+) -> Result<Payload, SerdeError> {
+    let payload = serde.encode(topic, value, out);
+    if !matches!(payload, Ok(Payload::Bytes)) {
+        out.truncate(start);
+    }
+    payload
+}
+
 impl<V: 'static> Serde<Timestamped<V>> for TimestampedSerde<V> {
     fn encode(
         &self,
@@ -24,11 +38,7 @@ impl<V: 'static> Serde<Timestamped<V>> for TimestampedSerde<V> {
     ) -> Result<Payload, SerdeError> {
         let start = out.len();
         out.extend_from_slice(&row.timestamp.millis().to_be_bytes());
-        let payload = self.0.encode(topic, &row.value, out);
-        if !matches!(payload, Ok(Payload::Bytes)) {
-            out.truncate(start);
-        }
-        payload
+        encode_behind(start, &self.0, (topic, &row.value), out)
     }
 
     fn decode(

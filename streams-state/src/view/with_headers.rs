@@ -4,6 +4,7 @@ use streams_core::names::TopicName;
 use streams_core::record::Headers;
 use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 
+use super::timestamped_serde::encode_behind;
 use super::{KeyValueStore, SessionStore, Timestamped, WindowStore};
 use crate::layer::headers_row::{read_headers, split_headers, write_headers};
 
@@ -47,11 +48,7 @@ impl<V: 'static> Serde<WithHeaders<V>> for WithHeadersSerde<V> {
     ) -> Result<Payload, SerdeError> {
         let start = out.len();
         write_headers(&row.headers, out);
-        let payload = self.0.encode(topic, &row.value, out);
-        if !matches!(payload, Ok(Payload::Bytes)) {
-            out.truncate(start);
-        }
-        payload
+        encode_behind(start, &self.0, (topic, &row.value), out)
     }
 
     fn decode(
