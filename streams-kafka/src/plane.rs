@@ -97,10 +97,14 @@ impl KafkaPlane {
         if let StartAt::Reset(OffsetReset::By(age)) = start {
             return self.ask(partition, age);
         }
-        match self.assign(partition, start, purpose) {
-            Ok(queue) => Source::Queue(queue),
-            Err(message) => Source::Refused(message),
-        }
+        let offset = match start {
+            StartAt::Offset(offset) => offset.max(0),
+            StartAt::Reset(OffsetReset::Latest) => Start::LATEST,
+            // Most logs begin there. The client would look up where this one begins, half a second
+            // later where it does not know the leader yet.
+            StartAt::Reset(_) => FIRST_OFFSET,
+        };
+        self.assign(partition, offset, purpose)
     }
 
     /// Goes on once it is known where to begin. A failed look-up is told, and begun again.
@@ -132,10 +136,7 @@ impl KafkaPlane {
         // The old queue goes before there is another.
         open.source = Source::Refused("it is being assigned anew".to_owned());
         self.unassign(&partition, purpose);
-        let source = match self.assign_at(&partition, Start::EARLIEST, purpose) {
-            Ok(queue) => Source::Queue(queue),
-            Err(message) => Source::Refused(message),
-        };
+        let source = self.assign(&partition, Start::EARLIEST, purpose);
         if let Some(Some(open)) = self.open.get_mut(input.0 as usize) {
             open.source = source;
         }
@@ -149,34 +150,18 @@ impl KafkaPlane {
         }
     }
 
-    fn assign(
-        &self,
-        partition: &TopicPartition,
-        start: StartAt,
-        purpose: ReadFor,
-    ) -> Result<PartitionQueue, String> {
-        let offset = match start {
-            StartAt::Offset(offset) => offset.max(0),
-            StartAt::Reset(OffsetReset::Latest) => Start::LATEST,
-            // Most logs begin there. The client would look up where this one begins, half a second
-            // later where it does not know the leader yet.
-            StartAt::Reset(_) => FIRST_OFFSET,
-        };
-        self.assign_at(partition, offset, purpose)
-    }
-
-    fn assign_at(
-        &self,
-        partition: &TopicPartition,
-        offset: i64,
-        purpose: ReadFor,
-    ) -> Result<PartitionQueue, String> {
+    fn assign(&self, partition: &TopicPartition, offset: i64, purpose: ReadFor) -> Source {
         let topic = partition.topic.as_str();
         let start = Start { topic, partition: partition.partition, offset };
-        let consumer = self.clients.consumer_for(purpose).map_err(|error| error.to_string())?;
-        let queues = consumer.assign(&[start], &self.waker);
-        let queue = queues.map_err(|error| error.to_string())?.pop();
-        queue.ok_or_else(|| "librdkafka gave no queue".to_owned())
+        let consumer = match self.clients.consumer_for(purpose) {
+            Ok(consumer) => consumer,
+            Err(error) => return Source::Refused(error.to_string()),
+        };
+        match consumer.assign(&[start], &self.waker).map(|mut queues| queues.pop()) {
+            Ok(Some(queue)) => Source::Queue(queue),
+            Ok(None) => Source::Refused("librdkafka gave no queue".to_owned()),
+            Err(error) => Source::Refused(error.to_string()),
+        }
     }
 }
 
