@@ -8,6 +8,7 @@ use super::event::ClientProblem;
 use super::message::Batch;
 use super::partitions::PartitionList;
 use super::queue::{Queue, Waker};
+use super::topic_handle::TopicHandle;
 use rdkafka::bindings as rd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
@@ -40,7 +41,7 @@ pub(crate) struct Consumer {
     events: Mutex<Queue>,
     claimed: Claims,
     /// The topics that partitions were assigned of.
-    known: Mutex<BTreeMap<String, KnownTopic>>,
+    known: Mutex<BTreeMap<String, TopicHandle>>,
 }
 
 impl Consumer {
@@ -111,7 +112,7 @@ impl Consumer {
     fn ask_for_leaders(&self, topic: &str) -> Result<(), ClientError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(topic) {
-            known.insert(topic.to_owned(), KnownTopic::new(&self.client, topic)?);
+            known.insert(topic.to_owned(), TopicHandle::new(&self.client, topic, 0)?);
         }
         Ok(())
     }
@@ -152,36 +153,6 @@ impl Consumer {
             }
         }
         None
-    }
-}
-
-/// A topic that librdkafka keeps in mind.
-#[derive(Debug)]
-struct KnownTopic {
-    raw: NonNull<rd::rd_kafka_topic_t>,
-    _client: Arc<Client>,
-}
-
-// SAFETY: topic handles are thread-safe in librdkafka, and this one has a single owner.
-unsafe impl Send for KnownTopic {}
-
-impl KnownTopic {
-    fn new(client: &Arc<Client>, name: &str) -> Result<Self, ClientError> {
-        let c_name = c_string(name)?;
-        // SAFETY: the handle is live, the name ends in zero; null stands for the client's settings.
-        let raw =
-            unsafe { rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), std::ptr::null_mut()) };
-        let raw = NonNull::new(raw).ok_or_else(|| ClientError::Create {
-            reason: format!("the topic name \"{name}\" is refused"),
-        })?;
-        Ok(Self { raw, _client: Arc::clone(client) })
-    }
-}
-
-impl Drop for KnownTopic {
-    fn drop(&mut self) {
-        // SAFETY: live and ours; the client is still there.
-        unsafe { rd::rd_kafka_topic_destroy(self.raw.as_ptr()) }
     }
 }
 

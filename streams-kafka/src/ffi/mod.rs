@@ -25,4 +25,5 @@ mod partitions;
 pub(crate) mod producer;
 pub(crate) mod queue;
 pub(crate) mod token;
+mod topic_handle;
 pub(crate) mod topics;

@@ -1,11 +1,12 @@
 //! Producing to explicit partitions, and the delivery reports.
 
 use super::client::Client;
-use super::config::{Config, c_string};
+use super::config::Config;
 use super::error::{ClientError, Code, raw};
 use super::event::ClientProblem;
 use super::headers::{HeadersRef, pointer};
 use super::queue::{Queue, Waker};
+use super::topic_handle::TopicHandle;
 use rdkafka::bindings as rd;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -215,30 +216,13 @@ unsafe fn report(message: NonNull<rd::rd_kafka_message_t>) -> Report {
 struct Topic {
     name: String,
     slot: TopicSlot,
-    raw: NonNull<rd::rd_kafka_topic_t>,
-    _client: Arc<Client>,
+    handle: TopicHandle,
 }
-
-// SAFETY: topic handles are thread-safe in librdkafka, and this one has a single owner.
-unsafe impl Send for Topic {}
 
 impl Topic {
     fn new(client: &Arc<Client>, name: &str, slot: TopicSlot) -> Result<Self, ClientError> {
-        let c_name = c_string(name)?;
-        // SAFETY: the handle is live; the settings are a copy that `rd_kafka_topic_new` takes over
-        // in any case.
-        let raw = unsafe {
-            let settings = rd::rd_kafka_default_topic_conf_dup(client.raw());
-            rd::rd_kafka_topic_conf_set_opaque(
-                settings,
-                std::ptr::without_provenance_mut(slot.0 as usize),
-            );
-            rd::rd_kafka_topic_new(client.raw(), c_name.as_ptr(), settings)
-        };
-        let raw = NonNull::new(raw).ok_or_else(|| ClientError::Create {
-            reason: format!("the topic name \"{name}\" is refused"),
-        })?;
-        Ok(Self { name: name.to_owned(), slot, raw, _client: Arc::clone(client) })
+        let handle = TopicHandle::new(client, name, slot.0 as usize)?;
+        Ok(Self { name: name.to_owned(), slot, handle })
     }
 
     /// Queues the record and returns librdkafka's code. Takes `headers` (null for none) only if
@@ -261,7 +245,7 @@ impl Topic {
             raw::rd_kafka_producev(
                 client.raw(),
                 v::RD_KAFKA_VTYPE_RKT,
-                self.raw.as_ptr(),
+                self.handle.raw(),
                 v::RD_KAFKA_VTYPE_PARTITION,
                 record.partition,
                 v::RD_KAFKA_VTYPE_MSGFLAGS,
@@ -281,12 +265,5 @@ impl Topic {
                 v::RD_KAFKA_VTYPE_END,
             )
         }
-    }
-}
-
-impl Drop for Topic {
-    fn drop(&mut self) {
-        // SAFETY: live and ours; the client is still there.
-        unsafe { rd::rd_kafka_topic_destroy(self.raw.as_ptr()) }
     }
 }
