@@ -334,4 +334,10 @@ pub enum Trouble {
         /// Why.
         reason: String,
     },
+    /// The member leaves although others may not have heard that all shall close.
+    #[error(
+        "it is not known whether all processes have heard that they shall close; stop those that \
+         still run"
+    )]
+    OrderUnconfirmed,
 }

@@ -83,8 +83,6 @@ pub struct MemberData {
     pub positions: BTreeMap<TaskId, StatePosition>,
     /// Tasks whose state it keeps warm. From version 2 on.
     pub standby: BTreeSet<TaskId>,
-    /// What it wants all members to do. From version 3 on.
-    pub order: Order,
 }
 
 /// A member's data as they travel.
@@ -99,6 +97,8 @@ pub struct SubscriptionData {
     pub member: MemberData,
     /// Tasks that it runs or has not yet released.
     pub owned: BTreeSet<TaskId>,
+    /// What all members shall do, as it wants or was told. From version 3 on.
+    pub order: Order,
 }
 
 /// What the leader tells a member.
@@ -110,8 +110,8 @@ pub struct AssignmentData {
     pub active: BTreeSet<TaskId>,
     /// Tasks whose state to keep warm.
     pub standby: BTreeSet<TaskId>,
-    /// Whether tasks are withheld until their owners release them, so that another rebalance
-    /// follows.
+    /// Whether another rebalance follows: tasks are withheld until their owners release them, or
+    /// members have not heard of the order.
     pub follow_up: bool,
     /// After how long, in whole milliseconds, this member begins another rebalance to see whether
     /// copies have caught up. From version 2 on.
@@ -155,7 +155,7 @@ impl SubscriptionData {
             write_tasks(&mut out, &self.member.standby);
         }
         if version >= ORDER_VERSION {
-            out.i8(self.member.order.code());
+            out.i8(self.order.code());
         }
         out.finish()
     }
@@ -188,9 +188,8 @@ impl SubscriptionData {
             ORDER_VERSION.. => Order::of_code(input.i8()?),
             _ => Order::GoOn,
         };
-        let member =
-            MemberData { process, application_version, workers, positions, standby, order };
-        Ok(Self { version, sequence, member, owned })
+        let member = MemberData { process, application_version, workers, positions, standby };
+        Ok(Self { version, sequence, member, owned, order })
     }
 }
 
@@ -287,11 +286,10 @@ mod tests {
             _ => [TaskId::new(2, 0)].into(),
         };
         let process = ProcessId(*b"0123456789abcdef");
-        let order = order(version);
         let (application_version, workers) = (4, 3);
-        let member =
-            MemberData { process, application_version, workers, positions, standby, order };
-        SubscriptionData { version, sequence: 9, member, owned: [TaskId::new(0, 1)].into() }
+        let member = MemberData { process, application_version, workers, positions, standby };
+        let (owned, order) = ([TaskId::new(0, 1)].into(), order(version));
+        SubscriptionData { version, sequence: 9, member, owned, order }
     }
 
     fn order(version: i16) -> Order {

@@ -58,7 +58,8 @@ impl Group {
     pub(super) fn fail(&mut self, error: StreamsError, response: UncaughtErrorResponse) {
         let may_speak = !matches!(error, StreamsError::Group(_));
         let wants_all = response == UncaughtErrorResponse::ShutDownApplication;
-        if wants_all && may_speak && self.life == Life::Member && self.order == Order::GoOn {
+        let is_new = self.life == Life::Member && self.membership.order() == Order::GoOn;
+        if wants_all && may_speak && is_new {
             return self.order_all_down(error);
         }
         self.parts.shared.fail(error);
@@ -68,6 +69,7 @@ impl Group {
                 self.begin_close(Some(by));
             }
             Life::Closing if may_speak => self.leave_if_done(),
+            Life::Leaving if may_speak => {}
             _ => self.abandon(),
         }
         if !may_speak {
@@ -79,21 +81,16 @@ impl Group {
     fn order_all_down(&mut self, error: StreamsError) {
         self.parts.shared.note(error);
         tracing::error!("all processes of the application are asked to close");
-        self.order = Order::ShutDown;
-        self.subscribe();
         let now = self.now();
         // Without an assignment by then, it closes alone.
         self.ordered_down_by = Some(now.after(self.parts.config.rebalance_timeout));
-        self.membership.rejoin(now);
+        self.membership.order_shutdown(now);
     }
 
     /// The assignment says that all shall close.
     pub(super) fn ordered_down(&mut self) {
         self.ordered_down_by = None;
-        if let Life::Member | Life::Parting(_) = self.life {
-            // Told on, should another rebalance overtake this one.
-            self.order = Order::ShutDown;
-            self.subscribe();
+        if let Life::Member | Life::Parting(_) | Life::Outside = self.life {
             self.fail(StreamsError::ShutdownRequested, UncaughtErrorResponse::ShutDownClient);
         }
     }
@@ -150,8 +147,11 @@ impl Group {
     /// What is due now on the way out.
     pub(super) fn follow_deadlines(&mut self) {
         let now = self.now();
-        if self.close_by.take_if(|by| *by <= now).is_some() && self.life == Life::Closing {
-            self.abandon();
+        if self.close_by.take_if(|by| *by <= now).is_some() {
+            if self.life == Life::Closing {
+                self.abandon();
+            }
+            self.membership.hasten(now);
         }
         if self.ordered_down_by.is_some_and(|by| by <= now) {
             self.ordered_down();
@@ -170,6 +170,6 @@ mod tests {
         let group = &mut idle.group;
         group.life = Life::Parting(group.now().after(FAILED_CLOSE_MAX));
         group.ordered_down();
-        assert_eq!((group.life, group.order), (Life::Closing, Order::ShutDown));
+        assert_eq!(group.life, Life::Closing);
     }
 }

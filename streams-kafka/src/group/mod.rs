@@ -186,8 +186,6 @@ pub(crate) struct Group {
     crew_news: CrewNews,
     /// When workers that are not done with closing are dropped.
     close_by: Option<Moment>,
-    /// What all members of the application are asked to do.
-    order: Order,
     /// When the process closes alone that has asked all others to.
     ordered_down_by: Option<Moment>,
 }
@@ -258,7 +256,6 @@ impl Group {
             ending: BTreeMap::new(),
             crew_news: CrewNews::Told,
             close_by: None,
-            order: Order::GoOn,
             ordered_down_by: None,
             parts,
         }
@@ -353,8 +350,7 @@ impl Group {
         let topics = self.parts.topology.source_topics(&self.parts.names);
         let workers = u16::try_from(self.roster.worker_count()).unwrap_or(u16::MAX);
         let process = streams_core::membership::ProcessId(self.parts.process);
-        let order = self.order;
-        let data = self.held.with(MemberData { process, workers, order, ..MemberData::default() });
+        let data = self.held.with(MemberData { process, workers, ..MemberData::default() });
         let now = self.now();
         self.membership.subscribe(topics, data, now);
     }

@@ -47,10 +47,12 @@ pub(crate) enum Defect {
     NoRewindOfReplaced,
     /// A process runs on though the assignment says that all shall close.
     OrderUnheard,
+    /// A process that is told to close goes at once, though others may not have heard of it.
+    OrderNotPassedOn,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -66,6 +68,7 @@ impl Defect {
         Self::FencedRunsOn,
         Self::NoRewindOfReplaced,
         Self::OrderUnheard,
+        Self::OrderNotPassedOn,
     ];
 }
 

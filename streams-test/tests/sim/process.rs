@@ -276,7 +276,7 @@ impl Process {
 
     /// What it says to all others.
     pub(crate) const fn order(&self) -> Order {
-        self.data.order
+        self.member.order()
     }
 
     /// The tasks that any worker has open to run.

@@ -43,7 +43,7 @@ impl Membership {
                 let release_by = now.after(RELEASE_PATIENCE);
                 let stable = Stable { generation, role, follow_up, probe, release_by };
                 self.phase = Phase::Stable(stable);
-                self.adopt(generation, member, data, now);
+                self.adopt(generation, member, &data, now);
             }
             (Err(error), _) => {
                 self.trouble(Trouble::UnreadableAssignment { reason: error.to_string() });
@@ -65,7 +65,7 @@ impl Membership {
         &mut self,
         generation: Generation,
         member: MemberId,
-        data: AssignmentData,
+        data: &AssignmentData,
         now: Moment,
     ) {
         self.session.heartbeat_due = now.after(self.heartbeat_wait());
@@ -76,13 +76,18 @@ impl Membership {
         self.tell(MemberEvent::Assigned(Assigned {
             token: CommitToken { group, member, generation, instance },
             version: data.version,
-            active: data.active,
-            standby: data.standby,
+            active: data.active.clone(),
+            standby: data.standby.clone(),
             revoked: self.tasks.revoking.clone(),
             order: data.order,
         }));
         self.end_stale_commits();
-        if self.tasks.owes_a_rejoin() || self.wants_to_rejoin() {
+        self.hear(data, now);
+        if !matches!(self.phase, Phase::Stable(_)) {
+            return;
+        }
+        let passes_on = self.is_spreading() && self.tasks.revoking.is_empty();
+        if passes_on || self.tasks.owes_a_rejoin() || self.wants_to_rejoin() {
             self.rejoin(now);
         }
     }

@@ -25,6 +25,7 @@ impl Membership {
         self.expire_connections(now);
         self.expire_calls(now);
         self.expire_session(now);
+        self.expire_parting(now);
         self.expire_leaving(now);
         self.find_coordinator(now);
         self.describe_topics(now);
@@ -80,6 +81,7 @@ impl Membership {
         };
         let others = [
             self.session_due(),
+            self.parting_deadline(),
             self.leaving_deadline(),
             self.calls_deadline(),
             self.find_due(),

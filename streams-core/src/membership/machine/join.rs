@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Membership;
 use super::links::Link;
+use super::order::is_ordered;
 use super::reaction::{Reaction, react};
 use super::state::{Assigning, Joining, LeaderStep, Ownership, Phase, Role, Syncing, Watch};
 use crate::membership::connection::Call;
@@ -66,6 +67,7 @@ impl Membership {
             sequence: subscription.sequence,
             member: subscription.data.clone(),
             owned: self.tasks.owned(),
+            order: self.order(),
         };
         let (topics, user_data) = (subscription.topics.clone(), data.encode()?);
         ConsumerSubscription { topics, user_data }.encode()
@@ -132,6 +134,9 @@ impl Membership {
             members.insert(joined.member, data.ok());
         }
         let watch = Watch { topics, refresh: now, ..Watch::default() };
+        if is_ordered(&members) {
+            return self.assign_order(generation, &members, watch, now);
+        }
         let step = LeaderStep::Describing;
         self.phase = Phase::Assigning(Assigning { generation, members, watch, step });
     }

@@ -14,7 +14,7 @@ use crate::membership::event::{MemberEvent, TasksWanted, TopicInfo};
 use crate::membership::names::{Generation, MemberId, TopicName};
 use crate::membership::time::Moment;
 use crate::membership::user_data::{
-    AssignmentData, STANDBY_VERSION, StatePosition, SubscriptionData, USER_DATA_VERSION,
+    AssignmentData, Order, STANDBY_VERSION, StatePosition, SubscriptionData, USER_DATA_VERSION,
 };
 use crate::membership::wire::metadata::{MetadataRequest, MetadataResponse};
 use crate::membership::wire::sync_group::MemberAssignment;
@@ -23,7 +23,7 @@ use crate::membership::wire::{Api, EncodeError, ErrorCode};
 /// How often the leader looks for topics that were missing.
 const MISSING_TOPICS_AGE: Duration = Duration::from_secs(5);
 
-type Members = BTreeMap<MemberId, Option<SubscriptionData>>;
+pub(super) type Members = BTreeMap<MemberId, Option<SubscriptionData>>;
 type Tasks = BTreeMap<TaskId, TaskInputs>;
 
 impl Membership {
@@ -57,15 +57,14 @@ impl Membership {
         let follow_up = assignment.follow_up_needed();
         // A rebalance follows anyhow when the leader, which alone probes, goes.
         let probe = assignment.probing_needed().then_some(self.config.probing_interval);
-        let orders = members.values().flatten().map(|data| data.member.order);
-        let order = orders.max().unwrap_or_default();
         let mut assignments = Vec::new();
         for member in members.keys() {
             let given = assignment.placements.remove(member).unwrap_or_default();
             let (active, standby) = (given.active, given.standby);
             let probe_after = probe.filter(|_| self.member.as_ref() == Some(member));
+            let order = Order::GoOn;
             let data = AssignmentData { version, active, standby, follow_up, probe_after, order };
-            match encode(data, tasks) {
+            match encode(&data, tasks) {
                 Ok(assignment) => {
                     assignments.push(MemberAssignment { member: member.clone(), assignment });
                 }
@@ -141,7 +140,7 @@ fn known_topics(
     known
 }
 
-fn lowest_version(members: &Members) -> i16 {
+pub(super) fn lowest_version(members: &Members) -> i16 {
     let versions = members.values().flatten().map(|data| data.version);
     versions.min().unwrap_or(USER_DATA_VERSION).min(USER_DATA_VERSION)
 }
@@ -184,7 +183,7 @@ fn candidates(members: &Members, tasks: &Tasks) -> BTreeMap<MemberId, Candidate>
     readable().map(candidate).collect()
 }
 
-fn encode(data: AssignmentData, tasks: &Tasks) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode(data: &AssignmentData, tasks: &Tasks) -> Result<Vec<u8>, EncodeError> {
     let inputs = data.active.iter().filter_map(|task| tasks.get(task));
     let partitions = inputs.flat_map(|inputs| inputs.partitions.iter().cloned()).collect();
     ConsumerAssignment { partitions, user_data: data.encode()? }.encode()

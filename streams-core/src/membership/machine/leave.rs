@@ -25,12 +25,25 @@ impl Membership {
     /// never became a member asks for nothing: the place under its `group.instance.id` is that of
     /// another, or of the process before it.
     ///
+    /// One that knows of an order to close goes only when all members do, or a session timeout has
+    /// passed, so that the others hear of it from somebody. Until then it is in the group without
+    /// tasks, and commits that wait come back with
+    /// [`OffsetsError::Rebalancing`](crate::membership::OffsetsError::Rebalancing).
+    ///
     /// A static member that is expected back goes without a word, at once. The group misses it when
     /// its session is over; one that joins by its name before then finds its place.
     pub fn leave(&mut self, departure: Departure, now: Moment) {
-        if self.is_over() || matches!(self.phase, Phase::Leaving { .. }) {
+        if self.is_over() || self.parting.is_some() || matches!(self.phase, Phase::Leaving { .. }) {
             return;
         }
+        if self.is_spreading() {
+            return self.part(departure, now);
+        }
+        self.go(departure, now);
+    }
+
+    /// Leaves at once.
+    pub(super) fn go(&mut self, departure: Departure, now: Moment) {
         let is_silent = self.config.instance.is_some() && departure == Departure::ToReturn;
         if is_silent || self.member.is_none() {
             return self.finish_leaving();

@@ -8,6 +8,7 @@ mod join;
 mod lead;
 mod leave;
 mod links;
+mod order;
 mod reaction;
 mod route;
 mod state;
@@ -26,6 +27,7 @@ use super::time::Moment;
 use super::token::CommitToken;
 use super::user_data::MemberData;
 use crate::assign::TaskId;
+use order::{Parting, Word};
 use state::{
     Adopted, Bootstrap, CALLS_WAITING_MAX, CallQueue, Coordinator, Joining, Ownership,
     PendingCommit, PendingFetch, Phase, Session, Subscription,
@@ -77,6 +79,8 @@ pub struct Membership {
     fetches: CallQueue<PendingFetch>,
     dead: BTreeSet<MemberId>,
     dead_not_before: Moment,
+    word: Word,
+    parting: Option<Parting>,
 }
 
 impl Membership {
@@ -102,14 +106,16 @@ impl Membership {
             fetches: CallQueue::new(),
             dead: BTreeSet::new(),
             dead_not_before: now,
+            word: Word::default(),
+            parting: None,
         }
     }
 
     /// A member to follow this one, which has left. Its ids are others, so that what is late for the
-    /// one is not taken for the other's.
+    /// one is not taken for the other's. An order that was given is given again.
     #[must_use]
     pub fn successor(&self, now: Moment) -> Self {
-        Self { last_id: self.last_id, ..Self::new(self.config.clone(), now) }
+        Self { last_id: self.last_id, word: self.word, ..Self::new(self.config.clone(), now) }
     }
 
     /// Joins the group, or says anew what the member wants and what it is. Other topics than

@@ -20,12 +20,10 @@ impl Process {
     fn fail(&mut self, now: Moment) {
         self.departure = Departure::ForGood;
         let wants_all = self.setting.plan.uncaught == Uncaught::ShutDownAll;
-        if wants_all && self.life == Life::Up && self.data.order == Order::GoOn {
+        if wants_all && self.life == Life::Up && self.order() == Order::GoOn {
             self.said.push("asks all to close".to_owned());
-            self.data.order = Order::ShutDown;
-            self.subscribe(now);
             self.closes_alone_by = Some(now.after(REBALANCE_TIMEOUT));
-            return self.member.rejoin(now);
+            return self.member.order_shutdown(now);
         }
         self.begin_close(now);
         self.leave_if_done(now);
@@ -34,9 +32,7 @@ impl Process {
     /// The assignment says that all shall close, or none came.
     pub(super) fn ordered_down(&mut self, now: Moment) {
         self.closes_alone_by = None;
-        if let Life::Up | Life::Parting(_) = self.life {
-            self.data.order = Order::ShutDown;
-            self.subscribe(now);
+        if let Life::Up | Life::Parting(_) | Life::Outside = self.life {
             self.departure = Departure::ForGood;
             self.begin_close(now);
         }
@@ -96,6 +92,9 @@ impl Process {
             _ => self.departure,
         };
         self.member.leave(departure, now);
+        if self.is(Defect::OrderNotPassedOn) {
+            self.member.hasten(now);
+        }
     }
 
     /// The member has gone; with it the process, unless it only waits for a late worker.

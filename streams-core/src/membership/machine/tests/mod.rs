@@ -6,6 +6,7 @@ mod coordinator;
 mod lasting;
 mod links;
 mod node;
+mod orders;
 mod scenarios;
 mod standbys;
 mod world;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assign::{TaskId, TaskInputs, TaskState};
 use crate::membership::{
-    CommitToken, GroupFault, MemberData, MemberEvent, MemberId, Membership, MembershipConfig,
-    Moment, OffsetsError, Order, ProcessId, StatePosition, TopicName, TopicPartition,
+    CommitToken, Departure, GroupFault, MemberData, MemberEvent, MemberId, Membership,
+    MembershipConfig, Moment, OffsetsError, Order, ProcessId, StatePosition, TopicName,
+    TopicPartition,
 };
 
 /// Milliseconds that a revoked task takes to close.
@@ -47,8 +48,7 @@ pub(super) struct Node {
     pub(super) standby: BTreeSet<TaskId>,
     /// Which of its state has caught up; the rest has nothing yet.
     pub(super) warm: BTreeSet<TaskId>,
-    /// What it wants all to do, and what it was told to do.
-    pub(super) order: Order,
+    /// What it was told to do.
     pub(super) orders: Vec<Order>,
 }
 
@@ -73,7 +73,6 @@ impl Node {
             state: TaskState::Stateless,
             standby: BTreeSet::new(),
             warm: BTreeSet::new(),
-            order: Order::GoOn,
             orders: Vec::new(),
         }
     }
@@ -93,7 +92,6 @@ impl Node {
             workers: 1,
             positions: positions.collect(),
             standby: self.standby.clone(),
-            order: self.order,
             ..MemberData::default()
         };
         let topics: BTreeSet<TopicName> = ["clicks".into(), "orders".into()].into();
@@ -134,7 +132,9 @@ impl Node {
                 self.standby = assigned.standby;
                 self.closing = None;
                 self.say(now);
-                if !assigned.revoked.is_empty() {
+                if assigned.revoked.is_empty() {
+                    self.leave_if_told(now);
+                } else {
                     let at = Moment::from_millis(now.as_millis() + self.closing_ms);
                     self.closing = Some((at, assigned.revoked));
                 }
@@ -177,7 +177,19 @@ impl Node {
             self.running.retain(|task| !tasks.contains(task));
             self.say(now);
             self.member.release(&tasks, now);
+            self.leave_if_told(now);
         }
+    }
+
+    fn leave_if_told(&mut self, now: Moment) {
+        if self.is_told() {
+            self.member.leave(Departure::ForGood, now);
+        }
+    }
+
+    /// Whether it was told to close.
+    pub(super) fn is_told(&self) -> bool {
+        self.orders.contains(&Order::ShutDown)
     }
 
     pub(super) fn logged(&self, part: &str) -> usize {

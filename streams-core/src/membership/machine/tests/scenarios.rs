@@ -7,8 +7,7 @@ use super::node::{Life, show};
 use super::world::{World, config};
 use crate::membership::wire::{Api, ErrorCode};
 use crate::membership::{
-    CallRefused, CommittedOffset, Departure, GroupFault, Moment, OffsetsError, Order,
-    TopicPartition,
+    CallRefused, CommittedOffset, Departure, GroupFault, Moment, OffsetsError, TopicPartition,
 };
 
 pub(super) const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
@@ -42,14 +41,14 @@ fn stored(world: &World) -> Option<i64> {
     world.group.offsets.get(&TopicPartition::new("clicks", 0)).map(|stored| stored.offset)
 }
 
-fn alone() -> World {
+pub(super) fn alone() -> World {
     let mut world = World::new();
     world.start("a", 1, config());
     world.run_until(500, |world| running(world, 0) == ALL);
     world
 }
 
-fn pair() -> World {
+pub(super) fn pair() -> World {
     let mut world = alone();
     world.start("b", 2, config());
     world.run_until(5_000, |world| shared(world, &[0, 1]));
@@ -211,17 +210,6 @@ fn a_commit_that_waits_comes_back_when_the_group_rebalances() {
     assert_eq!(world.nodes[0].commits, [Err(OffsetsError::Rebalancing)]);
     world.run_for(1_000);
     assert_eq!(stored(&world), None);
-}
-
-#[test]
-fn an_order_of_one_member_reaches_all() {
-    let mut world = pair();
-    let now = world.now;
-    world.nodes[1].order = Order::ShutDown;
-    world.nodes[1].say(now);
-    world.nodes[1].member.rejoin(now);
-    let is_told = |node: &super::node::Node| node.orders.last() == Some(&Order::ShutDown);
-    world.run_until(10_000, |world| world.nodes.iter().all(is_told));
 }
 
 #[test]
