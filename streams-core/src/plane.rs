@@ -147,6 +147,10 @@ pub trait DataPlane {
     /// nothing is on its way.
     fn renew(&mut self) {}
 
+    /// Keeps what is on its way from being sent, as far as that is possible still, and tells nothing
+    /// of it any more: others write now where it was to go.
+    fn abandon(&mut self) {}
+
     /// Tells what became of sent records. How many have not been told about yet.
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize;
 }

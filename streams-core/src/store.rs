@@ -244,6 +244,17 @@ pub trait TaskStores {
     /// When the store cannot be emptied.
     fn wipe(&mut self, store: usize) -> Result<(), StoreError>;
 
+    /// Sends what the store holds of the key of a changelog record to the changelog once more, a
+    /// deletion where it holds nothing: the record is another writer's, and lies behind the store's
+    /// own. What a cache holds back is sent later anyway. A store without a changelog does nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or its changelog cannot take the record.
+    fn write_again(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        let _ = (store, record);
+        Ok(())
+    }
+
     /// Bytes staged since the last commit.
     fn staged_bytes(&self) -> usize;
 

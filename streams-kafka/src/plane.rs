@@ -142,6 +142,19 @@ impl KafkaPlane {
         }
     }
 
+    fn replace_producer(&self) {
+        let Some(outbox) = &self.outbox else { return };
+        // The old one is kept where no other can be made.
+        match self.clients.producer() {
+            Ok(mut producer) => {
+                producer.wake(&self.waker);
+                outbox.borrow_mut().renew(producer);
+                tracing::info!("the producer was made anew");
+            }
+            Err(error) => tracing::error!("{}; the producer is not replaced", error.chain()),
+        }
+    }
+
     fn unassign(&self, partition: &TopicPartition, purpose: ReadFor) {
         let Ok(consumer) = self.clients.consumer_for(purpose) else { return };
         let of_client = (partition.topic.as_str(), partition.partition);
@@ -235,19 +248,14 @@ impl DataPlane for KafkaPlane {
     }
 
     fn renew(&mut self) {
-        let Some(outbox) = self.outbox.as_ref().filter(|one| one.borrow().failure().is_some())
-        else {
-            return;
-        };
-        // The one that failed is kept where no other can be made: what is sent fails again.
-        match self.clients.producer() {
-            Ok(mut producer) => {
-                producer.wake(&self.waker);
-                outbox.borrow_mut().renew(producer);
-                tracing::info!("the producer was made anew");
-            }
-            Err(error) => tracing::error!("{}; the producer is not replaced", error.chain()),
+        let outbox = self.outbox.as_ref();
+        if outbox.is_some_and(|outbox| outbox.borrow().failure().is_some()) {
+            self.replace_producer();
         }
+    }
+
+    fn abandon(&mut self) {
+        self.replace_producer();
     }
 
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {

@@ -426,6 +426,17 @@ impl TaskStores for StoresOfTask {
         Ok(())
     }
 
+    fn write_again(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        let Some(key) = record.key else { return Ok(()) };
+        match &self.store(store)?.content {
+            Content::Rows(rows) => rows.layers.log_again(key, record.timestamp),
+            Content::Buffer(buffer) => {
+                buffer.log_again(key);
+                Ok(())
+            }
+        }
+    }
+
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         let open = self.store(store)?;
         open.position.set(None);

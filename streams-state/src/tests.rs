@@ -1,5 +1,6 @@
 //! Tests of whole stores, over both byte stores.
 
+mod again;
 mod corruption;
 mod directories;
 mod duplicates;

@@ -1,5 +1,7 @@
 //! A task in its worker: what it reads, how far its changelogs are acknowledged, whether it runs.
 
+use std::ops::Range;
+
 use crate::names::{TaskId, TopicPartition};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, Delivery, InputId, ReadFor, StartAt};
@@ -11,6 +13,7 @@ use crate::topology::OffsetReset;
 use super::failing::Stopped;
 use super::in_step::Marks;
 use super::message::{HeldPhase, HeldState, TaskInput, TaskToStart};
+use super::overwritten::Repairs;
 use super::restore::Restoration;
 use super::retry::Troubles;
 use super::starting::Begin;
@@ -39,30 +42,51 @@ pub(super) enum Afterwards {
 }
 
 /// How far a store's changelog is acknowledged.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Acknowledged {
     /// The offset after the last acknowledged change; unknown before the first.
     next: Option<i64>,
     /// Whether it moved since the last commit.
     moved: bool,
-    writers: Writers,
+    /// What to do with the next commit about offsets that were not to be expected.
+    surprise: Surprise,
 }
 
-/// Who wrote to a changelog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Writers {
-    /// Only this task.
+/// What acknowledged offsets tell beside that the changes arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Surprise {
+    /// Only this task wrote.
     #[default]
-    Alone,
-    /// Offsets were missing between those acknowledged: somebody else, too.
-    Several,
+    None,
+    /// Somebody else did, too: offsets were missing, all of which lie in this stretch.
+    OthersWrote(Range<i64>),
+    /// The log went back: it lost records.
+    LogLost,
+}
+
+/// Stores whose changelogs hold what they should not, at a commit.
+#[derive(Debug, Default)]
+pub(super) struct Surprises {
+    /// Stores over whose rows another writer's records lie, somewhere in this stretch.
+    pub(super) overwritten: Vec<(usize, Range<i64>)>,
+    /// Stores whose changelogs lost records.
+    pub(super) lost: Vec<usize>,
 }
 
 impl Acknowledged {
     fn add(&mut self, offset: i64) {
-        if self.next.is_some_and(|next| next != offset) {
-            self.writers = Writers::Several;
-        }
+        // Of a repetition that the broker had taken long before, it does not say where it is.
+        let Ok(_) = u64::try_from(offset) else { return };
+        let before = std::mem::take(&mut self.surprise);
+        self.surprise = match (self.next, before) {
+            (_, Surprise::LogLost) => Surprise::LogLost,
+            (Some(next), _) if offset < next => Surprise::LogLost,
+            (Some(next), Surprise::None) if offset > next => Surprise::OthersWrote(next..offset),
+            (Some(next), Surprise::OthersWrote(known)) if offset > next => {
+                Surprise::OthersWrote(known.start..offset)
+            }
+            (_, before) => before,
+        };
         self.next = Some(offset + 1);
         self.moved = true;
     }
@@ -82,6 +106,7 @@ pub(super) struct ActiveTask {
     pub(super) begun: TaskToStart,
     /// Those since its last commit.
     pub(super) troubles: Troubles,
+    pub(super) repairs: Repairs,
 }
 
 impl ActiveTask {
@@ -98,6 +123,7 @@ impl ActiveTask {
             marks: Marks::default(),
             begun,
             troubles: Troubles::default(),
+            repairs: Repairs::default(),
         }
     }
 
@@ -118,7 +144,12 @@ impl ActiveTask {
 
     /// Whether it has done what is not committed yet.
     pub(super) const fn needs_commit(&self) -> bool {
-        self.is_running() && self.task.needs_commit()
+        self.is_running() && (self.task.needs_commit() || self.repairs.wait_for_commit())
+    }
+
+    /// Whether nothing is left that it has to do before another may have it.
+    pub(super) const fn may_leave(&self) -> bool {
+        !self.needs_commit() && self.repairs.are_done()
     }
 
     pub(super) const fn is_standby(&self) -> bool {
@@ -228,20 +259,23 @@ impl ActiveTask {
         }
     }
 
-    /// What was acknowledged is on disk; the stores that another writer's changes passed by.
-    pub(super) fn settle_positions(&mut self) -> Vec<usize> {
-        let mut interleaved = Vec::new();
+    /// What was acknowledged is to be on disk. What the offsets told beside.
+    pub(super) fn settle_positions(&mut self) -> Surprises {
+        let mut surprises = Surprises::default();
         for (at, store) in self.acknowledged.iter_mut().enumerate() {
             store.moved = false;
-            if std::mem::take(&mut store.writers) == Writers::Several {
-                interleaved.push(at);
+            match std::mem::take(&mut store.surprise) {
+                Surprise::None => {}
+                Surprise::OthersWrote(stretch) => surprises.overwritten.push((at, stretch)),
+                Surprise::LogLost => surprises.lost.push(at),
             }
         }
-        interleaved
+        surprises
     }
 
     /// Stops reading, inputs and changelogs.
     pub(super) fn stop_reading(&mut self, plane: &mut dyn DataPlane) {
+        self.repairs.give_up(plane);
         for (_, input) in self.inputs.drain(..) {
             plane.close(input);
         }

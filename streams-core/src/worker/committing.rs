@@ -1,7 +1,7 @@
 //! The steps of a worker's commit.
 
 use super::Worker;
-use super::active::Afterwards;
+use super::active::{Afterwards, Surprises};
 use super::commit::{InFlight, Wanted};
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
 use super::retry::Troubles;
@@ -151,17 +151,18 @@ impl Worker {
                 active.remember_committed(&offset);
             }
             let mut positions = active.positions();
-            let interleaved = active.settle_positions();
-            // A position behind another writer's changes must not reach the disk: after a kill
-            // before the rebuild they would be missed for ever.
-            positions.retain(|(store, _)| !interleaved.contains(store));
+            let Surprises { overwritten, lost } = active.settle_positions();
+            // After a kill before the rebuild, a position in the new log would let it be left out.
+            positions.retain(|(store, _)| !lost.contains(store));
             if let Err(source) = active.task.committed(&positions) {
                 failed.push(WorkerError::Task { task, source });
                 continue;
             }
             active.troubles = Troubles::default();
-            if !interleaved.is_empty() {
-                failed.extend(self.rebuild(*number, &interleaved, now).err());
+            active.repairs.committed();
+            active.begin_repairs(overwritten, &mut *self.plane, now);
+            if !lost.is_empty() {
+                failed.extend(self.rebuild(*number, &lost, now).err());
             }
         }
         for error in failed {

@@ -8,6 +8,7 @@ mod failing;
 mod global;
 mod in_step;
 mod message;
+mod overwritten;
 mod restore;
 mod restoring;
 mod retry;
@@ -202,7 +203,14 @@ impl Worker {
             Command::StandBy(tasks) => self.stand_by(tasks, now),
             Command::Demote(tasks) => self.after_commit(&tasks, Afterwards::StandBy),
             Command::Release(tasks) => self.release(&tasks),
-            Command::Lose(tasks) => self.lose(&tasks),
+            Command::Lose(tasks) => {
+                self.lose(&tasks);
+                // What they sent would lie behind the records of their new owners.
+                if self.order.is_empty() && !tasks.is_empty() {
+                    self.plane.abandon();
+                    self.undelivered = 0;
+                }
+            }
             Command::Committed(id, result) => {
                 let result = self.commit_answered(id, result, now);
                 self.settle(result, now);
@@ -269,6 +277,8 @@ impl Worker {
             report.is_busy |= worked.is_err();
             self.settle(worked, now);
         }
+        let result = self.step_repairs(now, &mut report);
+        self.settle(result, now);
         let result = self.step_commit(now, &mut report);
         self.settle(result, now);
         if is_going {

@@ -57,7 +57,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Another writer's changes passed these stores by: they are rebuilt from their changelogs.
+    /// The changelogs of these stores lost records: they are rebuilt from what is left.
     pub(super) fn rebuild(
         &mut self,
         number: u32,
@@ -68,7 +68,7 @@ impl Worker {
         let task = active.id();
         let fail = |source: StoreError| store_failed(task, source);
         for store in stores {
-            tracing::warn!(%task, store = *store, "another writer's changes are in the changelog");
+            tracing::warn!(%task, store = *store, "the changelog has lost records; the store is rebuilt from what is left");
             active.task.stores_mut().wipe(*store).map_err(fail)?;
             self.stores_rebuilt += 1;
         }

@@ -192,7 +192,7 @@ impl Worker {
             let all = this.order.iter().map(|(task, number)| (*task, *number));
             let waits = |number: u32| {
                 let active = this.tasks.get(number as usize).and_then(Option::as_ref);
-                active.is_some_and(|active| active.afterwards == wanted && !active.needs_commit())
+                active.is_some_and(|active| active.afterwards == wanted && active.may_leave())
             };
             all.filter(|(_, number)| waits(*number)).collect()
         };

@@ -212,10 +212,15 @@ impl BufferStore {
 
     fn changed(&self, key: &[u8]) {
         self.look();
+        self.log_again(key);
+        self.report(REPORT_BYTES);
+    }
+
+    /// What the buffer holds of a key is sent with the next changes.
+    pub(crate) fn log_again(&self, key: &[u8]) {
         if self.parts.changelog.is_some() {
             self.dirty.borrow_mut().add(key);
         }
-        self.report(REPORT_BYTES);
     }
 
     /// Tells the budget what the buffer takes, if that changed by so much.

@@ -101,6 +101,25 @@ impl Changelog {
         self.send_at(key, value, timestamp, context)
     }
 
+    /// Sends a row as it was stored once more; `otherwise` is its time where it has none.
+    pub(crate) fn send_again(
+        &self,
+        key: &[u8],
+        row: Option<&[u8]>,
+        otherwise: Timestamp,
+        context: &TaskContext,
+    ) -> Result<(), ProduceError> {
+        let with_headers = row.filter(|_| self.format.rows.has_headers()).and_then(split_headers);
+        let (headers, row) = match with_headers {
+            Some((headers, rest)) => (read_headers(headers).unwrap_or_default(), Some(rest)),
+            None => (Headers::new(), row),
+        };
+        let timed = row.filter(|_| self.format.rows.has_timestamp()).and_then(split_timestamp);
+        let (timestamp, value) =
+            timed.map_or((otherwise, row), |(timestamp, value)| (timestamp, Some(value)));
+        self.send_record((key, value), timestamp, &headers, context.activity())
+    }
+
     /// As [`send`](Self::send), for rows with headers, which become those of the record. A record
     /// that deletes has those of the record being processed, as in Kafka.
     fn send_with_headers(

@@ -89,6 +89,10 @@ impl Layers {
         self.parts.cache.as_ref()
     }
 
+    pub(super) const fn changelog(&self) -> Option<&Changelog> {
+        self.parts.changelog.as_ref()
+    }
+
     pub(crate) const fn retention(&self) -> Option<&Retention> {
         self.parts.retention.as_ref()
     }

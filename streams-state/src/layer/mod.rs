@@ -1,6 +1,7 @@
 //! The layers of a store, from the top: record cache, changelog, retention or a bound, staging, byte store.
 //! Each is written once, over bytes, for every kind of store.
 
+mod again;
 pub(crate) mod cache;
 mod cached;
 pub(crate) mod changelog;

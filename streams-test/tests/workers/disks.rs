@@ -288,6 +288,47 @@ fn a_task_that_comes_back_in_time_reads_the_rest_only() {
     assert_eq!(moved_away_and_back(DAY / 2, Tombstones::Keep), ("b=1 c=1".to_owned(), 0));
 }
 
+/// What the task's last owner sent before it heard that it is not the owner any more.
+fn append_late(kafka: &KafkaModel) {
+    append(kafka, CHANGELOG, "a", "1");
+    append(kafka, CHANGELOG, "never here", "1");
+}
+
+fn restored_elsewhere(kafka: &KafkaModel, now: &Clock) -> String {
+    let mut elsewhere = Machine::new(kafka, Changelog::Own);
+    elsewhere.start(now);
+    elsewhere.rows()
+}
+
+#[test]
+fn rows_that_another_writer_wrote_over_are_written_again() {
+    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let mut machine = Machine::new(&kafka, Changelog::Own);
+    machine.start(&now);
+    machine.process("a", "2", &now);
+    append_late(&kafka);
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=1 never here=1");
+    machine.process("b", "1", &now);
+    assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=2 b=1", 0));
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=2 b=1");
+    machine.kill();
+    machine.start(&now);
+    assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=2 b=1", 0));
+}
+
+#[test]
+fn a_task_that_leaves_writes_again_what_another_writer_wrote_over() {
+    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let mut machine = Machine::new(&kafka, Changelog::Own);
+    machine.start(&now);
+    machine.process("a", "2", &now);
+    append_late(&kafka);
+    append(&kafka, "in", "b", "1");
+    machine.settle(&now);
+    machine.stop(&now);
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=2 b=1");
+}
+
 #[test]
 fn a_store_whose_changelog_was_cut_beyond_it_keeps_nothing_of_its_own() {
     let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
