@@ -23,6 +23,7 @@ mod joins;
 mod model;
 mod networks;
 mod outages;
+mod restoring;
 mod running;
 mod secured;
 mod shapes;

@@ -170,6 +170,27 @@ impl Cluster {
         (0..i32::try_from(count).unwrap()).map(of).collect()
     }
 
+    /// How many records, of all that a topic ever had, are older than this time since 1970.
+    pub(crate) fn offsets_at(&self, topic: &str, time: Duration) -> i64 {
+        let mut asked = TopicPartitionList::new();
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        for partition in 0..i32::try_from(self.partitions(topic)).unwrap() {
+            asked.add_partition_offset(topic, partition, Offset::Offset(millis)).unwrap();
+        }
+        let found = self.consumer("nobody").offsets_for_times(asked, ASK_MAX).unwrap();
+        let ends = self.ends(topic);
+        let of_each = found
+            .elements()
+            .iter()
+            .zip(ends)
+            .map(|(one, end)| match one.offset() {
+                Offset::Offset(offset) => offset,
+                _ => end,
+            })
+            .collect::<Vec<_>>();
+        of_each.iter().sum()
+    }
+
     /// Everything that is in a topic now, each partition in order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
         let mut seen = Vec::new();
