@@ -20,6 +20,18 @@ pub(crate) type Verdict = Result<(), String>;
 /// How far each key is in a topic.
 type Seen = BTreeMap<String, u64>;
 
+/// An uninterrupted time in which one process has a task.
+type Tenure = u64;
+
+/// A row whose last record is not its owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taint {
+    /// The owner's.
+    tenure: Tenure,
+    /// Whether the owner has written to the changelog since, and so finds out.
+    is_noticed: bool,
+}
+
 /// What was seen so far.
 #[derive(Debug)]
 pub(crate) struct Checks {
@@ -37,9 +49,14 @@ pub(crate) struct Checks {
     pub(crate) copies: BTreeMap<(String, u64), u64>,
     /// By task: the producer of the process that began to run it last.
     writers: BTreeMap<TaskId, WriterId>,
-    /// Keys of stores that a process changed which the group had given up. No protocol without
-    /// fenced producers can keep them whole.
-    pub(crate) tainted: BTreeSet<(TaskId, String)>,
+    /// Rows that a process wrote to a changelog which the group had given up.
+    touched: BTreeSet<(TaskId, String)>,
+    /// Those that the owner of then has not written again, and whose owner that was. It does when
+    /// it finds out, which it does when it writes. If somebody else restores the row before, no
+    /// protocol without fenced producers can keep it whole.
+    pub(crate) tainted: BTreeMap<(TaskId, String), Taint>,
+    /// How often each task has come to an owner.
+    tenures: BTreeMap<TaskId, Tenure>,
     /// By process and task: tasks of before the group gave the process up, and since when it knows.
     stale: BTreeMap<(u64, TaskId), Option<u64>>,
     /// Processes whose members the coordinator does not know.
@@ -60,7 +77,9 @@ impl Checks {
             logged: [Seen::new(), Seen::new()],
             copies: BTreeMap::new(),
             writers: BTreeMap::new(),
-            tainted: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            tainted: BTreeMap::new(),
+            tenures: BTreeMap::new(),
             stale: BTreeMap::new(),
             out: BTreeSet::new(),
         }
@@ -91,9 +110,14 @@ impl Checks {
             let changelog = self.app.changelog_topic(store);
             for record in self.new_records(changelog.as_str()) {
                 let task = TaskId::new(part, record.partition);
+                let key = record.key.as_deref().map(String::from_utf8_lossy);
+                let row = (task, key.unwrap_or_default().into_owned());
+                let tenure = self.tenures.get(&task).copied().unwrap_or_default();
                 if self.writers.get(&task).is_some_and(|writer| *writer != record.writer) {
-                    let key = record.key.as_deref().map(String::from_utf8_lossy);
-                    self.tainted.insert((task, key.unwrap_or_default().into_owned()));
+                    self.touched.insert(row.clone());
+                    self.tainted.entry(row).or_insert(Taint { tenure, is_noticed: false });
+                } else {
+                    self.owner_wrote(&row, tenure);
                 }
                 for (key, tally) in tallies(&text(&record)) {
                     follow(&mut self.logged[part as usize], store, &key, tally.last)?;
@@ -101,6 +125,22 @@ impl Checks {
             }
         }
         Ok(())
+    }
+
+    fn owner_wrote(&mut self, row: &(TaskId, String), tenure: Tenure) {
+        if self.tainted.get(row).is_some_and(|taint| taint.tenure == tenure) {
+            self.tainted.remove(row);
+        }
+        for ((task, _), taint) in &mut self.tainted {
+            taint.is_noticed |= *task == row.0 && taint.tenure == tenure;
+        }
+    }
+
+    /// Whether owners have written again what they know that others wrote over.
+    pub(crate) fn is_mended(&self) -> bool {
+        self.tainted.iter().all(|((task, _), taint)| {
+            !taint.is_noticed || self.tenures.get(task) != Some(&taint.tenure)
+        })
     }
 
     fn new_records(&mut self, topic: &str) -> Vec<std::sync::Arc<ModelRecord>> {
@@ -175,7 +215,7 @@ impl Checks {
     /// No two members run a task, and who has lost one lets go of it.
     pub(crate) fn owners(&mut self, processes: &[Process], now: u64) -> Verdict {
         let mut running = BTreeMap::<TaskId, Vec<u64>>::new();
-        let mut held = BTreeSet::new();
+        let (mut held, mut owned) = (BTreeSet::new(), BTreeSet::new());
         for process in processes.iter().filter(|process| process.life != Life::Over) {
             for task in process.running() {
                 held.insert((process.number, task));
@@ -196,8 +236,15 @@ impl Checks {
                 && let Some(process) = processes.iter().find(|process| process.number == *one)
                 && let Some(thread) = process.runner(*task)
             {
-                self.writers.insert(*task, thread.writer);
+                let before = self.writers.insert(*task, thread.writer);
+                if before != Some(thread.writer) {
+                    *self.tenures.entry(*task).or_default() += 1;
+                }
+                owned.insert(*task);
             }
+        }
+        for (task, tenure) in &mut self.tenures {
+            *tenure += u64::from(!owned.contains(task));
         }
         for ((number, task), since) in &self.stale {
             let paused = processes
@@ -218,12 +265,20 @@ impl Checks {
             if position > end {
                 return Err(format!("{task} {store} is at {position} of {end}"));
             }
-            if folded != image.rows {
-                let rows = image.rows;
+            // The owner's disk holds its own rows where others wrote over them in the changelog.
+            let own = |rows: BTreeMap<String, String>| -> BTreeMap<String, String> {
+                rows.into_iter().filter(|(row, _)| !self.is_touched(task, row)).collect()
+            };
+            let (rows, folded) = (own(image.rows.clone()), own(folded));
+            if folded != rows {
                 return Err(format!("{task} {store} at {position} holds {rows:?}, not {folded:?}"));
             }
         }
         Ok(())
+    }
+
+    fn is_touched(&self, task: TaskId, row: &str) -> bool {
+        self.touched.contains(&(task, row.to_owned()))
     }
 
     fn folded(&self, task: TaskId, store: &StoreName, to: i64) -> (BTreeMap<String, String>, i64) {
@@ -283,13 +338,13 @@ impl Checks {
                 images.get(&(task, store.clone())).is_some_and(|image| image.position == Some(end))
             };
             // What a process wrote that had lost the task, nobody may have read.
-            let is_touched = self.tainted.iter().any(|(touched, _)| *touched == task);
+            let is_touched = self.tainted.keys().any(|(touched, _)| *touched == task);
             if end > 0 && !is_touched && !disks.iter().any(|disk| whole(&disk)) {
                 return Err(format!("{task} {store} is nowhere as far as its changelog"));
             }
             for (row, value) in rows {
                 let all = tallies(&value);
-                if self.tainted.contains(&(task, row)) {
+                if self.tainted.contains_key(&(task, row)) {
                     excused.extend(all.keys().cloned());
                 }
                 found.extend(all);

@@ -165,6 +165,10 @@ impl TaskStores for OnDisk {
         Ok(())
     }
 
+    fn write_again(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        self.stores.write_again(store, record)
+    }
+
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         self.stores.wipe(store)?;
         self.save(store, None);

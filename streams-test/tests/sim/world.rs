@@ -153,7 +153,8 @@ impl World {
     /// before it is started again.
     fn settle(&mut self) -> Verdict {
         let end = self.now + SETTLE_MAX_MS;
-        while !(self.checks.is_drained() && self.is_settled()) {
+        let is_done = |this: &Self| this.checks.is_drained() && this.checks.is_mended();
+        while !(is_done(self) && self.is_settled()) {
             if self.now > end {
                 return Err(self.standstill());
             }
@@ -215,8 +216,8 @@ impl World {
     fn standstill(&self) -> String {
         let running = self.processes.iter().map(|process| (process.number, process.running()));
         let running: Vec<_> = running.collect();
-        let drained = self.checks.is_drained();
-        format!("no progress: drained {drained}, running {running:?}")
+        let (drained, mended) = (self.checks.is_drained(), self.checks.is_mended());
+        format!("no progress: drained {drained}, changelogs mended {mended}, running {running:?}")
     }
 
     fn free_slot(&self) -> Option<usize> {
