@@ -90,9 +90,11 @@ impl KafkaOutbox {
         Some(ProduceError::ProducerFailed { code: code.name(), message: message.clone() })
     }
 
-    /// Goes on with another producer. What the old one had not sent is gone.
+    /// Goes on with another producer. What the old one had not sent is gone, and nothing more is told
+    /// of what it had.
     pub(crate) fn renew(&mut self, producer: Producer) {
         self.producer = producer;
+        self.delivered.clear();
         (self.fatal, self.waiting_bytes) = (None, 0);
         self.in_flight.clear();
         for topic in &mut self.topics {
