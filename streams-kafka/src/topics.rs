@@ -389,6 +389,7 @@ mod tests {
 
     use super::*;
     use crate::clients::Clients;
+    use crate::clock;
 
     /// The time that the threads of librdkafka's clients were at work, in hundredths of a second.
     fn work() -> u64 {
@@ -412,7 +413,10 @@ mod tests {
         let clients = Clients::new(config, None).unwrap();
         broker.create_topic("topic", 1, 1).unwrap();
         let ends = || clients.topics().ends(&[TopicPartition::new("topic", 0)]).len();
-        assert_eq!(ends(), 1);
+        let began = clock::monotonic();
+        while ends() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "the broker does not answer");
+        }
         drop(broker);
         let before = work();
         assert_eq!(ends(), 0);
