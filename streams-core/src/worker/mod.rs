@@ -123,6 +123,10 @@ pub struct Worker {
     settled: Timestamp,
     /// When the ends of changelogs were asked for.
     ends: Asked,
+    /// Whether the last turn processed records.
+    has_worked: bool,
+    /// When records were restored last.
+    restored_last: Option<Timestamp>,
     /// Stores emptied since the last turn.
     stores_rebuilt: u64,
     /// Since the last turn, beside what the tasks count.
@@ -175,6 +179,8 @@ impl Worker {
             undelivered: 0,
             settled: Timestamp::UNKNOWN,
             ends: Asked::default(),
+            has_worked: false,
+            restored_last: None,
             stores_rebuilt: 0,
             dropped: DropCounts::default(),
             place: Arc::default(),
@@ -277,6 +283,7 @@ impl Worker {
             report.is_busy |= worked.is_err();
             self.settle(worked, now);
         }
+        self.has_worked = report.processed > 0;
         let result = self.step_repairs(now, &mut report);
         self.settle(result, now);
         let result = self.step_commit(now, &mut report);

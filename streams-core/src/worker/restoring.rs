@@ -1,5 +1,7 @@
 //! The restoration of a worker's tasks beside those that run.
 
+use std::time::Duration;
+
 use super::Worker;
 use super::active::{ActiveTask, Phase};
 use super::in_step::store_failed;
@@ -10,8 +12,11 @@ use crate::names::TaskId;
 use crate::plane::{DataPlane, FetchError};
 use crate::time::Timestamp;
 
-/// Records restored in a turn while other tasks run: about a fifth of the time.
-const BESIDE_RUNNING: usize = 400;
+/// Records restored for each millisecond that passes while other tasks run: about a tenth of the
+/// time, whatever a record costs to process.
+const BESIDE_RUNNING: u128 = 100;
+/// Records restored in a turn at least.
+const BESIDE_RUNNING_MIN: usize = 16;
 /// Records restored in a turn when nothing else is to be done.
 const ALONE: usize = 16_384;
 
@@ -24,8 +29,11 @@ impl Worker {
         if !self.is_restoring() {
             return Ok(());
         }
-        let others_run = self.running().any(|task| task.has_records());
-        let mut left = if others_run { BESIDE_RUNNING } else { ALONE };
+        // Their queues are empty after each turn that was long enough for all.
+        let others_run = self.has_worked || self.running().any(|task| task.has_records());
+        let passed = self.restored_last.map_or(Duration::ZERO, |last| now.since(last));
+        self.restored_last = Some(now);
+        let mut left = if others_run { beside_running(passed) } else { ALONE };
         for active in self.tasks.iter_mut().flatten() {
             let (task, Phase::Restoring(restorations)) = (active.id(), &mut active.phase) else {
                 continue;
@@ -81,6 +89,12 @@ impl Worker {
         active.open_inputs(inputs, &mut *self.plane);
         Ok(())
     }
+}
+
+/// How many records may be restored after so long.
+fn beside_running(passed: Duration) -> usize {
+    let records = usize::try_from(passed.as_millis() * BESIDE_RUNNING).unwrap_or(ALONE);
+    records.clamp(BESIDE_RUNNING_MIN, ALONE)
 }
 
 /// Starts a task all of whose stores are restored. Whether it did.

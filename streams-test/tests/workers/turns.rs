@@ -1,5 +1,7 @@
 //! The tasks of a worker have their turns, however full the queues of some are.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use streams_core::names::{TaskId, TopicPartition};
 use streams_test::model::NewRecord;
@@ -75,4 +77,41 @@ fn tasks_that_come_to_a_worker_are_opened_one_a_turn_beside_those_that_run() {
     assert_eq!(seen, [1, 2, 3]);
     world.settle();
     assert_eq!(world.workers[0].running().count(), 3);
+}
+
+#[test]
+fn a_task_is_restored_in_the_time_that_others_leave() {
+    const CHANGES: u64 = 5000;
+    let mut world = World::new();
+    for number in 0..CHANGES {
+        let record = NewRecord {
+            key: Some(Bytes::from(number.to_string())),
+            value: Some(Bytes::copy_from_slice(&1_i64.to_be_bytes())),
+            timestamp: Some(world.now),
+            ..NewRecord::default()
+        };
+        world.kafka.append(&TopicPartition::new("app-counts-changelog", 1), record).unwrap();
+    }
+    world.workers = vec![world.worker()];
+    let later = world.free.split_off(&TaskId::new(0, 1));
+    world.assign(0);
+    world.settle();
+    world.free = later.into_iter().take(1).collect();
+    append(&world, 0);
+    assert!(world.turn(0));
+    world.assign(0);
+    let restored = |world: &mut World| {
+        append(world, 0);
+        let report = world.workers[0].turn(world.now);
+        assert_eq!(report.processed, 1);
+        report.restored
+    };
+    // The queues of the others are empty whenever a turn begins.
+    let opened = restored(&mut world);
+    assert_eq!([opened, restored(&mut world)], [16, 16], "the clock stands still");
+    world.now = world.now.plus(Duration::from_millis(3));
+    assert_eq!(restored(&mut world), 300);
+    let idle = [(); 2].map(|()| world.workers[0].turn(world.now).restored);
+    assert_eq!(idle[0], 16, "the last turn had something to process");
+    assert!(idle[1] > 1000, "{idle:?}");
 }
