@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::State;
 use crate::error::StoreError;
 use crate::metrics::BufferMetrics;
 use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
@@ -93,6 +94,13 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
 
     /// The same store with another changelog.
     fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec>;
+
+    /// The same store as the settings want it; `None` when they leave it as it is. Answers to
+    /// Kafka's `StoreFactory#configure`.
+    fn configured(&self, settings: &State) -> Option<Arc<dyn StoreSpec>> {
+        let _ = settings;
+        None
+    }
 
     /// How long entries are kept, for stores that expire; for versioned ones, how long a version is
     /// kept after a later one took its place.
@@ -189,6 +197,15 @@ pub struct OpenStores {
     pub cache: Rc<CacheBudget>,
 }
 
+/// What the holder of a handle may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write.
+    ReadWrite,
+    /// Read; all changes fail with [`StoreError::ReadOnly`].
+    Read,
+}
+
 /// Opens the stores of tasks. One for the process; shared by its workers.
 pub trait StateBackend: Send + Sync {
     /// Opens, or creates, the stores of a task.
@@ -204,6 +221,12 @@ pub trait GlobalStores {
     /// The typed handle of a store, which only reads, to be downcast while a task is linked. `None`
     /// when there is no such global store.
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
+
+    /// As [`TaskStores::handle_with_headers`], which only reads.
+    fn handle_with_headers(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        let _ = store;
+        None
+    }
 }
 
 /// The global stores of a process, to be read from any of its threads.
@@ -221,6 +244,14 @@ pub trait TaskStores {
     /// As [`handle`](Self::handle), but all that would write fails with
     /// [`StoreError::ReadOnly`].
     fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>>;
+
+    /// A second handle of a store whose rows have headers because the settings say so: it shows
+    /// them, where that of [`handle`](Self::handle) has the type of a store without. `None` for any
+    /// other store.
+    fn handle_with_headers(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
+        let _ = (store, access);
+        None
+    }
 
     /// The changelog offset from which the store has to be restored: all before it is in the store.
     /// `None` means from the beginning. For [`StoresOf::Process`], that of an input partition.

@@ -12,12 +12,12 @@ use streams_core::names::{StoreName, TopicName, TopicPartition};
 use streams_core::processor::TaskContext;
 use streams_core::record::RawRecord;
 use streams_core::store::{
-    ChangelogTopic, GlobalStores, OpenStores, SharedStores, StoreIdentity, StoreSpec, StoresOf,
-    TaskStores,
+    Access, ChangelogTopic, GlobalStores, OpenStores, SharedStores, StoreIdentity, StoreSpec,
+    StoresOf, TaskStores,
 };
 
 use crate::bytes::InputPositions;
-use crate::layer::{Access, LayerParts, Layers, Reach};
+use crate::layer::{LayerParts, Layers, Reach};
 use crate::staging::{Commits, OverlayBudget, Staged};
 use crate::task::{SharedStore, StoresOfTask, factory};
 
@@ -98,6 +98,10 @@ impl TaskStores for StoresOfProcess {
 
     fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         self.stores.read_only_handle(store)
+    }
+
+    fn handle_with_headers(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
+        self.stores.handle_with_headers(store, access)
     }
 
     fn position(&self, input: usize) -> Option<i64> {
@@ -219,10 +223,21 @@ struct ReadStore {
 /// The global stores, as one worker reads them.
 struct StoresOfWorker(Vec<ReadStore>);
 
+impl StoresOfWorker {
+    fn read(&self, store: &StoreName) -> Option<(&ReadStore, Reach)> {
+        let store = self.0.iter().find(|read| read.layers.name() == store)?;
+        Some((store, Reach::new(Rc::clone(&store.layers), Access::Read)))
+    }
+}
+
 impl GlobalStores for StoresOfWorker {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
-        let store = self.0.iter().find(|read| read.layers.name() == store)?;
-        let reach = Reach::new(Rc::clone(&store.layers), Access::Read);
+        let (store, reach) = self.read(store)?;
         Some(factory(&*store.spec).ok()?.handle(reach, &store.topic))
+    }
+
+    fn handle_with_headers(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        let (store, reach) = self.read(store)?;
+        factory(&*store.spec).ok()?.handle_with_headers(reach, &store.topic)
     }
 }

@@ -11,7 +11,7 @@ use streams_core::names::{StoreName, TopicName};
 use streams_core::outbox::Purpose;
 use streams_core::record::RawRecord;
 use streams_core::store::{
-    ChangelogTopic, OpenStores, StoreIdentity, StoreSpec, StoreToOpen, TaskStores,
+    Access, ChangelogTopic, OpenStores, StoreIdentity, StoreSpec, StoreToOpen, TaskStores,
 };
 use streams_core::time::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::buffer::{BUFFER_LOG, BufferFactory, BufferParts, BufferStore};
 use crate::builder::{Caching, Factory};
 use crate::bytes::{Bytes, BytesError, Changes, InputPositions, RocksDatabase, SharedRows};
 use crate::layer::changelog::{Changelog, LogFormat};
-use crate::layer::{Access, CacheLayer, LayerParts, Layers, Reach};
+use crate::layer::{CacheLayer, LayerParts, Layers, Reach};
 use crate::row_store::RowStore;
 use crate::staging::{OverlayBudget, Staged};
 
@@ -181,6 +181,12 @@ impl StoresOfTask {
                 Some(spec.as_any().downcast_ref::<BufferFactory>()?.handle(buffer, topic))
             }
         }
+    }
+
+    fn view_with_headers(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
+        let open = self.stores.iter().find(|open| open.spec.name() == store)?;
+        let reach = Reach::new(Rc::clone(&open.rows()?.layers), access);
+        factory(&*open.spec).ok()?.handle_with_headers(reach, &open.topic)
     }
 
     /// The database, for tests.
@@ -390,6 +396,10 @@ impl TaskStores for StoresOfTask {
 
     fn read_only_handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         self.view(store, Access::Read)
+    }
+
+    fn handle_with_headers(&self, store: &StoreName, access: Access) -> Option<Box<dyn Any>> {
+        self.view_with_headers(store, access)
     }
 
     fn position(&self, store: usize) -> Option<i64> {

@@ -274,8 +274,6 @@ impl StreamsConfig {
     fn not_available(&self) -> impl Iterator<Item = ConfigError> {
         let exactly_once = (self.processing.guarantee == ProcessingGuarantee::ExactlyOnce)
             .then_some(("processing.guarantee", "exactly_once_v2"));
-        let headers = (self.state.store_format == StoreFormat::Headers)
-            .then_some(("dsl.store.format", "HEADERS"));
         let dead_letters = self.processing.dead_letter_topic.as_ref();
         let dead_letters =
             dead_letters.map(|topic| ("errors.dead.letter.queue.topic.name", topic.as_str()));
@@ -287,7 +285,6 @@ impl StreamsConfig {
         let upgrade = upgrade.map(|version| ("upgrade.from", version.as_str()));
         let asked = [
             (exactly_once, "set it to at_least_once"),
-            (headers, "remove it"),
             (dead_letters, "remove it"),
             (in_memory, "remove it, and ask for each store in memory by 'Materialized'"),
             (upgrade, "stop all members, start them in this version, and remove it"),

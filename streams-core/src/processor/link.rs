@@ -17,7 +17,7 @@ use crate::error::Pushed;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
 use crate::record::Record;
-use crate::store::{GlobalStores, TaskStores};
+use crate::store::{Access, GlobalStores, TaskStores};
 use crate::topology::NodeId;
 
 /// Why a task could not be linked. All are faults of the program, found at the start.
@@ -165,20 +165,22 @@ impl NodeLinks<'_> {
     /// When it is not connected or of another type.
     pub fn store<S: Clone + 'static>(&self, store: &StoreName) -> Result<S, LinkError> {
         let node = || self.name.clone();
-        let handle = if self.connected.contains(store) {
-            self.stores.handle(store)
+        let (handle, other) = if self.connected.contains(store) {
+            (self.stores.handle(store), self.stores.handle_with_headers(store, Access::ReadWrite))
         } else {
-            let global = self.globals.and_then(|globals| globals.handle(store));
             let missing = || LinkError::NotConnected { store: store.clone(), node: node() };
-            Some(global.ok_or_else(missing)?)
+            let globals = self.globals.ok_or_else(missing)?;
+            let handle = globals.handle(store).ok_or_else(missing)?;
+            (Some(handle), globals.handle_with_headers(store))
         };
-        handle.and_then(|handle| handle.downcast::<S>().ok()).map(|handle| *handle).ok_or_else(
-            || LinkError::StoreType {
-                store: store.clone(),
-                node: node(),
-                wanted: type_name::<S>(),
-            },
-        )
+        // DIFFERENCE(format-handles): in Kafka such a store has the type with headers alone.
+        let mut handles = [handle, other].into_iter().flatten();
+        let handle = handles.find_map(|handle| handle.downcast::<S>().ok());
+        handle.map(|handle| *handle).ok_or_else(|| LinkError::StoreType {
+            store: store.clone(),
+            node: node(),
+            wanted: type_name::<S>(),
+        })
     }
 
     /// What several nodes of one task share under a name; made for the first that asks. With

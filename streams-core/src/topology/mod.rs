@@ -1,6 +1,7 @@
 //! Topologies: immutable, validated graphs of sources, processors, stores and sinks.
 
 mod builder;
+mod configured;
 mod copartition;
 mod describe;
 mod error;
@@ -119,6 +120,7 @@ pub enum RepartitionCount {
 #[derive(Clone)]
 pub struct Topology(Arc<Parts>);
 
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) nodes: Vec<NodeDef>,
     pub(crate) stores: IndexMap<StoreName, Arc<dyn StoreSpec>>,

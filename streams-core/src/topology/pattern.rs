@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{NodeKind, Parts, TopicNames, Topology, graph};
+use super::{NodeKind, TopicNames, Topology, graph};
 use crate::names::{NodeName, TopicName};
 
 /// Kafka's own topics, which no pattern matches.
@@ -141,9 +141,9 @@ impl Topology {
         let internal: BTreeSet<TopicName> = internal.collect();
         let existing: BTreeSet<&TopicName> =
             existing.into_iter().filter(|topic| !internal.contains(*topic)).collect();
-        let mut nodes = self.parts().nodes.clone();
+        let mut parts = self.parts().clone();
         let mut readers: BTreeMap<&TopicName, NodeName> = BTreeMap::new();
-        for node in &mut nodes {
+        for node in &mut parts.nodes {
             let NodeKind::Source { topics, pattern: Some(pattern), .. } = &mut node.kind else {
                 continue;
             };
@@ -156,22 +156,10 @@ impl Topology {
                 topics.push(topic.clone());
             }
         }
-        let Parts { stores, repartition_topics, optimizations, generated, .. } = self.parts();
-        let (copartitioned, globals) = (&self.parts().copartitioned, &self.parts().globals);
-        let mut subtopologies = self.parts().subtopologies.clone();
-        for part in &mut subtopologies {
-            part.source_topics = graph::source_topics(&nodes, &part.nodes);
+        for part in &mut parts.subtopologies {
+            part.source_topics = graph::source_topics(&parts.nodes, &part.nodes);
         }
-        Ok(Self(Arc::new(Parts {
-            nodes,
-            stores: stores.clone(),
-            repartition_topics: repartition_topics.clone(),
-            copartitioned: copartitioned.clone(),
-            subtopologies,
-            optimizations: optimizations.clone(),
-            globals: globals.clone(),
-            generated: generated.clone(),
-        })))
+        Ok(Self(Arc::new(parts)))
     }
 
     /// The topics of sources that must have equally many partitions.

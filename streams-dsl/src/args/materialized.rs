@@ -441,7 +441,7 @@ impl<K, V> Materialized<K, V> {
     }
 
     fn declared<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
-        self.placement.place(store).build()
+        self.placement.place(store).laid_out_by_settings().build()
     }
 }
 

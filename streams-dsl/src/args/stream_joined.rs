@@ -389,7 +389,8 @@ impl<K, V, W> StreamJoined<K, V, W> {
         let store = Stores::window_with(format!("{name}-store").as_str(), sizes, key, value);
         // Duplicates have keys of their own, so that compaction would keep them all.
         let placement = self.placement.clone().with_setting("cleanup.policy", "delete");
-        placement.place(store.retaining_duplicates().with_logged_headers()).build()
+        let store = store.retaining_duplicates().with_logged_headers().laid_out_by_settings();
+        placement.place(store).build()
     }
 
     /// The store of what has no partner as declared to the topology.

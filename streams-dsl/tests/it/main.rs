@@ -9,6 +9,7 @@ mod generated_names;
 mod joins;
 mod names;
 mod processors;
+mod store_format;
 mod stream_joins;
 mod streams;
 mod suppress;

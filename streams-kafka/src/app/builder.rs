@@ -250,6 +250,7 @@ impl KafkaStreamsBuilder {
         let shared = Arc::new(Shared::new(self.listeners.clone(), workers));
         let application = self.config.application_id().as_str().into();
         let Self { topology, config, handlers, token_provider, .. } = self;
+        let topology = topology.configured(config.state());
         let parts = Parts { topology, config, handlers, token_provider };
         KafkaStreams {
             application,

@@ -18,7 +18,7 @@ use super::row::{Row, RowContext, RowValues, key_of, read, read_without_headers}
 use super::rows::{BufferRows, TimedRow};
 use crate::layer::changelog::{Changelog, LogFormat, LoggedHeaders, LoggedTimes, RowFormat};
 use crate::staging::{BudgetSpent, BufferShare, OverlayBudget};
-use crate::view::Named;
+use crate::view::Base;
 
 /// What the records of a buffer's changelog are made of.
 pub(crate) const BUFFER_LOG: LogFormat = LogFormat {
@@ -61,7 +61,7 @@ impl std::fmt::Debug for BufferStore {
     }
 }
 
-impl Named for Rc<BufferStore> {
+impl Base for Rc<BufferStore> {
     fn name(&self) -> &StoreName {
         &self.parts.name
     }

@@ -4,12 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use streams_core::config::{State, StoreFormat};
 use streams_core::names::{StoreName, TopicName};
 use streams_core::store::{Logging, StoreKind, StoreSpec};
 
 use super::millis;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
-use crate::layer::{Reach, Recency, Retention, Versions};
+use crate::layer::{Reach, Recency, Retention, Unseen, Versions};
 use crate::row_key::RowKeys;
 
 /// Where a store's rows live.
@@ -34,6 +35,14 @@ pub(crate) enum Caching {
     On,
 }
 
+/// Who says how the rows of a store are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LaidOutBy {
+    Program,
+    /// `dsl.store.format`, for a store on disk.
+    Settings,
+}
+
 pub(super) type MakeHandle = dyn Fn(Reach, TopicName) -> Box<dyn Any> + Send + Sync;
 
 /// A store as declared; what every [`StoreSpec`] of this crate is.
@@ -51,7 +60,10 @@ pub(crate) struct Factory {
     pub(super) rows_max: Option<usize>,
     pub(super) headers: LoggedHeaders,
     pub(super) times: LoggedTimes,
+    pub(super) laid_out_by: LaidOutBy,
     pub(super) make: Arc<MakeHandle>,
+    /// Makes the view that shows headers, of a store that may get them by the settings.
+    pub(super) make_with_headers: Option<Arc<MakeHandle>>,
 }
 
 impl std::fmt::Debug for Factory {
@@ -66,6 +78,7 @@ impl std::fmt::Debug for Factory {
             .field("window_size", &self.window_size)
             .field("duplicates", &self.duplicates)
             .field("rows_max", &self.rows_max)
+            .field("laid_out_by", &self.laid_out_by)
             .finish_non_exhaustive()
     }
 }
@@ -127,7 +140,45 @@ impl Factory {
 
     /// The typed view. `topic` is what its serdes get as their topic.
     pub(crate) fn handle(&self, layers: Reach, topic: &TopicName) -> Box<dyn Any> {
-        (self.make)(layers, topic.clone())
+        (self.make)(layers.hiding(self.unseen()), topic.clone())
+    }
+
+    /// The view of a store that has headers by the settings, which shows them.
+    pub(crate) fn handle_with_headers(
+        &self,
+        layers: Reach,
+        topic: &TopicName,
+    ) -> Option<Box<dyn Any>> {
+        let make = self.make_with_headers.as_ref().filter(|_| self.unseen() != Unseen::Nothing)?;
+        Some(make(layers, topic.clone()))
+    }
+
+    /// What rows have, and the operator that declared the store does not see. As in Kafka, the
+    /// stores of tables have rows without headers, whatever those of the record are.
+    fn unseen(&self) -> Unseen {
+        let has_headers = self.rows().is_some_and(RowFormat::has_headers);
+        if self.laid_out_by == LaidOutBy::Program || !has_headers {
+            return Unseen::Nothing;
+        }
+        match (self.headers, self.kind) {
+            (LoggedHeaders::None, _) => Unseen::NoHeaders,
+            (LoggedHeaders::OfRecord, StoreKind::TimestampedWindowWithHeaders(_)) => {
+                Unseen::HeadersAndTimeOfRecord
+            }
+            (LoggedHeaders::OfRecord, _) => Unseen::HeadersOfRecord,
+        }
+    }
+
+    /// What kind of store this is when its rows have headers.
+    const fn kind_with_headers(&self) -> Option<StoreKind> {
+        match self.kind {
+            StoreKind::TimestampedKeyValue => Some(StoreKind::TimestampedKeyValueWithHeaders),
+            StoreKind::Window(segments) | StoreKind::TimestampedWindow(segments) => {
+                Some(StoreKind::TimestampedWindowWithHeaders(segments))
+            }
+            StoreKind::Session(segments) => Some(StoreKind::SessionWithHeaders(segments)),
+            _ => None,
+        }
     }
 }
 
@@ -154,6 +205,16 @@ impl StoreSpec for Factory {
 
     fn with_logging(&self, logging: Logging) -> Arc<dyn StoreSpec> {
         Arc::new(Self { logging, ..self.clone() })
+    }
+
+    fn configured(&self, settings: &State) -> Option<Arc<dyn StoreSpec>> {
+        // As in Kafka, there is no format with headers for stores in memory.
+        let is_configured = self.laid_out_by == LaidOutBy::Settings && self.medium == Medium::Disk;
+        let kind = match settings.store_format {
+            StoreFormat::Headers if is_configured => self.kind_with_headers()?,
+            _ => return None,
+        };
+        Some(Arc::new(Self { kind, ..self.clone() }))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use streams_core::names::StoreName;
 use streams_core::store::{Logging, RowOrder, StoreKind, StoreSpec};
 
-use self::factory::MakeHandle;
 pub(crate) use self::factory::{Caching, Duplicates, Factory, Medium};
+use self::factory::{LaidOutBy, MakeHandle};
 pub use self::stores::Stores;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes};
 use crate::row_key::RowKeys;
@@ -58,9 +58,16 @@ impl<S> StoreBuilder<S> {
             rows_max: None,
             headers: LoggedHeaders::None,
             times: LoggedTimes::OfRecord,
+            laid_out_by: LaidOutBy::Program,
             make,
+            make_with_headers: None,
         };
         Self { factory, view: PhantomData }
+    }
+
+    fn showing_headers_by(mut self, make: Arc<MakeHandle>) -> Self {
+        self.factory.make_with_headers = Some(make);
+        self
     }
 
     fn keeping(mut self, retention: Duration) -> Self {
@@ -178,8 +185,19 @@ impl<S> StoreBuilder<S> {
     }
 }
 
-/// For operators that are given a store.
+/// For operators that are given a store, or declare one.
 impl<S> StoreBuilder<S> {
+    /// The rows are laid out as `dsl.store.format` says when the topology is run. With headers, if
+    /// the store is on disk and not versioned, the operator's view does not show them, and a view of
+    /// the type with headers is there beside it. Rows are then written without any; those of a store
+    /// [`with_logged_headers`](Self::with_logged_headers), with the headers of the record being
+    /// processed. Answers to Kafka's `AbstractConfigurableStoreFactory` (KIP-1271).
+    #[must_use]
+    pub fn laid_out_by_settings(mut self) -> Self {
+        self.factory.laid_out_by = LaidOutBy::Settings;
+        self
+    }
+
     /// The store's name.
     ///
     /// ```

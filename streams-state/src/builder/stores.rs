@@ -9,11 +9,12 @@ use streams_core::serde::{DefaultSerde, SharedSerde};
 use streams_core::store::{RowOrder, Segments, StoreKind};
 
 use super::factory::MakeHandle;
+use super::with_headers::{with_headers, with_time};
 use super::{StoreBuilder, millis};
 use crate::layer::Reach;
 use crate::view::{
-    Codec, KeyValueStore, ListStore, SessionStore, Timestamped, TimestampedKeyValueStore,
-    TimestampedSerde, TimestampedWindowStore, VersionedKeyValueStore, WindowStore, WindowedCodec,
+    Codec, KeyValueStore, ListStore, SessionStore, TimestampedKeyValueStore,
+    TimestampedWindowStore, VersionedKeyValueStore, WindowStore, WindowedCodec,
 };
 
 /// Declares stores. Answers to Kafka's `Stores`.
@@ -64,11 +65,7 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<KeyValueStore<K, V>> {
-        let make = move |layers: Reach, topic| -> Box<dyn Any> {
-            let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
-            Box::new(KeyValueStore::new(codec))
-        };
-        StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
+        StoreBuilder::new(name.into(), StoreKind::KeyValue, key_value_views(key, value))
     }
 
     /// A store of keys, values and timestamps, with the default serdes of their types: what the
@@ -100,11 +97,14 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<TimestampedKeyValueStore<K, V>> {
+        let shown = with_headers(with_time(Arc::clone(&value)));
+        let with_headers = key_value_views(Arc::clone(&key), shown);
         let make = move |layers: Reach, topic| -> Box<dyn Any> {
             let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
             Box::new(TimestampedKeyValueStore::new(codec))
         };
         StoreBuilder::new(name.into(), StoreKind::TimestampedKeyValue, Arc::new(make))
+            .showing_headers_by(with_headers)
     }
 
     /// A store of keys, windows of a size, and values, with the default serdes of their types.
@@ -151,8 +151,11 @@ impl Stores {
     ) -> StoreBuilder<WindowStore<K, V>> {
         let retention = retention.max(size);
         let kind = StoreKind::Window(segments(retention));
+        let shown = with_headers(with_time(Arc::clone(&value)));
+        let with_headers = window_views(size, Arc::clone(&key), shown);
         let views = window_views(size, key, value);
-        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
+        let store = StoreBuilder::new(name.into(), kind, views).showing_headers_by(with_headers);
+        store.keeping(retention).of_size(size)
     }
 
     /// A store of keys, windows of a size, and values with timestamps, with the default serdes of
@@ -194,9 +197,12 @@ impl Stores {
     ) -> StoreBuilder<TimestampedWindowStore<K, V>> {
         let retention = retention.max(size);
         let kind = StoreKind::TimestampedWindow(segments(retention));
-        let value: SharedSerde<Timestamped<V>> = Arc::new(TimestampedSerde::new(value));
+        let value = with_time(value);
+        let shown = with_headers(Arc::clone(&value));
+        let with_headers = window_views(size, Arc::clone(&key), shown);
         let views = window_views(size, key, value);
-        StoreBuilder::new(name.into(), kind, views).keeping(retention).of_size(size)
+        let store = StoreBuilder::new(name.into(), kind, views).showing_headers_by(with_headers);
+        store.keeping(retention).of_size(size)
     }
 
     /// A store of keys, sessions and values, with the default serdes of their types. Sessions are
@@ -232,15 +238,10 @@ impl Stores {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> StoreBuilder<SessionStore<K, V>> {
-        let make = move |layers: Reach, topic| -> Box<dyn Any> {
-            let serdes = (Arc::clone(&key), Arc::clone(&value));
-            match WindowedCodec::new(layers, topic, serdes, 0) {
-                Some(codec) => Box::new(SessionStore::new(codec)),
-                None => Box::new(()),
-            }
-        };
         let kind = StoreKind::Session(segments(retention));
-        StoreBuilder::new(name.into(), kind, Arc::new(make)).keeping(retention)
+        let with_headers = session_views(Arc::clone(&key), with_headers(Arc::clone(&value)));
+        let store = StoreBuilder::new(name.into(), kind, session_views(key, value));
+        store.showing_headers_by(with_headers).keeping(retention)
     }
 
     /// A store of keys and the versions of their values, with the default serdes of their types. A
@@ -316,6 +317,31 @@ impl<K: 'static, V: 'static> ListStore<K, V> {
         };
         StoreBuilder::new(name.into(), StoreKind::KeyValue, Arc::new(make))
     }
+}
+
+/// The views of a store of keys and values.
+fn key_value_views<K: 'static, V: 'static>(
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+) -> Arc<MakeHandle> {
+    Arc::new(move |layers: Reach, topic| -> Box<dyn Any> {
+        let codec = Codec::new(layers, topic, Arc::clone(&key), Arc::clone(&value));
+        Box::new(KeyValueStore::new(codec))
+    })
+}
+
+/// The views of a store of sessions.
+fn session_views<K: 'static, V: 'static>(
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+) -> Arc<MakeHandle> {
+    Arc::new(move |layers: Reach, topic| -> Box<dyn Any> {
+        let serdes = (Arc::clone(&key), Arc::clone(&value));
+        match WindowedCodec::new(layers, topic, serdes, 0) {
+            Some(codec) => Box::new(SessionStore::new(codec)),
+            None => Box::new(()),
+        }
+    })
 }
 
 /// The views of a store of windows.

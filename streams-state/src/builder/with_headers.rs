@@ -25,11 +25,11 @@ impl<S> StoreBuilder<S> {
     }
 }
 
-fn with_headers<V: 'static>(value: SharedSerde<V>) -> SharedSerde<WithHeaders<V>> {
+pub(super) fn with_headers<V: 'static>(value: SharedSerde<V>) -> SharedSerde<WithHeaders<V>> {
     Arc::new(WithHeadersSerde::new(value))
 }
 
-fn with_time<V: 'static>(value: SharedSerde<V>) -> SharedSerde<Timestamped<V>> {
+pub(super) fn with_time<V: 'static>(value: SharedSerde<V>) -> SharedSerde<Timestamped<V>> {
     Arc::new(TimestampedSerde::new(value))
 }
 

@@ -135,6 +135,7 @@ impl RocksDatabase {
                 new.put_cf(&self.family(METADATA)?, family_name(name), metadata);
                 Ok(())
             }
+            // DIFFERENCE(store-format): Kafka converts the rows of a store whose format changes.
             _ => {
                 tracing::warn!(store = %name, path = %self.files.path().display(), "the store is damaged, or of another kind or format; it starts empty and is rebuilt from its changelog");
                 self.empty(at)

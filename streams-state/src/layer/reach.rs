@@ -4,18 +4,11 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use streams_core::error::StoreError;
+use streams_core::store::Access;
 
-use super::Layers;
 use super::layers::Hint;
+use super::{Layers, Unseen};
 use crate::view::PutVersion;
-
-/// What the holder of a view may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    ReadWrite,
-    /// All changes are refused.
-    Read,
-}
 
 /// A store's layers, for reading and perhaps for writing. Answers to Kafka's
 /// `AbstractReadOnlyDecorator`.
@@ -23,6 +16,7 @@ pub(crate) enum Access {
 pub(crate) struct Reach {
     layers: Rc<Layers>,
     access: Access,
+    unseen: Unseen,
 }
 
 impl Deref for Reach {
@@ -36,7 +30,17 @@ impl Deref for Reach {
 
 impl Reach {
     pub(crate) const fn new(layers: Rc<Layers>, access: Access) -> Self {
-        Self { layers, access }
+        Self { layers, access, unseen: Unseen::Nothing }
+    }
+
+    /// The same for a view that does not show this.
+    pub(crate) fn hiding(self, unseen: Unseen) -> Self {
+        Self { unseen, ..self }
+    }
+
+    #[inline]
+    pub(crate) const fn unseen(&self) -> Unseen {
+        self.unseen
     }
 
     #[inline]

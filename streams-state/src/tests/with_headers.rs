@@ -1,15 +1,19 @@
 //! Stores whose rows have headers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use streams_core::config::StreamsConfig;
 use streams_core::record::Headers;
+use streams_core::store::{Access, StoreSpec, TaskStores};
 use streams_core::time::Timestamp;
 use streams_core::window::Window;
 
 use crate::testing::{Fixture, ScratchDirectory, handle};
 use crate::{
-    MemoryBackend, SessionStoreWithHeaders, Stores, Timestamped,
-    TimestampedKeyValueStoreWithHeaders, TimestampedWindowStoreWithHeaders, WithHeaders,
+    MemoryBackend, SessionStoreWithHeaders, Stores, Timestamped, TimestampedKeyValueStore,
+    TimestampedKeyValueStoreWithHeaders, TimestampedWindowStoreWithHeaders, WindowStore,
+    WithHeaders,
 };
 
 type Last = TimestampedKeyValueStoreWithHeaders<String, i64>;
@@ -104,4 +108,84 @@ fn windows_and_sessions_have_headers_too() {
     // A session has no time of its own: it is that of the record.
     let expected = [(bytes(1), 105, headers("window")), (bytes(2), 500, headers("session"))];
     assert_eq!(sent(&fixture), expected);
+}
+
+/// A store as `dsl.store.format=headers` makes it.
+fn configured(spec: &Arc<dyn StoreSpec>) -> Arc<dyn StoreSpec> {
+    let config = StreamsConfig::builder().application_id("app").bootstrap_servers("none:1");
+    let config = config.set("dsl.store.format", "headers").build().unwrap();
+    spec.configured(config.state()).unwrap()
+}
+
+/// The handle that shows the headers of a store that has them by the settings.
+fn showing<S: 'static>(stores: &dyn TaskStores, name: &str) -> S {
+    let handle = stores.handle_with_headers(&name.into(), Access::ReadWrite).unwrap();
+    *handle.downcast::<S>().unwrap()
+}
+
+#[test]
+fn what_operators_write_has_no_headers_or_those_of_the_record() {
+    let table = Stores::timestamped_key_value::<String, i64>("t").laid_out_by_settings();
+    let kept = Stores::timestamped_key_value::<String, i64>("k").laid_out_by_settings();
+    let specs = [table.build(), kept.with_logged_headers().build()];
+    let fixture = Fixture::new(specs.iter().map(configured).collect(), 0);
+    let stores = fixture.open(&MemoryBackend::new());
+    turn(&fixture, 500, "record");
+    let key = "a".to_owned();
+    let expected = [("t", Headers::new()), ("k", headers("record"))];
+    for (name, headers) in &expected {
+        let plain: TimestampedKeyValueStore<String, i64> = handle(&*stores, name);
+        plain.put(&key, &1, at(100)).unwrap();
+        assert_eq!(plain.get(&key).unwrap(), Some(Timestamped { value: 1, timestamp: at(100) }));
+        let value = Timestamped { value: 1, timestamp: at(100) };
+        let row = WithHeaders { value, headers: headers.clone() };
+        assert_eq!(showing::<Last>(&*stores, name).get(&key).unwrap(), Some(row));
+    }
+    let sent: Vec<_> = sent(&fixture);
+    assert_eq!(sent, expected.map(|(_, headers)| (bytes(1), 100, headers)));
+}
+
+#[test]
+fn a_join_keeps_the_headers_and_the_time_of_each_record() {
+    let (size, kept) = (Duration::from_millis(10), Duration::from_secs(60));
+    let store = Stores::window::<String, i64>("j", size, kept).retaining_duplicates();
+    let spec = configured(&store.with_logged_headers().laid_out_by_settings().build());
+    let fixture = Fixture::new(vec![spec], 0);
+    let stores = fixture.open(&MemoryBackend::new());
+    let plain: WindowStore<String, i64> = handle(&*stores, "j");
+    let key = "a".to_owned();
+    for (value, name) in [(1, "one"), (2, "two")] {
+        turn(&fixture, 100, name);
+        plain.put_encoded(plain.encode(&key, &value, at(100)).unwrap()).unwrap();
+    }
+    turn(&fixture, 500, "later");
+    let found = plain.fetch(&key, ..).unwrap().map(Result::unwrap);
+    assert_eq!(found.collect::<Vec<_>>(), [(at(100), 1), (at(100), 2)]);
+    let shown: TimestampedWindowStoreWithHeaders<String, i64> = showing(&*stores, "j");
+    let found = shown.fetch(&key, ..).unwrap().map(|entry| entry.unwrap().1);
+    assert_eq!(found.collect::<Vec<_>>(), [row(1, 100, "one"), row(2, 100, "two")]);
+    assert_eq!(sent(&fixture), [(bytes(1), 100, headers("one")), (bytes(2), 100, headers("two"))]);
+}
+
+#[test]
+fn a_store_of_another_format_on_disk_starts_empty() {
+    let before = Stores::timestamped_key_value::<String, i64>("t").laid_out_by_settings().build();
+    let after = configured(&before);
+    let scratch = ScratchDirectory::new("format");
+    let key = "a".to_owned();
+    for (spec, other) in [(&before, &after), (&after, &before)] {
+        let fixture = Fixture::new(vec![Arc::clone(spec)], 0);
+        let backend = scratch.backend();
+        let mut stores = fixture.open(&backend);
+        let plain: TimestampedKeyValueStore<String, i64> = handle(&*stores, "t");
+        assert_eq!((plain.get(&key).unwrap(), stores.position(0)), (None, None));
+        plain.put(&key, &1, at(100)).unwrap();
+        stores.commit(&[(0, fixture.end())]).unwrap();
+        drop((plain, stores));
+        let stores = fixture.open(&backend);
+        assert_eq!(stores.position(0), Some(1), "the same format");
+        drop(stores);
+        let fixture = Fixture::new(vec![Arc::clone(other)], 0);
+        assert_eq!(fixture.open(&backend).position(0), None, "another format");
+    }
 }

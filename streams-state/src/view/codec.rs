@@ -14,15 +14,37 @@ use crate::layer::{Layers, Reach, Rows};
 pub(crate) type KeyBounds = (Bound<Box<[u8]>>, Bound<Box<[u8]>>);
 
 /// What a view lies over.
-pub(crate) trait Named {
+pub(crate) trait Base {
     /// The store's name.
     fn name(&self) -> &StoreName;
+
+    /// Appends what a row has before that which the view shows.
+    #[inline]
+    fn write_unseen(&self, row: &mut Vec<u8>) {
+        let _ = row;
+    }
+
+    /// What the view shows of a row.
+    #[inline]
+    fn seen<'r>(&self, row: &'r [u8]) -> Result<&'r [u8], SerdeError> {
+        Ok(row)
+    }
 }
 
-impl Named for Reach {
+impl Base for Reach {
     fn name(&self) -> &StoreName {
         let layers: &Layers = self;
         layers.name()
+    }
+
+    #[inline]
+    fn write_unseen(&self, row: &mut Vec<u8>) {
+        self.unseen().write(self.context(), row);
+    }
+
+    #[inline]
+    fn seen<'r>(&self, row: &'r [u8]) -> Result<&'r [u8], SerdeError> {
+        self.unseen().behind(row)
     }
 }
 
@@ -38,7 +60,7 @@ pub(crate) struct Codec<K, V, L = Reach> {
     row_buffer: Cell<Vec<u8>>,
 }
 
-impl<K: 'static, V: 'static, L: Named> Codec<K, V, L> {
+impl<K: 'static, V: 'static, L: Base> Codec<K, V, L> {
     pub(crate) fn new(
         layers: L,
         topic: TopicName,
@@ -79,8 +101,13 @@ impl<K: 'static, V: 'static, L: Named> Codec<K, V, L> {
         result
     }
 
-    /// Appends the bytes of a value.
+    /// Appends a row of this value.
     pub(crate) fn encode_value(&self, value: &V, out: &mut Vec<u8>) -> Result<Payload, StoreError> {
+        self.layers.write_unseen(out);
+        self.append_value(value, out)
+    }
+
+    fn append_value(&self, value: &V, out: &mut Vec<u8>) -> Result<Payload, StoreError> {
         let encoded = self.value.encode(&self.topic, value, out);
         encoded.map_err(|source| self.failed("write", Part::Value, source))
     }
@@ -106,8 +133,9 @@ impl<K: 'static, V: 'static, L: Named> Codec<K, V, L> {
     ) -> Result<R, StoreError> {
         let mut row = self.row_buffer.take();
         row.clear();
+        self.layers.write_unseen(&mut row);
         row.extend_from_slice(head);
-        let result = self.encode_value(value, &mut row).and_then(|payload| match payload {
+        let result = self.append_value(value, &mut row).and_then(|payload| match payload {
             Payload::Bytes => with(Some(&row)),
             Payload::Null => with(None),
         });
@@ -120,7 +148,19 @@ impl<K: 'static, V: 'static, L: Named> Codec<K, V, L> {
         key.map_err(|source| self.failed("read", Part::Key, source))
     }
 
-    pub(crate) fn decode_value(&self, bytes: &[u8]) -> Result<V, StoreError> {
+    /// The value of a row.
+    pub(crate) fn decode_value(&self, row: &[u8]) -> Result<V, StoreError> {
+        self.read_value(self.seen(row)?)
+    }
+
+    /// What the view shows of a row.
+    #[inline]
+    pub(crate) fn seen<'r>(&self, row: &'r [u8]) -> Result<&'r [u8], StoreError> {
+        self.layers.seen(row).map_err(|source| self.failed("read", Part::Value, source))
+    }
+
+    /// The value of these bytes, before which the row had others.
+    pub(crate) fn read_value(&self, bytes: &[u8]) -> Result<V, StoreError> {
         let value = self.value.decode(&self.topic, Some(bytes));
         value.map_err(|source| self.failed("read", Part::Value, source))
     }

@@ -12,7 +12,7 @@ mod window;
 mod windowed;
 mod with_headers;
 
-pub(crate) use self::codec::{Codec, Named};
+pub(crate) use self::codec::{Base, Codec};
 pub use self::key_value::{Entries, KeyValueStore};
 pub use self::list::{ListEntries, ListStore};
 pub use self::session::SessionStore;

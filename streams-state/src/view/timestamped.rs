@@ -78,13 +78,14 @@ impl<K, V> std::fmt::Debug for TimestampedKeyValueStore<K, V> {
 
 impl<K: 'static, V: 'static> Codec<K, V> {
     fn decode_timestamped(&self, row: &[u8]) -> Result<Timestamped<V>, StoreError> {
+        let row = self.seen(row)?;
         let (timestamp, value) = split_timestamp(row).ok_or_else(|| {
             let expected = "timestamp before a value";
             let too_short =
                 SerdeError::Width { expected, width: TIMESTAMP_BYTES, actual: row.len() };
             self.failed("read", Part::Value, too_short)
         })?;
-        Ok(Timestamped { value: self.decode_value(value)?, timestamp })
+        Ok(Timestamped { value: self.read_value(value)?, timestamp })
     }
 }
 

@@ -7,13 +7,16 @@ use std::rc::Rc;
 
 use streams_core::error::{Part, Pushed, StoreError};
 use streams_core::names::TopicName;
+use streams_core::record::Headers;
 use streams_core::serde::{SerdeError, SharedSerde};
 use streams_core::time::Timestamp;
 use streams_core::window::{Window, Windowed};
 
 use super::{Codec, Flushed, owner};
 use crate::bytes::Direction;
-use crate::layer::{Floor, KeySpan, Outgoing, Reach, Selection, WindowedRows};
+use crate::layer::cache::DirtyEntry;
+use crate::layer::headers_row::{read_headers, split_headers};
+use crate::layer::{Floor, KeySpan, Outgoing, Reach, Selection, Unseen, WindowedRows};
 use crate::row_key::{RowKey, RowKeys, WindowForm};
 use crate::staging::OfKey;
 
@@ -141,8 +144,19 @@ impl<K: 'static, V: 'static> WindowedCodec<K, V> {
             new: self.decode(out.entry.value.as_deref())?,
             old: self.decode(out.old.as_deref())?,
             timestamp: out.entry.writer.timestamp,
-            headers: out.entry.writer.headers,
+            headers: self.headers_of(out.entry),
         })
+    }
+
+    /// Those of the record that wrote the entry. As in Kafka, a session in a row that has headers is
+    /// given out with these.
+    fn headers_of(&self, entry: DirtyEntry) -> Headers {
+        let has_headers = self.codec.layers.unseen() != Unseen::Nothing;
+        if self.keys.form != WindowForm::Session || !has_headers {
+            return entry.writer.headers;
+        }
+        let headers = entry.value.as_deref().and_then(split_headers);
+        headers.and_then(|(headers, _)| read_headers(headers)).unwrap_or_default()
     }
 }
 

@@ -119,8 +119,8 @@ impl DriverBuilder {
 
     /// What a driver heeds of a configuration: `application.id`, the exception handlers,
     /// `default.timestamp.extractor`, `max.task.idle.ms`, `statestore.cache.max.bytes`,
-    /// `ensure.explicit.internal.resource.naming` and the two `__emit.interval.ms.kstreams` settings.
-    /// What is set after it goes before.
+    /// `dsl.store.format`, `ensure.explicit.internal.resource.naming` and the two
+    /// `__emit.interval.ms.kstreams` settings. What is set after it goes before.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;
@@ -139,6 +139,7 @@ impl DriverBuilder {
     /// ```
     pub fn config(mut self, config: &StreamsConfig) -> Self {
         self.faults = config.check_names(&self.topology.generated_names()).err();
+        self.topology = self.topology.configured(config.state());
         let processing = config.processing();
         let (topology, cache_bytes) = (config.topology(), config.state().cache_bytes_max);
         self.application_id(config.application_id().as_str())

@@ -8,7 +8,7 @@ use streams_core::metrics::DropCounts;
 use streams_core::names::{StoreName, TaskId, TopicPartition};
 use streams_core::outbox::SharedOutbox;
 use streams_core::processor::{ContextParts, TaskContext};
-use streams_core::store::{CacheBudget, GlobalStores};
+use streams_core::store::{Access, CacheBudget, GlobalStores};
 use streams_core::task::{Task, TaskIdle, TaskParts};
 use streams_core::time::Timestamp;
 use streams_core::topology::TopicNames;
@@ -31,6 +31,10 @@ struct Filling {
 impl GlobalStores for GlobalTask {
     fn handle(&self, store: &StoreName) -> Option<Box<dyn Any>> {
         self.0.borrow().task.stores().read_only_handle(store)
+    }
+
+    fn handle_with_headers(&self, store: &StoreName) -> Option<Box<dyn Any>> {
+        self.0.borrow().task.stores().handle_with_headers(store, Access::Read)
     }
 }
 

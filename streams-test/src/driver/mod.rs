@@ -23,7 +23,7 @@ use std::time::Duration;
 use streams_core::error::TaskError;
 use streams_core::metrics::{BufferMetrics, DropCounts};
 use streams_core::names::{StoreName, TopicName};
-use streams_core::store::{GlobalStores, StoreKind};
+use streams_core::store::{Access, GlobalStores, StoreKind};
 use streams_core::time::Timestamp;
 use streams_core::topology::{Topic, Topology, TopologyDescription};
 
@@ -294,12 +294,20 @@ impl TopologyTestDriver {
         let store = name.into();
         let engine = self.engine.borrow();
         let tasks = engine.tasks.iter().map(|running| &running.task);
-        let mut tasks = tasks.filter(|task| task.id().partition == partition);
-        let of_globals = || engine.globals.as_ref()?.handle(&store);
-        let handle = tasks.find_map(|task| task.stores().handle(&store)).or_else(of_globals);
-        let Some(handle) = handle else { return Err(TestError::NoStore { store, partition }) };
-        let handle = handle.downcast::<S>().map(|handle| *handle);
-        handle.map_err(|_| TestError::StoreType { store, wanted: type_name::<S>() })
+        let of_task = tasks.filter(|task| task.id().partition == partition).map(|task| {
+            let stores = task.stores();
+            (stores.handle(&store), stores.handle_with_headers(&store, Access::ReadWrite))
+        });
+        let globals = engine.globals.iter();
+        let of_globals =
+            globals.map(|globals| (globals.handle(&store), globals.handle_with_headers(&store)));
+        let found = of_task.chain(of_globals).find(|(handle, _)| handle.is_some());
+        let Some((handle, other)) = found else {
+            return Err(TestError::NoStore { store, partition });
+        };
+        let mut handles = [handle, other].into_iter().flatten();
+        let handle = handles.find_map(|handle| handle.downcast::<S>().ok());
+        handle.map(|handle| *handle).ok_or(TestError::StoreType { store, wanted: type_name::<S>() })
     }
 
     /// Keys and values of a store of partition 0, with or without times. As for

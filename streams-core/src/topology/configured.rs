@@ -1,0 +1,35 @@
+//! A topology as the settings want it that it is run with.
+
+use std::sync::Arc;
+
+use super::Topology;
+use crate::config::State;
+
+impl Topology {
+    /// The same topology, with its stores as the settings want them: `dsl.store.format`. Those that
+    /// the program laid out itself stay as they are.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("orders")
+    ///     .bootstrap_servers("none:9092")
+    ///     .set("dsl.store.format", "headers")
+    ///     .build()?;
+    /// let topology = TopologyBuilder::new().build()?;
+    /// let configured = topology.configured(config.state());
+    /// assert_eq!(configured.describe().to_string(), topology.describe().to_string());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn configured(&self, settings: &State) -> Self {
+        let mut parts = self.parts().clone();
+        for store in parts.stores.values_mut() {
+            if let Some(configured) = store.configured(settings) {
+                *store = configured;
+            }
+        }
+        Self(Arc::new(parts))
+    }
+}
