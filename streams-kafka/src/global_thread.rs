@@ -195,6 +195,10 @@ impl Filling {
                             let _ = tell.send(());
                         }
                     }
+                    GlobalAction::FindEnds(partitions) => {
+                        let (at, topics) = (clock::now(), self.parts.clients.topics());
+                        worker.ends_found(at, &topics.ends_within(&partitions, ASK_MAX));
+                    }
                     GlobalAction::Failed(error) => return Err(StreamsError::Global(error)),
                 }
             }

@@ -245,11 +245,21 @@ impl Topics {
 
     /// Where these partitions end, as far as the brokers tell.
     pub(crate) fn ends(&self, partitions: &[TopicPartition]) -> BTreeMap<TopicPartition, i64> {
+        self.ends_within(partitions, self.ask_max)
+    }
+
+    /// As [`ends`](Self::ends), for so long at most.
+    pub(crate) fn ends_within(
+        &self,
+        partitions: &[TopicPartition],
+        wait: Duration,
+    ) -> BTreeMap<TopicPartition, i64> {
         if partitions.is_empty() {
             return BTreeMap::new();
         }
         let questions = partitions.iter().map(|p| (p.topic.as_str(), p.partition, At::Latest));
-        let ask = |admin: &Admin| admin.list_offsets(questions, Visible::All, self.ask_max);
+        let ask =
+            |admin: &Admin| admin.list_offsets(questions, Visible::All, wait.min(self.ask_max));
         let answers = self.with_admin(ask);
         let answers = answers.unwrap_or_else(|error| {
             tracing::warn!(%error, "the ends of changelogs are found by reading them");

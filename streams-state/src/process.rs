@@ -15,6 +15,7 @@ use streams_core::store::{
     Access, ChangelogTopic, GlobalStores, OpenStores, SharedStores, StoreIdentity, StoreSpec,
     StoresOf, TaskStores,
 };
+use streams_core::time::Timestamp;
 
 use crate::bytes::InputPositions;
 use crate::layer::{LayerParts, Layers, Reach};
@@ -163,6 +164,10 @@ impl TaskStores for StoresOfProcess {
 
     fn belongs_to(&mut self, store: usize, topic: &ChangelogTopic) {
         self.stores.belongs_to(store, topic);
+    }
+
+    fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
+        self.stores.set_current_at(store, time)
     }
 
     fn directory(&self) -> Option<String> {

@@ -7,10 +7,13 @@
 //! DIFFERENCE(global-rebuild): a store whose position has left the log is filled anew at once; in
 //! Kafka it is wiped, and the next start fills it.
 
+mod in_step;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use self::in_step::InStep;
 use super::WorkerSettings;
 use super::in_step::store_failed;
 use super::message::{RestorePhase, RestoreProgress, TurnReport, WorkerError};
@@ -20,7 +23,7 @@ use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::processor::{ContextParts, TaskContext};
 use crate::record::RecordBatch;
-use crate::store::{CacheBudget, ChangelogTopic, Deletions, SharedStores};
+use crate::store::{CacheBudget, ChangelogTopic, SharedStores};
 use crate::task::{Task, TaskIdle, TaskParts};
 use crate::time::Timestamp;
 use crate::topology::{GlobalStore, OffsetReset};
@@ -70,6 +73,8 @@ pub enum GlobalAction {
     Restored(RestoreProgress),
     /// All is read up to the ends of the start; tasks may run.
     Filled,
+    /// Where these partitions end is to be found, and told by [`GlobalWorker::ends_found`].
+    FindEnds(Vec<TopicPartition>),
     /// The stores cannot be kept up to date any more.
     Failed(WorkerError),
 }
@@ -110,6 +115,7 @@ pub struct GlobalWorker {
     actions: VecDeque<GlobalAction>,
     /// Since the last turn began.
     stores_rebuilt: u64,
+    in_step: InStep,
 }
 
 impl std::fmt::Debug for GlobalWorker {
@@ -121,7 +127,8 @@ impl std::fmt::Debug for GlobalWorker {
 impl GlobalWorker {
     /// Opens the global stores of the settings' topology and begins to read. `inputs` are all
     /// partitions of their topics, `topics` what the cluster tells about these: a store that was
-    /// filled from another cluster's, or from one that was deleted and made again, is emptied.
+    /// filled from another cluster's, or from one that was deleted and made again, or may have
+    /// forgotten deletions since, is emptied.
     ///
     /// # Errors
     /// When a store cannot be opened, or its processor cannot be made or started.
@@ -134,7 +141,7 @@ impl GlobalWorker {
     ) -> Result<Self, WorkerError> {
         let globals = settings.topology.global_stores();
         let mut task = task(settings, inputs, &mut *plane)?;
-        let admitted = admit(&mut task, globals, topics, now)?;
+        let admitted = admit(&mut task, (globals, inputs), topics, now)?;
         task.start(now).map_err(|source| WorkerError::Task { task: task.id(), source })?;
         let mut this = Self {
             task,
@@ -143,6 +150,7 @@ impl GlobalWorker {
             stage: Stage::Filling,
             actions: VecDeque::new(),
             stores_rebuilt: admitted.emptied,
+            in_step: InStep::of(topics),
         };
         for (slot, input) in inputs.iter().enumerate() {
             let global = globals.iter().find(|global| global.topic == input.partition.topic);
@@ -220,6 +228,7 @@ impl GlobalWorker {
         } else if !is_filling || self.task.stores().staged_bytes() > STAGED_BYTES_MAX {
             self.commit(now)?;
         }
+        self.keep_in_step(now);
         Ok(())
     }
 
@@ -341,7 +350,8 @@ impl GlobalWorker {
         let name = self.task.store_names().get(store).cloned();
         let name = name.unwrap_or_else(|| "?".into());
         tracing::warn!(store = %name, error = why, "the global store is filled from the beginning of its topic");
-        let emptied = self.task.stores_mut().wipe(store);
+        let stores = self.task.stores_mut();
+        let emptied = stores.wipe(store).and_then(|()| stores.set_current_at(store, now));
         emptied.map_err(|source| store_failed(task, source))?;
         self.stores_rebuilt += 1;
         self.task.reset().map_err(WorkerError::Start)?;
@@ -402,13 +412,10 @@ struct Admitted {
     emptied: u64,
 }
 
-/// Empties stores that were filled from other topics than those that they follow now.
-///
-/// How long a topic remembers that a key was deleted does not count: a store is read to the end
-/// before it serves, but nobody notes when it was there last.
+/// Empties stores that are not the beginning of the topics that they follow now.
 fn admit(
     task: &mut Task,
-    globals: &[GlobalStore],
+    (globals, inputs): (&[GlobalStore], &[GlobalInput]),
     topics: &BTreeMap<TopicName, ChangelogTopic>,
     now: Timestamp,
 ) -> Result<Admitted, WorkerError> {
@@ -416,17 +423,26 @@ fn admit(
     let id = task.id();
     for (at, name) in task.store_names().to_vec().iter().enumerate() {
         let global = globals.iter().find(|global| global.store == *name);
-        let Some(topic) = global.and_then(|global| topics.get(&global.topic)) else { continue };
-        let topic = ChangelogTopic { deletions: Deletions::Unknown, ..topic.clone() };
-        let stores = task.stores_mut();
-        let kept = stores.identity(at);
-        if let Some(reason) = kept.reason_to_rebuild(&topic, now) {
+        let Some((topic, known)) = global.and_then(|g| topics.get_key_value(&g.topic)) else {
+            continue;
+        };
+        let slots = inputs.iter().enumerate().filter(|(_, input)| input.partition.topic == *topic);
+        let holds_some = slots.into_iter().any(|(slot, _)| task.stores().position(slot).is_some());
+        let kept = task.stores().identity(at);
+        let reason = kept.reason_to_rebuild(known, now).filter(|_| holds_some);
+        task.stores_mut().belongs_to(at, known);
+        if let Some(reason) = &reason {
             tracing::warn!(store = %name, %reason, "the global store is filled from the beginning of its topic");
-            stores.wipe(at).map_err(|source| store_failed(id, source))?;
             admitted.emptied += 1;
         }
-        stores.belongs_to(at, &topic);
-        if stores.identity(at) != kept {
+        let failed = |source| store_failed(id, source);
+        if reason.is_some() {
+            task.stores_mut().wipe(at).map_err(failed)?;
+        }
+        if reason.is_some() || !holds_some {
+            // What is read from now on is followed by all deletions that are written from now on.
+            task.stores_mut().set_current_at(at, now).map_err(failed)?;
+        } else if task.stores().identity(at) != kept {
             admitted.claimed.insert(at);
         }
     }

@@ -65,7 +65,7 @@ impl Marks {
     }
 }
 
-fn ask_interval(deletions: Deletions) -> Duration {
+pub(super) fn ask_interval(deletions: Deletions) -> Duration {
     match deletions {
         Deletions::KeptFor(kept) => {
             (kept / ASKS_IN_RETENTION).clamp(ASK_INTERVAL_MIN, ASK_INTERVAL_MAX)
@@ -87,10 +87,20 @@ impl Asked {
         self.last = None;
     }
 
-    fn is_due(&self, interval: Duration, now: Timestamp) -> bool {
+    pub(super) fn is_due(&self, interval: Duration, now: Timestamp) -> bool {
         // A clock that was set back is no reason to wait until it shows that time again.
         let is_over = |last: Timestamp| now < last || now >= last.plus(interval);
         !self.is_under_way && self.last.is_none_or(is_over)
+    }
+
+    /// They are asked for now.
+    pub(super) const fn asks(&mut self, now: Timestamp) {
+        self.last = Some(now);
+        self.is_under_way = true;
+    }
+
+    pub(super) const fn answered(&mut self) {
+        self.is_under_way = false;
     }
 }
 
@@ -183,16 +193,17 @@ impl Worker {
             known.flat_map(|active| active.task.restored_from()).flatten().cloned().collect();
         changelogs.sort();
         changelogs.dedup();
-        self.ends.last = Some(now);
-        if !changelogs.is_empty() {
-            self.ends.is_under_way = true;
+        if changelogs.is_empty() {
+            self.ends.last = Some(now);
+        } else {
+            self.ends.asks(now);
             self.actions.push_back(Action::FindEnds(changelogs));
         }
     }
 
     /// Changelogs ended here at a time that is not before `at`.
     pub(super) fn ends_found(&mut self, at: Timestamp, ends: &BTreeMap<TopicPartition, i64>) {
-        self.ends.is_under_way = false;
+        self.ends.answered();
         for active in self.tasks.iter_mut().flatten() {
             let marks = active.task.restored_from().iter().zip(&mut active.marks.next);
             for (from, mark) in marks {

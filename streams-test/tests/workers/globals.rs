@@ -146,15 +146,20 @@ fn settings(backend: Arc<dyn StateBackend>) -> WorkerSettings {
 }
 
 fn global(settings: &WorkerSettings, kafka: &KafkaModel) -> GlobalWorker {
+    global_at(settings, kafka, NOW)
+}
+
+fn global_at(settings: &WorkerSettings, kafka: &KafkaModel, now: Timestamp) -> GlobalWorker {
     let topic = "rates".into();
     let known = kafka.changelog_topic(&topic).map(|known| (topic, known));
-    global_of(settings, kafka, &known.into_iter().collect())
+    global_of(settings, kafka, &known.into_iter().collect(), now)
 }
 
 fn global_of(
     settings: &WorkerSettings,
     kafka: &KafkaModel,
     topics: &BTreeMap<TopicName, ChangelogTopic>,
+    now: Timestamp,
 ) -> GlobalWorker {
     let inputs = (0..RATES).map(|at| {
         let partition = TopicPartition::new("rates", at);
@@ -163,7 +168,7 @@ fn global_of(
         GlobalInput { end: end.filter(|_| at != 1), partition }
     });
     let inputs: Vec<_> = inputs.collect();
-    GlobalWorker::new(settings, &inputs, topics, Box::new(ModelPlane::new(kafka)), NOW).unwrap()
+    GlobalWorker::new(settings, &inputs, topics, Box::new(ModelPlane::new(kafka)), now).unwrap()
 }
 
 /// What a global worker told.
@@ -173,6 +178,8 @@ struct Told {
     restored: Vec<RestoreProgress>,
     failure: Option<WorkerError>,
     dropped: DropCounts,
+    /// What the ends of are wanted.
+    ends_of: Vec<TopicPartition>,
 }
 
 impl Told {
@@ -185,9 +192,13 @@ impl Told {
 
 /// Turns until there is nothing to do.
 fn run(worker: &mut GlobalWorker, settings: &WorkerSettings) -> Told {
+    run_at(worker, settings, NOW)
+}
+
+fn run_at(worker: &mut GlobalWorker, settings: &WorkerSettings, now: Timestamp) -> Told {
     let mut told = Told::default();
     loop {
-        let report = worker.turn(NOW);
+        let report = worker.turn(now);
         told.dropped.merge(&report.dropped);
         while let Some(action) = worker.poll() {
             match action {
@@ -196,6 +207,7 @@ fn run(worker: &mut GlobalWorker, settings: &WorkerSettings) -> Told {
                     told.is_filled = true;
                     settings.globals.publish(worker.shared_stores().unwrap());
                 }
+                GlobalAction::FindEnds(partitions) => told.ends_of = partitions,
                 GlobalAction::Failed(error) => told.failure = Some(error),
             }
         }
@@ -354,7 +366,7 @@ fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() 
     let (scratch, kafka) = (Scratch::new(), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     let settings = settings(scratch.backend());
-    let mut globals = global_of(&settings, &kafka, &BTreeMap::new());
+    let mut globals = global_of(&settings, &kafka, &BTreeMap::new(), NOW);
     assert_eq!(run(&mut globals, &settings).records(), 60);
     globals.close(NOW);
     drop((globals, settings));
@@ -364,6 +376,84 @@ fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() 
     kafka.create_topic("rates", RATES, BTreeMap::new()).unwrap();
     (0..90).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("n{at}"), 1));
     assert_eq!(restart(&scratch, &kafka).0.records(), 90);
+}
+
+const DELETIONS_KEPT_MS: i64 = 60_000;
+
+/// A cluster whose global topic is compacted and forgets deletions after a minute, with 60 records.
+fn forgetful_cluster() -> KafkaModel {
+    let kafka = cluster();
+    kafka.delete_topic(&"rates".into()).unwrap();
+    let settings = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("delete.retention.ms", DELETIONS_KEPT_MS.to_string()),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value));
+    kafka.create_topic("rates", RATES, settings.into()).unwrap();
+    (1..=60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), at.into()));
+    kafka
+}
+
+fn after(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.millis() + millis)
+}
+
+/// A process that starts and, at each of these times, looks for the ends of the topic if it wants
+/// to; then it is gone. How many records it read.
+fn process(scratch: &Scratch, kafka: &KafkaModel, from: i64, looks: &[i64]) -> u64 {
+    let settings = settings(scratch.backend());
+    let mut globals = global_at(&settings, kafka, after(from));
+    let told = run_at(&mut globals, &settings, after(from));
+    assert!(told.is_filled);
+    let (records, mut wanted) = (told.records(), told.ends_of);
+    for at in looks {
+        let found = |partition: TopicPartition| {
+            let (_, end) = kafka.offsets(&partition)?;
+            Some((partition, end))
+        };
+        wanted.extend(run_at(&mut globals, &settings, after(*at)).ends_of);
+        globals.ends_found(after(*at), &wanted.drain(..).filter_map(found).collect());
+        wanted.extend(run_at(&mut globals, &settings, after(*at)).ends_of);
+    }
+    records
+}
+
+#[test]
+fn a_store_that_is_older_than_its_topics_deletions_is_filled_anew() {
+    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    assert_eq!(process(&scratch, &kafka, 0, &[]), 60);
+    assert_eq!(process(&scratch, &kafka, DELETIONS_KEPT_MS, &[]), 0, "not too old yet");
+    assert_eq!(process(&scratch, &kafka, DELETIONS_KEPT_MS + 1, &[]), 60);
+    // It is of that time now.
+    assert_eq!(process(&scratch, &kafka, 2 * DELETIONS_KEPT_MS, &[]), 0);
+}
+
+#[test]
+fn a_store_that_reaches_the_ends_of_its_topic_is_as_young_as_the_question() {
+    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    assert_eq!(process(&scratch, &kafka, 0, &[0, 50_000]), 60);
+    // A process that is frozen, and asks for nothing meanwhile, proves nothing by waking up.
+    assert_eq!(process(&scratch, &kafka, 100_000, &[]), 0);
+    assert_eq!(process(&scratch, &kafka, 50_000 + DELETIONS_KEPT_MS + 1, &[]), 60);
+}
+
+#[test]
+fn a_store_that_lags_is_not_in_step() {
+    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    let settings = settings(scratch.backend());
+    let mut globals = global_at(&settings, &kafka, NOW);
+    let told = run_at(&mut globals, &settings, NOW);
+    // Some records more than were read, of one partition.
+    let ends = told.ends_of.iter().map(|partition| {
+        let (_, end) = kafka.offsets(partition).unwrap();
+        (partition.clone(), end + i64::from(partition.partition))
+    });
+    let ends: BTreeMap<_, _> = ends.collect();
+    assert_eq!(ends.len(), RATES as usize);
+    globals.ends_found(after(50_000), &ends);
+    run_at(&mut globals, &settings, after(50_000));
+    drop((globals, settings));
+    assert_eq!(process(&scratch, &kafka, DELETIONS_KEPT_MS + 1, &[]), 60);
 }
 
 #[test]
