@@ -277,16 +277,11 @@ impl StreamsConfig {
         let dead_letters = self.processing.dead_letter_topic.as_ref();
         let dead_letters =
             dead_letters.map(|topic| ("errors.dead.letter.queue.topic.name", topic.as_str()));
-        let suppliers = "dsl.store.suppliers.class";
-        let suppliers = if self.is_set(suppliers) { suppliers } else { "default.dsl.store" };
-        let in_memory = (self.state.default_store == DefaultStore::InMemory)
-            .then_some((suppliers, "in_memory"));
         let upgrade = self.assignment.upgrade_from.as_ref();
         let upgrade = upgrade.map(|version| ("upgrade.from", version.as_str()));
         let asked = [
             (exactly_once, "set it to at_least_once"),
             (dead_letters, "remove it"),
-            (in_memory, "remove it, and ask for each store in memory by 'Materialized'"),
             (upgrade, "stop all members, start them in this version, and remove it"),
         ];
         asked.into_iter().filter_map(|(setting, remedy)| {

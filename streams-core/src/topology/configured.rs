@@ -6,8 +6,8 @@ use super::Topology;
 use crate::config::State;
 
 impl Topology {
-    /// The same topology, with its stores as the settings want them: `dsl.store.format`. Those that
-    /// the program laid out itself stay as they are.
+    /// The same topology, with its stores as the settings want them: `dsl.store.format` and
+    /// `dsl.store.suppliers.class`. What the program says itself stays.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;

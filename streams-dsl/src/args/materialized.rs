@@ -16,8 +16,9 @@ use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsO
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
 /// `Materialized`.
 ///
-/// By default a store is on disk, has a record cache, which keeps all but the last update of a key
-/// between two commits from going further, and a changelog topic, from which it is rebuilt.
+/// By default a store is on disk, or where `dsl.store.suppliers.class` says, has a record cache, which
+/// keeps all but the last update of a key between two commits from going further, and a changelog
+/// topic, from which it is rebuilt.
 ///
 /// ```
 /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
@@ -157,6 +158,30 @@ impl<K, V> Materialized<K, V> {
     #[must_use]
     pub fn in_memory(self) -> Self {
         Self { placement: self.placement.in_memory(), ..self }
+    }
+
+    /// The store is kept on disk, whatever `dsl.store.suppliers.class` says. Kafka's
+    /// `withStoreType(ROCKS_DB)`.
+    ///
+    /// ```
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts").on_disk());
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("words")
+    ///     .bootstrap_servers("none:9092")
+    ///     .set("dsl.store.suppliers.class", "in_memory")
+    ///     .build()?;
+    ///
+    /// let topology = builder.build()?.configured(config.state());
+    /// assert!(topology.stores().all(|store| store.is_persistent()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn on_disk(self) -> Self {
+        Self { placement: self.placement.on_disk(), ..self }
     }
 
     /// The store keeps at most so many rows, in memory, and those that were not read or written for

@@ -13,6 +13,8 @@ pub(crate) struct Placement {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Medium {
+    /// Disk, unless `dsl.store.suppliers.class` says otherwise.
+    AsConfigured,
     Disk,
     Memory,
 }
@@ -25,13 +27,17 @@ pub(crate) enum Changelog {
 }
 
 impl Placement {
-    /// On disk, with a changelog.
+    /// As configured, with a changelog.
     pub(crate) const fn new() -> Self {
-        Self { medium: Medium::Disk, changelog: Changelog::On(BTreeMap::new()) }
+        Self { medium: Medium::AsConfigured, changelog: Changelog::On(BTreeMap::new()) }
     }
 
     pub(crate) fn in_memory(self) -> Self {
         Self { medium: Medium::Memory, ..self }
+    }
+
+    pub(crate) fn on_disk(self) -> Self {
+        Self { medium: Medium::Disk, ..self }
     }
 
     pub(crate) fn without_changelog(self) -> Self {
@@ -57,6 +63,7 @@ impl Placement {
     /// The store in its place.
     pub(crate) fn place<S>(&self, store: StoreBuilder<S>) -> StoreBuilder<S> {
         let store = match self.medium {
+            Medium::AsConfigured => store.placed_by_settings(),
             Medium::Disk => store,
             Medium::Memory => store.in_memory(),
         };

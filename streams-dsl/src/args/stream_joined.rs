@@ -244,6 +244,33 @@ impl<K, V, W> StreamJoined<K, V, W> {
         Self { placement: self.placement.in_memory(), ..self }
     }
 
+    /// The stores are kept on disk, whatever `dsl.store.suppliers.class` says.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::config::StreamsConfig;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::new().on_disk()).to("sums");
+    /// let config = StreamsConfig::builder()
+    ///     .application_id("sums")
+    ///     .bootstrap_servers("none:9092")
+    ///     .set("dsl.store.suppliers.class", "in_memory")
+    ///     .build()?;
+    ///
+    /// let topology = builder.build()?.configured(config.state());
+    /// assert!(topology.stores().all(|store| store.is_persistent()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn on_disk(self) -> Self {
+        Self { placement: self.placement.on_disk(), ..self }
+    }
+
     /// No changelogs: what the stores hold is lost with their disk. Without effect on stores that
     /// are given.
     ///

@@ -203,7 +203,7 @@ where
         let value = SubscriptionSerde::new(primary_key, topic);
         let (key, value) = (Arc::new(key), Arc::new(value));
         let store = Stores::timestamped_key_value_with(names.store.clone(), key, value);
-        let store = store.with_logged_headers().laid_out_by_settings().build();
+        let store = store.with_logged_headers().placed_by_settings().laid_out_by_settings().build();
         let template = foreign_key::receive::<K, KO>(&names.store);
         let kind =
             NodeKind::Keeper(Keeper { template, store: Arc::clone(&store), others: Vec::new() });

@@ -1,5 +1,5 @@
-//! `dsl.store.format=headers` (KIP-1271). What is expected is what Kafka Streams 4.3.1 gave for the
-//! same programs and records.
+//! `dsl.store.format=headers` (KIP-1271), and `dsl.store.suppliers.class`. What is expected is what
+//! Kafka Streams 4.3.1 gave for the same programs and records.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -425,4 +425,58 @@ fn a_global_table_has_rows_with_headers_too() {
     let a = "a".to_owned();
     assert_eq!(rows.get(&a).unwrap(), Some(row("xx".to_owned(), 5, Headers::new())));
     assert!(matches!(rows.delete(&a), Err(StoreError::ReadOnly(_))));
+}
+
+#[test]
+fn stores_are_in_memory_where_the_settings_say_so_and_the_program_nothing() {
+    let builder = StreamsBuilder::new();
+    let texts: KStream<'_, String, String> = builder.stream("in");
+    let grouped = || texts.group_by_key();
+    let _ = grouped().count_with(Materialized::named("count"));
+    let _ = grouped().count_with(Materialized::named("disk").on_disk());
+    let _ = grouped().count_with(Materialized::named("few").lru_map(2));
+    let close = EmitStrategy::OnWindowClose;
+    let windows = || grouped().windowed_by(TimeWindows::of_size(TEN));
+    let _ = windows().count_with(Materialized::named("windows"));
+    let _ = windows().with_emit_strategy(close).count_with(Materialized::named("final"));
+    let sliding = grouped().windowed_by(SlidingWindows::of_time_difference(TEN));
+    let _ = sliding.count_with(Materialized::named("sliding"));
+    let sessions = grouped().windowed_by(SessionWindows::of_inactivity_gap(TEN));
+    let _ = sessions.with_emit_strategy(close).count_with(Materialized::named("sessions"));
+    let join = |left: Texts<'_>, right: Texts<'_>, stored: Joined| {
+        let both = |x: &String, y: Option<&String>| Some(format!("{x}{y:?}"));
+        let windows = JoinWindows::of_time_difference(TEN);
+        left.left_join_with(right, both, windows, stored).to("joined");
+    };
+    let (left, right): (Texts<'_>, Texts<'_>) = (builder.stream("l"), builder.stream("r"));
+    join(left, right, Joined::named("j").with_store_name("j"));
+    join(left, right, Joined::named("d").with_store_name("d").on_disk());
+    let left: Table<'_> = builder.table_with("lt", Consumed::new(), Materialized::named("left"));
+    let right: Table<'_> = builder.table_with("rt", Consumed::new(), Materialized::named("right"));
+    let first = |value: &String| value[..1].to_owned();
+    let both = |x: &String, y: &String| format!("{x}{y}");
+    let (fk, result) = (TableJoined::named("fk"), Materialized::named("result"));
+    let _ = left.foreign_key_join_with(right, first, both, fk, result);
+    let history = Materialized::<String, String>::named("versions").versioned(10 * TEN);
+    let _ = builder.table_with("v", Consumed::new(), history);
+    let stored = Materialized::<String, String>::named("global");
+    let _ = builder.global_table_with("g", Consumed::new(), stored);
+    let config = config(&[("dsl.store.suppliers.class", "in_memory")]);
+    let configured = builder.build().unwrap().configured(config.state());
+    let on_disk = configured.stores().filter(|store| store.is_persistent());
+    let mut on_disk: Vec<_> = on_disk.map(|store| (store.name().as_str(), store.kind())).collect();
+    on_disk.sort_by_key(|(name, _)| *name);
+    let names: Vec<_> = on_disk.iter().map(|(name, _)| *name).collect();
+    let expected = [
+        "d-left-shared-join-store",
+        "d-outer-other-join-store",
+        "d-this-join-store",
+        "disk",
+        "versions",
+    ];
+    assert_eq!(names, expected);
+    // Those on disk alone have rows with headers.
+    assert_eq!(on_disk[3].1, StoreKind::TimestampedKeyValueWithHeaders);
+    let count = configured.stores().find(|store| store.name() == "count").unwrap();
+    assert_eq!(count.kind(), StoreKind::TimestampedKeyValue);
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use streams_core::config::{State, StoreFormat};
+use streams_core::config::{DefaultStore, State, StoreFormat};
 use streams_core::names::{StoreName, TopicName};
 use streams_core::store::{Logging, StoreKind, StoreSpec};
 
@@ -35,11 +35,11 @@ pub(crate) enum Caching {
     On,
 }
 
-/// Who says how the rows of a store are laid out.
+/// Who says something about a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LaidOutBy {
+pub(crate) enum SaidBy {
     Program,
-    /// `dsl.store.format`, for a store on disk.
+    /// Those that the topology is run with.
     Settings,
 }
 
@@ -60,7 +60,10 @@ pub(crate) struct Factory {
     pub(super) rows_max: Option<usize>,
     pub(super) headers: LoggedHeaders,
     pub(super) times: LoggedTimes,
-    pub(super) laid_out_by: LaidOutBy,
+    /// How the rows are laid out: `dsl.store.format`, for a store on disk.
+    pub(super) layout: SaidBy,
+    /// The medium: `dsl.store.suppliers.class`.
+    pub(super) place: SaidBy,
     pub(super) make: Arc<MakeHandle>,
     /// Makes the view that shows headers, of a store that may get them by the settings.
     pub(super) make_with_headers: Option<Arc<MakeHandle>>,
@@ -78,7 +81,8 @@ impl std::fmt::Debug for Factory {
             .field("window_size", &self.window_size)
             .field("duplicates", &self.duplicates)
             .field("rows_max", &self.rows_max)
-            .field("laid_out_by", &self.laid_out_by)
+            .field("layout", &self.layout)
+            .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
@@ -157,7 +161,7 @@ impl Factory {
     /// stores of tables have rows without headers, whatever those of the record are.
     fn unseen(&self) -> Unseen {
         let has_headers = self.rows().is_some_and(RowFormat::has_headers);
-        if self.laid_out_by == LaidOutBy::Program || !has_headers {
+        if self.layout == SaidBy::Program || !has_headers {
             return Unseen::Nothing;
         }
         match (self.headers, self.kind) {
@@ -208,13 +212,19 @@ impl StoreSpec for Factory {
     }
 
     fn configured(&self, settings: &State) -> Option<Arc<dyn StoreSpec>> {
+        let in_memory = self.place == SaidBy::Settings
+            && settings.default_store == DefaultStore::InMemory
+            && !matches!(self.kind, StoreKind::Versioned(_));
+        let medium = if in_memory { Medium::Memory } else { self.medium };
         // As in Kafka, there is no format with headers for stores in memory.
-        let is_configured = self.laid_out_by == LaidOutBy::Settings && self.medium == Medium::Disk;
-        let kind = match settings.store_format {
-            StoreFormat::Headers if is_configured => self.kind_with_headers()?,
-            _ => return None,
-        };
-        Some(Arc::new(Self { kind, ..self.clone() }))
+        let has_headers = self.layout == SaidBy::Settings
+            && settings.store_format == StoreFormat::Headers
+            && medium == Medium::Disk;
+        let kind = self.kind_with_headers().filter(|_| has_headers).unwrap_or(self.kind);
+        if (medium, kind) == (self.medium, self.kind) {
+            return None;
+        }
+        Some(Arc::new(Self { medium, kind, ..self.clone() }))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -13,7 +13,7 @@ use streams_core::names::StoreName;
 use streams_core::store::{Logging, RowOrder, StoreKind, StoreSpec};
 
 pub(crate) use self::factory::{Caching, Duplicates, Factory, Medium};
-use self::factory::{LaidOutBy, MakeHandle};
+use self::factory::{MakeHandle, SaidBy};
 pub use self::stores::Stores;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes};
 use crate::row_key::RowKeys;
@@ -58,7 +58,8 @@ impl<S> StoreBuilder<S> {
             rows_max: None,
             headers: LoggedHeaders::None,
             times: LoggedTimes::OfRecord,
-            laid_out_by: LaidOutBy::Program,
+            layout: SaidBy::Program,
+            place: SaidBy::Program,
             make,
             make_with_headers: None,
         };
@@ -104,8 +105,13 @@ impl<S> StoreBuilder<S> {
     /// assert!(!seen.is_persistent());
     /// ```
     #[must_use]
-    pub fn in_memory(mut self) -> Self {
-        self.factory.medium = Medium::Memory;
+    pub fn in_memory(self) -> Self {
+        self.placed_in(Medium::Memory)
+    }
+
+    fn placed_in(mut self, medium: Medium) -> Self {
+        self.factory.medium = medium;
+        self.factory.place = SaidBy::Program;
         self
     }
 
@@ -187,6 +193,14 @@ impl<S> StoreBuilder<S> {
 
 /// For operators that are given a store, or declare one.
 impl<S> StoreBuilder<S> {
+    /// The rows are in memory if `dsl.store.suppliers.class` says so when the topology is run, and on
+    /// disk otherwise, unless the store is versioned or [`in_memory`](Self::in_memory) follows.
+    #[must_use]
+    pub fn placed_by_settings(mut self) -> Self {
+        self.factory.place = SaidBy::Settings;
+        self
+    }
+
     /// The rows are laid out as `dsl.store.format` says when the topology is run. With headers, if
     /// the store is on disk and not versioned, the operator's view does not show them, and a view of
     /// the type with headers is there beside it. Rows are then written without any; those of a store
@@ -194,7 +208,7 @@ impl<S> StoreBuilder<S> {
     /// processed. Answers to Kafka's `AbstractConfigurableStoreFactory` (KIP-1271).
     #[must_use]
     pub fn laid_out_by_settings(mut self) -> Self {
-        self.factory.laid_out_by = LaidOutBy::Settings;
+        self.factory.layout = SaidBy::Settings;
         self
     }
 

@@ -119,8 +119,8 @@ impl DriverBuilder {
 
     /// What a driver heeds of a configuration: `application.id`, the exception handlers,
     /// `default.timestamp.extractor`, `max.task.idle.ms`, `statestore.cache.max.bytes`,
-    /// `dsl.store.format`, `ensure.explicit.internal.resource.naming` and the two
-    /// `__emit.interval.ms.kstreams` settings. What is set after it goes before.
+    /// `dsl.store.format`, `dsl.store.suppliers.class`, `ensure.explicit.internal.resource.naming` and
+    /// the two `__emit.interval.ms.kstreams` settings. What is set after it goes before.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;

@@ -22,15 +22,14 @@ fn exactly_once_is_understood_and_not_available() {
 #[test]
 fn all_that_is_not_available_is_told_at_once() {
     let config = config(
-        "processing.guarantee=exactly_once_v2\nerrors.dead.letter.queue.topic.name=dead\ndsl.store.suppliers.class=InMemoryDslStoreSuppliers\nupgrade.from=3.9\ntopology.optimization=single.store.self.join",
+        "processing.guarantee=exactly_once_v2\nerrors.dead.letter.queue.topic.name=dead\nupgrade.from=3.9\ntopology.optimization=single.store.self.join",
     );
     expect![[r#"
-        configuration has 5 faults
+        configuration has 4 faults
           'processing.guarantee' (app.properties:1) is 'exactly_once_v2', which is not available yet; set it to at_least_once
           'errors.dead.letter.queue.topic.name' (app.properties:2) is 'dead', which is not available yet; remove it
-          'dsl.store.suppliers.class' (app.properties:3) is 'in_memory', which is not available yet; remove it, and ask for each store in memory by 'Materialized'
-          'upgrade.from' (app.properties:4) is '3.9', which is not available yet; stop all members, start them in this version, and remove it
-          'topology.optimization' (app.properties:5) is 'single.store.self.join', but the topology was built with 'none'; give the configuration's optimizations to 'build_with', or remove the key"#]]
+          'upgrade.from' (app.properties:3) is '3.9', which is not available yet; stop all members, start them in this version, and remove it
+          'topology.optimization' (app.properties:4) is 'single.store.self.join', but the topology was built with 'none'; give the configuration's optimizations to 'build_with', or remove the key"#]]
     .assert_eq(&config.check_available(Some(&BTreeSet::new())).unwrap_err().to_string());
 }
 
@@ -38,8 +37,6 @@ fn all_that_is_not_available_is_told_at_once() {
 fn what_is_as_it_is_anyway_is_available() {
     let same = "default.dsl.store=rocksDB\nensure.explicit.internal.resource.naming=false";
     assert!(config(same).check_available(None).is_ok());
-    let older = config("default.dsl.store=in_memory").check_available(None).unwrap_err();
-    assert!(older.to_string().contains("'default.dsl.store' (app.properties:1)"), "{older}");
 }
 
 #[test]
