@@ -65,10 +65,12 @@ pub use streams_kafka::{
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
-    Entries, KeyValueStore, PutVersion, SessionStore, SessionStoreWithHeaders, StoreBuilder,
-    Stores, Timestamped, TimestampedEntries, TimestampedKeyValueStore,
-    TimestampedKeyValueStoreWithHeaders, TimestampedWindowStore, TimestampedWindowStoreWithHeaders,
-    VersionedKeyValueStore, WindowEntries, WindowStore, WindowedEntries, WithHeaders,
+    ChangedRow, EachRow, Entries, KeyValueBytesError, KeyValueBytesStore,
+    KeyValueBytesStoreSupplier, KeyValueStore, PutVersion, ScanOrder, SessionStore,
+    SessionStoreWithHeaders, StoreBuilder, StorePlace, Stores, Timestamped, TimestampedEntries,
+    TimestampedKeyValueStore, TimestampedKeyValueStoreWithHeaders, TimestampedWindowStore,
+    TimestampedWindowStoreWithHeaders, VersionedKeyValueStore, WindowEntries, WindowStore,
+    WindowedEntries, WithHeaders,
 };
 
 #[cfg(doctest)]

@@ -89,6 +89,11 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
     /// Whether it survives on disk.
     fn is_persistent(&self) -> bool;
 
+    /// Whether only the thread of its task can read it, so that it cannot be global.
+    fn is_of_one_thread(&self) -> bool {
+        false
+    }
+
     /// Its changelog.
     fn logging(&self) -> &Logging;
 
@@ -290,10 +295,11 @@ pub trait TaskStores {
     fn staged_bytes(&self) -> usize;
 
     /// Writes what is staged, together with the changelog positions (store, next offset), in one
-    /// batch. Stores not named keep their position.
+    /// batch; a store in a place of the program's own in one of its own. Stores not named keep their
+    /// position.
     ///
     /// # Errors
-    /// When the database cannot be written; nothing is then changed on disk.
+    /// When the database, or such a place, cannot be written. What it holds is then not changed.
     fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError>;
 
     /// Writes what is staged in stores without a changelog, before the offsets are committed, so

@@ -13,7 +13,7 @@ use streams_core::processor::{
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
 use streams_core::topology::{Topic, Topology, TopologyError, TopologyErrors};
-use streams_state::OldValues;
+use streams_state::{KeyValueBytesStoreSupplier, OldValues, kept_in};
 
 use crate::args::{Consumed, Materialized, Serdes, Topics};
 use crate::change::Change;
@@ -32,6 +32,8 @@ use crate::table::KTable;
 /// such as two nodes of one name, are collected and reported there, all at once.
 pub struct StreamsBuilder {
     plan: RefCell<Plan>,
+    /// Who keeps the rows of tables, if the program does.
+    keeper: RefCell<Option<Arc<dyn KeyValueBytesStoreSupplier>>>,
 }
 
 impl Default for StreamsBuilder {
@@ -62,7 +64,7 @@ impl StreamsBuilder {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self { plan: RefCell::new(Plan::new()) }
+        Self { plan: RefCell::new(Plan::new()), keeper: RefCell::default() }
     }
 
     /// The plan. Never held while code of others runs.
@@ -440,6 +442,47 @@ impl StreamsBuilder {
         self.plan().add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
     }
 
+    /// Keeps the rows of all tables and of aggregations without windows in a place of the program's
+    /// own, where it does not say where they are; see `StoreBuilder::kept_in`. Global tables, windows,
+    /// sessions and versions stay where they are. Kafka's `dsl.store.suppliers.class` with suppliers
+    /// of one's own, for its key-value stores.
+    ///
+    /// ```
+    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_state::{KeyValueBytesStore, KeyValueBytesStoreSupplier, StorePlace};
+    /// # use streams_state::KeyValueBytesError;
+    /// # use streams_test::TopologyTestDriver;
+    /// # struct Maps;
+    /// # impl KeyValueBytesStoreSupplier for Maps {
+    /// #     fn open(
+    /// #         &self,
+    /// #         _: StorePlace<'_>,
+    /// #     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
+    /// #         Ok(Box::new(map::Map::default()))
+    /// #     }
+    /// #     fn is_persistent(&self) -> bool {
+    /// #         false
+    /// #     }
+    /// # }
+    /// let builder = StreamsBuilder::new();
+    /// builder.keep_tables_in(Maps);
+    /// let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts"));
+    /// let _ = words.group_by_key().count_with(Materialized::named("others").on_disk());
+    ///
+    /// let topology = builder.build()?;
+    /// let on_disk = topology.stores().filter(|store| store.is_persistent());
+    /// assert_eq!(on_disk.map(|store| store.name().as_str()).collect::<Vec<_>>(), ["others"]);
+    /// let driver = TopologyTestDriver::new(&topology)?;
+    /// driver.input::<String, String>("words").pipe("be", "x")?;
+    /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_tables_in(&self, supplier: impl KeyValueBytesStoreSupplier) {
+        self.keeper.replace(Some(Arc::new(supplier)));
+    }
+
     /// The topology, without optional optimisations.
     ///
     /// ```
@@ -484,6 +527,10 @@ impl StreamsBuilder {
         self,
         optimizations: impl IntoIterator<Item = Optimization>,
     ) -> Result<Topology, TopologyErrors> {
-        self.plan.into_inner().build(&optimizations.into_iter().collect())
+        let topology = self.plan.into_inner().build(&optimizations.into_iter().collect())?;
+        let Some(keeper) = self.keeper.into_inner() else { return Ok(topology) };
+        Ok(topology.with_stores(|store| {
+            (!topology.is_global(store.name())).then(|| kept_in(store, &keeper))?
+        }))
     }
 }

@@ -14,6 +14,7 @@ mod buffer;
 mod builder;
 mod bytes;
 mod layer;
+mod own;
 mod process;
 mod row_key;
 mod row_store;
@@ -27,7 +28,11 @@ mod view;
 
 pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirectory};
 pub use self::buffer::{Buffered, SuppressionBuffer};
-pub use self::builder::{StoreBuilder, Stores};
+pub use self::builder::{StoreBuilder, Stores, kept_in};
+pub use self::own::{
+    ChangedRow, EachRow, KeyValueBytesError, KeyValueBytesStore, KeyValueBytesStoreSupplier,
+    ScanOrder, StorePlace,
+};
 pub use self::view::{
     Bounded, Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore,
     OldValues, PutVersion, SessionStore, SessionStoreWithHeaders, Timestamped, TimestampedEntries,

@@ -76,10 +76,52 @@ impl RowStore {
                     None => Ok(()),
                 }
             }
+            Bytes::Own(own) => own.restored_up_to(next_offset),
             Bytes::Foreign(_) => Ok(()),
         })?;
         self.forget_closed_segments();
         Ok(())
+    }
+
+    /// Puts what is staged into its byte store, unless that is the task's database, which has it
+    /// already. `position` is that of the changelog then.
+    pub(crate) fn take_staged(&self, position: Option<i64>) -> Result<(), StoreError> {
+        self.with_bytes(|bytes, staged| {
+            match bytes {
+                Bytes::Memory(memory) => {
+                    staged.for_each_staged(|key, value| memory.write(key, value));
+                    if let Some((_, before)) = self.closed_segments() {
+                        memory.remove_before(&before);
+                    }
+                }
+                Bytes::Rocks(rocks) => {
+                    rocks.database().wrote(rocks.at(), staged.staged_size().1);
+                    if let Some((from, before)) = self.closed_segments() {
+                        rocks.database().drop_files(rocks.at(), (&from, &before));
+                    }
+                }
+                Bytes::Own(own) => own.write(staged, position)?,
+                Bytes::Foreign(_) => {}
+            }
+            Ok(())
+        })?;
+        self.layers.committed();
+        self.forget_closed_segments();
+        Ok(())
+    }
+
+    /// Drops what is staged, and what was restored and is not written.
+    pub(crate) fn discard(&self) {
+        let dropped = self.with_bytes(|bytes, _| {
+            if let Bytes::Own(own) = bytes {
+                own.discard_restoring();
+            }
+            Ok(())
+        });
+        if let Err(error) = dropped {
+            tracing::debug!(%error, "a closed store has nothing to drop");
+        }
+        self.layers.discard();
     }
 
     /// Empties the store.
@@ -90,6 +132,7 @@ impl RowStore {
                 Ok(())
             }
             Bytes::Rocks(rocks) => rocks.database().empty(rocks.at()),
+            Bytes::Own(own) => own.empty(),
             Bytes::Foreign(_) => Ok(()),
         })?;
         self.layers.emptied();
@@ -125,6 +168,7 @@ impl RowStore {
                 Ok(())
             }
             Bytes::Rocks(rocks) => rocks.restore((hash, key, value), next_offset),
+            Bytes::Own(own) => own.restore(key, value, next_offset),
             Bytes::Foreign(_) => Ok(()),
         })
     }
@@ -159,7 +203,7 @@ impl RowStore {
     pub(crate) fn at_in_database(&self) -> Option<usize> {
         let at = self.layers.staged().with_bytes(|bytes| match bytes {
             Bytes::Rocks(rocks) => Some(rocks.at()),
-            Bytes::Memory(_) | Bytes::Foreign(_) => None,
+            Bytes::Memory(_) | Bytes::Foreign(_) | Bytes::Own(_) => None,
         });
         at.ok().flatten()
     }

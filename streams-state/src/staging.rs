@@ -20,6 +20,7 @@ pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
 pub(crate) use self::recent::OfKey;
 use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::own::ChangedRow;
 use crate::row_key::RowKeys;
 
 /// Counts the changes of a byte store, which end the iterators made before.
@@ -193,6 +194,15 @@ impl Staged {
         for (key, value) in self.overlay.borrow().staged() {
             write(key, value);
         }
+    }
+
+    /// Shows `with` the staged rows, in the order of their keys.
+    pub(crate) fn with_staged<R>(
+        &self,
+        with: impl FnOnce(&mut dyn Iterator<Item = ChangedRow<'_>>) -> R,
+    ) -> R {
+        let overlay = self.overlay.borrow();
+        with(&mut overlay.staged())
     }
 
     /// The byte store.

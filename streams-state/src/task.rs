@@ -219,6 +219,7 @@ impl StoresOfTask {
     ) -> Result<(), StoreError> {
         self.write_with(
             |_| true,
+            &[],
             |changes| {
                 for (store, positions) in positions {
                     let rows = self.store(store)?.rows();
@@ -252,7 +253,7 @@ impl StoresOfTask {
         which: impl Fn(&OpenStore) -> bool,
         positions: &[(usize, i64)],
     ) -> Result<(), StoreError> {
-        self.write_with(which, |changes| {
+        self.write_with(which, positions, |changes| {
             for (store, next_offset) in positions {
                 let rows = self.store(*store)?.rows();
                 if let Some(at) = rows.and_then(RowStore::at_in_database) {
@@ -268,61 +269,32 @@ impl StoresOfTask {
         Ok(())
     }
 
-    /// Writes what is staged in these stores, and what `add` adds, in one batch.
+    /// Writes what is staged in these stores, and what `add` adds, in one batch; then, one by one,
+    /// the stores that are elsewhere, with these positions.
     fn write_with(
         &self,
         which: impl Fn(&OpenStore) -> bool,
+        positions: &[(usize, i64)],
         add: impl FnOnce(&mut Changes<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let all = || self.stores.iter().filter(|store| which(store));
-        let chosen = || all().filter_map(OpenStore::rows);
+        let all = || self.stores.iter().enumerate().filter(|(_, store)| which(store));
+        let chosen = || all().filter_map(|(at, store)| Some((at, store.rows()?)));
         // What would be removed at once is not written.
-        chosen().for_each(|store| store.layers.drop_closed());
+        chosen().for_each(|(_, store)| store.layers.drop_closed());
         if let Some(database) = &self.database {
-            let sizes = chosen().map(|store| store.layers.staged().staged_size());
+            let sizes = chosen().map(|(_, store)| store.layers.staged().staged_size());
             let size = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
             let mut changes = database.changes(size);
-            for store in chosen() {
-                let added = store.with_bytes(|bytes, staged| match bytes {
-                    Bytes::Rocks(rocks) => {
-                        let mut changes = changes.of(rocks.at())?;
-                        staged.for_each_staged(|key, value| changes.put(key, value));
-                        if let Some((from, before)) = store.closed_segments() {
-                            changes.drop_range(&from, &before);
-                        }
-                        Ok(())
-                    }
-                    Bytes::Memory(_) | Bytes::Foreign(_) => Ok(()),
-                });
-                added?;
-            }
+            chosen().try_for_each(|(_, store)| add_staged(store, &mut changes))?;
             add(&mut changes)?;
             let written = changes.write();
             written.map_err(|error| self.failed(error))?;
         }
-        for store in chosen() {
-            store.with_bytes(|bytes, staged| {
-                match bytes {
-                    Bytes::Memory(memory) => {
-                        staged.for_each_staged(|key, value| memory.write(key, value));
-                        if let Some((_, before)) = store.closed_segments() {
-                            memory.remove_before(&before);
-                        }
-                    }
-                    Bytes::Rocks(rocks) => {
-                        rocks.database().wrote(rocks.at(), staged.staged_size().1);
-                        if let Some((from, before)) = store.closed_segments() {
-                            rocks.database().drop_files(rocks.at(), (&from, &before));
-                        }
-                    }
-                    Bytes::Foreign(_) => {}
-                }
-                Ok(())
-            })?;
-            store.layers.committed();
-            store.forget_closed_segments();
+        for (at, store) in chosen() {
+            let position = positions.iter().find(|(store, _)| *store == at);
+            store.take_staged(position.map(|(_, next_offset)| *next_offset))?;
         }
-        all().filter_map(OpenStore::buffer).for_each(BufferStore::committed);
+        all().filter_map(|(_, store)| store.buffer()).for_each(BufferStore::committed);
         Ok(())
     }
 
@@ -335,6 +307,7 @@ impl StoresOfTask {
         let known = rows.with_bytes(|bytes, _| {
             match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identify(rocks.at(), identity),
+                Bytes::Own(own) => own.identify(identity),
                 Bytes::Memory(_) | Bytes::Foreign(_) => *open.identity.borrow_mut() = identity,
             }
             Ok(())
@@ -371,12 +344,25 @@ impl StoresOfTask {
 
     /// A failure of the database as a whole, named after one of its stores.
     fn failed(&self, error: BytesError) -> StoreError {
-        let on_disk = self.stores.iter().find(|store| store.spec.is_persistent());
-        match on_disk.and_then(OpenStore::rows) {
+        let mut rows = self.stores.iter().filter_map(OpenStore::rows);
+        match rows.find(|rows| rows.at_in_database().is_some()) {
             Some(store) => store.layers.failed(error.into()),
             None => StoreError::Unknown("rocksdb".into()),
         }
     }
+}
+
+/// Adds what is staged in a store of the task's database.
+fn add_staged(store: &RowStore, changes: &mut Changes<'_>) -> Result<(), StoreError> {
+    store.with_bytes(|bytes, staged| {
+        let Bytes::Rocks(rocks) = bytes else { return Ok(()) };
+        let mut changes = changes.of(rocks.at())?;
+        staged.for_each_staged(|key, value| changes.put(key, value));
+        if let Some((from, before)) = store.closed_segments() {
+            changes.drop_range(&from, &before);
+        }
+        Ok(())
+    })
 }
 
 impl OpenStore {
@@ -496,6 +482,7 @@ impl TaskStores for StoresOfTask {
         let identity = rows.with_bytes(|bytes, _| {
             Ok(match bytes {
                 Bytes::Rocks(rocks) => rocks.database().identity(rocks.at()),
+                Bytes::Own(own) => own.identity(),
                 Bytes::Memory(_) | Bytes::Foreign(_) => open.identity.borrow().clone(),
             })
         });
@@ -514,6 +501,7 @@ impl TaskStores for StoresOfTask {
         let Content::Rows(rows) = &self.store(store)?.content else { return Ok(()) };
         rows.with_bytes(|bytes, _| match bytes {
             Bytes::Rocks(rocks) => rocks.database().keep_identity(rocks.at()),
+            Bytes::Own(own) => own.keep_identity(),
             Bytes::Memory(_) | Bytes::Foreign(_) => Ok(()),
         })
     }
@@ -528,7 +516,7 @@ impl TaskStores for StoresOfTask {
         }
         for store in &self.stores {
             match &store.content {
-                Content::Rows(rows) => rows.layers.discard(),
+                Content::Rows(rows) => rows.discard(),
                 Content::Buffer(buffer) => buffer.discard(),
             }
         }

@@ -7,6 +7,7 @@ mod duplicates;
 mod identity;
 mod lru;
 mod model;
+mod own;
 mod stores;
 mod versions;
 mod windows;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Topology;
 use crate::config::State;
+use crate::store::StoreSpec;
 
 impl Topology {
     /// The same topology, with its stores as the settings want them: `dsl.store.format` and
@@ -24,10 +25,19 @@ impl Topology {
     /// ```
     #[must_use]
     pub fn configured(&self, settings: &State) -> Self {
+        self.with_stores(|store| store.configured(settings))
+    }
+
+    /// The same topology with other stores of the same names; `change` gives those that differ.
+    #[must_use]
+    pub fn with_stores(
+        &self,
+        change: impl Fn(&dyn StoreSpec) -> Option<Arc<dyn StoreSpec>>,
+    ) -> Self {
         let mut parts = self.parts().clone();
         for store in parts.stores.values_mut() {
-            if let Some(configured) = store.configured(settings) {
-                *store = configured;
+            if let Some(changed) = change(&**store) {
+                *store = changed;
             }
         }
         Self(Arc::new(parts))

@@ -7,7 +7,9 @@ use std::time::Duration;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
-use streams_state::{Cached, StoreBuilder, Stores, TimestampedWindowStore};
+use streams_state::{
+    Cached, KeyValueBytesStoreSupplier, StoreBuilder, Stores, TimestampedWindowStore,
+};
 
 use super::serdes::by_serdes;
 use super::{Named, Placement, Serdes};
@@ -44,6 +46,7 @@ pub struct Materialized<K, V> {
     retention: Option<Duration>,
     versions: Option<Versions>,
     rows_max: Option<usize>,
+    own: Option<Arc<dyn KeyValueBytesStoreSupplier>>,
 }
 
 /// The versions that a store keeps of each row.
@@ -80,6 +83,7 @@ impl<K, V> Materialized<K, V> {
             retention: None,
             versions: None,
             rows_max: None,
+            own: None,
         }
     }
 
@@ -157,7 +161,7 @@ impl<K, V> Materialized<K, V> {
     /// ```
     #[must_use]
     pub fn in_memory(self) -> Self {
-        Self { placement: self.placement.in_memory(), ..self }
+        Self { placement: self.placement.in_memory(), own: None, ..self }
     }
 
     /// The store is kept on disk, whatever `dsl.store.suppliers.class` says. Kafka's
@@ -181,7 +185,42 @@ impl<K, V> Materialized<K, V> {
     /// ```
     #[must_use]
     pub fn on_disk(self) -> Self {
-        Self { placement: self.placement.on_disk(), ..self }
+        Self { placement: self.placement.on_disk(), own: None, ..self }
+    }
+
+    /// The rows are kept in a place of the program's own; see `StoreBuilder::kept_in`. Without effect
+    /// on windows, sessions and versions. Kafka's `Materialized.as` with a supplier of one's own.
+    ///
+    /// ```
+    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_state::{KeyValueBytesStore, KeyValueBytesStoreSupplier, StorePlace};
+    /// # use streams_state::KeyValueBytesError;
+    /// # use streams_test::TopologyTestDriver;
+    /// # use map::Map;
+    /// struct Maps;
+    ///
+    /// impl KeyValueBytesStoreSupplier for Maps {
+    ///     fn open(
+    ///         &self,
+    ///         _: StorePlace<'_>,
+    ///     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
+    ///         Ok(Box::new(Map::default())) // A `KeyValueBytesStore` over a `BTreeMap`.
+    ///     }
+    /// }
+    ///
+    /// # let builder = StreamsBuilder::new();
+    /// # let words: KStream<'_, String, String> = builder.stream("words");
+    /// let _ = words.group_by_key().count_with(Materialized::named("counts").kept_in(Maps));
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("be", "x"), ("be", "y")])?;
+    /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn kept_in(self, supplier: impl KeyValueBytesStoreSupplier) -> Self {
+        Self { own: Some(Arc::new(supplier)), ..self }
     }
 
     /// The store keeps at most so many rows, in memory, and those that were not read or written for
@@ -367,10 +406,14 @@ impl<K, V> Materialized<K, V> {
         let Serdes { key, value } = self.serdes.clone();
         let Some(Versions { history, segment_interval }) = self.versions else {
             let store = Stores::timestamped_key_value_with(name, key, value);
-            return self.cached(match self.rows_max {
+            let store = self.placed(self.with_cache(match self.rows_max {
                 Some(rows_max) => store.lru_map(rows_max),
                 None => store,
-            });
+            }));
+            return match &self.own {
+                Some(supplier) => store.kept_in_shared(Arc::clone(supplier)).build(),
+                None => store.build(),
+            };
         };
         let store = Stores::versioned_key_value_with(name, history, key, value);
         self.declared(match segment_interval {
@@ -459,14 +502,22 @@ impl<K, V> Materialized<K, V> {
     }
 
     fn cached<S: Cached>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
-        self.declared(match self.caching {
+        self.declared(self.with_cache(store))
+    }
+
+    fn with_cache<S: Cached>(&self, store: StoreBuilder<S>) -> StoreBuilder<S> {
+        match self.caching {
             Caching::On => store.cached(),
             Caching::Off => store,
-        })
+        }
     }
 
     fn declared<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
-        self.placement.place(store).laid_out_by_settings().build()
+        self.placed(store).build()
+    }
+
+    fn placed<S>(&self, store: StoreBuilder<S>) -> StoreBuilder<S> {
+        self.placement.place(store).laid_out_by_settings()
     }
 }
 
@@ -555,6 +606,7 @@ impl<K, V> Clone for Materialized<K, V> {
             retention: self.retention,
             versions: self.versions,
             rows_max: self.rows_max,
+            own: self.own.clone(),
         }
     }
 }

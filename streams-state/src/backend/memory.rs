@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streams_core::error::StoreError;
 use streams_core::store::{OpenStores, StateBackend, StoresOf, TaskStores};
 
-use super::MemoryBudget;
+use super::{MemoryBudget, own};
 use crate::bytes::{Bytes, MemoryStore};
 use crate::process::{Inputs, StoresOfProcess};
 use crate::staging::OverlayBudget;
@@ -45,8 +45,11 @@ impl Default for MemoryBackend {
 
 impl StateBackend for MemoryBackend {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
-        let memory = |_| (Bytes::Memory(MemoryStore::of(&request.owner)), None);
-        let bytes = request.stores.iter().map(memory).collect();
+        let open = |store| match own::open(&request, store, None)? {
+            Some(own) => Ok(own),
+            None => Ok((Bytes::Memory(MemoryStore::of(&request.owner)), None)),
+        };
+        let bytes = request.stores.iter().map(open).collect::<Result<_, StoreError>>()?;
         let inputs = Inputs::of(&request);
         let owner = request.owner.clone();
         let stores = StoresOfTask::open(request, bytes, None, &self.budget)?;

@@ -2,6 +2,7 @@
 
 mod budget;
 mod memory;
+mod own;
 pub(crate) mod private;
 mod rocks;
 mod state_dir;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use streams_core::error::StoreError;
 use streams_core::names::StoreName;
-use streams_core::store::{OpenStores, StateBackend, StoresOf, TaskStores};
+use streams_core::store::{OpenStores, StateBackend, StoreToOpen, StoresOf, TaskStores};
 
 use super::state_dir::refuse_link;
-use super::{MemoryBudget, StateDirectory, private};
+use super::{MemoryBudget, StateDirectory, own, private};
 use crate::bytes::{
     Bytes, BytesError, MemoryStore, RocksDatabase, RocksShared, RocksStore, StoreOnDisk,
     damage_mark,
@@ -129,25 +129,33 @@ impl StateBackend for RocksBackend {
 
 impl RocksBackend {
     pub(crate) fn open_task(&self, request: OpenStores) -> Result<StoresOfTask, StoreError> {
-        let on_disk = request.stores.iter().filter(|store| store.spec.is_persistent());
-        let on_disk = on_disk.map(|store| {
+        let is_in_database =
+            |store: &StoreToOpen| store.spec.is_persistent() && own::supplier(store).is_none();
+        let on_disk = request.stores.iter().filter(|store| is_in_database(store)).map(|store| {
             let (name, kind) = (store.spec.name().clone(), store.spec.kind());
             StoreOnDisk { name, kind }
         });
         let on_disk: Vec<_> = on_disk.collect();
-        let database = match on_disk.is_empty() {
-            true => None,
-            false => {
-                let directory = match request.owner {
-                    StoresOf::Task => self.directory.task_directory(request.task)?,
-                    StoresOf::Process { .. } => self.directory.global_directory()?,
-                };
-                Some(Rc::new(self.database(&directory, on_disk)?))
+        let directory = match request.stores.iter().any(|store| store.spec.is_persistent()) {
+            true => Some(match request.owner {
+                StoresOf::Task => self.directory.task_directory(request.task)?,
+                StoresOf::Process { .. } => self.directory.global_directory()?,
+            }),
+            false => None,
+        };
+        let database = match &directory {
+            Some(directory) if !on_disk.is_empty() => {
+                Some(Rc::new(self.database(directory, on_disk)?))
             }
+            _ => None,
         };
         let mut at = 0;
         let mut bytes = Vec::with_capacity(request.stores.len());
         for store in &request.stores {
+            if let Some(own) = own::open(&request, store, directory.as_deref())? {
+                bytes.push(own);
+                continue;
+            }
             match &database {
                 Some(database) if store.spec.is_persistent() => {
                     let rocks = RocksStore::new(Rc::clone(database), at, store.spec.name());

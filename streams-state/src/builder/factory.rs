@@ -11,6 +11,7 @@ use streams_core::store::{Logging, StoreKind, StoreSpec};
 use super::millis;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
 use crate::layer::{Reach, Recency, Retention, Unseen, Versions};
+use crate::own::KeyValueBytesStoreSupplier;
 use crate::row_key::RowKeys;
 
 /// Where a store's rows live.
@@ -64,6 +65,8 @@ pub(crate) struct Factory {
     pub(super) layout: SaidBy,
     /// The medium: `dsl.store.suppliers.class`.
     pub(super) place: SaidBy,
+    /// In place of the medium.
+    pub(super) own: Option<Arc<dyn KeyValueBytesStoreSupplier>>,
     pub(super) make: Arc<MakeHandle>,
     /// Makes the view that shows headers, of a store that may get them by the settings.
     pub(super) make_with_headers: Option<Arc<MakeHandle>>,
@@ -103,6 +106,26 @@ impl Factory {
             | StoreKind::TimestampedWindowWithHeaders(_) => Some(RowFormat::TimestampedWithHeaders),
             _ => None,
         }
+    }
+
+    /// Who opens its byte store, if that is the program's own.
+    pub(crate) const fn own(&self) -> Option<&Arc<dyn KeyValueBytesStoreSupplier>> {
+        self.own.as_ref()
+    }
+
+    /// The same store, in a place of the program's own, if it is of keys and values and the program
+    /// did not say where it is.
+    fn kept_in(
+        &self,
+        supplier: &Arc<dyn KeyValueBytesStoreSupplier>,
+    ) -> Option<Arc<dyn StoreSpec>> {
+        let is_of_keys = self.kind == StoreKind::TimestampedKeyValue;
+        if self.place == SaidBy::Program || !is_of_keys {
+            return None;
+        }
+        let said = SaidBy::Program;
+        let own = Some(Arc::clone(supplier));
+        Some(Arc::new(Self { own, place: said, layout: said, ..self.clone() }))
     }
 
     /// What lets rows expire.
@@ -186,6 +209,15 @@ impl Factory {
     }
 }
 
+/// This store in a place of the program's own, if it is one of keys and values that an operator has
+/// and the program did not say where it is: Kafka's `DslStoreSuppliers#keyValueStore`.
+pub fn kept_in(
+    store: &dyn StoreSpec,
+    supplier: &Arc<dyn KeyValueBytesStoreSupplier>,
+) -> Option<Arc<dyn StoreSpec>> {
+    store.as_any().downcast_ref::<Factory>()?.kept_in(supplier)
+}
+
 impl StoreSpec for Factory {
     fn name(&self) -> &StoreName {
         &self.name
@@ -196,7 +228,14 @@ impl StoreSpec for Factory {
     }
 
     fn is_persistent(&self) -> bool {
-        self.medium == Medium::Disk
+        match &self.own {
+            Some(supplier) => supplier.is_persistent(),
+            None => self.medium == Medium::Disk,
+        }
+    }
+
+    fn is_of_one_thread(&self) -> bool {
+        self.own.is_some()
     }
 
     fn logging(&self) -> &Logging {

@@ -12,10 +12,12 @@ use std::time::Duration;
 use streams_core::names::StoreName;
 use streams_core::store::{Logging, RowOrder, StoreKind, StoreSpec};
 
+pub use self::factory::kept_in;
 pub(crate) use self::factory::{Caching, Duplicates, Factory, Medium};
 use self::factory::{MakeHandle, SaidBy};
 pub use self::stores::Stores;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes};
+use crate::own::KeyValueBytesStoreSupplier;
 use crate::row_key::RowKeys;
 use crate::view::{Bounded, Cached, VersionedKeyValueStore, WindowStore};
 
@@ -60,6 +62,7 @@ impl<S> StoreBuilder<S> {
             times: LoggedTimes::OfRecord,
             layout: SaidBy::Program,
             place: SaidBy::Program,
+            own: None,
             make,
             make_with_headers: None,
         };
@@ -111,6 +114,7 @@ impl<S> StoreBuilder<S> {
 
     fn placed_in(mut self, medium: Medium) -> Self {
         self.factory.medium = medium;
+        self.factory.own = None;
         self.factory.place = SaidBy::Program;
         self
     }
@@ -336,6 +340,54 @@ impl<S: Bounded> StoreBuilder<S> {
     pub fn lru_map(mut self, rows_max: usize) -> Self {
         self.factory.rows_max = Some(rows_max);
         self.in_memory()
+    }
+}
+
+impl<S: Bounded> StoreBuilder<S> {
+    /// Keeps the rows in a place of the program's own, which `supplier` opens for each task. Its record
+    /// cache, changelog and all else are as those of other stores. A global store cannot be kept so,
+    /// since tasks of all threads read it. Kafka's `keyValueStoreBuilder` with a supplier of one's own.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/map.in")); }
+    /// # use streams_state::{KeyValueBytesError, KeyValueBytesStore, KeyValueBytesStoreSupplier};
+    /// # use streams_state::{StorePlace, Stores};
+    /// # use map::Map;
+    /// struct Maps;
+    ///
+    /// impl KeyValueBytesStoreSupplier for Maps {
+    ///     fn open(
+    ///         &self,
+    ///         _: StorePlace<'_>,
+    ///     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
+    ///         Ok(Box::new(Map::default())) // A `KeyValueBytesStore` over a `BTreeMap`.
+    ///     }
+    ///
+    ///     fn is_persistent(&self) -> bool {
+    ///         false
+    ///     }
+    /// }
+    ///
+    /// let seen = Stores::key_value::<String, i64>("seen").kept_in(Maps);
+    /// # let (mut stores, seen) = alone::open(seen);
+    /// seen.put(&"be".to_owned(), &1)?;
+    /// # stores.commit(&[])?;
+    /// assert_eq!(seen.get(&"be".to_owned())?, Some(1));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn kept_in(self, supplier: impl KeyValueBytesStoreSupplier) -> Self {
+        self.kept_in_shared(Arc::new(supplier))
+    }
+
+    /// As [`kept_in`](Self::kept_in), with a supplier that others use too.
+    #[must_use]
+    pub fn kept_in_shared(mut self, supplier: Arc<dyn KeyValueBytesStoreSupplier>) -> Self {
+        self.factory.own = Some(supplier);
+        self.factory.place = SaidBy::Program;
+        self.factory.layout = SaidBy::Program;
+        self
     }
 }
 

@@ -4,6 +4,7 @@ mod chunk;
 mod input_positions;
 mod memory;
 mod metadata;
+mod own;
 mod restoring;
 mod rocks;
 mod rocks_files;
@@ -19,6 +20,7 @@ pub(crate) use self::chunk::Chunk;
 pub(crate) use self::input_positions::InputPositions;
 pub(crate) use self::memory::MemoryStore;
 use self::memory::OrderedRows;
+pub(crate) use self::own::OwnStore;
 pub(crate) use self::rocks::{Changes, RocksDatabase, RocksStore, StoreOnDisk};
 pub(crate) use self::rocks_files::{RocksFiles, RocksRows, damage_mark};
 pub(crate) use self::rocks_options::RocksShared;
@@ -157,6 +159,8 @@ pub(crate) enum Bytes {
     Rocks(RocksStore),
     /// In the database of the process, which another thread writes.
     Foreign(RocksRows),
+    /// In a place of the program's own.
+    Own(OwnStore),
 }
 
 /// The rows of a global store, on their way to other threads.
@@ -182,13 +186,14 @@ impl Bytes {
             Self::Memory(memory) => memory,
             Self::Rocks(rocks) => rocks.rows(),
             Self::Foreign(rows) => rows,
+            Self::Own(own) => own,
         }
     }
 
     /// For other threads; `None` for rows that are one thread's own.
     pub(crate) fn share(&self) -> Option<SharedRows> {
         match self {
-            Self::Memory(MemoryStore::Own(_)) | Self::Foreign(_) => None,
+            Self::Memory(MemoryStore::Own(_)) | Self::Foreign(_) | Self::Own(_) => None,
             Self::Memory(MemoryStore::Shared(rows)) => Some(SharedRows::Memory(Arc::clone(rows))),
             Self::Rocks(rocks) => Some(SharedRows::Rocks(Arc::clone(rocks.database().files()))),
         }

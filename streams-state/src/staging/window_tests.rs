@@ -77,7 +77,7 @@ impl Checked {
     fn write(&self, row: &[u8], value: Option<&[u8]>) {
         let written = self.staged.with_bytes(|bytes| match bytes {
             Bytes::Memory(memory) => memory.write(row, value),
-            Bytes::Rocks(_) | Bytes::Foreign(_) => {}
+            Bytes::Rocks(_) | Bytes::Foreign(_) | Bytes::Own(_) => {}
         });
         written.unwrap();
     }
@@ -165,7 +165,7 @@ impl Checked {
             Bytes::Memory(memory) => {
                 memory.remove_before(&RowKeys::segment_start(self.closed / 10));
             }
-            Bytes::Rocks(_) | Bytes::Foreign(_) => {}
+            Bytes::Rocks(_) | Bytes::Foreign(_) | Bytes::Own(_) => {}
         });
         removed.unwrap();
         self.staged.committed(Some(self.closed));

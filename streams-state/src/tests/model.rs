@@ -10,8 +10,12 @@ use streams_core::names::StoreName;
 use streams_core::store::{StateBackend, StoreSpec, TaskStores};
 use streams_core::time::Timestamp;
 
+use super::own::Shelf;
 use crate::testing::{Fixture, ScratchDirectory, Sent, handle};
-use crate::{KeyValueStore, MemoryBackend, Stores, Timestamped, TimestampedKeyValueStore, Update};
+use crate::{
+    KeyValueStore, MemoryBackend, StoreBuilder, Stores, Timestamped, TimestampedKeyValueStore,
+    Update,
+};
 
 type Key = Vec<u8>;
 /// A value and its time; the time is 0 in a store that has none.
@@ -379,6 +383,15 @@ enum Cached {
 fn check_both(backend: &dyn StateBackend, ops: &[Op], cached: Cached) {
     let plain = Stores::key_value::<Key, Vec<u8>>("s");
     let timestamped = Stores::timestamped_key_value::<Key, Vec<u8>>("s");
+    check_these(backend, ops, cached, (plain, timestamped));
+}
+
+type Both = (
+    StoreBuilder<KeyValueStore<Key, Vec<u8>>>,
+    StoreBuilder<TimestampedKeyValueStore<Key, Vec<u8>>>,
+);
+
+fn check_these(backend: &dyn StateBackend, ops: &[Op], cached: Cached, (plain, timestamped): Both) {
     let (plain, timestamped, bytes) = match cached {
         Cached::No => (plain, timestamped, 0),
         Cached::Yes(bytes) => (plain.cached(), timestamped.cached(), bytes),
@@ -406,6 +419,20 @@ proptest! {
     #[test]
     fn in_memory_a_store_is_a_map(ops in prop::collection::vec(op(), 0..60), cached in cached()) {
         check_both(&MemoryBackend::new(), &ops, cached);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_a_place_of_its_own_a_store_is_a_map(
+        ops in prop::collection::vec(op(), 0..60),
+        cached in cached(),
+    ) {
+        let plain = Stores::key_value("s").kept_in(Shelf::default());
+        let timestamped = Stores::timestamped_key_value("s").kept_in(Shelf::default());
+        check_these(&MemoryBackend::new(), &ops, cached, (plain, timestamped));
     }
 }
 

@@ -1,0 +1,50 @@
+//! Stores in a place of the program's own, beside those of any backend.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use streams_core::error::StoreError;
+use streams_core::store::{OpenStores, StoreToOpen};
+
+use super::private;
+use crate::bytes::{Bytes, BytesError, OwnStore};
+use crate::own::{KeyValueBytesError, KeyValueBytesStoreSupplier, StorePlace};
+use crate::task::factory;
+
+/// Who opens a store, if the program does.
+pub(super) fn supplier(store: &StoreToOpen) -> Option<&Arc<dyn KeyValueBytesStoreSupplier>> {
+    factory(&*store.spec).ok()?.own()
+}
+
+/// Opens a store of the program's own, with its position; `None` for another one. Its directory is
+/// below that of the task.
+pub(super) fn open(
+    request: &OpenStores,
+    store: &StoreToOpen,
+    directory: Option<&Path>,
+) -> Result<Option<(Bytes, Option<i64>)>, StoreError> {
+    let Some(supplier) = supplier(store) else { return Ok(None) };
+    let name = store.spec.name();
+    let failed = |error| {
+        let store = name.clone();
+        match error {
+            BytesError::Damaged(detail) => StoreError::Corrupted { store, detail },
+            BytesError::Io { action, source } => StoreError::Io { store, action, source },
+        }
+    };
+    let action = "be opened";
+    let directory = directory.filter(|_| supplier.is_persistent());
+    let directory = directory.map(|directory| directory.join(format!("store.{name}")));
+    if let Some(directory) = &directory {
+        let made = private::create_directory(directory);
+        made.map_err(|error| failed(BytesError::Io { action, source: Box::new(error) }))?;
+    }
+    let place = StorePlace { store: name, task: request.task, directory: directory.as_deref() };
+    let rows = supplier.open(place).map_err(|error| match error {
+        KeyValueBytesError::Damaged(detail) => failed(BytesError::Damaged(detail)),
+        KeyValueBytesError::Failed(source) => failed(BytesError::Io { action, source }),
+    })?;
+    let own = OwnStore::new(rows, store.spec.kind()).map_err(failed)?;
+    let position = own.position();
+    Ok(Some((Bytes::Own(own), position)))
+}
