@@ -35,9 +35,10 @@ pub use streams_core::names::{
     ApplicationId, NameError, NodeName, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
 };
 pub use streams_core::processor::{
-    self, ConnectedStores, Context, Extraction, FixedKeyContext, FixedKeyProcessor, InitContext,
-    LinkError, Nulls, Partitions, Processor, Punctuation, PunctuationId, PunctuationType,
-    RecordContext, Sink, SinkDestination, Source, TimestampExtractor,
+    self, AroundProcessor, ConnectedStores, Context, Extraction, FixedKeyContext,
+    FixedKeyProcessor, InitContext, LinkError, Nulls, Partitions, Processor, ProcessorWrapper,
+    Punctuation, PunctuationId, PunctuationType, RecordContext, RecordHead, Sink, SinkDestination,
+    Source, TimestampExtractor,
 };
 pub use streams_core::record::{FixedKeyRecord, Header, Headers, Record, RecordMeta};
 pub use streams_core::serde::{self, DefaultSerde, Json, Serde, SerdeError, SharedSerde};

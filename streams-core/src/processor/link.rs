@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::TaskContext;
 use super::edge::{Edge, NodeCell, Push};
 use super::node::{Lifecycle, Punctuated};
 use super::sink::{LinkedSink, Sink, SinkSetting};
 use super::source::{LinkedSource, Source, SourceNode};
+use super::wrapper::Wrapped;
+use super::{ProcessorWrapper, TaskContext};
 use crate::error::Pushed;
 use crate::names::{NodeName, StoreName, TopicName};
 use crate::outbox::SharedOutbox;
@@ -223,6 +224,7 @@ pub(crate) struct Linker<'a> {
     pub(crate) task_number: u32,
     /// From the name in the topology to the name in Kafka.
     pub(crate) topic_name: &'a dyn Fn(&TopicName) -> TopicName,
+    pub(crate) wrapper: Option<&'a dyn ProcessorWrapper>,
     /// By node: its [`NodeCell`], and how many parents still want it.
     pub(crate) linked: Vec<Option<(Box<dyn Any>, usize)>>,
     pub(crate) registry: Registry,
@@ -430,7 +432,12 @@ where
             registry: &mut linker.registry,
         };
         let cell: NodeCell<K, V> = self.0.make(&mut links, out)?;
-        Ok(Box::new(cell))
+        let around =
+            linker.wrapper.and_then(|wrapper| wrapper.wrap(place.name, linker.context.task()));
+        Ok(Box::new(match around {
+            Some(around) => Wrapped::cell(cell, around, (place.name, &linker.context)),
+            None => cell,
+        }))
     }
 }
 

@@ -10,9 +10,12 @@ mod node;
 mod punctuation;
 mod sink;
 mod source;
+mod wrapper;
 
-use crate::error::ProcessorError;
-use crate::record::{FixedKeyRecord, Record};
+use crate::error::{ProcessorError, TaskError};
+use crate::names::{NodeName, TaskId};
+use crate::record::{FixedKeyRecord, Headers, Record};
+use crate::time::Timestamp;
 
 pub use self::activity::Activity;
 pub use self::context::{ContextParts, EmitIntervals, TaskContext};
@@ -205,5 +208,45 @@ pub trait FixedKeyProcessor<K, V>: 'static {
     /// Any error is logged.
     fn close(&mut self) -> Result<(), ProcessorError> {
         Ok(())
+    }
+}
+
+/// Code around the processors of a topology, those of its operators too: for traces, measures, and
+/// faults in tests. Given by [`Topology::wrapped_by`](crate::topology::Topology::wrapped_by). Answers
+/// to Kafka's `ProcessorWrapper` (KIP-1112).
+///
+/// DIFFERENCE(processor-wrapper): one of Kafka's puts another processor, which sees keys, values and
+/// the context, in place of each one, and may add stores.
+pub trait ProcessorWrapper: Send + Sync + 'static {
+    /// What goes around a processor in a task, which is made with it; `None` for nothing.
+    fn wrap(&self, processor: &NodeName, task: TaskId) -> Option<Box<dyn AroundProcessor>>;
+}
+
+/// What is known of a record whatever its types are.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RecordHead<'a> {
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// Its headers.
+    pub headers: &'a Headers,
+}
+
+/// Code around one processor in one task. It never leaves the task's thread.
+pub trait AroundProcessor {
+    /// The processor is about to be given a record.
+    ///
+    /// # Errors
+    /// As if the processor had failed, which then does not get the record: the processing handler is
+    /// asked.
+    fn before(&mut self, record: RecordHead<'_>) -> Result<(), ProcessorError> {
+        let _ = record;
+        Ok(())
+    }
+
+    /// It is done with the record, and so are those below it, or one of them has failed in a way that
+    /// ends the task.
+    fn after(&mut self, result: Result<(), &TaskError>) {
+        let _ = result;
     }
 }

@@ -614,6 +614,7 @@ impl TopologyBuilder {
             optimizations: self.optimizations,
             globals,
             generated: self.generated,
+            wrapper: None,
         })))
     }
 

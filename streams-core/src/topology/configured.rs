@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Topology;
+use super::{Parts, Topology};
 use crate::config::State;
+use crate::processor::ProcessorWrapper;
 use crate::store::StoreSpec;
 
 impl Topology {
@@ -41,5 +42,43 @@ impl Topology {
             }
         }
         Self(Arc::new(parts))
+    }
+    /// The same topology, with code around each of its processors, also of those that fill global
+    /// stores; in place of that which it had. Without any, nothing is linked and nothing is asked.
+    /// Kafka's `processor.wrapper.class`.
+    ///
+    /// ```
+    /// # use streams_core::error::ProcessorError;
+    /// # use streams_core::names::{NodeName, TaskId};
+    /// # use streams_core::processor::{AroundProcessor, ProcessorWrapper, RecordHead};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicU64, Ordering};
+    /// /// Counts what processors are given.
+    /// #[derive(Clone, Default)]
+    /// struct Given(Arc<AtomicU64>);
+    ///
+    /// impl ProcessorWrapper for Given {
+    ///     fn wrap(&self, _: &NodeName, _: TaskId) -> Option<Box<dyn AroundProcessor>> {
+    ///         Some(Box::new(self.clone()))
+    ///     }
+    /// }
+    ///
+    /// impl AroundProcessor for Given {
+    ///     fn before(&mut self, _: RecordHead<'_>) -> Result<(), ProcessorError> {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let given = Given::default();
+    /// let topology = TopologyBuilder::new().build()?.wrapped_by(given.clone());
+    /// assert_eq!(given.0.load(Ordering::Relaxed), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wrapped_by(&self, wrapper: impl ProcessorWrapper) -> Self {
+        let wrapper: Option<Arc<dyn ProcessorWrapper>> = Some(Arc::new(wrapper));
+        Self(Arc::new(Parts { wrapper, ..self.parts().clone() }))
     }
 }

@@ -64,6 +64,7 @@ impl Topology {
             outbox: task.outbox,
             task_number: task.task_number,
             topic_name: &topic_name,
+            wrapper: self.parts().wrapper.as_deref(),
             linked: (0..self.parts().nodes.len()).map(|_| None).collect(),
             registry: Registry::default(),
         };

@@ -35,7 +35,9 @@ pub use self::pattern::{PatternConflict, PatternError, TopicPattern};
 pub use self::topic::Topic;
 use crate::config::Optimization;
 use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
-use crate::processor::{Forwards, ProcessorTemplate, SinkTemplate, SourceTemplate, Takes};
+use crate::processor::{
+    Forwards, ProcessorTemplate, ProcessorWrapper, SinkTemplate, SourceTemplate, Takes,
+};
 use crate::store::StoreSpec;
 
 /// A node of a topology: its builder, and its place in the order of addition.
@@ -131,6 +133,8 @@ pub(crate) struct Parts {
     pub(crate) globals: Vec<GlobalStore>,
     /// Names that no program gave; not all are of stores and topics that there are.
     pub(crate) generated: BTreeSet<String>,
+    /// What goes around its processors.
+    pub(crate) wrapper: Option<Arc<dyn ProcessorWrapper>>,
 }
 
 impl fmt::Debug for Topology {

@@ -17,6 +17,7 @@ mod tables;
 mod transforms;
 mod versioned;
 mod windows;
+mod wrapper;
 
 use streams_core::record::{Headers, Record};
 use streams_core::serde::DefaultSerde;

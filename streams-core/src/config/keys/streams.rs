@@ -147,7 +147,7 @@ pub(crate) const STREAMS_KEYS: &[StreamsKey] = &[
     val("processing.exception.handler", PROCESSING_HANDLER, "fail"),
     val("processing.exception.handler.global.enabled", BOOL, "false"),
     val("processing.guarantee", one_of(&["at_least_once", "exactly_once_v2"]), "at_least_once"),
-    key("processor.wrapper.class", Value(class(&[("NoOpProcessorWrapper", "none")], "a wrapper can change results; wrap processors in code and remove it"), None)),
+    key("processor.wrapper.class", Value(class(&[("NoOpProcessorWrapper", "none")], "give the wrapper to the topology in code, by 'Topology::wrapped_by', and remove it"), None)),
     val("production.exception.handler", PRODUCTION_HANDLER, "fail"),
     key("rack.aware.assignment.non_overlap_cost", Refused(RACKS)),
     key("rack.aware.assignment.strategy", Value(class(&[("none", "none")], RACKS), None)),
