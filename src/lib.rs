@@ -61,8 +61,8 @@ pub use streams_dsl::{
     WindowedKStream, Windowing,
 };
 pub use streams_kafka::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, OauthToken, ShutDownOnError, State,
-    StreamThreadError, StreamsError, TlsSetupError, TokenProvider, TopicsError,
+    HeldUp, KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, OauthToken, ShutDownOnError,
+    State, StreamThreadError, StreamsError, TlsSetupError, TokenProvider, TopicsError,
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{

@@ -16,6 +16,8 @@ use streams_core::store::ChangelogTopic;
 use streams_core::worker::{GlobalAction, GlobalInput, GlobalWorker};
 use tokio::sync::oneshot;
 
+use crate::app::closing::HeldUp;
+use crate::app::shared::Shared;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::ffi::queue::Waker;
@@ -40,27 +42,46 @@ const END_MAX: Duration = Duration::from_secs(30);
 /// Told when the global stores are filled.
 pub(crate) type Filled = oneshot::Receiver<()>;
 
-/// The thread. Dropping it writes what was read, closes the stores and waits for that, but not for
-/// user code that does not return.
+/// The thread.
 #[derive(Debug)]
 pub(crate) struct GlobalThread {
+    name: String,
     stop: Arc<AtomicBool>,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
+impl GlobalThread {
+    /// Writes what was read, closes the stores and waits for that, but not for user code that does not
+    /// return.
+    pub(crate) fn end(mut self, shared: &Shared) {
+        let began = clock::monotonic();
+        let until = began + END_MAX;
+        let until = shared.close_by().map_or(until, |by| until.min(by.globals));
+        self.stop();
+        let left = until.saturating_duration_since(began);
+        if self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+            // A panic in it was told when it happened.
+            let _ = self.thread.take().map(JoinHandle::join);
+        } else {
+            let busy_for = clock::monotonic().duration_since(began);
+            let thread = self.name.clone();
+            shared.abandoned(vec![HeldUp { thread, place: None, busy_for }]);
+        }
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
 impl Drop for GlobalThread {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let Some(thread) = self.thread.take() else { return };
-        thread.thread().unpark();
-        if self.ended.recv_timeout(END_MAX) == Err(RecvTimeoutError::Disconnected) {
-            // A panic in it was told when it happened.
-            let _ = thread.join();
-        } else {
-            tracing::warn!("the thread of the global stores does not end; it is not waited for");
-        }
+        self.stop();
     }
 }
 
@@ -85,7 +106,7 @@ pub(crate) fn start(
     let (tell, filled) = oneshot::channel();
     let (alive, ended) = channel();
     let name = thread_name(config.application_id());
-    let thread = std::thread::Builder::new().name(name).spawn(move || {
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
         let _alive: Sender<()> = alive;
         let ended = catch_panic(|| filling.run(tell));
         let ended = ended.unwrap_or_else(|text| Err(StreamsError::Panicked(text)));
@@ -95,7 +116,7 @@ pub(crate) fn start(
         }
     });
     let thread = thread.map_err(|error| StreamsError::Thread(error.to_string()))?;
-    Ok(Some((GlobalThread { stop, ended, thread: Some(thread) }, filled)))
+    Ok(Some((GlobalThread { name, stop, ended, thread: Some(thread) }, filled)))
 }
 
 impl Filling {

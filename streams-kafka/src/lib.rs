@@ -23,7 +23,7 @@ mod topics;
 mod worker_thread;
 
 pub use self::app::{
-    KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, ShutDownOnError, State,
+    HeldUp, KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, ShutDownOnError, State,
     StreamThreadError, UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use self::error::StreamsError;

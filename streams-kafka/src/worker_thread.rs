@@ -16,6 +16,7 @@ use streams_core::time::Timestamp;
 use streams_core::worker::{Action, Command, Worker, WorkerError, WorkerSettings};
 use tokio::sync::mpsc::Sender as GroupSender;
 
+use crate::app::closing::HeldUp;
 use crate::app::shared::{Shared, Thread};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
@@ -84,14 +85,21 @@ impl WorkerHandle {
         self.wake();
     }
 
-    /// Waits until the thread has ended, but no longer than this.
-    pub(crate) fn join(mut self, until: Instant) {
+    /// Waits until the thread has ended, but no longer than this. Whether it has.
+    pub(crate) fn join(&mut self, until: Instant) -> bool {
         self.dismiss();
         let left = until.saturating_duration_since(clock::monotonic());
-        if self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+        let has_ended = self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected);
+        if has_ended {
             // A panic was told when it happened.
             let _ = self.running.take().map(JoinHandle::join);
         }
+        has_ended
+    }
+
+    /// What it is at, under this name of its thread.
+    pub(crate) fn held_up(&self, thread: String) -> HeldUp {
+        HeldUp { thread, place: self.pulse.place().read(), busy_for: self.pulse.busy_for() }
     }
 
     fn wake(&self) {

@@ -334,6 +334,16 @@ pub enum Trouble {
         /// Why.
         reason: String,
     },
+    /// The member goes without an answer from the coordinator that it has left.
+    #[error(
+        "no coordinator answered within {} ms that this process leaves; others have its tasks when \
+         its session is over at the latest",
+        waited.as_millis()
+    )]
+    LeaveUnanswered {
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The member leaves although others may not have heard that all shall close.
     #[error(
         "it is not known whether all processes have heard that they shall close; stop those that \

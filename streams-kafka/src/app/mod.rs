@@ -1,6 +1,7 @@
 //! A running application.
 
 mod builder;
+pub(crate) mod closing;
 pub(crate) mod metrics;
 mod named;
 pub(crate) mod shared;
@@ -21,6 +22,8 @@ use streams_core::worker::Pace;
 use tokio::sync::Notify;
 
 pub use self::builder::KafkaStreamsBuilder;
+pub use self::closing::HeldUp;
+use self::closing::one_by_one;
 pub use self::metrics::{Metrics, WorkerMetrics};
 pub use self::named::NamedMetric;
 use self::shared::{Ending, Shared};
@@ -68,12 +71,29 @@ pub enum WaitError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// It has closed, but not in order: workers did not close their tasks in time and were dropped.
-    /// What they did since their last commit is done again.
+    /// It has closed, but not in order: threads did not end in time and were dropped. What they did
+    /// since their last commit is done again.
     #[error(
-        "workers did not close their tasks in time and were dropped; what they did since their last commit is done again"
+        "threads did not end in time and were dropped; what they did since their last commit is done again: {}",
+        one_by_one(held_up_by)
     )]
-    Abandoned,
+    Abandoned {
+        /// The threads.
+        held_up_by: Vec<HeldUp>,
+    },
+    /// It has not closed in time. That goes on behind; the group misses the process when
+    /// `session.timeout.ms` is over at the latest.
+    #[error(
+        "the application has not closed within {} ms, and goes on closing: {}",
+        waited.as_millis(),
+        one_by_one(held_up_by)
+    )]
+    StillClosing {
+        /// How long it was waited for.
+        waited: Duration,
+        /// Threads that were dropped by then.
+        held_up_by: Vec<HeldUp>,
+    },
     /// It has ended in another state, and nothing follows.
     #[error("the application has ended: it is {state}")]
     Ended {
@@ -321,9 +341,11 @@ impl KafkaStreams {
     /// to come back, and go to others when `session.timeout.ms` is over. A process that failed leaves
     /// all the same, and so does [`close_and_leave`](Self::close_and_leave).
     ///
-    /// Workers that have not closed their tasks within `timeout`, be it that code of yours does not
-    /// return or that brokers are away, are dropped: nothing of them is committed any more, and the
-    /// group is left without them. That takes some seconds more at most.
+    /// It returns by `timeout`, Kafka's `close(Duration)`. Workers that have not closed their tasks when
+    /// three quarters of it are over, or 2 s are left, be it that code of yours does not return or that
+    /// brokers are away, are dropped: nothing of them is committed any more, and the group is left
+    /// without them. A thread that is dropped ends when your code returns, and until then has the lock
+    /// of the state directory.
     ///
     /// ```
     /// # use streams_core::config::StreamsConfig;
@@ -342,8 +364,9 @@ impl KafkaStreams {
     /// ```
     ///
     /// # Errors
-    /// [`WaitError::Abandoned`] when workers were dropped, and [`WaitError::TimedOut`] when the group
-    /// was not left in time even so; that goes on behind.
+    /// [`WaitError::Abandoned`] when workers were dropped, and [`WaitError::StillClosing`] when the
+    /// group was not left in time even so; that goes on behind. Both name the threads that held it up,
+    /// with the task and the record.
     pub fn close(&self, timeout: Duration) -> Result<(), WaitError> {
         self.shared.become_state(State::PendingShutdown);
         self.shared.close_within(timeout);
@@ -351,18 +374,20 @@ impl KafkaStreams {
             self.shared.become_state(State::NotRunning);
             return Ok(());
         }
-        let patience = timeout.saturating_add(LEAVE_MAX);
-        if self.shared.wait(State::is_final, patience).is_none() {
-            return Err(WaitError::TimedOut { state: self.state(), waited: patience });
-        }
-        let ended = self.running().take();
-        if let Some(app) = ended {
+        let is_over = self.shared.wait_over(timeout).is_some();
+        if is_over && let Some(app) = self.running().take() {
             // A panic in it was reported when it happened.
             let _ = app.thread.join();
         }
         match self.shared.ending() {
-            Ending::InOrder => Ok(()),
-            Ending::Abandoned => Err(WaitError::Abandoned),
+            Ending::InOrder if is_over => Ok(()),
+            Ending::Abandoned(held_up_by) if is_over => Err(WaitError::Abandoned { held_up_by }),
+            Ending::InOrder => {
+                Err(WaitError::StillClosing { waited: timeout, held_up_by: Vec::new() })
+            }
+            Ending::Abandoned(held_up_by) => {
+                Err(WaitError::StillClosing { waited: timeout, held_up_by })
+            }
         }
     }
 
@@ -388,8 +413,6 @@ impl KafkaStreams {
     }
 }
 
-/// How long leaving the group may take after the deadline.
-const LEAVE_MAX: Duration = Duration::from_secs(8);
 /// Long enough for a commit on a slow cluster; a drop must end.
 const DROP_CLOSE_MAX: Duration = Duration::from_secs(30);
 

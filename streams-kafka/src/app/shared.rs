@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use streams_core::error::catch_panic;
 use streams_core::membership::Departure;
@@ -14,6 +14,7 @@ use streams_core::time::Timestamp;
 use streams_core::worker::{Pace, RestorePhase, RestoreProgress, TurnReport, Worker};
 use tokio::sync::Notify;
 
+use super::closing::{CloseBy, HeldUp};
 use super::metrics::{Metrics, WorkerMetrics};
 use super::state::State;
 use super::uncaught::{ShutDownOnError, UncaughtErrorHandler, UncaughtErrorResponse};
@@ -53,9 +54,11 @@ pub(super) struct Inner {
     pub(super) workers: BTreeMap<usize, WorkerMetrics>,
     global: Option<WorkerMetrics>,
     restoring: BTreeMap<(TopicPartition, String), RestoreProgress>,
-    /// When the last `close` stops waiting for workers.
-    close_by: Option<Instant>,
+    /// Until when those wait who close; of several, the first.
+    close_by: Option<CloseBy>,
     ending: Ending,
+    /// Whether the group thread has nothing more to do.
+    is_over: bool,
     departure: Departure,
     pace: Pace,
     pub(super) crew: Crew,
@@ -71,12 +74,12 @@ pub(crate) enum Thread {
 }
 
 /// How the workers ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// They closed their tasks, or do so still.
     InOrder,
-    /// Some were dropped: what they did since their last commit is done again.
-    Abandoned,
+    /// These were dropped: what they did since their last commit is done again.
+    Abandoned(Vec<HeldUp>),
 }
 
 /// Shared by all threads of an application.
@@ -99,6 +102,7 @@ impl Shared {
             restoring: BTreeMap::new(),
             close_by: None,
             ending: Ending::InOrder,
+            is_over: false,
             departure: Departure::ToReturn,
             pace: Pace::Going,
             crew: Crew::new(workers),
@@ -169,12 +173,12 @@ impl Shared {
 
     /// Whoever closes waits so long for the workers; the earliest time counts.
     pub(crate) fn close_within(&self, timeout: Duration) {
-        let by = clock::monotonic().checked_add(timeout);
+        let by = CloseBy::within(timeout);
         let mut inner = self.lock();
         inner.close_by = inner.close_by.into_iter().chain(by).min();
     }
 
-    pub(crate) fn close_by(&self) -> Option<Instant> {
+    pub(crate) fn close_by(&self) -> Option<CloseBy> {
         self.lock().close_by
     }
 
@@ -197,13 +201,31 @@ impl Shared {
         if inner.error.is_some() { Departure::ForGood } else { inner.departure }
     }
 
-    /// Workers were dropped.
-    pub(crate) fn abandoned(&self) {
-        self.lock().ending = Ending::Abandoned;
+    /// Threads were dropped.
+    pub(crate) fn abandoned(&self, held_up_by: Vec<HeldUp>) {
+        for held_up in &held_up_by {
+            tracing::warn!("{held_up}; it is not waited for, and its commits are refused");
+        }
+        let mut inner = self.lock();
+        match &mut inner.ending {
+            Ending::InOrder => inner.ending = Ending::Abandoned(held_up_by),
+            Ending::Abandoned(before) => before.extend(held_up_by),
+        }
     }
 
     pub(crate) fn ending(&self) -> Ending {
-        self.lock().ending
+        self.lock().ending.clone()
+    }
+
+    /// The group thread ends.
+    pub(super) fn over(&self) {
+        self.lock().is_over = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the group thread ends.
+    pub(super) fn wait_over(&self, timeout: Duration) -> Option<State> {
+        self.wait_until(|inner| inner.is_over, timeout)
     }
 
     /// Waits until the state is one that `wanted` takes.

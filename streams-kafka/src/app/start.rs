@@ -164,7 +164,9 @@ fn start_group(
             shared.fail(error);
         }
         // Tasks read the global stores to their end.
-        drop(global);
+        if let Some(global) = global {
+            global.end(&shared);
+        }
         let end = if shared.error().is_some() { State::Error } else { State::NotRunning };
         shared.become_state(if end == State::Error {
             State::PendingError
@@ -172,6 +174,7 @@ fn start_group(
             State::PendingShutdown
         });
         shared.become_state(end);
+        shared.over();
     });
     thread.map_err(|error| StreamsError::Thread(error.to_string()))
 }

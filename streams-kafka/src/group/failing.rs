@@ -8,7 +8,7 @@ use streams_core::names::TaskId;
 use super::{Group, Life};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::error::StreamsError;
-use crate::worker_thread::{self, WorkerHandle};
+use crate::worker_thread::{self, WorkerHandle, thread_name};
 
 /// How long the tasks that have not failed may take to commit and close.
 const FAILED_CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -121,10 +121,10 @@ impl Group {
             self.life = Life::Over;
             return;
         }
-        let late = self.parts.workers.keys().filter(|at| !self.workers_done.contains(at));
-        let late: Vec<usize> = late.map(|at| at + 1).collect();
-        tracing::warn!(?late, "workers are dropped; their commits are refused");
-        self.parts.shared.abandoned();
+        let application = &self.parts.worker_parts.settings.application_id;
+        let late = self.parts.workers.iter().filter(|(at, _)| !self.workers_done.contains(at));
+        let late = late.map(|(at, worker)| worker.held_up(thread_name(application, *at)));
+        self.parts.shared.abandoned(late.collect());
         self.losses += 1;
         self.token = None;
         self.commits.clear();
@@ -162,7 +162,23 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::shared::Ending;
     use crate::group::testing::Idle;
+
+    #[test]
+    fn who_is_dropped_is_named() {
+        let mut idle = Idle::new("dropped");
+        let group = &mut idle.group;
+        let (stuck, _commands) = WorkerHandle::to_listener();
+        stuck.pulse().beat();
+        group.parts.workers = [(0, stuck), (1, WorkerHandle::to_listener().0)].into();
+        group.workers_done.insert(1);
+        group.begin_close(Some(group.now()));
+        group.follow_deadlines();
+        let Ending::Abandoned(held_up_by) = group.parts.shared.ending() else { panic!("in order") };
+        let names: Vec<&str> = held_up_by.iter().map(|one| one.thread.as_str()).collect();
+        assert_eq!((names, group.life), (vec!["app-worker-1"], Life::Leaving));
+    }
 
     #[test]
     fn a_process_with_a_late_worker_closes_too_when_all_are_asked_to() {

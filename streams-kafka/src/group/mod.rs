@@ -43,6 +43,7 @@ use self::crew::CrewNews;
 use self::inputs::InputsSeen;
 use self::purge::Purge;
 use crate::app::WorkerMemory;
+use crate::app::closing::HeldUp;
 use crate::app::shared::{Ending, Running, Shared};
 use crate::app::uncaught::UncaughtErrorResponse;
 use crate::clients::Clients;
@@ -51,7 +52,7 @@ use crate::error::StreamsError;
 use crate::global_thread::Filled;
 use crate::secure::{Access, Logins, Step};
 use crate::topics::{Found, TopicsError};
-use crate::worker_thread::{WorkerHandle, WorkerParts};
+use crate::worker_thread::{WorkerHandle, WorkerParts, thread_name};
 
 /// Messages that may wait for the group thread.
 pub(crate) const INPUTS_MAX: usize = 4096;
@@ -62,6 +63,8 @@ pub(crate) const TOPICS_RETRY: Duration = Duration::from_secs(1);
 const WORKERS_END_MAX: Duration = Duration::from_secs(30);
 /// How long those may take that were dropped.
 const DROPPED_WORKERS_END_MAX: Duration = Duration::from_secs(2);
+/// How long questions may take that brokers have not answered.
+const QUESTIONS_END_MAX: Duration = Duration::from_secs(1);
 /// How often it is kept on disk, for the next start, how far states are.
 const KEEP_STATES_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -190,6 +193,13 @@ pub(crate) struct Group {
     ordered_down_by: Option<Moment>,
 }
 
+/// Whether the member wanted anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Followed {
+    Actions,
+    Nothing,
+}
+
 #[derive(Debug)]
 enum Retry {
     /// The leader's topics, for this generation.
@@ -213,14 +223,33 @@ pub(crate) fn run(
     let (inputs, receiver) = channel;
     let shared = Arc::clone(&parts.shared);
     let workers = runtime.block_on(Group::new(parts, inputs).run(receiver));
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    let patience = match shared.ending() {
-        Ending::InOrder => WORKERS_END_MAX,
-        Ending::Abandoned => DROPPED_WORKERS_END_MAX,
-    };
-    let until = clock::monotonic() + patience;
-    workers.into_iter().for_each(|worker| worker.join(until));
+    runtime.shutdown_timeout(within(&shared, QUESTIONS_END_MAX));
+    end_all(workers, &shared);
     Ok(())
+}
+
+/// So long, but no longer than whoever closes waits for threads.
+fn within(shared: &Shared, patience: Duration) -> Duration {
+    let left = shared.close_by();
+    let left = left.map(|by| by.threads.saturating_duration_since(clock::monotonic()));
+    left.map_or(patience, |left| left.min(patience))
+}
+
+/// Waits for the threads of workers to end, for a while.
+fn end_all(workers: Vec<(String, WorkerHandle)>, shared: &Shared) {
+    let ending = shared.ending();
+    let patience = match ending {
+        Ending::InOrder => WORKERS_END_MAX,
+        Ending::Abandoned(_) => DROPPED_WORKERS_END_MAX,
+    };
+    let until = clock::monotonic() + within(shared, patience);
+    let late = workers.into_iter().filter_map(|(thread, mut worker)| {
+        (!worker.join(until)).then(|| worker.held_up(thread))
+    });
+    let late: Vec<HeldUp> = late.collect();
+    if ending == Ending::InOrder && !late.is_empty() {
+        shared.abandoned(late);
+    }
 }
 
 impl Group {
@@ -271,7 +300,7 @@ impl Group {
     }
 
     /// The workers that have ended, or do so now.
-    async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<WorkerHandle> {
+    async fn run(mut self, mut receiver: Receiver<Input>) -> Vec<(String, WorkerHandle)> {
         if !self.wait_for_globals(&mut receiver).await {
             return self.into_workers();
         }
@@ -289,27 +318,21 @@ impl Group {
         self.into_workers()
     }
 
-    fn into_workers(self) -> Vec<WorkerHandle> {
-        self.parts.workers.into_values().chain(self.ending.into_values()).collect()
+    /// By the names of their threads.
+    fn into_workers(self) -> Vec<(String, WorkerHandle)> {
+        let application = self.parts.worker_parts.settings.application_id;
+        let workers = self.parts.workers.into_iter().chain(self.ending);
+        workers.map(|(number, worker)| (thread_name(&application, number), worker)).collect()
     }
 
     async fn work(&mut self, receiver: &mut Receiver<Input>) -> Result<(), StreamsError> {
         let (closing, shared) = (Arc::clone(&self.parts.closing), Arc::clone(&self.parts.shared));
         while self.life != Life::Over {
-            while let Some(action) = self.membership.poll(self.now()) {
-                self.act(action)?;
-                self.follow_roster();
+            self.look_after()?;
+            // What it has made the member want is not put off until something else happens.
+            if self.follow_member()? == Followed::Actions {
+                continue;
             }
-            self.follow_crew();
-            self.look_for_topics_if_due();
-            self.retry_if_due();
-            self.purge_if_due();
-            self.clean_up_if_due();
-            self.tell_states();
-            self.tell_running();
-            self.parts.clients.poll();
-            self.watch_workers()?;
-            self.follow_deadlines();
             if self.life == Life::Over {
                 break;
             }
@@ -323,13 +346,39 @@ impl Group {
                     None => break,
                 },
                 () = closing.notified() => {
-                    let by = self.parts.shared.close_by().map(|by| self.moment_of(by));
+                    let by = self.parts.shared.close_by().map(|by| self.moment_of(by.workers));
                     self.begin_close(by);
                 }
                 () = shared.crew_changed() => {}
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Does what the member wants.
+    fn follow_member(&mut self) -> Result<Followed, StreamsError> {
+        let mut followed = Followed::Nothing;
+        while let Some(action) = self.membership.poll(self.now()) {
+            followed = Followed::Actions;
+            self.act(action)?;
+            self.follow_roster();
+        }
+        Ok(followed)
+    }
+
+    /// Does what is due.
+    fn look_after(&mut self) -> Result<(), StreamsError> {
+        self.follow_crew();
+        self.look_for_topics_if_due();
+        self.retry_if_due();
+        self.purge_if_due();
+        self.clean_up_if_due();
+        self.tell_states();
+        self.tell_running();
+        self.parts.clients.poll();
+        self.watch_workers()?;
+        self.follow_deadlines();
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use streams_core::names::{TaskId, TopicPartition};
 use streams_core::topology::Topology;
-use streams_kafka::{KafkaStreams, State, StreamsError, UncaughtErrorResponse, WaitError};
+use streams_kafka::{HeldUp, KafkaStreams, State, StreamsError, UncaughtErrorResponse, WaitError};
 
 use crate::support::app::{SOON, stateless};
 use crate::support::wait::let_live;
@@ -202,8 +203,18 @@ fn closing_ends_in_time_though_a_worker_does_not_come_back() {
         streams.metrics().workers.iter().any(|worker| worker.process_total == 0)
             && place.cluster.ends(&place.input)[0] == 1
     });
-    let closed = streams.close(Duration::from_secs(2));
-    assert!(matches!(closed, Err(WaitError::Abandoned) | Ok(())), "{closed:?}");
+    let (since, timeout) = (Instant::now(), Duration::from_secs(2));
+    let closed = streams.close(timeout);
+    let took = since.elapsed();
+    println!("closed in {took:?}: {closed:?}");
+    let Err(WaitError::Abandoned { held_up_by }) = closed else { panic!("{closed:?}") };
+    assert!(took < timeout + Duration::from_millis(200), "{took:?}");
+    let [HeldUp { thread, place: Some(at), .. }] = &held_up_by[..] else {
+        panic!("{held_up_by:?}")
+    };
+    assert_eq!(*thread, format!("{}-worker-1", place.application));
+    let record = (TopicPartition::new(place.input.as_str(), 0), 0);
+    assert_eq!((at.task, &at.record), (TaskId::new(0, 0), &Some(record)));
     assert_eq!(streams.state(), State::NotRunning);
     assert_eq!(place.cluster.members(&place.application), 0);
     drop(go);

@@ -5,6 +5,7 @@ use super::links::Link;
 use super::reaction::{Reaction, react};
 use super::state::Phase;
 use crate::membership::connection::Call;
+use crate::membership::error::Trouble;
 use crate::membership::event::{Action, MemberEvent};
 use crate::membership::time::Moment;
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeavingMember};
@@ -67,6 +68,7 @@ impl Membership {
 
     pub(super) fn expire_leaving(&mut self, now: Moment) {
         if self.leaving_deadline().is_some_and(|deadline| deadline <= now) {
+            self.trouble(Trouble::LeaveUnanswered { waited: self.config.leave_timeout });
             self.finish_leaving();
         }
     }
