@@ -2,6 +2,7 @@
 //! and says what it wants. The shell's thread drives it; a simulation drives it as well.
 
 mod active;
+mod closing;
 mod commit;
 mod committing;
 mod failing;
@@ -116,6 +117,8 @@ pub struct Worker {
     /// The task whose slice was the last of a turn: the next turn begins behind it.
     last_served: Option<TaskId>,
     unopened: BTreeMap<TaskId, Unopened>,
+    /// Tasks that do nothing any more, whose stores are still open.
+    ended: VecDeque<ActiveTask>,
     commits: Commits,
     actions: VecDeque<Action>,
     undelivered: usize,
@@ -175,6 +178,7 @@ impl Worker {
             order: BTreeMap::new(),
             last_served: None,
             unopened: BTreeMap::new(),
+            ended: VecDeque::new(),
             actions: VecDeque::new(),
             undelivered: 0,
             settled: Timestamp::UNKNOWN,
@@ -272,6 +276,7 @@ impl Worker {
         self.take_deliveries(now);
         let waits = self.restart_due(now);
         report.is_busy |= self.has_tasks_to_open(now);
+        self.close_next();
         let is_going = self.pace == Pace::Going;
         if is_going {
             let result = self.step_restorations(now, &mut report);
@@ -293,6 +298,7 @@ impl Worker {
             self.settle(result, now);
         }
         self.settle_states(now);
+        report.is_busy |= !self.ended.is_empty();
         report.stores_rebuilt = std::mem::take(&mut self.stores_rebuilt);
         report.dropped = self.take_dropped();
         self.commits.made.report(&mut report);

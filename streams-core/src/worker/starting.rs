@@ -62,6 +62,7 @@ impl Worker {
         begin: Begin,
         now: Timestamp,
     ) -> Result<(), WorkerError> {
+        self.close_now(to_start.task);
         let number = self.free_number();
         let mut task = self.make_task(&to_start, number)?;
         task.watch(Arc::clone(&self.place));
@@ -176,9 +177,9 @@ impl Worker {
             self.dropped.merge(&active.task.take_dropped());
             self.place.forget(*task);
             self.actions.extend(active.news().map(Action::Holds));
-            self.actions.push_back(Action::Closed(*task));
+            self.ended.push_back(active);
         }
-        self.end_if_done();
+        self.close_ended();
     }
 
     /// Does with the tasks that wait for it what shall become of them after their commit. Those that
@@ -215,7 +216,8 @@ impl Worker {
     }
 
     pub(super) fn end_if_done(&mut self) {
-        if self.life == Life::ShuttingDown && self.order.is_empty() && self.unopened.is_empty() {
+        let has_tasks = !self.order.is_empty() || !self.unopened.is_empty();
+        if self.life == Life::ShuttingDown && !has_tasks && self.ended.is_empty() {
             self.life = Life::Ended;
             self.actions.push_back(Action::Done);
         }

@@ -36,7 +36,9 @@ impl fmt::Display for HeldUp {
         let Self { thread, place, busy_for } = self;
         match place {
             _ if busy_for.is_zero() => write!(f, "{thread} waits for brokers"),
-            Some(place) => write!(f, "{thread} has been at {place} for {} ms", busy_for.as_millis()),
+            Some(place) => {
+                write!(f, "{thread} has been at {place} for {} ms", busy_for.as_millis())
+            }
             None => write!(f, "{thread} has not come back for {} ms", busy_for.as_millis()),
         }
     }

@@ -243,9 +243,9 @@ fn end_all(workers: Vec<(String, WorkerHandle)>, shared: &Shared) {
         Ending::Abandoned(_) => DROPPED_WORKERS_END_MAX,
     };
     let until = clock::monotonic() + within(shared, patience);
-    let late = workers.into_iter().filter_map(|(thread, mut worker)| {
-        (!worker.join(until)).then(|| worker.held_up(thread))
-    });
+    let late = workers
+        .into_iter()
+        .filter_map(|(thread, mut worker)| (!worker.join(until)).then(|| worker.held_up(thread)));
     let late: Vec<HeldUp> = late.collect();
     if ending == Ending::InOrder && !late.is_empty() {
         shared.abandoned(late);

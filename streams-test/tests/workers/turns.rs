@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::names::{TaskId, TopicPartition};
+use streams_core::worker::Command;
 use streams_test::model::NewRecord;
 
 use super::{PARTITIONS, World};
@@ -114,4 +115,27 @@ fn a_task_is_restored_in_the_time_that_others_leave() {
     let idle = [(); 2].map(|()| world.workers[0].turn(world.now).restored);
     assert_eq!(idle[0], 16, "the last turn had something to process");
     assert!(idle[1] > 1000, "{idle:?}");
+}
+
+#[test]
+fn tasks_that_leave_are_closed_one_a_turn_beside_those_that_run() {
+    let mut world = World::new();
+    world.workers = vec![world.worker()];
+    world.assign(0);
+    world.settle();
+    let leaving = world.of(0).split_off(1);
+    world.workers[0].handle(Command::Release(leaving), world.now);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        assert!(world.turn(0));
+        seen.push(world.free.len());
+    }
+    assert_eq!(seen, [0, 1, 2]);
+    // None is held up by those that are the last.
+    world.assign(0);
+    world.settle();
+    let all = world.of(0);
+    world.workers[0].handle(Command::Release(all), world.now);
+    assert!(world.turn(0));
+    assert_eq!(world.free.len(), 3);
 }
