@@ -43,6 +43,7 @@ impl Topology {
         }
         Self(Arc::new(parts))
     }
+
     /// The same topology, with code around each of its processors, also of those that fill global
     /// stores; in place of that which it had. Without any, nothing is linked and nothing is asked.
     /// Kafka's `processor.wrapper.class`.
