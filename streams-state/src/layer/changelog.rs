@@ -97,7 +97,7 @@ impl Changelog {
         if self.format.rows.has_headers() {
             return self.send_with_headers(key, row, context);
         }
-        let (timestamp, value) = self.timed(row, context);
+        let (timestamp, value) = self.timed(row, context.timestamp());
         self.send_at(key, value, timestamp, context)
     }
 
@@ -109,14 +109,9 @@ impl Changelog {
         otherwise: Timestamp,
         context: &TaskContext,
     ) -> Result<(), ProduceError> {
-        let with_headers = row.filter(|_| self.format.rows.has_headers()).and_then(split_headers);
-        let (headers, row) = match with_headers {
-            Some((headers, rest)) => (read_headers(headers).unwrap_or_default(), Some(rest)),
-            None => (Headers::new(), row),
-        };
-        let timed = row.filter(|_| self.format.rows.has_timestamp()).and_then(split_timestamp);
-        let (timestamp, value) =
-            timed.map_or((otherwise, row), |(timestamp, value)| (timestamp, Some(value)));
+        let (headers, row) = self.headed(row);
+        let (timestamp, value) = self.timed(row, otherwise);
+        let headers = headers.unwrap_or_default();
         self.send_record((key, value), timestamp, &headers, context.activity())
     }
 
@@ -128,24 +123,31 @@ impl Changelog {
         row: Option<&[u8]>,
         context: &TaskContext,
     ) -> Result<(), ProduceError> {
-        let (headers, row) = match row.and_then(split_headers) {
-            Some((headers, rest)) => (read_headers(headers).unwrap_or_default(), Some(rest)),
-            None => (context.headers(), row),
-        };
-        let (timestamp, value) = self.timed(row, context);
+        let (headers, row) = self.headed(row);
+        let (timestamp, value) = self.timed(row, context.timestamp());
+        let headers = headers.unwrap_or_else(|| context.headers());
         self.send_record((key, value), timestamp, &headers, context.activity())
     }
 
-    /// The time of a change, and the value.
+    /// The headers of a row that has some, and what follows.
+    fn headed<'r>(&self, row: Option<&'r [u8]>) -> (Option<Headers>, Option<&'r [u8]>) {
+        let headed = row.filter(|_| self.format.rows.has_headers()).and_then(split_headers);
+        match headed {
+            Some((headers, rest)) => (Some(read_headers(headers).unwrap_or_default()), Some(rest)),
+            None => (None, row),
+        }
+    }
+
+    /// The time of a row, or this one where it has none, and the value.
     fn timed<'r>(
         &self,
         row: Option<&'r [u8]>,
-        context: &TaskContext,
+        otherwise: Timestamp,
     ) -> (Timestamp, Option<&'r [u8]>) {
         let row_time = row.filter(|_| self.format.rows.has_timestamp()).and_then(split_timestamp);
         match row_time {
             Some((timestamp, value)) => (timestamp, Some(value)),
-            None => (context.timestamp(), row),
+            None => (otherwise, row),
         }
     }
 

@@ -178,17 +178,12 @@ impl Cluster {
             asked.add_partition_offset(topic, partition, Offset::Offset(millis)).unwrap();
         }
         let found = self.consumer("nobody").offsets_for_times(asked, ASK_MAX).unwrap();
-        let ends = self.ends(topic);
-        let of_each = found
-            .elements()
+        let elements = found.elements();
+        let of_each = elements
             .iter()
-            .zip(ends)
-            .map(|(one, end)| match one.offset() {
-                Offset::Offset(offset) => offset,
-                _ => end,
-            })
-            .collect::<Vec<_>>();
-        of_each.iter().sum()
+            .zip(self.ends(topic))
+            .map(|(one, end)| if let Offset::Offset(offset) = one.offset() { offset } else { end });
+        of_each.sum()
     }
 
     /// Everything that is in a topic now, each partition in order.
