@@ -20,6 +20,7 @@ use streams_core::record::{RawRecord, RecordBatch};
 use streams_core::serde::Payload;
 use streams_core::store::CacheBudget;
 use streams_core::task::{Task, TaskIdle, TaskParts};
+use streams_core::time::Now;
 use streams_core::topology::TopicNames;
 use streams_state::MemoryBackend;
 
@@ -121,12 +122,12 @@ where
     });
     let mut task = task(&builder.build().expect("a valid topology"));
     let batch = Same { key: bytes_of(value), value: bytes_of(value) };
-    let now = Timestamp::from_millis(0);
+    let now = Now::from_wall(Timestamp::from_millis(0));
     let mut group = criterion.benchmark_group("hop");
     group.throughput(Throughput::Elements(RECORDS as u64));
     group.bench_function(format!("{name}/{hops} map_values"), |bencher| {
         bencher.iter(|| {
-            task.add(0, Box::new(batch.clone()), now).expect("takes records");
+            task.add(0, Box::new(batch.clone()), now.wall).expect("takes records");
             let done = task.process_up_to(RECORDS, now).expect("processes");
             assert_eq!(done.records, RECORDS);
         });

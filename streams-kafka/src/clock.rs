@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use streams_core::time::Timestamp;
+use streams_core::time::{Moment, Now, Timestamp};
 
 /// Wall-clock time in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the shell's clock is read here and nowhere else")]
@@ -13,8 +13,13 @@ pub(crate) fn now_millis() -> i64 {
 }
 
 /// Wall-clock time.
-pub(crate) fn now() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     Timestamp::from_millis(now_millis())
+}
+
+/// Both clocks.
+pub(crate) fn now() -> Now {
+    Now { moment: Moment::from_millis(monotonic_millis()), wall: wall() }
 }
 
 /// A clock that never goes back.

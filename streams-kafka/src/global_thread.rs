@@ -217,7 +217,7 @@ impl Filling {
                         }
                     }
                     GlobalAction::FindEnds(partitions) => {
-                        let (at, topics) = (clock::now(), self.parts.clients.topics());
+                        let (at, topics) = (clock::wall(), self.parts.clients.topics());
                         worker.ends_found(at, &topics.ends_within(&partitions, ASK_MAX));
                     }
                     GlobalAction::Failed(error) => return Err(StreamsError::Global(error)),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use streams_core::error::catch_panic;
 use streams_core::names::{ApplicationId, TaskId};
-use streams_core::time::Timestamp;
+use streams_core::time::Now;
 use streams_core::worker::{Action, Command, Worker, WorkerError, WorkerSettings};
 use tokio::sync::mpsc::Sender as GroupSender;
 
@@ -195,7 +195,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     let settings = link.parts.settings.clone();
     let mut worker = Worker::new(settings, Box::new(plane));
     worker.watch(link.pulse.place());
-    let mut summary = Summary::new(link.parts.summary_interval, clock::now());
+    let mut summary = Summary::new(link.parts.summary_interval, clock::now().moment);
     let mut losses = 0;
     loop {
         let now = clock::now();
@@ -213,8 +213,8 @@ fn run(link: &Link) -> Result<(), StreamsError> {
         worker.set_pace(link.parts.shared.pace());
         let report = worker.turn(now);
         link.pulse.rest();
-        link.parts.shared.record(link.number, &report, &worker, now);
-        if let Some(told) = summary.add(&report, now) {
+        link.parts.shared.record(link.number, &report, &worker, now.moment);
+        if let Some(told) = summary.add(&report, now.moment) {
             tracing::info!(worker = link.number + 1, "{told}");
         }
         while let Some(action) = worker.poll() {
@@ -229,7 +229,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
 }
 
 impl Link {
-    fn pass_on(&self, worker: &mut Worker, losses: u64, action: Action, now: Timestamp) -> Life {
+    fn pass_on(&self, worker: &mut Worker, losses: u64, action: Action, now: Now) -> Life {
         let is_done = matches!(action, Action::Done);
         let input = match action {
             Action::Failed { tasks, error } => self.failed(worker, tasks, error, now),
@@ -245,7 +245,7 @@ impl Link {
         worker: &mut Worker,
         tasks: Vec<TaskId>,
         error: WorkerError,
-        now: Timestamp,
+        now: Now,
     ) -> Input {
         let error = StreamsError::Worker(error);
         let response = self.parts.shared.respond(&error);
@@ -257,6 +257,7 @@ impl Link {
     }
 }
 
-fn wait(worker: &Worker, now: Timestamp) -> Duration {
-    worker.deadline().map_or(WAIT_MAX, |deadline| deadline.since(now).min(WAIT_MAX))
+fn wait(worker: &Worker, now: Now) -> Duration {
+    let deadline = worker.deadline(now);
+    deadline.map_or(WAIT_MAX, |deadline| deadline.since(now.moment).min(WAIT_MAX))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::event::ConnectionId;
 use super::names::{Address, Generation};
-use super::time::Moment;
 use super::wire::{Api, DecodeError, FrameBuffer, Version};
+use crate::time::Moment;
 
 /// What an answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,11 +24,11 @@ mod error;
 mod event;
 mod machine;
 mod names;
-mod time;
 mod token;
 pub mod user_data;
 pub mod wire;
 
+pub use crate::time::Moment;
 pub use config::MembershipConfig;
 pub use error::{CallRefused, GroupFault, LossReason, OffsetsError, SaslFault, TlsFault, Trouble};
 pub use event::{
@@ -39,6 +39,5 @@ pub use names::{
     Address, Generation, GroupId, InstanceId, MemberId, ProcessId, TopicId, TopicName,
     TopicPartition,
 };
-pub use time::Moment;
 pub use token::CommitToken;
 pub use user_data::{MemberData, Order, StatePosition};

@@ -24,7 +24,7 @@ use crate::store::{
     CacheBudget, GlobalStores, Logging, OpenStores, StateBackend, StoreSpec, StoreToOpen, StoresOf,
     TaskStores,
 };
-use crate::time::Timestamp;
+use crate::time::{Moment, Now, Timestamp};
 use crate::topology::{LinkTask, LinkedGraph, TopicNames, Topology};
 use crate::worker::Whereabouts;
 
@@ -382,7 +382,7 @@ impl Task {
     }
 
     /// Whether a record may be processed now: there is one, and no partition is worth waiting for.
-    pub fn is_processable(&mut self, now: Timestamp) -> bool {
+    pub fn is_processable(&mut self, now: Moment) -> bool {
         self.queues.is_ready(now)
     }
 
@@ -418,9 +418,9 @@ impl Task {
     ///
     /// # Errors
     /// As for [`process`](Self::process).
-    pub fn process_up_to(&mut self, max: usize, now: Timestamp) -> Result<Done, Box<TaskError>> {
+    pub fn process_up_to(&mut self, max: usize, now: Now) -> Result<Done, Box<TaskError>> {
         let mut done = Done { records: 0, punctuations: 0 };
-        while done.records < max && self.is_processable(now) && self.process(now)? {
+        while done.records < max && self.is_processable(now.moment) && self.process(now.wall)? {
             done.records += 1;
             done.punctuations += self.punctuate_stream_time()?;
         }

@@ -13,7 +13,7 @@ use crate::java_order::{PriorityQueue, partition_map_order};
 use crate::names::TopicPartition;
 use crate::processor::{Loaded, SourceNode};
 use crate::record::RecordBatch;
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// How long a task waits for partitions without data before it goes on with the others. Kafka's
 /// `max.task.idle.ms`.
@@ -49,7 +49,7 @@ struct Queue {
     end: Option<(i64, Option<i32>)>,
     /// Records on the broker that were not fetched yet; unknown before the first fetch.
     lag: Option<i64>,
-    idle_until: Option<Timestamp>,
+    idle_until: Option<Moment>,
 }
 
 impl Queue {
@@ -244,7 +244,7 @@ impl PartitionQueues {
     }
 
     /// Whether a record may be taken now, or the task should wait for partitions without data.
-    pub(super) fn is_ready(&mut self, now: Timestamp) -> bool {
+    pub(super) fn is_ready(&mut self, now: Moment) -> bool {
         let TaskIdle::UpTo(idle) = self.idle else { return !self.by_time.is_empty() };
         if self.by_time.len() == self.queues.len() && !self.is_idling {
             return !self.queues.is_empty();
@@ -259,7 +259,7 @@ impl PartitionQueues {
                 queue.idle_until = None;
                 return false;
             }
-            let until = *queue.idle_until.get_or_insert_with(|| now.plus(idle));
+            let until = *queue.idle_until.get_or_insert_with(|| now.after(idle));
             self.is_idling = true;
             if now < until {
                 return false;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::message::{CommitId, MemoryShare, TurnReport};
-use crate::time::Timestamp;
+use crate::time::Moment;
 
 /// When a commit is due.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub(super) enum InFlight {
     /// Caches are flushed; deliveries are awaited.
     Flushing { tasks: Vec<u32>, began: Timestamp },
     /// The offsets were handed out.
-    Sent { id: CommitId, tasks: Vec<u32>, began: Timestamp },
+    Sent { id: CommitId, tasks: Vec<u32>, began: Moment },
 }
 
 /// The commits of a worker, one at a time.
@@ -65,7 +65,7 @@ pub(super) struct Commits {
     pub(super) policy: CommitPolicy,
     pub(super) in_flight: Option<InFlight>,
     next_id: u64,
-    last: Timestamp,
+    last: Option<Moment>,
     wanted: Wanted,
     /// Whose the one is that began last.
     scope: Wanted,
@@ -103,8 +103,8 @@ impl Made {
 /// A commit that could not be made yet.
 #[derive(Debug, Clone, Copy)]
 struct PutOff {
-    since: Timestamp,
-    until: Timestamp,
+    since: Moment,
+    until: Moment,
 }
 
 impl Commits {
@@ -113,7 +113,7 @@ impl Commits {
             policy,
             in_flight: None,
             next_id: 0,
-            last: Timestamp::UNKNOWN,
+            last: None,
             wanted: Wanted::Nothing,
             scope: Wanted::Nothing,
             put_off: None,
@@ -135,30 +135,31 @@ impl Commits {
     }
 
     /// Whether a commit is to begin now, requested or because the interval is over; the first one
-    /// begins with the first question, and another one when the clock was set back.
-    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
-        if !self.last.is_known() || now < self.last {
-            self.last = now;
-        }
+    /// begins with the first question.
+    pub(super) fn is_due(&mut self, now: Moment) -> bool {
+        self.last.get_or_insert(now);
         !self.is_put_off(now) && (self.is_requested() || self.is_interval_over(now))
     }
 
-    fn is_interval_over(&self, now: Timestamp) -> bool {
-        now >= self.last.plus(self.policy.interval)
+    fn is_interval_over(&self, now: Moment) -> bool {
+        self.next().is_some_and(|next| next <= now)
+    }
+
+    fn next(&self) -> Option<Moment> {
+        self.last.map(|last| last.after(self.policy.interval))
     }
 
     /// The coordinator cannot take a commit now. How long that has been so.
-    pub(super) fn put_off(&mut self, now: Timestamp) -> Duration {
+    pub(super) fn put_off(&mut self, now: Moment) -> Duration {
         let since = self.put_off.map_or(now, |before| before.since);
-        self.put_off = Some(PutOff { since, until: now.plus(self.policy.retry_backoff) });
+        self.put_off = Some(PutOff { since, until: now.after(self.policy.retry_backoff) });
         self.request(self.scope);
         now.since(since)
     }
 
     /// Whether no commit is tried now, because the last one could not be made.
-    pub(super) fn is_put_off(&self, now: Timestamp) -> bool {
-        // A clock that was set back ends the wait.
-        self.put_off.is_some_and(|put_off| now < put_off.until && put_off.since <= now)
+    pub(super) fn is_put_off(&self, now: Moment) -> bool {
+        self.put_off.is_some_and(|put_off| now < put_off.until)
     }
 
     /// Whether no commit can begin now, be it that none has been possible since the last one was
@@ -193,12 +194,12 @@ impl Commits {
     }
 
     /// A commit begins. Whose.
-    pub(super) fn begin(&mut self, now: Timestamp) -> Wanted {
+    pub(super) fn begin(&mut self, now: Moment) -> Wanted {
         let is_over = self.is_interval_over(now);
         self.scope = if is_over { Wanted::OfAll } else { self.wanted };
         self.wanted = Wanted::Nothing;
         if self.scope == Wanted::OfAll {
-            self.last = now;
+            self.last = Some(now);
         }
         self.scope
     }
@@ -214,11 +215,11 @@ impl Commits {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
+    pub(super) fn deadline(&self) -> Option<Moment> {
         match (&self.in_flight, self.put_off) {
             (Some(_), _) => None,
             (None, Some(put_off)) => Some(put_off.until),
-            (None, None) => self.last.is_known().then(|| self.last.plus(self.policy.interval)),
+            (None, None) => self.next(),
         }
     }
 }

@@ -6,16 +6,16 @@ use super::commit::{InFlight, Wanted};
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
 use super::retry::Troubles;
 use crate::names::TaskId;
-use crate::time::Timestamp;
+use crate::time::{Moment, Now};
 
 impl Worker {
     /// Begins a commit when one is due, and takes the step that is possible now.
     pub(super) fn step_commit(
         &mut self,
-        now: Timestamp,
+        now: Now,
         report: &mut TurnReport,
     ) -> Result<(), WorkerError> {
-        if self.commits.in_flight.is_none() && self.commits.is_due(now) {
+        if self.commits.in_flight.is_none() && self.commits.is_due(now.moment) {
             self.begin_commit(now)?;
         }
         match self.commits.in_flight.take() {
@@ -38,7 +38,7 @@ impl Worker {
             if !active.needs_commit() || (stays && scope == Wanted::OfLeaving) {
                 continue;
             }
-            match active.task.flush_caches(now) {
+            match active.task.flush_caches(now.wall) {
                 Ok(()) => tasks.push(*number),
                 Err(source) => failed.push(WorkerError::Task { task: active.task.id(), source }),
             }
@@ -59,8 +59,8 @@ impl Worker {
     fn hand_out_offsets(
         &mut self,
         mut tasks: Vec<u32>,
-        began: Timestamp,
-        now: Timestamp,
+        began: Moment,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let (mut offsets, mut failed) = (Vec::new(), Vec::new());
         tasks.retain(|number| {
@@ -93,7 +93,7 @@ impl Worker {
         &mut self,
         answered: CommitId,
         result: Result<(), CommitFailure>,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         match self.commits.in_flight.take() {
             Some(InFlight::Sent { id, tasks, began }) if id == answered => match result {
@@ -124,8 +124,8 @@ impl Worker {
     }
 
     /// The tasks go on, until that has lasted too long.
-    fn put_off(&mut self, tasks: &[u32], failure: CommitFailure, now: Timestamp) {
-        let waited = self.commits.put_off(now);
+    fn put_off(&mut self, tasks: &[u32], failure: CommitFailure, now: Now) {
+        let waited = self.commits.put_off(now.moment);
         if waited <= self.settings.retries.task_timeout {
             return;
         }
@@ -136,13 +136,8 @@ impl Worker {
     }
 
     /// The offsets are committed: the stores are written, each task's in one batch.
-    fn finish_commit(
-        &mut self,
-        tasks: &[u32],
-        began: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), WorkerError> {
-        self.commits.made.add(now.since(began));
+    fn finish_commit(&mut self, tasks: &[u32], began: Moment, now: Now) -> Result<(), WorkerError> {
+        self.commits.made.add(now.moment.since(began));
         let mut failed = Vec::new();
         for number in tasks {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };

@@ -10,7 +10,7 @@ use super::retry::Troubles;
 use super::starting::Begin;
 use crate::error::{ProduceError, StoreError, TaskError};
 use crate::names::TaskId;
-use crate::time::Timestamp;
+use crate::time::{Moment, Now};
 
 /// Damaged stores that are rebuilt without a commit in between before the shell is asked.
 const REBUILDS_MAX: u32 = 3;
@@ -21,7 +21,7 @@ pub(super) enum Resume {
     /// When the shell says so.
     OnDemand,
     /// From this time on.
-    At(Timestamp),
+    At(Moment),
 }
 
 /// A task that was stopped.
@@ -33,8 +33,8 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
-    fn is_due(self, now: Timestamp) -> bool {
-        matches!(self.resume, Resume::At(at) if at <= now)
+    fn is_due(self, now: Now) -> bool {
+        matches!(self.resume, Resume::At(at) if at <= now.moment)
     }
 }
 
@@ -76,7 +76,7 @@ impl Remedy {
 
 impl Worker {
     /// Stops the task that an error names; the others go on.
-    pub(super) fn settle(&mut self, result: Result<(), WorkerError>, now: Timestamp) {
+    pub(super) fn settle(&mut self, result: Result<(), WorkerError>, now: Now) {
         let Err(error) = result else { return };
         let Some(task) = error.task() else { return };
         let error = match self.order.get(&task).copied() {
@@ -87,12 +87,12 @@ impl Worker {
     }
 
     /// Stops tasks that failed together.
-    pub(super) fn fail_together(&mut self, numbers: &[u32], error: WorkerError, now: Timestamp) {
+    pub(super) fn fail_together(&mut self, numbers: &[u32], error: WorkerError, now: Now) {
         let tasks = self.names_of(numbers);
         for number in numbers {
             self.put_away(*number);
             if let Some(Some(active)) = self.tasks.get_mut(*number as usize) {
-                active.troubles.add(&self.settings.retries, now);
+                active.troubles.add(&self.settings.retries, now.moment);
             }
         }
         if !tasks.is_empty() {
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// The worker can send nothing any more: as a thread dies in Kafka, none of its tasks goes on.
-    pub(super) fn producer_failed(&mut self, error: ProduceError, now: Timestamp) {
+    pub(super) fn producer_failed(&mut self, error: ProduceError, now: Now) {
         let numbers = self.order.values().copied();
         let is_running = |number: &u32| {
             let active = self.tasks.get(*number as usize).and_then(Option::as_ref);
@@ -112,11 +112,11 @@ impl Worker {
     }
 
     /// Stops a task. What the shell is to be asked about, if it is.
-    fn stop(&mut self, number: u32, error: WorkerError, now: Timestamp) -> Option<WorkerError> {
+    fn stop(&mut self, number: u32, error: WorkerError, now: Now) -> Option<WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Some(error) };
         let policy = self.settings.retries;
-        let lasted = active.troubles.add(&policy, now);
-        let (id, until) = (active.id(), now.plus(active.troubles.wait(&policy)));
+        let lasted = active.troubles.add(&policy, now.moment);
+        let (id, until) = (active.id(), now.moment.after(active.troubles.wait(&policy)));
         let remedy = Remedy::of(active, &error);
         self.put_away(number);
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Some(error) };
@@ -196,7 +196,7 @@ impl Worker {
     }
 
     /// A stopped standby is to run: it does so once it is made anew.
-    pub(super) fn restart_as(&mut self, number: u32, to_start: TaskToStart, now: Timestamp) {
+    pub(super) fn restart_as(&mut self, number: u32, to_start: TaskToStart, now: Now) {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return };
         let Phase::Stopped(stopped) = &mut active.phase else { return };
         let wanted = to_start.inputs.iter().map(|input| &input.partition);
@@ -211,24 +211,24 @@ impl Worker {
     }
 
     /// The shell says that these tasks shall go on.
-    pub(super) fn replace(&mut self, tasks: &[TaskId], now: Timestamp) {
+    pub(super) fn replace(&mut self, tasks: &[TaskId], now: Now) {
         let policy = self.settings.retries;
         for task in tasks {
             if let Some(one) = self.unopened.get_mut(task) {
-                one.troubles.add(&policy, now);
-                one.stopped.resume = Resume::At(now.plus(one.troubles.wait(&policy)));
+                one.troubles.add(&policy, now.moment);
+                one.stopped.resume = Resume::At(now.moment.after(one.troubles.wait(&policy)));
             }
             let number = self.order.get(task).copied();
             let active = number.and_then(|at| self.tasks.get_mut(at as usize)?.as_mut());
             if let Some(active) = active.filter(|active| active.is_stopped()) {
-                active.resume(Resume::At(now.plus(active.troubles.wait(&policy))));
+                active.resume(Resume::At(now.moment.after(active.troubles.wait(&policy))));
             }
         }
     }
 
     /// Makes anew what was stopped and may go on. Whether the others have to wait for it: as long as
     /// records are on their way, some of a stopped task may be among them, and would be missed.
-    pub(super) fn restart_due(&mut self, now: Timestamp) -> bool {
+    pub(super) fn restart_due(&mut self, now: Now) -> bool {
         self.open_due(now);
         let due = |active: &&ActiveTask| active.stopped().is_some_and(|one| one.is_due(now));
         let due: Vec<u32> = self.active().filter(due).filter_map(|a| self.number_of(a)).collect();
@@ -248,7 +248,7 @@ impl Worker {
     }
 
     /// Opens what waits for it; while others run, one task a turn.
-    fn open_due(&mut self, now: Timestamp) {
+    fn open_due(&mut self, now: Now) {
         let due = self.unopened.values().filter(|one| one.stopped.is_due(now));
         let due: Vec<TaskId> = due.map(|one| one.to_start.task).collect();
         let max = if self.running().next().is_some() { 1 } else { due.len() };
@@ -259,7 +259,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn has_tasks_to_open(&self, now: Timestamp) -> bool {
+    pub(super) fn has_tasks_to_open(&self, now: Now) -> bool {
         self.unopened.values().any(|one| one.stopped.is_due(now))
     }
 
@@ -268,7 +268,7 @@ impl Worker {
     }
 
     /// Reads what its changelogs hold beyond its stores, and then the inputs from the last commit.
-    fn restart(&mut self, number: u32, now: Timestamp) -> Result<(), WorkerError> {
+    fn restart(&mut self, number: u32, now: Now) -> Result<(), WorkerError> {
         let Some(slot) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let Some(mut active) = slot.take() else { return Ok(()) };
         let began = self.begin_again(&mut active, now);
@@ -278,9 +278,9 @@ impl Worker {
         began
     }
 
-    fn begin_again(&mut self, active: &mut ActiveTask, now: Timestamp) -> Result<(), WorkerError> {
+    fn begin_again(&mut self, active: &mut ActiveTask, now: Now) -> Result<(), WorkerError> {
         let Some(Stopped { begin, .. }) = active.stopped() else { return Ok(()) };
-        active.task.set_now(now);
+        active.task.set_now(now.wall);
         active.task.reset().map_err(WorkerError::Start)?;
         let to_start = active.begun.clone();
         match begin {
@@ -295,7 +295,7 @@ impl Worker {
     }
 
     /// When something that was stopped goes on.
-    pub(super) fn next_restart(&self) -> Option<Timestamp> {
+    pub(super) fn next_restart(&self) -> Option<Moment> {
         let stopped = self.active().filter_map(ActiveTask::stopped);
         let all = stopped.chain(self.unopened.values().map(|one| one.stopped));
         let times = all.filter_map(|one| match one.resume {

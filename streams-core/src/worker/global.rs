@@ -25,7 +25,7 @@ use crate::processor::{ContextParts, TaskContext};
 use crate::record::RecordBatch;
 use crate::store::{CacheBudget, ChangelogTopic, SharedStores};
 use crate::task::{Task, TaskIdle, TaskParts};
-use crate::time::Timestamp;
+use crate::time::Now;
 use crate::topology::{GlobalStore, OffsetReset};
 
 /// Records of a partition that are taken at once.
@@ -137,12 +137,12 @@ impl GlobalWorker {
         inputs: &[GlobalInput],
         topics: &BTreeMap<TopicName, ChangelogTopic>,
         mut plane: Box<dyn DataPlane>,
-        now: Timestamp,
+        now: Now,
     ) -> Result<Self, WorkerError> {
         let globals = settings.topology.global_stores();
         let mut task = task(settings, inputs, &mut *plane)?;
         let admitted = admit(&mut task, (globals, inputs), topics, now)?;
-        task.start(now).map_err(|source| WorkerError::Task { task: task.id(), source })?;
+        task.start(now.wall).map_err(|source| WorkerError::Task { task: task.id(), source })?;
         let mut this = Self {
             task,
             plane,
@@ -183,7 +183,7 @@ impl GlobalWorker {
     }
 
     /// Takes what the partitions have, up to a bound, and writes it.
-    pub fn turn(&mut self, now: Timestamp) -> TurnReport {
+    pub fn turn(&mut self, now: Now) -> TurnReport {
         let mut report = TurnReport::default();
         if self.stage == Stage::Ended {
             return report;
@@ -198,7 +198,7 @@ impl GlobalWorker {
     }
 
     /// Writes what was read and closes the stores. Failures are logged.
-    pub fn close(&mut self, now: Timestamp) {
+    pub fn close(&mut self, now: Now) {
         if self.stage == Stage::Ended {
             return;
         }
@@ -216,7 +216,7 @@ impl GlobalWorker {
         self.task.stores_mut().discard();
     }
 
-    fn try_turn(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+    fn try_turn(&mut self, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
         for slot in 0..self.inputs.len() {
             self.read(slot, now, report)?;
         }
@@ -232,12 +232,7 @@ impl GlobalWorker {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        slot: usize,
-        now: Timestamp,
-        report: &mut TurnReport,
-    ) -> Result<(), WorkerError> {
+    fn read(&mut self, slot: usize, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
         let Some(input) = self.inputs.get_mut(slot) else { return Ok(()) };
         match self.plane.fetch(input.id, FETCH_RECORDS) {
             Fetched::Nothing => {}
@@ -279,10 +274,10 @@ impl GlobalWorker {
         &mut self,
         slot: usize,
         batch: Box<dyn RecordBatch>,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), Box<TaskError>> {
-        self.task.add(slot, batch, now)?;
-        while self.task.process(now)? {}
+        self.task.add(slot, batch, now.wall)?;
+        while self.task.process(now.wall)? {}
         Ok(())
     }
 
@@ -309,7 +304,7 @@ impl GlobalWorker {
     }
 
     /// Writes what was read, with the positions.
-    fn commit(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+    fn commit(&mut self, now: Now) -> Result<(), WorkerError> {
         let inputs = self.inputs.iter().enumerate();
         let moved = inputs.filter(|(_, input)| input.committed != Some(input.progress.next));
         let positions: Vec<(usize, i64)> =
@@ -317,7 +312,7 @@ impl GlobalWorker {
         if positions.is_empty() && !self.task.needs_commit() {
             return Ok(());
         }
-        let flushed = self.task.flush_caches(now);
+        let flushed = self.task.flush_caches(now.wall);
         let written = flushed.and_then(|()| self.task.committed(&positions));
         written.map_err(|source| WorkerError::Task { task: self.task.id(), source })?;
         for (slot, next) in positions {
@@ -329,7 +324,7 @@ impl GlobalWorker {
     }
 
     /// A store that is found damaged before any task runs is filled anew.
-    fn remedy(&mut self, error: Box<TaskError>, now: Timestamp) -> Result<(), WorkerError> {
+    fn remedy(&mut self, error: Box<TaskError>, now: Now) -> Result<(), WorkerError> {
         if self.stage == Stage::Filling
             && let TaskError::Store { source: error @ StoreError::Corrupted { store, .. }, .. } =
                 &*error
@@ -344,18 +339,18 @@ impl GlobalWorker {
         &mut self,
         store: usize,
         why: &(dyn std::error::Error + 'static),
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let task = self.task.id();
         let name = self.task.store_names().get(store).cloned();
         let name = name.unwrap_or_else(|| "?".into());
         tracing::warn!(store = %name, error = why, "the global store is filled from the beginning of its topic");
         let stores = self.task.stores_mut();
-        let emptied = stores.wipe(store).and_then(|()| stores.set_current_at(store, now));
+        let emptied = stores.wipe(store).and_then(|()| stores.set_current_at(store, now.wall));
         emptied.map_err(|source| store_failed(task, source))?;
         self.stores_rebuilt += 1;
         self.task.reset().map_err(WorkerError::Start)?;
-        self.task.start(now).map_err(|source| WorkerError::Task { task, source })?;
+        self.task.start(now.wall).map_err(|source| WorkerError::Task { task, source })?;
         // What was read of the others since the last commit is read again.
         for slot in 0..self.inputs.len() {
             let Some(Input { id, end, progress, .. }) = self.inputs.get(slot) else { continue };
@@ -417,7 +412,7 @@ fn admit(
     task: &mut Task,
     (globals, inputs): (&[GlobalStore], &[GlobalInput]),
     topics: &BTreeMap<TopicName, ChangelogTopic>,
-    now: Timestamp,
+    now: Now,
 ) -> Result<Admitted, WorkerError> {
     let mut admitted = Admitted::default();
     let id = task.id();
@@ -429,7 +424,7 @@ fn admit(
         let slots = inputs.iter().enumerate().filter(|(_, input)| input.partition.topic == *topic);
         let holds_some = slots.into_iter().any(|(slot, _)| task.stores().position(slot).is_some());
         let kept = task.stores().identity(at);
-        let reason = kept.reason_to_rebuild(known, now).filter(|_| holds_some);
+        let reason = kept.reason_to_rebuild(known, now.wall).filter(|_| holds_some);
         task.stores_mut().belongs_to(at, known);
         if let Some(reason) = &reason {
             tracing::warn!(store = %name, %reason, "the global store is filled from the beginning of its topic");
@@ -441,7 +436,7 @@ fn admit(
         }
         if reason.is_some() || !holds_some {
             // What is read from now on is followed by all deletions that are written from now on.
-            task.stores_mut().set_current_at(at, now).map_err(failed)?;
+            task.stores_mut().set_current_at(at, now.wall).map_err(failed)?;
         } else if task.stores().identity(at) != kept {
             admitted.claimed.insert(at);
         }

@@ -44,7 +44,7 @@ use crate::plane::{DataPlane, FetchError, Fetched};
 use crate::processor::EmitIntervals;
 use crate::store::{CacheBudget, GlobalStores, StateBackend};
 use crate::task::{Task, TaskIdle};
-use crate::time::Timestamp;
+use crate::time::{Moment, Now};
 use crate::topology::{TopicNames, Topology};
 
 /// What all workers of an application have in common.
@@ -123,13 +123,13 @@ pub struct Worker {
     actions: VecDeque<Action>,
     undelivered: usize,
     /// When states were settled and told last.
-    settled: Timestamp,
+    settled: Option<Moment>,
     /// When the ends of changelogs were asked for.
     ends: Asked,
     /// Whether the last turn processed records.
     has_worked: bool,
     /// When records were restored last.
-    restored_last: Option<Timestamp>,
+    restored_last: Option<Moment>,
     /// Stores emptied since the last turn.
     stores_rebuilt: u64,
     /// Since the last turn, beside what the tasks count.
@@ -181,7 +181,7 @@ impl Worker {
             ended: VecDeque::new(),
             actions: VecDeque::new(),
             undelivered: 0,
-            settled: Timestamp::UNKNOWN,
+            settled: None,
             ends: Asked::default(),
             has_worked: false,
             restored_last: None,
@@ -204,7 +204,7 @@ impl Worker {
     }
 
     /// Tells the worker something.
-    pub fn handle(&mut self, command: Command, now: Timestamp) {
+    pub fn handle(&mut self, command: Command, now: Now) {
         if self.life == Life::Ended {
             return;
         }
@@ -268,7 +268,7 @@ impl Worker {
 
     /// Does what can be done now, up to a bound: deliveries, restoration, records, punctuations,
     /// and the next step of a commit.
-    pub fn turn(&mut self, now: Timestamp) -> TurnReport {
+    pub fn turn(&mut self, now: Now) -> TurnReport {
         let mut report = TurnReport::default();
         if self.life == Life::Ended {
             return report;
@@ -307,7 +307,7 @@ impl Worker {
 
     /// When a turn is needed though nothing happened.
     #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn deadline(&self, now: Now) -> Option<Moment> {
         let commit = self.commits.deadline();
         if !self.commits.lets_others_work() {
             // Until it is over, punctuations wait too.
@@ -317,12 +317,13 @@ impl Worker {
         let active = numbers.filter_map(|number| self.tasks.get(*number as usize)?.as_ref());
         let is_going = self.pace == Pace::Going;
         let going = active.filter(|active| is_going && active.is_running());
-        let punctuations = going.filter_map(|active| active.task.next_wall_clock_punctuation());
+        let due = going.filter_map(|active| active.task.next_wall_clock_punctuation());
+        let punctuations = due.map(|due| now.moment.after(due.since(now.wall)));
         punctuations.chain(commit).chain(self.next_restart()).min()
     }
 
     /// Fetches, processes and punctuates.
-    fn work(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+    fn work(&mut self, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
         if self.commits.is_held_up() && self.is_full() {
             return Ok(());
         }
@@ -346,7 +347,7 @@ impl Worker {
     }
 
     /// All deliveries that arrived; those that failed are shown to the production handler.
-    fn take_deliveries(&mut self, now: Timestamp) {
+    fn take_deliveries(&mut self, now: Now) {
         let tasks = &mut self.tasks;
         let mut any_failed = false;
         self.undelivered = self.plane.deliveries(&mut |delivery| {
@@ -364,7 +365,7 @@ impl Worker {
         }
     }
 
-    fn judge_failed_deliveries(&mut self, now: Timestamp) {
+    fn judge_failed_deliveries(&mut self, now: Now) {
         let (production, mut failed) = (&self.settings.handlers.production, Vec::new());
         for active in self.tasks.iter_mut().flatten() {
             for delivery in std::mem::take(&mut active.failed_deliveries) {
@@ -396,7 +397,7 @@ impl Worker {
     }
 
     /// Fetches for every input that has room.
-    fn fill_queues(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+    fn fill_queues(&mut self, now: Now) -> Result<(), WorkerError> {
         let room = self.settings.buffered_records;
         for active in working(&mut self.tasks, &self.commits) {
             for slot in 0..active.inputs.len() {
@@ -408,7 +409,7 @@ impl Worker {
 
     /// Processes records, a slice of each task in turn. A turn that ends before all had theirs is
     /// taken up where it ended, or full queues of some would keep the others from ever being served.
-    fn process(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+    fn process(&mut self, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
         let mut left = self.settings.turn_records;
         loop {
             let mut any = 0;
@@ -446,17 +447,17 @@ impl Worker {
                 return Ok(());
             }
             report.is_busy = true;
-            if left == 0 || (self.commits.is_requested() && !self.commits.is_put_off(now)) {
+            if left == 0 || (self.commits.is_requested() && !self.commits.is_put_off(now.moment)) {
                 return Ok(());
             }
         }
     }
 
-    fn punctuate(&mut self, now: Timestamp, report: &mut TurnReport) -> Result<(), WorkerError> {
+    fn punctuate(&mut self, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
         let mut is_requested = false;
         for active in working(&mut self.tasks, &self.commits) {
             self.place.enter(active.id());
-            let calls = active.task.punctuate_wall_clock(now);
+            let calls = active.task.punctuate_wall_clock(now.wall);
             self.place.leave();
             let calls =
                 calls.map_err(|source| WorkerError::Task { task: active.task.id(), source })?;
@@ -520,7 +521,7 @@ fn fill(
     active: &mut ActiveTask,
     slot: usize,
     plane: &mut dyn DataPlane,
-    (room, now): (usize, Timestamp),
+    (room, now): (usize, Now),
 ) -> Result<(), WorkerError> {
     let (task, buffered) = (active.id(), active.task.buffered(slot));
     let Some((_, input)) = active.inputs.get(slot).filter(|_| buffered * 2 <= room) else {
@@ -534,7 +535,7 @@ fn fill(
         match plane.fetch(input, room - buffered) {
             Fetched::Nothing => break,
             Fetched::Records(batch) => {
-                let added = active.task.add(slot, batch, now);
+                let added = active.task.add(slot, batch, now.wall);
                 added.map_err(|source| WorkerError::Task { task, source })?;
                 break;
             }

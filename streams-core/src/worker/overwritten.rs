@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use crate::plane::{DataPlane, Fetched, InputId, ReadFor, StartAt};
 use crate::record::RecordBatch;
 use crate::store::TaskStores;
-use crate::time::Timestamp;
+use crate::time::{Moment, Now};
 
 /// Records looked at in a turn.
 const TURN_RECORDS: usize = 256;
@@ -35,7 +35,7 @@ struct Repair {
     input: InputId,
     /// What is still to be looked at.
     left: Range<i64>,
-    until: Timestamp,
+    until: Moment,
 }
 
 /// Those of one task.
@@ -115,7 +115,7 @@ impl ActiveTask {
         &mut self,
         stretches: Vec<(usize, Range<i64>)>,
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) {
         for (store, stretch) in stretches {
             let Some(changelog) = self.task.restored_from().get(store).cloned().flatten() else {
@@ -123,7 +123,7 @@ impl ActiveTask {
             };
             let offsets = (stretch.start, stretch.end);
             tracing::warn!(task = %self.id(), %changelog, ?offsets, "another writer's records are in the changelog; this task's rows of their keys are written again");
-            let until = now.plus(WAIT_MAX);
+            let until = now.moment.after(WAIT_MAX);
             match self.repairs.open.iter_mut().find(|repair| repair.store == store) {
                 Some(repair) => (repair.left.end, repair.until) = (stretch.end, until),
                 None => {
@@ -139,13 +139,13 @@ impl ActiveTask {
     fn go_on_with_repairs(
         &mut self,
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) -> Result<usize, StoreError> {
         let (mut looked_at, id) = (0, self.id());
         let leaves = self.afterwards != Afterwards::Stay;
         for repair in &mut self.repairs.open {
             looked_at += repair.step(self.task.stores_mut(), plane)?;
-            if leaves && now >= repair.until {
+            if leaves && now.moment >= repair.until {
                 tracing::warn!(task = %id, "what another writer wrote could not be read in time");
                 repair.left.start = repair.left.end;
             }
@@ -166,7 +166,7 @@ impl Worker {
     /// Writes again what others wrote over.
     pub(super) fn step_repairs(
         &mut self,
-        now: Timestamp,
+        now: Now,
         report: &mut TurnReport,
     ) -> Result<(), WorkerError> {
         for active in self.tasks.iter_mut().flatten() {

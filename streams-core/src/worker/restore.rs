@@ -9,7 +9,7 @@ use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::record::RecordBatch;
 use crate::store::TaskStores;
 use crate::task::Task;
-use crate::time::Timestamp;
+use crate::time::Now;
 use crate::topology::OffsetReset;
 
 /// Records after which progress is told.
@@ -112,7 +112,7 @@ impl Restoration {
         store: usize,
         until: Until,
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) -> Result<Option<Self>, StoreError> {
         let partition = task.restored_from().get(store).cloned().flatten();
         let name = task.store_names().get(store).cloned();
@@ -120,7 +120,7 @@ impl Restoration {
         let position = task.stores().position(store);
         if position.is_none() {
             // What is read from now on is followed by all deletions that are written from now on.
-            task.stores_mut().set_current_at(store, now)?;
+            task.stores_mut().set_current_at(store, now.wall)?;
         }
         let start = position.map_or(StartAt::Reset(OffsetReset::Earliest), StartAt::Offset);
         let begin = position.unwrap_or(0);
@@ -148,7 +148,7 @@ impl Restoration {
         task: &mut Task,
         stores: impl IntoIterator<Item = (usize, Until)>,
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) -> Result<Vec<Self>, StoreError> {
         let mut begun = Vec::new();
         for (store, until) in stores {
@@ -169,7 +169,7 @@ impl Restoration {
         task: &mut Task,
         until: Until,
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), StoreError> {
         self.close(plane);
         if let Some(again) = Self::begin(task, self.store, until, plane, now)? {

@@ -10,7 +10,7 @@ use super::restore::{Restoration, RestoreFailure, Until};
 use crate::error::StoreError;
 use crate::names::TaskId;
 use crate::plane::{DataPlane, FetchError};
-use crate::time::Timestamp;
+use crate::time::Now;
 
 /// Records restored for each millisecond that passes while other tasks run: about a tenth of the
 /// time, whatever a record costs to process.
@@ -23,7 +23,7 @@ const ALONE: usize = 16_384;
 impl Worker {
     pub(super) fn step_restorations(
         &mut self,
-        now: Timestamp,
+        now: Now,
         report: &mut TurnReport,
     ) -> Result<(), WorkerError> {
         if !self.is_restoring() {
@@ -31,8 +31,8 @@ impl Worker {
         }
         // Their queues are empty after each turn that was long enough for all.
         let others_run = self.has_worked || self.running().any(|task| task.has_records());
-        let passed = self.restored_last.map_or(Duration::ZERO, |last| now.since(last));
-        self.restored_last = Some(now);
+        let passed = self.restored_last.map_or(Duration::ZERO, |last| now.moment.since(last));
+        self.restored_last = Some(now.moment);
         let mut left = if others_run { beside_running(passed) } else { ALONE };
         for active in self.tasks.iter_mut().flatten() {
             let (task, Phase::Restoring(restorations)) = (active.id(), &mut active.phase) else {
@@ -70,7 +70,7 @@ impl Worker {
         &mut self,
         number: u32,
         stores: &[usize],
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let task = active.id();
@@ -101,7 +101,7 @@ fn beside_running(passed: Duration) -> usize {
 fn start_if_restored(
     active: &mut ActiveTask,
     plane: &mut dyn DataPlane,
-    now: Timestamp,
+    now: Now,
 ) -> Result<bool, WorkerError> {
     let Phase::Restoring(restorations) = &mut active.phase else { return Ok(false) };
     if !restorations.iter().all(Restoration::is_done) {
@@ -118,7 +118,7 @@ fn start_if_restored(
         active.set_restored(store, progress.next);
     }
     let task = active.id();
-    active.start(now).map_err(|source| WorkerError::Task { task, source })?;
+    active.start(now.wall).map_err(|source| WorkerError::Task { task, source })?;
     Ok(true)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn remedy(
     restoration: &mut Restoration,
     task: &mut crate::task::Task,
     plane: &mut dyn DataPlane,
-    now: Timestamp,
+    now: Now,
 ) -> Result<(), StoreError> {
     restoration.close(plane);
     let store = restoration.store();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::time::Moment;
 
 /// When a task that was stopped is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl Default for RetryPolicy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Troubles {
     count: u32,
-    span: Option<(Timestamp, Timestamp)>,
+    span: Option<(Moment, Moment)>,
 }
 
 impl Troubles {
     /// One more. How long troubles have lasted. Those of long ago do not count: the task ran in
     /// between.
-    pub(super) fn add(&mut self, policy: &RetryPolicy, now: Timestamp) -> Duration {
+    pub(super) fn add(&mut self, policy: &RetryPolicy, now: Moment) -> Duration {
         let (first, _) = match self.span {
             Some((first, last)) if now.since(last) <= policy.task_timeout => (first, last),
             _ => {
@@ -69,7 +69,7 @@ mod tests {
     fn waits_double_up_to_the_longest() {
         let (policy, mut troubles) = (RetryPolicy::default(), Troubles::default());
         let waits = (0..9).map(|second| {
-            troubles.add(&policy, Timestamp::from_millis(second * 1000));
+            troubles.add(&policy, Moment::from_millis(second * 1000));
             troubles.wait(&policy).as_millis()
         });
         let waits: Vec<u128> = waits.collect();
@@ -80,7 +80,7 @@ mod tests {
     fn troubles_of_long_ago_do_not_count() {
         let (policy, mut troubles) = (RetryPolicy::default(), Troubles::default());
         let mut at =
-            |seconds: i64| troubles.add(&policy, Timestamp::from_millis(seconds * 1000)).as_secs();
+            |seconds: u64| troubles.add(&policy, Moment::from_millis(seconds * 1000)).as_secs();
         assert_eq!([at(1), at(200), at(400), at(701), at(702)], [0, 199, 399, 0, 1]);
     }
 }

@@ -11,7 +11,7 @@ use super::restore::{Restoration, Until};
 use super::restoring::{explain, remedy};
 use super::starting::Begin;
 use crate::plane::DataPlane;
-use crate::time::Timestamp;
+use crate::time::Now;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Worker {
     }
 
     /// Opens standbys. What the worker has already stays as it is.
-    pub(super) fn stand_by(&mut self, tasks: Vec<TaskToStart>, now: Timestamp) {
+    pub(super) fn stand_by(&mut self, tasks: Vec<TaskToStart>, now: Now) {
         self.take_deliveries(now);
         for to_start in tasks {
             if !self.order.contains_key(&to_start.task) {
@@ -43,7 +43,7 @@ impl Worker {
         &mut self,
         number: u32,
         to_start: TaskToStart,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let wanted = to_start.inputs.iter().map(|input| &input.partition);
@@ -78,7 +78,7 @@ impl Worker {
     }
 
     /// A task whose commit is done becomes a standby; its stores stay open.
-    pub(super) fn demote(&mut self, number: u32, now: Timestamp) -> Result<(), WorkerError> {
+    pub(super) fn demote(&mut self, number: u32, now: Now) -> Result<(), WorkerError> {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         active.afterwards = Afterwards::Stay;
         if active.is_standby() {
@@ -90,7 +90,7 @@ impl Worker {
             self.actions.push_back(Action::Demoted(active.id()));
             return Ok(());
         }
-        active.task.set_now(now);
+        active.task.set_now(now.wall);
         if active.is_running() {
             // A failure is logged; the task goes all the same.
             let _ = active.task.close();
@@ -112,7 +112,7 @@ impl Worker {
     /// to run waits for one.
     pub(super) fn step_standbys(
         &mut self,
-        now: Timestamp,
+        now: Now,
         report: &mut TurnReport,
     ) -> Result<(), WorkerError> {
         let standbys = self.active().filter(|active| active.is_standby()).count();
@@ -143,15 +143,13 @@ impl Worker {
     }
 
     /// From time to time: makes durable what standbys read, and tells how far states are.
-    pub(super) fn settle_states(&mut self, now: Timestamp) {
-        // A clock that was set back is no reason to wait until it shows that time again.
-        let is_early = self.settled <= now && now < self.settled.plus(SETTLE_INTERVAL);
-        if self.settled.is_known() && is_early {
+    pub(super) fn settle_states(&mut self, now: Now) {
+        if self.settled.is_some_and(|last| now.moment.since(last) < SETTLE_INTERVAL) {
             return;
         }
-        self.settled = now;
+        self.settled = Some(now.moment);
         for active in self.tasks.iter_mut().flatten() {
-            active.task.set_now(now);
+            active.task.set_now(now.wall);
             if active.is_standby() {
                 active.settle_standby();
             }
@@ -168,7 +166,7 @@ impl ActiveTask {
         &mut self,
         inputs: &[TaskInput],
         plane: &mut dyn DataPlane,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let stores = Until::of_all(&self.task, inputs, &BTreeMap::new());
         let begun = Restoration::begin_all(&mut self.task, stores, plane, now);

@@ -14,7 +14,7 @@ use super::{Life, Worker};
 use crate::names::TaskId;
 use crate::processor::{ContextParts, TaskContext};
 use crate::task::{Task, TaskParts};
-use crate::time::Timestamp;
+use crate::time::Now;
 
 /// As what a task begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum Begin {
 }
 
 impl Worker {
-    pub(super) fn start_tasks(&mut self, tasks: Vec<TaskToStart>, now: Timestamp) {
+    pub(super) fn start_tasks(&mut self, tasks: Vec<TaskToStart>, now: Now) {
         self.take_deliveries(now);
         for to_start in tasks {
             match self.order.get(&to_start.task).copied() {
@@ -40,16 +40,16 @@ impl Worker {
 
     /// Opens a task, in a turn of its own where others run: many stores that are opened one after the
     /// other would hold them up.
-    pub(super) fn open_soon(&mut self, (to_start, begin): (TaskToStart, Begin), now: Timestamp) {
+    pub(super) fn open_soon(&mut self, (to_start, begin): (TaskToStart, Begin), now: Now) {
         if self.running().next().is_none() {
             return self.open_or_fail((to_start, begin), now);
         }
-        let stopped = Stopped { begin, resume: Resume::At(now) };
+        let stopped = Stopped { begin, resume: Resume::At(now.moment) };
         self.put_off_opening(to_start, stopped);
     }
 
     /// Opens a task, or remembers that it could not be opened.
-    pub(super) fn open_or_fail(&mut self, (to_start, begin): (TaskToStart, Begin), now: Timestamp) {
+    pub(super) fn open_or_fail(&mut self, (to_start, begin): (TaskToStart, Begin), now: Now) {
         match self.open_task(to_start.clone(), begin, now) {
             Ok(()) => drop(self.unopened.remove(&to_start.task)),
             Err(error) => self.not_opened((to_start, begin), error),
@@ -60,7 +60,7 @@ impl Worker {
         &mut self,
         to_start: TaskToStart,
         begin: Begin,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         self.close_now(to_start.task);
         let number = self.free_number();
@@ -132,7 +132,7 @@ impl Worker {
         &mut self,
         active: &mut ActiveTask,
         to_start: &TaskToStart,
-        now: Timestamp,
+        now: Now,
     ) -> Result<(), WorkerError> {
         let stores = Until::of_all(&active.task, &to_start.inputs, &to_start.changelog_ends);
         let begun = Restoration::begin_all(&mut active.task, stores, &mut *self.plane, now);
@@ -184,7 +184,7 @@ impl Worker {
 
     /// Does with the tasks that wait for it what shall become of them after their commit. Those that
     /// were told to leave while it was on its way have one of their own.
-    pub(super) fn finish_leaving(&mut self, now: Timestamp) -> Result<(), WorkerError> {
+    pub(super) fn finish_leaving(&mut self, now: Now) -> Result<(), WorkerError> {
         if self.cache.used_bytes() > self.cache.max_bytes() {
             let tasks = self.tasks.iter_mut().flatten();
             tasks.for_each(|active| active.task.stores_mut().trim_caches());

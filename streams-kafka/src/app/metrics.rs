@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use streams_core::metrics::{BufferMetrics, DropCounts};
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
-use streams_core::time::Timestamp;
+use streams_core::time::Moment;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
 
 use super::state::State;
@@ -36,18 +36,18 @@ pub struct WorkerMetrics {
     /// What the buffers of `suppress` have done, by task.
     pub buffers: BTreeMap<TaskId, Vec<BufferMetrics>>,
     /// When lags and buffers were looked at.
-    looked_at: Option<Timestamp>,
+    looked_at: Option<Moment>,
 }
 
 /// How old counts of tasks may be: they change with every record.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl WorkerMetrics {
-    pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker, now: Timestamp) {
+    pub(crate) fn add(&mut self, report: &TurnReport, worker: &Worker, now: Moment) {
         self.count(report);
         // Tasks that were lost meanwhile are no longer among them. A clock that was set back is no
         // reason to wait.
-        let is_fresh = |at: Timestamp| at <= now && now.since(at) < LOOK_INTERVAL;
+        let is_fresh = |at: Moment| now.since(at) < LOOK_INTERVAL;
         if !self.looked_at.is_some_and(is_fresh) {
             self.looked_at = Some(now);
             let buffers = worker.running().map(|task| (task.id(), task.stores().buffers()));

@@ -10,7 +10,7 @@ use streams_core::error::catch_panic;
 use streams_core::membership::Departure;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::roster::Crew;
-use streams_core::time::Timestamp;
+use streams_core::time::Moment;
 use streams_core::worker::{Pace, RestorePhase, RestoreProgress, TurnReport, Worker};
 use tokio::sync::Notify;
 
@@ -251,13 +251,7 @@ impl Shared {
         Some(inner.state)
     }
 
-    pub(crate) fn record(
-        &self,
-        number: usize,
-        report: &TurnReport,
-        worker: &Worker,
-        now: Timestamp,
-    ) {
+    pub(crate) fn record(&self, number: usize, report: &TurnReport, worker: &Worker, now: Moment) {
         self.lock().workers.entry(number).or_default().add(report, worker, now);
     }
 

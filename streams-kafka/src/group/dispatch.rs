@@ -71,7 +71,7 @@ impl Group {
     fn find_ends(&self, worker: usize, changelogs: Vec<TopicPartition>) {
         let topics = Arc::clone(self.parts.clients.topics());
         self.ask(move || {
-            let at = clock::now();
+            let at = clock::wall();
             let ends = topics.ends(&changelogs);
             Input::EndsFound(worker, Command::Ends { at, ends })
         });

@@ -11,7 +11,7 @@ use streams_core::outbox::Purpose;
 use streams_core::plane::DataPlane;
 use streams_core::store::CacheBudget;
 use streams_core::task::Task;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::topology::TopicNames;
 
 use super::builder::{CommitWhen, DriverBuilder, Layout};
@@ -170,7 +170,7 @@ impl Engine {
     fn step(&mut self, at: usize) -> Result<bool, TestError> {
         let now = self.now;
         let Some(RunningTask { task, .. }) = self.tasks.get_mut(at) else { return Ok(false) };
-        if !task.has_records() || !task.is_processable(now) {
+        if !task.has_records() || !task.is_processable(Now::from_wall(now).moment) {
             return Ok(false);
         }
         task.process(now)?;

@@ -20,7 +20,7 @@ use streams_core::names::{TaskId, TopicPartition};
 use streams_core::processor::EmitIntervals;
 use streams_core::roster::{Held, Role, Roster, Round};
 use streams_core::task::TaskIdle;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::worker::{
     Action, Command, CommitId, CommitPolicy, RetryPolicy, SharedGlobals, Worker, WorkerSettings,
 };
@@ -320,7 +320,7 @@ impl Process {
 
     /// What the thread of a worker does between two looks around.
     fn work_thread(&mut self, worker: usize, now: u64) {
-        let time = Timestamp::from_millis(now.cast_signed());
+        let time = Now { moment: Moment::from_millis(now), wall: self.wall(now) };
         let Some(thread) = self.threads.get_mut(&worker) else { return };
         if thread.stall.until > now {
             return;

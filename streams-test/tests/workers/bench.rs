@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::error::{ProcessorError, ProduceError};
@@ -11,7 +12,7 @@ use streams_core::metrics::DropCounts;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::processor::{ConnectedStores, Context, LinkError, Processor};
 use streams_core::record::Record;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, TaskToStart, TurnReport, Worker, WorkerError, WorkerSettings,
@@ -73,7 +74,7 @@ pub(crate) struct Bench {
     pub(crate) fuses: Arc<Fuses>,
     pub(crate) brokers: Rc<Brokers>,
     pub(crate) worker: Worker,
-    pub(crate) now: Timestamp,
+    pub(crate) now: Now,
     /// What the coordinator says to commits.
     pub(crate) refuses: Option<CommitFailure>,
     pub(crate) failed: Vec<(Vec<TaskId>, WorkerError)>,
@@ -115,7 +116,7 @@ impl Bench {
             application,
             fuses,
             brokers,
-            now: Timestamp::from_millis(1_000_000),
+            now: Now::from_wall(Timestamp::from_millis(1_000_000)),
             refuses: None,
             failed: Vec::new(),
             closed: Vec::new(),
@@ -177,7 +178,7 @@ impl Bench {
         let record = NewRecord {
             key: Some(Bytes::from(key.to_owned())),
             value: Some(Bytes::from(value.to_owned())),
-            timestamp: Some(self.now),
+            timestamp: Some(self.now.wall),
             ..NewRecord::default()
         };
         self.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
@@ -186,7 +187,7 @@ impl Bench {
     /// Lets time pass, in steps.
     pub(crate) fn wait(&mut self, millis: i64) {
         for _ in 0..millis / 50 {
-            self.now = Timestamp::from_millis(self.now.millis() + 50);
+            self.now = self.now.after(Duration::from_millis(50));
             self.settle();
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::error::ProcessorError;
@@ -11,7 +12,7 @@ use streams_core::names::{ApplicationId, TaskId, TopicName, TopicPartition};
 use streams_core::processor::{Context, Processor};
 use streams_core::record::Record;
 use streams_core::store::Logging;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{Action, Command, CommitFailure, TaskToStart, Worker};
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
@@ -96,7 +97,26 @@ fn append(kafka: &KafkaModel, topic: &str, key: &str, value: &str) {
 
 /// The clock that all machines share.
 #[derive(Debug)]
-struct Clock(i64);
+struct Clock(Now);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Now::from_wall(Timestamp::from_millis(BEGIN)))
+    }
+
+    const fn read(&self) -> Now {
+        self.0
+    }
+
+    fn pass(&mut self, millis: i64) {
+        self.0 = self.0.after(Duration::from_millis(millis.cast_unsigned()));
+    }
+
+    /// The wall clock is set back.
+    fn set_back(&mut self, millis: i64) {
+        self.0.wall = Timestamp::from_millis(self.0.wall.millis() - millis);
+    }
+}
 
 /// A machine with a disk, on which one worker may run.
 struct Machine {
@@ -164,19 +184,19 @@ impl Machine {
 
     fn begin(&mut self, command: Command, now: &Clock) {
         let mut worker = self.new_worker();
-        worker.handle(command, Timestamp::from_millis(now.0));
+        worker.handle(command, now.read());
         self.worker = Some(worker);
         self.settle(now);
     }
 
     fn tell(&mut self, command: Command, now: &Clock) {
-        self.worker.as_mut().unwrap().handle(command, Timestamp::from_millis(now.0));
+        self.worker.as_mut().unwrap().handle(command, now.read());
         self.settle(now);
     }
 
     /// A turn, and what the worker asks for. Whether there was anything to do.
     fn turn(&mut self, now: &Clock) -> bool {
-        let time = Timestamp::from_millis(now.0);
+        let time = now.read();
         let Some(worker) = &mut self.worker else { return false };
         let report = worker.turn(time);
         self.rebuilt += report.stores_rebuilt;
@@ -201,7 +221,7 @@ impl Machine {
                         Some((at, end))
                     };
                     let ends = changelogs.into_iter().filter_map(end).collect();
-                    worker.handle(Command::Ends { at: time, ends }, time);
+                    worker.handle(Command::Ends { at: time.wall, ends }, time);
                 }
                 Action::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
@@ -217,10 +237,10 @@ impl Machine {
     /// Hours pass, in which the process is at work.
     fn work(&mut self, hours: i64, now: &mut Clock) {
         for _ in 0..hours {
-            now.0 += HOUR;
+            now.pass(HOUR);
             self.settle(now);
             // What was found out is kept at the next look.
-            now.0 += 1000;
+            now.pass(1000);
             self.settle(now);
         }
     }
@@ -258,7 +278,7 @@ impl Machine {
 /// A first machine holds `a` and `b`; a second one deletes `a` and goes on. Then the log cleaner
 /// works, and the first one is back.
 fn moved_away_and_back(away: i64, tombstones: Tombstones) -> (String, u64) {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut first = Machine::new(&kafka, Changelog::Own);
     first.start(&now);
     first.process("a", "1", &now);
@@ -272,7 +292,7 @@ fn moved_away_and_back(away: i64, tombstones: Tombstones) -> (String, u64) {
     second.process("c", "1", &now);
     assert_eq!(second.rows(), "b=1 c=1");
     second.stop(&now);
-    now.0 += away;
+    now.pass(away);
     kafka.compact(&CHANGELOG.into(), tombstones).unwrap();
     first.start(&now);
     (first.rows(), first.rebuilt)
@@ -302,7 +322,7 @@ fn restored_elsewhere(kafka: &KafkaModel, now: &Clock) -> String {
 
 #[test]
 fn rows_that_another_writer_wrote_over_are_written_again() {
-    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, now) = (cluster("c"), Clock::new());
     let mut machine = Machine::new(&kafka, Changelog::Own);
     machine.start(&now);
     machine.process("a", "2", &now);
@@ -318,7 +338,7 @@ fn rows_that_another_writer_wrote_over_are_written_again() {
 
 #[test]
 fn a_task_that_leaves_writes_again_what_another_writer_wrote_over() {
-    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, now) = (cluster("c"), Clock::new());
     let mut machine = Machine::new(&kafka, Changelog::Own);
     machine.start(&now);
     machine.process("a", "2", &now);
@@ -331,7 +351,7 @@ fn a_task_that_leaves_writes_again_what_another_writer_wrote_over() {
 
 #[test]
 fn a_store_whose_changelog_was_cut_beyond_it_keeps_nothing_of_its_own() {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut first = Machine::new(&kafka, Changelog::Own);
     first.start(&now);
     first.process("a", "1", &now);
@@ -352,17 +372,17 @@ fn a_store_whose_changelog_was_cut_beyond_it_keeps_nothing_of_its_own() {
 #[test]
 fn an_idle_store_is_kept() {
     for changelog in [Changelog::Own, Changelog::Source] {
-        let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+        let (kafka, mut now) = (cluster("c"), Clock::new());
         let mut machine = Machine::new(&kafka, changelog);
         machine.start(&now);
         machine.process("a", "1", &now);
         machine.work(100, &mut now);
         machine.kill();
-        now.0 += HOUR;
+        now.pass(HOUR);
         machine.start(&now);
         assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=1", 0), "{changelog:?}");
         machine.kill();
-        now.0 += 2 * DAY;
+        now.pass(2 * DAY);
         machine.start(&now);
         assert_eq!((machine.rows().as_str(), machine.rebuilt), ("a=1", 1), "{changelog:?}");
     }
@@ -370,7 +390,7 @@ fn an_idle_store_is_kept() {
 
 #[test]
 fn an_idle_standby_is_kept() {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut active = Machine::new(&kafka, Changelog::Own);
     let mut standby = Machine::new(&kafka, Changelog::Own);
     active.start(&now);
@@ -378,7 +398,7 @@ fn an_idle_standby_is_kept() {
     active.process("a", "1", &now);
     standby.work(100, &mut now);
     standby.kill();
-    now.0 += HOUR;
+    now.pass(HOUR);
     standby.stand_by(&now);
     assert_eq!((standby.rows().as_str(), standby.rebuilt), ("a=1", 0));
     standby.tell(Command::Start(vec![standby.to_start()]), &now);
@@ -387,7 +407,7 @@ fn an_idle_standby_is_kept() {
 
 #[test]
 fn a_process_that_was_frozen_for_days_proves_nothing_by_waking_up() {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut frozen = Machine::new(&kafka, Changelog::Own);
     frozen.start(&now);
     frozen.process("a", "1", &now);
@@ -397,7 +417,7 @@ fn a_process_that_was_frozen_for_days_proves_nothing_by_waking_up() {
     other.process("a", "-", &now);
     other.process("b", "1", &now);
     other.stop(&now);
-    now.0 += 2 * DAY;
+    now.pass(2 * DAY);
     frozen.commits = Err(CommitFailure::Fenced);
     frozen.work(1, &mut now);
     assert!(frozen.worker.as_ref().unwrap().task(TASK).is_none(), "it lost the task");
@@ -410,7 +430,7 @@ fn a_process_that_was_frozen_for_days_proves_nothing_by_waking_up() {
 
 #[test]
 fn a_standby_that_saw_no_end_for_days_is_rebuilt_when_it_takes_over() {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut active = Machine::new(&kafka, Changelog::Own);
     let mut standby = Machine::new(&kafka, Changelog::Own);
     active.start(&now);
@@ -419,7 +439,7 @@ fn a_standby_that_saw_no_end_for_days_is_rebuilt_when_it_takes_over() {
     active.process("a", "-", &now);
     active.process("b", "1", &now);
     active.stop(&now);
-    now.0 += 2 * DAY;
+    now.pass(2 * DAY);
     kafka.compact(&CHANGELOG.into(), Tombstones::Drop).unwrap();
     standby.tell(Command::Start(vec![standby.to_start()]), &now);
     assert_eq!((standby.rows().as_str(), standby.rebuilt), ("b=1", 1));
@@ -427,7 +447,7 @@ fn a_standby_that_saw_no_end_for_days_is_rebuilt_when_it_takes_over() {
 
 /// Another changelog of the same name, with as many records.
 fn replaced_while_stopped(replace: impl FnOnce(&mut Machine)) -> (String, u64) {
-    let (kafka, now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, now) = (cluster("c"), Clock::new());
     let mut machine = Machine::new(&kafka, Changelog::Own);
     machine.start(&now);
     machine.process("a", "1", &now);
@@ -460,7 +480,7 @@ fn the_changelog_of_another_cluster_is_read_from_its_beginning() {
 fn a_changelog_that_is_made_again_under_a_standby_is_read_from_its_beginning() {
     // Of the shorter one the standby reads nothing before it is emptied a first time.
     for (keys, rebuilt) in [(&["c"][..], 2), (&["c", "d", "e"], 1)] {
-        let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+        let (kafka, mut now) = (cluster("c"), Clock::new());
         let mut standby = Machine::new(&kafka, Changelog::Own);
         append(&kafka, CHANGELOG, "a", "1");
         append(&kafka, CHANGELOG, "b", "1");
@@ -482,13 +502,13 @@ fn a_changelog_that_is_made_again_under_a_standby_is_read_from_its_beginning() {
 
 #[test]
 fn what_a_standby_reads_is_durable_though_the_clock_was_set_back() {
-    let (kafka, mut now) = (cluster("c"), Clock(BEGIN));
+    let (kafka, mut now) = (cluster("c"), Clock::new());
     let mut standby = Machine::new(&kafka, Changelog::Own);
     standby.stand_by(&now);
-    now.0 -= HOUR;
+    now.set_back(HOUR);
     append(&kafka, CHANGELOG, "a", "1");
     standby.settle(&now);
-    now.0 += 1000;
+    now.pass(1000);
     standby.settle(&now);
     assert_eq!(standby.position(), Some(1));
     standby.kill();

@@ -264,7 +264,7 @@ fn what_waits_for_another_partition_is_bounded_in_bytes() {
     bench.tell(Command::Start(vec![to_start]));
     for _ in 0..100 {
         let value = Some(Bytes::from(vec![b'x'; 1 << 20]));
-        let record = NewRecord { value, timestamp: Some(bench.now), ..NewRecord::default() };
+        let record = NewRecord { value, timestamp: Some(bench.now.wall), ..NewRecord::default() };
         let record = NewRecord { key: Some(Bytes::from_static(b"k")), ..record };
         bench.kafka.append(&TopicPartition::new("left", 2), record).unwrap();
         bench.wait(50);

@@ -19,7 +19,7 @@ use streams_core::processor::{
 use streams_core::record::Record;
 use streams_core::store::{ChangelogTopic, StateBackend};
 use streams_core::task::TaskIdle;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, GlobalAction, GlobalInput, GlobalWorker, RestorePhase, RestoreProgress,
@@ -168,7 +168,14 @@ fn global_of(
         GlobalInput { end: end.filter(|_| at != 1), partition }
     });
     let inputs: Vec<_> = inputs.collect();
-    GlobalWorker::new(settings, &inputs, topics, Box::new(ModelPlane::new(kafka)), now).unwrap()
+    GlobalWorker::new(
+        settings,
+        &inputs,
+        topics,
+        Box::new(ModelPlane::new(kafka)),
+        Now::from_wall(now),
+    )
+    .unwrap()
 }
 
 /// What a global worker told.
@@ -198,7 +205,7 @@ fn run(worker: &mut GlobalWorker, settings: &WorkerSettings) -> Told {
 fn run_at(worker: &mut GlobalWorker, settings: &WorkerSettings, now: Timestamp) -> Told {
     let mut told = Told::default();
     loop {
-        let report = worker.turn(now);
+        let report = worker.turn(Now::from_wall(now));
         told.dropped.merge(&report.dropped);
         while let Some(action) = worker.poll() {
             match action {
@@ -226,14 +233,14 @@ fn tasks(settings: &WorkerSettings, kafka: &KafkaModel) -> Worker {
         changelog_ends: BTreeMap::new(),
         changelogs: BTreeMap::new(),
     });
-    worker.handle(Command::Start(tasks.collect()), NOW);
+    worker.handle(Command::Start(tasks.collect()), Now::from_wall(NOW));
     work(&mut worker);
     worker
 }
 
 fn work(worker: &mut Worker) {
     loop {
-        let report = worker.turn(NOW);
+        let report = worker.turn(Now::from_wall(NOW));
         let failed = std::iter::from_fn(|| worker.poll()).find_map(|action| {
             if let Action::Failed { error, .. } = action { Some(error) } else { None }
         });
@@ -302,7 +309,7 @@ fn restart(scratch: &Scratch, kafka: &KafkaModel) -> (Told, BTreeMap<String, i64
     let told = run(&mut globals, &settings);
     let handle = globals.task().stores().handle(&"rates".into()).unwrap();
     let rows = handle.downcast::<Rates>().unwrap().all().unwrap().map(Result::unwrap).collect();
-    globals.close(NOW);
+    globals.close(Now::from_wall(NOW));
     (told, rows)
 }
 
@@ -368,7 +375,7 @@ fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() 
     let settings = settings(scratch.backend());
     let mut globals = global_of(&settings, &kafka, &BTreeMap::new(), NOW);
     assert_eq!(run(&mut globals, &settings).records(), 60);
-    globals.close(NOW);
+    globals.close(Now::from_wall(NOW));
     drop((globals, settings));
     // Nothing new is there to be written beside.
     assert_eq!(restart(&scratch, &kafka).0.records(), 0);
@@ -519,7 +526,7 @@ fn the_deserialization_handler_judges_records_of_global_topics() {
     let told = run(&mut globals, &lenient);
     assert!(told.is_filled);
     assert_eq!(told.dropped.total(), 1);
-    assert_eq!(globals.turn(NOW).dropped.total(), 0, "it is told once");
+    assert_eq!(globals.turn(Now::from_wall(NOW)).dropped.total(), 0, "it is told once");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use streams_core::membership::{
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::roster::{Held, Role, Roster, RosterAction, Round};
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::topology::{Topology, TopologyBuilder};
 use streams_core::worker::{
     Action, Command, CommitFailure, CommitId, CommitPolicy, RestorePhase, RestoreProgress,
@@ -210,8 +210,8 @@ impl World {
             self.now_ms += TICK_MS;
             self.kafka.advance_groups(self.moment());
             for at in 0..self.processes.len() {
-                let (moment, timestamp) = (self.moment(), self.timestamp());
-                self.processes[at].work(&self.kafka, moment, timestamp);
+                let (moment, now) = (self.moment(), Now::from_wall(self.timestamp()));
+                self.processes[at].work(&self.kafka, moment, now);
                 self.check_owners();
             }
             self.processes.retain(|process| process.life != Life::Left);
@@ -295,7 +295,7 @@ impl Process {
     }
 
     /// Does what is to be done now.
-    fn work(&mut self, kafka: &KafkaModel, now: Moment, time: Timestamp) {
+    fn work(&mut self, kafka: &KafkaModel, now: Moment, time: Now) {
         for worker in 0..self.workers.len() {
             if self.life != Life::Stuck {
                 self.workers[worker].turn(time);
@@ -315,7 +315,7 @@ impl Process {
     }
 
     /// Whether there was anything to do for the member or the roster.
-    fn step(&mut self, kafka: &KafkaModel, now: Moment, time: Timestamp) -> bool {
+    fn step(&mut self, kafka: &KafkaModel, now: Moment, time: Now) -> bool {
         if let Some(action) = self.roster.poll() {
             self.follow(action, now, time);
             return true;
@@ -327,7 +327,7 @@ impl Process {
         if let Some((worker, changelogs)) = self.asked.pop() {
             let ends = changelogs.into_iter();
             let ends = ends.filter_map(|at| kafka.offsets(&at).map(|(_, end)| (at, end)));
-            let command = Command::Ends { at: time, ends: ends.collect() };
+            let command = Command::Ends { at: time.wall, ends: ends.collect() };
             self.workers[worker].handle(command, time);
             return true;
         }
@@ -339,7 +339,7 @@ impl Process {
         !outputs.is_empty()
     }
 
-    fn follow(&mut self, action: RosterAction, now: Moment, time: Timestamp) {
+    fn follow(&mut self, action: RosterAction, now: Moment, time: Now) {
         match action {
             RosterAction::Prepare { round, tasks } => {
                 let partitions = tasks.keys().map(|task| input(*task)).collect();
@@ -357,7 +357,7 @@ impl Process {
         }
     }
 
-    fn act(&mut self, action: MemberAction, kafka: &KafkaModel, now: Moment, time: Timestamp) {
+    fn act(&mut self, action: MemberAction, kafka: &KafkaModel, now: Moment, time: Now) {
         match action {
             MemberAction::Connect { connection, .. } => {
                 self.connections.insert(connection, kafka.connect());
@@ -374,13 +374,7 @@ impl Process {
         }
     }
 
-    fn hear_member(
-        &mut self,
-        event: MemberEvent,
-        kafka: &KafkaModel,
-        now: Moment,
-        time: Timestamp,
-    ) {
+    fn hear_member(&mut self, event: MemberEvent, kafka: &KafkaModel, now: Moment, time: Now) {
         match event {
             MemberEvent::TasksWanted(wanted) => {
                 let tasks = (0..PARTITIONS).map(|partition| {
@@ -421,7 +415,7 @@ impl Process {
         }
     }
 
-    fn hear_worker(&mut self, worker: usize, now: Moment, time: Timestamp) {
+    fn hear_worker(&mut self, worker: usize, now: Moment, time: Now) {
         while let Some(action) = self.workers[worker].poll() {
             match action {
                 Action::Commit { id, offsets, .. } => {

@@ -7,6 +7,7 @@
 mod support;
 
 mod bench;
+mod clocks;
 mod crew;
 mod deliveries;
 mod disks;
@@ -21,12 +22,13 @@ mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::processor::EmitIntervals;
-use streams_core::time::Timestamp;
+use streams_core::time::{Now, Timestamp};
 use streams_core::worker::{Action, Command, Worker, WorkerSettings};
 use streams_state::{KeyValueStore, MemoryBackend};
 use streams_test::model::{CommittedOffset, NewRecord};
@@ -54,7 +56,7 @@ struct World {
     free: BTreeSet<TaskId>,
     /// By task: its worker.
     owner: BTreeMap<TaskId, usize>,
-    now: Timestamp,
+    now: Now,
     sent: BTreeMap<String, i64>,
 }
 
@@ -70,7 +72,7 @@ impl World {
             workers: Vec::new(),
             free: (0..PARTITIONS).map(|partition| TaskId::new(0, partition)).collect(),
             owner: BTreeMap::new(),
-            now: Timestamp::from_millis(1000),
+            now: Now::from_wall(Timestamp::from_millis(1000)),
             sent: BTreeMap::new(),
         }
     }
@@ -92,7 +94,7 @@ impl World {
         let record = NewRecord {
             key: Some(Bytes::from(key.clone())),
             value: Some(Bytes::from_static(b"x")),
-            timestamp: Some(self.now),
+            timestamp: Some(self.now.wall),
             ..NewRecord::default()
         };
         self.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
@@ -170,7 +172,7 @@ impl World {
                 self.workers[worker].handle(Command::Release(tasks), self.now);
             }
             18 if seed.below(4) < crashes => self.crash(worker),
-            _ => self.now = Timestamp::from_millis(self.now.millis() + 10),
+            _ => self.now = self.now.after(Duration::from_millis(10)),
         }
     }
 

@@ -15,7 +15,7 @@ fn append(world: &World, partition: i32) {
     let record = NewRecord {
         key: Some(Bytes::from_static(b"key")),
         value: Some(Bytes::from_static(b"x")),
-        timestamp: Some(world.now),
+        timestamp: Some(world.now.wall),
         ..NewRecord::default()
     };
     world.kafka.append(&TopicPartition::new("in", partition), record).unwrap();
@@ -88,7 +88,7 @@ fn a_task_is_restored_in_the_time_that_others_leave() {
         let record = NewRecord {
             key: Some(Bytes::from(number.to_string())),
             value: Some(Bytes::copy_from_slice(&1_i64.to_be_bytes())),
-            timestamp: Some(world.now),
+            timestamp: Some(world.now.wall),
             ..NewRecord::default()
         };
         world.kafka.append(&TopicPartition::new("app-counts-changelog", 1), record).unwrap();
@@ -110,7 +110,7 @@ fn a_task_is_restored_in_the_time_that_others_leave() {
     // The queues of the others are empty whenever a turn begins.
     let opened = restored(&mut world);
     assert_eq!([opened, restored(&mut world)], [16, 16], "the clock stands still");
-    world.now = world.now.plus(Duration::from_millis(3));
+    world.now = world.now.after(Duration::from_millis(3));
     assert_eq!(restored(&mut world), 300);
     let idle = [(); 2].map(|()| world.workers[0].turn(world.now).restored);
     assert_eq!(idle[0], 16, "the last turn had something to process");

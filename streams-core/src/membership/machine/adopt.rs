@@ -9,11 +9,11 @@ use crate::membership::consumer_protocol::ConsumerAssignment;
 use crate::membership::error::Trouble;
 use crate::membership::event::{Assigned, MemberEvent};
 use crate::membership::names::{Generation, MemberId};
-use crate::membership::time::Moment;
 use crate::membership::token::CommitToken;
 use crate::membership::user_data::AssignmentData;
 use crate::membership::wire::sync_group::SyncGroupResponse;
 use crate::membership::wire::{Api, DecodeError};
+use crate::time::Moment;
 
 /// How long the group may wait for a member that is giving up tasks: one that joins before it has
 /// let go can commit none of them, and they go to others one rebalance later.

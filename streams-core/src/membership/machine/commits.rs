@@ -10,11 +10,11 @@ use crate::membership::connection::Call;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::MemberEvent;
 use crate::membership::names::TopicName;
-use crate::membership::time::Moment;
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommit,
 };
 use crate::membership::wire::{Api, ByTopic, ErrorCode};
+use crate::time::Moment;
 
 /// The longest text that may be kept with an offset, in bytes, by the protocol. The broker's own
 /// limit (`offset.metadata.max.bytes`, 4096) is lower.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::membership::connection::Call;
 use crate::membership::error::Trouble;
 use crate::membership::names::{Address, Generation};
-use crate::membership::time::Moment;
 use crate::membership::wire::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::membership::wire::heartbeat::HeartbeatRequest;
 use crate::membership::wire::{Api, ErrorCode};
+use crate::time::Moment;
 
 /// Heartbeats in a heartbeat interval while a follow-up rebalance is expected.
 const EXPECTANT_HEARTBEATS: u32 = 32;

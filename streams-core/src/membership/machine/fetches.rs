@@ -10,9 +10,9 @@ use crate::membership::connection::Call;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::{CommittedOffset, MemberEvent};
 use crate::membership::names::{TopicName, TopicPartition};
-use crate::membership::time::Moment;
 use crate::membership::wire::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::membership::wire::{Api, ByTopic, ErrorCode};
+use crate::time::Moment;
 
 type Positions = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 

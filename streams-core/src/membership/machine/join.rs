@@ -12,13 +12,13 @@ use crate::membership::consumer_protocol::ConsumerSubscription;
 use crate::membership::error::{GroupFault, LossReason, OffsetsError, Trouble};
 use crate::membership::event::MemberEvent;
 use crate::membership::names::{Generation, MemberId};
-use crate::membership::time::Moment;
 use crate::membership::user_data::SubscriptionData;
 use crate::membership::wire::join_group::{
     JoinGroupRequest, JoinGroupResponse, JoinProtocol, JoinedMember,
 };
 use crate::membership::wire::sync_group::{MemberAssignment, SyncGroupRequest};
 use crate::membership::wire::{Api, EncodeError, ErrorCode};
+use crate::time::Moment;
 
 /// The kind of group: a consumer's, so that every tool can read it.
 const PROTOCOL_TYPE: &str = "consumer";

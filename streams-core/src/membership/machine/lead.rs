@@ -12,13 +12,13 @@ use crate::membership::consumer_protocol::ConsumerAssignment;
 use crate::membership::error::{CallRefused, GroupFault};
 use crate::membership::event::{MemberEvent, TasksWanted, TopicInfo};
 use crate::membership::names::{Generation, MemberId, TopicName};
-use crate::membership::time::Moment;
 use crate::membership::user_data::{
     AssignmentData, Order, STANDBY_VERSION, StatePosition, SubscriptionData, USER_DATA_VERSION,
 };
 use crate::membership::wire::metadata::{MetadataRequest, MetadataResponse};
 use crate::membership::wire::sync_group::MemberAssignment;
 use crate::membership::wire::{Api, EncodeError, ErrorCode};
+use crate::time::Moment;
 
 /// How often the leader looks for topics that were missing.
 const MISSING_TOPICS_AGE: Duration = Duration::from_secs(5);

@@ -7,9 +7,9 @@ use super::state::Phase;
 use crate::membership::connection::Call;
 use crate::membership::error::Trouble;
 use crate::membership::event::{Action, MemberEvent};
-use crate::membership::time::Moment;
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeavingMember};
 use crate::membership::wire::{Api, ErrorCode};
+use crate::time::Moment;
 
 /// Whether a member is expected back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use crate::membership::error::{GroupFault, Trouble};
 use crate::membership::event::{Action, ConnectionId};
 use crate::membership::machine::state::{Coordinator, Phase};
 use crate::membership::names::Address;
-use crate::membership::time::Moment;
 use crate::membership::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::membership::wire::sasl_authenticate::{
     SaslAuthenticateRequest, SaslAuthenticateResponse,
 };
 use crate::membership::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use crate::membership::wire::{Api, ErrorCode, Request, encode_request};
+use crate::time::Moment;
 use std::time::Duration;
 
 /// What a connection is for.

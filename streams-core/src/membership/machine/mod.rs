@@ -23,10 +23,10 @@ use super::config::MembershipConfig;
 use super::error::{CallRefused, GroupFault, OffsetsError, SaslFault, TlsFault, Trouble};
 use super::event::{Action, CallId, CommittedOffset, ConnectionId, MemberEvent};
 use super::names::{MemberId, TopicName, TopicPartition};
-use super::time::Moment;
 use super::token::CommitToken;
 use super::user_data::MemberData;
 use crate::assign::TaskId;
+use crate::time::Moment;
 use order::{Parting, Word};
 use state::{
     Adopted, Bootstrap, CALLS_WAITING_MAX, CallQueue, Coordinator, Joining, Ownership,

@@ -15,10 +15,10 @@ use super::leave::Departure;
 use super::state::{Ownership, Phase, Role, Watch};
 use crate::membership::error::{GroupFault, Trouble};
 use crate::membership::names::Generation;
-use crate::membership::time::Moment;
 use crate::membership::user_data::{AssignmentData, ORDER_VERSION, Order};
 use crate::membership::wire::Api;
 use crate::membership::wire::sync_group::MemberAssignment;
+use crate::time::Moment;
 
 /// How far the order to close has come, as a member knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

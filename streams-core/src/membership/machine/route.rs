@@ -6,7 +6,6 @@ use super::state::Phase;
 use crate::membership::connection::{Call, InFlight};
 use crate::membership::error::TlsFault;
 use crate::membership::event::ConnectionId;
-use crate::membership::time::Moment;
 use crate::membership::wire::api_versions::ApiVersionsRequest;
 use crate::membership::wire::find_coordinator::FindCoordinatorRequest;
 use crate::membership::wire::heartbeat::HeartbeatRequest;
@@ -19,6 +18,7 @@ use crate::membership::wire::sasl_authenticate::SaslAuthenticateRequest;
 use crate::membership::wire::sasl_handshake::SaslHandshakeRequest;
 use crate::membership::wire::sync_group::SyncGroupRequest;
 use crate::membership::wire::{DecodeError, Request, decode_response};
+use crate::time::Moment;
 
 impl Membership {
     pub(super) fn receive(&mut self, id: ConnectionId, bytes: &[u8], now: Moment) {

@@ -8,8 +8,8 @@ use crate::membership::connection::Connection;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::{CallId, CommittedOffset, TopicInfo};
 use crate::membership::names::{Generation, MemberId, TopicName, TopicPartition};
-use crate::membership::time::Moment;
 use crate::membership::user_data::{MemberData, SubscriptionData};
+use crate::time::Moment;
 
 /// Where the member stands in the group.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{GlobalAction, GlobalWorker, Stage};
 use crate::names::{TopicName, TopicPartition};
 use crate::store::ChangelogTopic;
-use crate::time::Timestamp;
+use crate::time::{Now, Timestamp};
 use crate::worker::in_step::{Asked, ask_interval};
 
 /// Where all inputs of a store ended, and when that was asked for.
@@ -37,16 +37,16 @@ impl InStep {
 
 impl GlobalWorker {
     /// Keeps how far stores are in step, and asks for the ends of their topics from time to time.
-    pub(super) fn keep_in_step(&mut self, now: Timestamp) {
+    pub(super) fn keep_in_step(&mut self, now: Now) {
         if self.stage != Stage::Serving {
             return;
         }
         self.pass_marks();
         let interval = self.in_step.interval;
-        if !interval.is_some_and(|interval| self.in_step.asked.is_due(interval, now)) {
+        if !interval.is_some_and(|interval| self.in_step.asked.is_due(interval, now.moment)) {
             return;
         }
-        self.in_step.asked.asks(now);
+        self.in_step.asked.asks(now.moment);
         let partitions = self.inputs.iter().map(|input| input.progress.partition.clone());
         self.actions.push_back(GlobalAction::FindEnds(partitions.collect()));
     }

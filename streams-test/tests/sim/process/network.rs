@@ -1,7 +1,6 @@
 //! The member's connections and questions.
 
 use streams_core::membership::{Action, Moment};
-use streams_core::time::Timestamp;
 use streams_core::worker::Command;
 
 use super::{Input, Life, Process, Question};
@@ -99,7 +98,7 @@ impl Process {
                     let ends = ends
                         .filter_map(|at| self.setting.kafka.offsets(&at).map(|(_, end)| (at, end)))
                         .collect();
-                    let at = Timestamp::from_millis(now.cast_signed());
+                    let at = self.wall(now);
                     Input::EndsFound(worker, Command::Ends { at, ends })
                 }
             };

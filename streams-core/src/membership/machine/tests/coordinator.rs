@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::membership::names::{GroupId, MemberId, TopicName, TopicPartition};
-use crate::membership::time::Moment;
 use crate::membership::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::membership::wire::join_group::{JoinGroupRequest, JoinGroupResponse, JoinedMember};
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
@@ -17,6 +16,7 @@ use crate::membership::wire::offset_fetch::{
 use crate::membership::wire::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::membership::wire::{ByTopic, ErrorCode, Request, Version, encode_response};
 use crate::membership::{CommittedOffset, Generation};
+use crate::time::Moment;
 
 /// Where an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
