@@ -41,6 +41,15 @@ pub enum Purpose {
     },
 }
 
+impl Purpose {
+    /// The task's number in its worker.
+    #[must_use]
+    pub const fn task(self) -> u32 {
+        let (Self::Output { task, .. } | Self::Changelog { task, .. }) = self;
+        task
+    }
+}
+
 /// A record on its way to Kafka; the outbox copies what it keeps.
 #[derive(Debug, Clone)]
 pub struct OutRecord<'a> {

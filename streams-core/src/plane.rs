@@ -153,4 +153,7 @@ pub trait DataPlane {
 
     /// Tells what became of sent records. How many have not been told about yet.
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize;
+
+    /// How many records of the task of this number have not been told about yet.
+    fn undelivered_of(&self, task: u32) -> usize;
 }

@@ -41,6 +41,8 @@ const INPUTS_MAX: u64 = ELSEWHERE - WITHOUT_RECORD.len() as u64;
 pub(crate) struct InFlight {
     /// By task and input, the last offset, which says what the others' high bits are.
     latest: Vec<Vec<i64>>,
+    /// By task, how many there are.
+    counts: Vec<u32>,
     /// Those that fit in no tag: of tasks with hundreds of inputs and thousands of stores.
     elsewhere: Vec<Sender>,
     free: Vec<u32>,
@@ -49,7 +51,17 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// The tag that tells the sender of a record.
     pub(crate) fn add(&mut self, sender: Sender) -> u64 {
+        let task = sender.purpose.task() as usize;
+        if self.counts.len() <= task {
+            self.counts.resize(task + 1, 0);
+        }
+        self.counts[task] += 1;
         self.packed(sender).unwrap_or_else(|| self.kept(sender))
+    }
+
+    /// How many records of a task nothing has been told about.
+    pub(crate) fn of_task(&self, task: u32) -> usize {
+        self.counts.get(task as usize).map_or(0, |count| *count as usize)
     }
 
     fn packed(&mut self, Sender { purpose, activity }: Sender) -> Option<u64> {
@@ -102,6 +114,14 @@ impl InFlight {
 
     /// Forgets the sender of a record that was told about, or not taken.
     pub(crate) fn take(&mut self, tag: u64) -> Option<Sender> {
+        let sender = self.sender(tag)?;
+        if let Some(count) = self.counts.get_mut(sender.purpose.task() as usize) {
+            *count = count.saturating_sub(1);
+        }
+        Some(sender)
+    }
+
+    fn sender(&mut self, tag: u64) -> Option<Sender> {
         let bits = |at: u32, count: u32| tag >> at & ((1 << count) - 1);
         let (input, low) = (bits(INPUT_AT, INPUT_BITS), bits(0, OFFSET_BITS));
         if input == ELSEWHERE {
@@ -193,7 +213,9 @@ mod tests {
             .map(|(task, offset)| sender(task, offset));
         let mut in_flight = InFlight::default();
         let tags = senders.map(|sender| in_flight.add(sender));
+        assert_eq!([7, 8, 9, 70_000].map(|task| in_flight.of_task(task)), [2, 1, 0, 2]);
         assert_eq!(tags.map(|tag| in_flight.take(tag)), senders.map(Some));
+        assert_eq!([7, 8, 9, 70_000].map(|task| in_flight.of_task(task)), [0; 4]);
         in_flight.add(sender(70_000, 7));
         assert_eq!(in_flight.elsewhere.len(), 2, "places are used again");
     }

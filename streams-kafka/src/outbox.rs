@@ -109,6 +109,12 @@ impl KafkaOutbox {
         usize::try_from(self.producer.outstanding()).unwrap_or(usize::MAX)
     }
 
+    /// How many records of the task of this number have not been told about yet.
+    pub(crate) fn undelivered_of(&self, task: u32) -> usize {
+        let served = self.delivered.iter().filter(|delivery| delivery.purpose.task() == task);
+        self.in_flight.of_task(task) + served.count()
+    }
+
     /// Sends what waits for more to come.
     pub(crate) fn hurry(&self) {
         self.producer.hurry();

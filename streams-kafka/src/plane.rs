@@ -261,6 +261,10 @@ impl DataPlane for KafkaPlane {
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.borrow_mut().deliveries(each))
     }
+
+    fn undelivered_of(&self, task: u32) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.borrow().undelivered_of(task))
+    }
 }
 
 impl Open {

@@ -54,7 +54,7 @@ pub(super) enum Wanted {
 #[derive(Debug)]
 pub(super) enum InFlight {
     /// Caches are flushed; deliveries are awaited.
-    Flushing { tasks: Vec<u32>, began: Timestamp },
+    Flushing { tasks: Vec<u32>, began: Moment },
     /// The offsets were handed out.
     Sent { id: CommitId, tasks: Vec<u32>, began: Moment },
 }
@@ -168,14 +168,9 @@ impl Commits {
         self.put_off.is_some() || self.in_flight.is_some()
     }
 
-    /// Whether tasks may process that have no part in the commit on its way. Its records have to
-    /// arrive first.
+    /// Whether tasks may process that have no part in the commit on its way.
     pub(super) fn lets_others_work(&self) -> bool {
-        match self.in_flight {
-            None => true,
-            Some(InFlight::Flushing { .. }) => false,
-            Some(InFlight::Sent { .. }) => self.scope == Wanted::OfLeaving,
-        }
+        self.in_flight.is_none() || self.scope == Wanted::OfLeaving
     }
 
     /// Whether the task has a part in the commit on its way.

@@ -19,7 +19,7 @@ impl Worker {
             self.begin_commit(now)?;
         }
         match self.commits.in_flight.take() {
-            Some(InFlight::Flushing { tasks, began }) if self.undelivered == 0 => {
+            Some(InFlight::Flushing { tasks, began }) if self.have_arrived(&tasks) => {
                 self.hand_out_offsets(tasks, began, now)?;
                 // Without offsets, the commit is complete already.
                 report.is_busy |= self.commits.in_flight.is_none();
@@ -29,8 +29,14 @@ impl Worker {
         Ok(())
     }
 
-    fn begin_commit(&mut self, now: Timestamp) -> Result<(), WorkerError> {
-        let scope = self.commits.begin(now);
+    /// Whether all that these tasks sent was acknowledged. They send nothing meanwhile, whatever
+    /// others do.
+    fn have_arrived(&self, tasks: &[u32]) -> bool {
+        self.undelivered == 0 || tasks.iter().all(|task| self.plane.undelivered_of(*task) == 0)
+    }
+
+    fn begin_commit(&mut self, now: Now) -> Result<(), WorkerError> {
+        let scope = self.commits.begin(now.moment);
         let (mut tasks, mut failed) = (Vec::new(), Vec::new());
         for number in self.order.values() {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
@@ -50,7 +56,7 @@ impl Worker {
             return self.finish_leaving(now);
         }
         self.plane.hurry();
-        self.commits.in_flight = Some(InFlight::Flushing { tasks, began: now });
+        self.commits.in_flight = Some(InFlight::Flushing { tasks, began: now.moment });
         self.take_deliveries(now);
         Ok(())
     }

@@ -351,7 +351,7 @@ impl Worker {
         let tasks = &mut self.tasks;
         let mut any_failed = false;
         self.undelivered = self.plane.deliveries(&mut |delivery| {
-            let (Purpose::Output { task, .. } | Purpose::Changelog { task, .. }) = delivery.purpose;
+            let task = delivery.purpose.task();
             any_failed |= delivery.outcome.is_err();
             if let Some(active) = tasks.get_mut(task as usize).and_then(Option::as_mut) {
                 active.delivered(delivery);

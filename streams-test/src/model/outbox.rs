@@ -1,6 +1,6 @@
 //! Sending to the model.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use streams_core::error::ProduceError;
@@ -29,6 +29,8 @@ pub struct ModelOutbox {
     topics: Vec<KnownTopic>,
     deliveries: VecDeque<Delivery>,
     on_their_way: usize,
+    /// By the number of the task, how many records nothing has been told about.
+    undelivered: BTreeMap<u32, usize>,
 }
 
 impl ModelOutbox {
@@ -36,7 +38,14 @@ impl ModelOutbox {
     #[must_use]
     pub fn new(model: &KafkaModel) -> Self {
         let (model, writer) = (model.clone(), model.new_writer());
-        Self { model, writer, topics: Vec::new(), deliveries: VecDeque::new(), on_their_way: 0 }
+        Self {
+            model,
+            writer,
+            topics: Vec::new(),
+            deliveries: VecDeque::new(),
+            on_their_way: 0,
+            undelivered: BTreeMap::new(),
+        }
     }
 
     /// The number that its records bear.
@@ -49,7 +58,18 @@ impl ModelOutbox {
     pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> + use<> {
         let (late, on_their_way) = self.model.state().delivered(self.writer);
         self.on_their_way = on_their_way;
-        std::mem::take(&mut self.deliveries).into_iter().chain(late)
+        let told: Vec<Delivery> = self.deliveries.drain(..).chain(late).collect();
+        for delivery in &told {
+            if let Some(count) = self.undelivered.get_mut(&delivery.purpose.task()) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        told.into_iter()
+    }
+
+    /// How many records of the task of this number nothing has been told about.
+    pub(super) fn undelivered_of(&self, task: u32) -> usize {
+        self.undelivered.get(&task).copied().unwrap_or(0)
     }
 
     /// Why it can send no more: a record was not acknowledged in time.
@@ -127,10 +147,12 @@ impl Outbox for ModelOutbox {
         state.ensure(&partition.topic)?;
         if state.network.is_faulty() {
             state.check(&partition, &new)?;
-            return state.dispatch(partition, new, tag);
+            state.dispatch(partition, new, tag)?;
+        } else {
+            let offset = state.append(&partition, new)?;
+            self.deliveries.push_back(tag.told(Ok(offset)));
         }
-        let offset = state.append(&partition, new)?;
-        self.deliveries.push_back(tag.told(Ok(offset)));
+        *self.undelivered.entry(purpose.task()).or_default() += 1;
         Ok(())
     }
 }

@@ -155,4 +155,8 @@ impl DataPlane for ModelPlane {
         deliveries.for_each(each);
         self.outbox.borrow().on_their_way()
     }
+
+    fn undelivered_of(&self, task: u32) -> usize {
+        self.outbox.borrow().undelivered_of(task)
+    }
 }

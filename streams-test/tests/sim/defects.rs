@@ -197,6 +197,13 @@ impl Outbox for Early {
         self.outbox.borrow_mut().topic(name)
     }
 
+    fn undelivered_of(&self, task: u32) -> usize {
+        match self.defect {
+            Defect::CommitBeforeAcknowledgement | Defect::PositionOfSent => 0,
+            _ => self.plane.undelivered_of(task),
+        }
+    }
+
     fn topic_name(&self, topic: TopicId) -> TopicName {
         self.outbox.borrow().topic_name(topic)
     }

@@ -155,3 +155,6 @@ impl DataPlane for Plane {
         })
     }
 }
+    fn undelivered_of(&self, task: u32) -> usize {
+        self.0.undelivered_of(task)
+    }

@@ -1,6 +1,9 @@
 //! Tasks that leave a worker, and those that stay.
 
+use std::time::Duration;
+
 use streams_core::worker::{Action, Command};
+use streams_test::model::FaultRates;
 
 use super::bench::{Bench, FIRST, SECOND};
 
@@ -42,6 +45,38 @@ fn a_task_that_stays_runs_on_while_one_that_leaves_is_committed() {
     assert_eq!((bench.committed(0), bench.committed(1)), (Some(1), None));
     bench.tell(Command::CommitNow);
     assert_eq!(bench.committed(1), Some(2));
+}
+
+/// Records are on their way for seconds.
+fn with_slow_brokers() -> Bench {
+    let bench = Bench::new();
+    let delay_max = Duration::from_secs(5);
+    bench.kafka.advance_groups(bench.now.moment);
+    bench.kafka.set_faults(1, FaultRates { delayed: 1_000, delay_max, ..FaultRates::NONE });
+    bench
+}
+
+#[test]
+fn a_task_that_stays_runs_on_while_what_a_leaving_one_sent_is_on_its_way() {
+    let mut bench = with_slow_brokers();
+    bench.send(0, "a", "x");
+    bench.send(1, "b", "x");
+    bench.settle();
+    bench.tell(Command::Release(vec![FIRST]));
+    bench.send(0, "a", "x");
+    let mut sent = 1;
+    while bench.closed.is_empty() {
+        assert!(sent < 300, "it leaves though the other has always something on its way");
+        bench.send(1, "b", "x");
+        sent += 1;
+        bench.now = bench.now.after(Duration::from_millis(50));
+        bench.kafka.advance_groups(bench.now.moment);
+        bench.settle();
+        assert_eq!(bench.count(SECOND, "b"), Some(sent));
+    }
+    assert!(sent > 2, "nothing was on its way");
+    assert_eq!((bench.committed(0), bench.committed(1)), (Some(1), None));
+    assert!(bench.failed.is_empty(), "{:?}", bench.failed);
 }
 
 #[test]
