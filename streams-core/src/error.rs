@@ -181,7 +181,7 @@ fn from_where(from: Option<&(NodeName, Origin)>) -> String {
 
 impl TaskError {
     /// Whether it says nothing against the record, and may pass by itself: the brokers did not take
-    /// what was sent. Such an error is shown to no handler, because leaving the record out would
+    /// what was sent, or a disk is full. Such an error is shown to no handler, because leaving the record out would
     /// lose it; the task goes on from its last commit.
     ///
     /// DIFFERENCE(passing-production-errors): in Kafka the production handler is asked about these
@@ -189,10 +189,8 @@ impl TaskError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::Production { source, .. }
-            | Self::Store { source: StoreError::Changelog { source, .. }, .. } => {
-                source.is_passing()
-            }
+            Self::Production { source, .. } => source.is_passing(),
+            Self::Store { source, .. } => source.is_passing(),
             _ => false,
         }
     }
@@ -379,6 +377,22 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The disk of the state directory has no space left, or the user's quota of it is used up.
+    ///
+    /// DIFFERENCE(full-disk): in Kafka the thread dies. Here the task goes on from its last commit
+    /// once there is space, within `task.timeout.ms`.
+    #[error(
+        "store \"{store}\" could not {action}: its disk is full; make room, and the task goes on by itself"
+    )]
+    DiskFull {
+        /// The store.
+        store: StoreName,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A key or value could not be encoded or decoded.
     #[error("store \"{store}\" could not {action} a {part}")]
     Serde {
@@ -437,6 +451,18 @@ pub enum StoreError {
         /// What is wrong, and what to do.
         problem: String,
     },
+}
+
+impl StoreError {
+    /// Whether it may pass by itself: see [`TaskError::is_passing`].
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Changelog { source, .. } => source.is_passing(),
+            _ => false,
+        }
+    }
 }
 
 /// An error with all of its causes, in one line, as a program tells it to its user.

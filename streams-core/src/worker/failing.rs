@@ -58,10 +58,10 @@ enum Remedy {
 
 impl Remedy {
     fn of(active: &ActiveTask, error: &WorkerError) -> Self {
-        let WorkerError::Task { source, .. } = error else { return Self::Ask };
-        if source.is_passing() {
+        if error.is_passing() {
             return Self::Again;
         }
+        let WorkerError::Task { source, .. } = error else { return Self::Ask };
         let TaskError::Store { source: StoreError::Corrupted { store, .. }, .. } = &**source else {
             return Self::Ask;
         };
@@ -162,15 +162,27 @@ impl Worker {
         self.actions.extend(active.news().map(Action::Holds));
     }
 
-    /// A task could not be opened.
+    /// A task could not be opened. It is tried again if that may pass by itself.
     pub(super) fn not_opened(
         &mut self,
         (to_start, begin): (TaskToStart, Begin),
         error: WorkerError,
+        now: Now,
     ) {
-        let task = to_start.task;
+        let (task, policy) = (to_start.task, self.settings.retries);
         self.put_off_opening(to_start, Stopped { begin, resume: Resume::OnDemand });
-        self.actions.push_back(Action::Failed { tasks: vec![task], error });
+        let Some(one) = self.unopened.get_mut(&task) else { return };
+        if !error.is_passing() {
+            return self.actions.push_back(Action::Failed { tasks: vec![task], error });
+        }
+        let waited = one.troubles.add(&policy, now.moment);
+        if waited > policy.task_timeout {
+            let error = WorkerError::TimedOut { task, waited, source: error.into() };
+            return self.actions.push_back(Action::Failed { tasks: vec![task], error });
+        }
+        one.stopped.resume = Resume::At(now.moment.after(one.troubles.wait(&policy)));
+        let error = crate::error::chain(&error);
+        tracing::warn!(%task, error, "the task cannot be opened yet");
     }
 
     pub(super) fn put_off_opening(&mut self, to_start: TaskToStart, stopped: Stopped) {

@@ -261,6 +261,16 @@ impl WorkerError {
             Self::Commit(_) | Self::Producer(_) => None,
         }
     }
+
+    /// Whether it may pass by itself: see [`TaskError::is_passing`].
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Start(TaskStartError::Stores { source, .. }) => source.is_passing(),
+            Self::Task { source, .. } => source.is_passing(),
+            _ => false,
+        }
+    }
 }
 
 /// What a turn did. Recording it is the shell's business.

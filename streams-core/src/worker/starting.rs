@@ -52,7 +52,7 @@ impl Worker {
     pub(super) fn open_or_fail(&mut self, (to_start, begin): (TaskToStart, Begin), now: Now) {
         match self.open_task(to_start.clone(), begin, now) {
             Ok(()) => drop(self.unopened.remove(&to_start.task)),
-            Err(error) => self.not_opened((to_start, begin), error),
+            Err(error) => self.not_opened((to_start, begin), error, now),
         }
     }
 

@@ -25,19 +25,13 @@ pub(super) fn open(
 ) -> Result<Option<(Bytes, Option<i64>)>, StoreError> {
     let Some(supplier) = supplier(store) else { return Ok(None) };
     let name = store.spec.name();
-    let failed = |error| {
-        let store = name.clone();
-        match error {
-            BytesError::Damaged(detail) => StoreError::Corrupted { store, detail },
-            BytesError::Io { action, source } => StoreError::Io { store, action, source },
-        }
-    };
+    let failed = |error: BytesError| error.of_store(name);
     let action = "be opened";
     let directory = directory.filter(|_| supplier.is_persistent());
     let directory = directory.map(|directory| directory.join(format!("store.{name}")));
     if let Some(directory) = &directory {
         let made = private::create_directory(directory);
-        made.map_err(|error| failed(BytesError::Io { action, source: Box::new(error) }))?;
+        made.map_err(|error| failed(BytesError::of_system(action, error)))?;
     }
     let place = StorePlace { store: name, task: request.task, directory: directory.as_deref() };
     let rows = supplier.open(place).map_err(|error| match error {

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use streams_core::error::StoreError;
-use streams_core::names::StoreName;
 use streams_core::store::{OpenStores, StateBackend, StoreToOpen, StoresOf, TaskStores};
 
 use super::state_dir::refuse_link;
@@ -55,20 +54,11 @@ impl RocksBackend {
         directory: &Path,
         stores: Vec<StoreOnDisk>,
     ) -> Result<RocksDatabase, StoreError> {
-        let named = |name: Option<&StoreName>, error| {
-            let store = name.cloned().unwrap_or_else(|| "?".into());
-            match error {
-                BytesError::Damaged(detail) => StoreError::Corrupted { store, detail },
-                BytesError::Io { action, source } => StoreError::Io { store, action, source },
-            }
-        };
-        let first = stores.first().map(|store| store.name.clone());
+        let first = stores.first().map_or_else(|| "?".into(), |store| store.name.clone());
         let path = directory.join("rocksdb");
         refuse_link(&path)?;
-        let failed = |error: std::io::Error| {
-            let (action, source) = ("be opened", Box::new(error));
-            named(first.as_ref(), BytesError::Io { action, source })
-        };
+        let failed =
+            |error: std::io::Error| BytesError::of_system("be opened", error).of_store(&first);
         if damage_mark(&path).exists() {
             set_aside(&path).map_err(failed)?;
         }
@@ -76,13 +66,13 @@ impl RocksBackend {
         let detail = match RocksDatabase::open(&path, stores.clone(), &self.shared) {
             Ok(database) => return Ok(database),
             Err(BytesError::Damaged(detail)) => detail,
-            Err(error) => return Err(named(first.as_ref(), error)),
+            Err(error) => return Err(error.of_store(&first)),
         };
         tracing::warn!(path = %path.display(), detail, "the database is damaged; it is set aside, and its stores are rebuilt from their changelogs");
         set_aside(&path).map_err(failed)?;
         private::create_directory(&path).map_err(failed)?;
         let database = RocksDatabase::open(&path, stores, &self.shared);
-        database.map_err(|error| named(first.as_ref(), error))
+        database.map_err(|error| error.of_store(&first))
     }
 }
 

@@ -14,6 +14,7 @@ mod rubbish;
 use std::ops::Bound;
 use std::sync::{Arc, RwLock};
 
+use streams_core::error::StoreError;
 use streams_core::names::StoreName;
 
 pub(crate) use self::chunk::Chunk;
@@ -122,6 +123,35 @@ pub(crate) enum BytesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no space left.
+    #[error("could not {action}")]
+    Full {
+        /// What was tried.
+        action: &'static str,
+        /// What was said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl BytesError {
+    /// What the system said when this was tried.
+    pub(crate) fn of_system(action: &'static str, error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let is_full = matches!(error.kind(), StorageFull | QuotaExceeded);
+        let source = Box::new(error);
+        if is_full { Self::Full { action, source } } else { Self::Io { action, source } }
+    }
+
+    /// It happened to this store.
+    pub(crate) fn of_store(self, store: &StoreName) -> StoreError {
+        let store = store.clone();
+        match self {
+            Self::Damaged(detail) => StoreError::Corrupted { store, detail },
+            Self::Io { action, source } => StoreError::Io { store, action, source },
+            Self::Full { action, source } => StoreError::DiskFull { store, action, source },
+        }
+    }
 }
 
 /// Whether a scan has more to give.

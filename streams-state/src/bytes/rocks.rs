@@ -65,7 +65,7 @@ fn open_failed(error: rocksdb::Error) -> BytesError {
     if is_missing || is_unreadable {
         return BytesError::Damaged(error.into_string());
     }
-    BytesError::Io { action: "be opened", source: Box::new(error) }
+    failed("be opened", error)
 }
 
 impl RocksDatabase {

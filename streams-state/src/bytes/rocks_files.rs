@@ -41,8 +41,15 @@ impl std::fmt::Debug for RocksFiles {
 pub(super) fn failed(action: &'static str, error: rocksdb::Error) -> BytesError {
     match error.kind() {
         ErrorKind::Corruption => BytesError::Damaged(error.into_string()),
+        _ if is_full(&error) => BytesError::Full { action, source: Box::new(error) },
         _ => BytesError::Io { action, source: Box::new(error) },
     }
+}
+
+/// RocksDB tells what the system said in words alone.
+fn is_full(error: &rocksdb::Error) -> bool {
+    let text = error.as_ref();
+    ["No space left on device", "Disk quota exceeded"].iter().any(|said| text.contains(said))
 }
 
 pub(super) fn family_name(store: &StoreName) -> String {

@@ -18,7 +18,7 @@ use super::cache::NodeHint;
 use super::changelog::Changelog;
 use super::{CacheLayer, Expiry, Recency, Retention, Rows, Versions};
 use crate::builder::{Duplicates, Medium};
-use crate::bytes::{BytesError, Chunk, Direction, KeyRange, Progress};
+use crate::bytes::{Chunk, Direction, KeyRange, Progress};
 use crate::row_key::RowKeys;
 use crate::staging::{OfKey, SlotHint, Staged, StagedError, Version};
 
@@ -124,15 +124,9 @@ impl Layers {
 
     /// The store's failure, named.
     pub(crate) fn failed(&self, error: StagedError) -> StoreError {
-        let store = self.parts.name.clone();
         match error {
-            StagedError::Closed => StoreError::Closed(store),
-            StagedError::Bytes(BytesError::Damaged(detail)) => {
-                StoreError::Corrupted { store, detail }
-            }
-            StagedError::Bytes(BytesError::Io { action, source }) => {
-                StoreError::Io { store, action, source }
-            }
+            StagedError::Closed => StoreError::Closed(self.parts.name.clone()),
+            StagedError::Bytes(error) => error.of_store(&self.parts.name),
         }
     }
 

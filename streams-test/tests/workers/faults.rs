@@ -175,6 +175,54 @@ fn a_damaged_store_is_rebuilt_and_its_task_goes_on() {
 }
 
 #[test]
+fn a_full_disk_is_waited_for() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.fuses.full.store(5, Ordering::Relaxed);
+    bench.tell(Command::CommitNow);
+    assert!(!bench.runs(FIRST) && bench.runs(SECOND), "it stops alone");
+    bench.wait(10_000);
+    assert!(bench.failed.is_empty(), "{:?}", bench.failed);
+    assert_eq!(bench.fuses.full.load(Ordering::Relaxed), 0, "it was tried again and again");
+    // The offsets were committed before; the change was read from the changelog.
+    assert_eq!((bench.count(FIRST, "a"), bench.committed(0)), (Some(1), Some(1)));
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    assert_eq!((bench.count(FIRST, "a"), bench.committed(0)), (Some(2), Some(2)));
+}
+
+#[test]
+fn a_task_is_opened_once_its_disk_has_space() {
+    let mut bench = Bench::new();
+    bench.tell(Command::Release(vec![FIRST]));
+    bench.fuses.full.store(3, Ordering::Relaxed);
+    bench.tell(Command::Start(vec![bench.to_start(FIRST)]));
+    assert!(!bench.runs(FIRST));
+    bench.wait(2_000);
+    assert!(bench.runs(FIRST) && bench.failed.is_empty(), "{:?}", bench.failed);
+}
+
+#[test]
+fn a_disk_that_stays_full_is_a_failure() {
+    let mut bench = Bench::new();
+    bench.tell(Command::Release(vec![FIRST]));
+    bench.fuses.full.store(u32::MAX, Ordering::Relaxed);
+    bench.tell(Command::Start(vec![bench.to_start(FIRST)]));
+    bench.send(1, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    bench.wait(330_000);
+    let mut failed: Vec<TaskId> =
+        bench.failed.iter().flat_map(|(tasks, _)| tasks.clone()).collect();
+    failed.sort();
+    assert_eq!(failed, [FIRST, SECOND]);
+    let text = bench.failure();
+    assert!(text.contains("task.timeout.ms") && text.contains("its disk is full"), "{text}");
+}
+
+#[test]
 fn a_store_that_is_damaged_each_time_is_a_failure() {
     let mut bench = Bench::new();
     bench.fuses.damaged.store(u32::MAX, Ordering::Relaxed);

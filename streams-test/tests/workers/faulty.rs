@@ -25,12 +25,22 @@ pub(crate) struct Fuses {
     pub(crate) made: AtomicU32,
     /// How many more commits of the stores find the store `counts` damaged.
     pub(crate) damaged: AtomicU32,
+    /// How many more times the disk is found full: when stores are opened, restored or committed.
+    pub(crate) full: AtomicU32,
     /// How many more times the second store of a task cannot begin to be restored.
     pub(crate) unwritable: AtomicU32,
 }
 
 pub(crate) fn blows(fuse: &AtomicU32) -> bool {
     fuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+fn has_space(fuses: &Fuses) -> Result<(), StoreError> {
+    if !blows(&fuses.full) {
+        return Ok(());
+    }
+    let source = std::io::Error::from(std::io::ErrorKind::StorageFull).into();
+    Err(StoreError::DiskFull { store: "counts".into(), action: "write its rows", source })
 }
 
 /// Stores that find themselves damaged when a test says so.
@@ -43,6 +53,7 @@ pub(crate) struct Backend(pub(crate) MemoryBackend, pub(crate) Arc<Fuses>);
 
 impl StateBackend for Backend {
     fn open(&self, request: OpenStores) -> Result<Box<dyn TaskStores>, StoreError> {
+        has_space(&self.1)?;
         let (stores, fuses) = (self.0.open(request)?, Arc::clone(&self.1));
         Ok(Box::new(Damageable { stores, fuses }))
     }
@@ -63,6 +74,7 @@ impl TaskStores for Damageable {
         self.stores.restore(store, record)
     }
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
+        has_space(&self.fuses)?;
         self.stores.restored_up_to(store, next_offset)
     }
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
@@ -76,6 +88,7 @@ impl TaskStores for Damageable {
             let (store, detail) = ("counts".into(), "a bit has flipped".to_owned());
             return Err(StoreError::Corrupted { store, detail });
         }
+        has_space(&self.fuses)?;
         self.stores.commit(positions)
     }
     fn commit_unlogged(&mut self) -> Result<(), StoreError> {
@@ -154,7 +167,7 @@ impl DataPlane for Plane {
             each(Delivery { outcome, ..delivery });
         })
     }
-}
     fn undelivered_of(&self, task: u32) -> usize {
         self.0.undelivered_of(task)
     }
+}
