@@ -9,4 +9,5 @@ mod node;
 mod orders;
 mod scenarios;
 mod standbys;
+mod storm;
 mod world;
