@@ -49,10 +49,14 @@ pub(crate) enum Defect {
     OrderUnheard,
     /// A process that is told to close goes at once, though others may not have heard of it.
     OrderNotPassedOn,
+    /// Stores are written before the offsets are committed, which may be refused.
+    StoreBeforeOffsets,
+    /// What was processed before the tasks were lost is committed as the generation of now.
+    NewestGenerationAtCommit,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -69,6 +73,8 @@ impl Defect {
         Self::NoRewindOfReplaced,
         Self::OrderUnheard,
         Self::OrderNotPassedOn,
+        Self::StoreBeforeOffsets,
+        Self::NewestGenerationAtCommit,
     ];
 }
 
@@ -190,18 +196,18 @@ impl DataPlane for FaultyPlane {
             _ => left,
         }
     }
-}
-
-impl Outbox for Early {
-    fn topic(&mut self, name: &TopicName) -> TopicId {
-        self.outbox.borrow_mut().topic(name)
-    }
 
     fn undelivered_of(&self, task: u32) -> usize {
         match self.defect {
             Defect::CommitBeforeAcknowledgement | Defect::PositionOfSent => 0,
             _ => self.plane.undelivered_of(task),
         }
+    }
+}
+
+impl Outbox for Early {
+    fn topic(&mut self, name: &TopicName) -> TopicId {
+        self.outbox.borrow_mut().topic(name)
     }
 
     fn topic_name(&self, topic: TopicId) -> TopicName {

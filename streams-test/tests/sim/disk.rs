@@ -13,8 +13,10 @@ use streams_core::store::{
 };
 use streams_core::time::Timestamp;
 use streams_state::{KeyValueStore, MemoryBackend};
+use streams_test::model::WriterId;
 
 use super::defects::Defect;
+use super::process::Setting;
 
 /// What lies on disk of one store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +31,7 @@ struct Content {
     images: BTreeMap<(TaskId, StoreName), Image>,
     last_member: Option<MemberId>,
     on_disk: BTreeMap<TaskId, i64>,
+    is_full: bool,
 }
 
 /// A disk; clones are the same one.
@@ -36,11 +39,20 @@ struct Content {
 pub(crate) struct Disk {
     content: Arc<Mutex<Content>>,
     defect: Option<Defect>,
+    /// Whose records to look for, where stores are written before the offsets are committed.
+    early: Option<(Setting, WriterId)>,
 }
 
 impl Disk {
     pub(crate) fn new(defect: Option<Defect>) -> Self {
-        Self { content: Arc::default(), defect }
+        Self { content: Arc::default(), defect, early: None }
+    }
+
+    /// The same disk, for a worker that writes by this name.
+    pub(crate) fn of_writer(&self, setting: &Setting, writer: WriterId) -> Self {
+        let is_early = self.defect == Some(Defect::StoreBeforeOffsets);
+        let early = is_early.then(|| (setting.clone(), writer));
+        Self { early, ..self.clone() }
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -53,6 +65,25 @@ impl Disk {
 
     pub(crate) fn wipe(&self) {
         *self.content() = Content::default();
+    }
+
+    /// Takes all of its space, or gives it back. Whether it is full now.
+    pub(crate) fn fill_or_free(&self) -> bool {
+        let mut content = self.content();
+        content.is_full = !content.is_full;
+        content.is_full
+    }
+
+    pub(crate) fn free(&self) {
+        self.content().is_full = false;
+    }
+
+    fn has_space_for(&self, store: &StoreName) -> Result<(), StoreError> {
+        if self.content().is_full {
+            let (store, source) = (store.clone(), "no space left".into());
+            return Err(StoreError::DiskFull { store, action: "write its rows", source });
+        }
+        Ok(())
     }
 
     pub(crate) fn remember(&self, member: Option<MemberId>) {
@@ -129,6 +160,15 @@ impl OnDisk {
         store.all().unwrap().map(Result::unwrap).collect()
     }
 
+    /// The offset behind what the worker has sent of a store's changes.
+    fn sent_up_to(&self) -> Option<i64> {
+        let (setting, writer) = self.disk.early.as_ref()?;
+        let changelog = setting.app.changelog(self.task);
+        let records = setting.kafka.records(&changelog.topic);
+        let mut own = records.iter().rev().filter(|record| record.partition == changelog.partition);
+        Some(own.find(|record| record.writer == *writer)?.offset + 1)
+    }
+
     fn saved_position(&self, store: usize) -> Option<i64> {
         let name = (self.task, self.names[store].clone());
         self.disk.content().images.get(&name)?.position
@@ -160,6 +200,7 @@ impl TaskStores for OnDisk {
     }
 
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
+        self.disk.has_space_for(&self.names[store])?;
         self.stores.restored_up_to(store, next_offset)?;
         self.save(store, Some(next_offset));
         Ok(())
@@ -170,6 +211,7 @@ impl TaskStores for OnDisk {
     }
 
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
+        self.disk.has_space_for(&self.names[store])?;
         self.stores.wipe(store)?;
         self.save(store, None);
         Ok(())
@@ -180,6 +222,7 @@ impl TaskStores for OnDisk {
     }
 
     fn commit(&mut self, positions: &[(usize, i64)]) -> Result<(), StoreError> {
+        self.names.first().map_or(Ok(()), |store| self.disk.has_space_for(store))?;
         self.stores.commit(positions)?;
         for store in 0..self.names.len() {
             let written = positions.iter().find(|(at, _)| *at == store).map(|(_, next)| *next);
@@ -191,6 +234,11 @@ impl TaskStores for OnDisk {
     }
 
     fn commit_unlogged(&mut self) -> Result<(), StoreError> {
+        if self.disk.early.is_some() {
+            for store in 0..self.names.len() {
+                self.save(store, self.sent_up_to().or_else(|| self.saved_position(store)));
+            }
+        }
         self.stores.commit_unlogged()
     }
 
@@ -207,6 +255,7 @@ impl TaskStores for OnDisk {
     }
 
     fn set_current_at(&mut self, store: usize, time: Timestamp) -> Result<(), StoreError> {
+        self.disk.has_space_for(&self.names[store])?;
         self.stores.set_current_at(store, time)?;
         let name = (self.task, self.names[store].clone());
         if let Some(image) = self.disk.content().images.get_mut(&name) {

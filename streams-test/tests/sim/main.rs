@@ -138,8 +138,9 @@ fn every_seed_holds() {
     }
     let Report { crashes, zombies, failures, returns, fenced, late, ordered, repeated, .. } =
         report;
+    let Report { blackouts, full_disks, .. } = report;
     assert!(crashes >= ran && failures >= ran, "{report:?}");
-    let rare = [zombies, returns, fenced, late, ordered, repeated];
+    let rare = [zombies, returns, fenced, late, ordered, repeated, blackouts, full_disks];
     assert!(rare.iter().all(|count| *count > 0), "{report:?}");
 }
 

@@ -147,6 +147,8 @@ pub(crate) struct Process {
     pub(crate) slot: usize,
     pub(crate) name: usize,
     pub(crate) paused_until: u64,
+    /// What its machine's wall clock shows beyond the time that has passed.
+    pub(crate) wall_ahead: i64,
     pub(crate) life: Life,
     pub(crate) member: Membership,
     /// By number; without those that ended and were not replaced.
@@ -188,7 +190,7 @@ pub(crate) struct Process {
 }
 
 /// What all processes of a run have in common.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) app: App,
     pub(crate) kafka: KafkaModel,
@@ -235,6 +237,7 @@ impl Process {
             slot,
             name,
             paused_until: 0,
+            wall_ahead: 0,
             life: Life::Up,
             end: None,
             adopted: BTreeSet::new(),
@@ -318,6 +321,11 @@ impl Process {
         }
     }
 
+    /// What its machine takes the time for.
+    fn wall(&self, now: u64) -> Timestamp {
+        Timestamp::from_millis(now.cast_signed() + self.wall_ahead)
+    }
+
     /// What the thread of a worker does between two looks around.
     fn work_thread(&mut self, worker: usize, now: u64) {
         let time = Now { moment: Moment::from_millis(now), wall: self.wall(now) };
@@ -351,6 +359,8 @@ impl Process {
 
 fn thread(setting: &Setting, disk: &Disk) -> Thread {
     let plan = &setting.plan;
+    let plane = ModelPlane::new(&setting.kafka);
+    let writer = plane.writer();
     let settings = WorkerSettings {
         topology: setting.app.topology.clone(),
         application_id: setting.app.id.clone(),
@@ -358,7 +368,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::NONE,
-        backend: Arc::new(disk.clone()),
+        backend: Arc::new(disk.of_writer(setting, writer)),
         retries: RetryPolicy::default(),
         globals: SharedGlobals::default(),
         commit: CommitPolicy { interval: plan.commit_interval, ..CommitPolicy::default() },
@@ -367,8 +377,6 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         buffered_records: 8,
         turn_records: plan.turn_records,
     };
-    let plane = ModelPlane::new(&setting.kafka);
-    let writer = plane.writer();
     let worker = match setting.defect {
         Some(defect) => {
             Worker::new(settings, Box::new(FaultyPlane::new(plane, &setting.kafka, defect)))

@@ -23,6 +23,9 @@ use super::process::{End, Identity, Life, Process, Setting};
 /// Virtual milliseconds from one look to the next.
 const TICK_MS: u64 = 20;
 const SLOTS: usize = 4;
+/// Clocks may be set back by hours.
+const WALL_START_MS: i64 = 100 * HOUR_MS;
+const HOUR_MS: i64 = 3_600_000;
 /// All must be processed and committed so soon after the last disturbance.
 const SETTLE_MAX_MS: u64 = 180_000;
 /// Lines of the trace that are kept.
@@ -46,6 +49,9 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) repeated: u64,
     pub(crate) tainted: u64,
+    /// Times that all brokers were gone, and that a disk was full.
+    pub(crate) blackouts: u64,
+    pub(crate) full_disks: u64,
 }
 
 impl Report {
@@ -61,6 +67,8 @@ impl Report {
         self.records += other.records;
         self.repeated += other.repeated;
         self.tainted += other.tainted;
+        self.blackouts += other.blackouts;
+        self.full_disks += other.full_disks;
     }
 }
 
@@ -71,6 +79,14 @@ pub(crate) struct Failure {
     pub(crate) trace: Vec<String>,
 }
 
+/// Brokers that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    None,
+    One(u16),
+    All,
+}
+
 pub(crate) struct World {
     setting: Setting,
     dice: Dice,
@@ -79,7 +95,9 @@ pub(crate) struct World {
     disks: Vec<Disk>,
     started: u64,
     now: u64,
-    stopped: Option<u16>,
+    stopped: Stopped,
+    /// What the wall clock of each machine shows beyond the time that has passed.
+    walls: [i64; SLOTS],
     trace: VecDeque<String>,
     report: Report,
 }
@@ -114,7 +132,8 @@ impl World {
             disks: (0..SLOTS).map(|_| Disk::new(defect)).collect(),
             started: 0,
             now: 1_000,
-            stopped: None,
+            stopped: Stopped::None,
+            walls: [WALL_START_MS; SLOTS],
             trace: VecDeque::new(),
             report: Report::default(),
         };
@@ -170,6 +189,7 @@ impl World {
     fn calm_down(&mut self) -> Verdict {
         self.note("all is well from now on".to_owned());
         self.setting.kafka.end_faults();
+        self.disks.iter().for_each(Disk::free);
         self.setting.app.flaws.mend();
         for process in &mut self.processes {
             process.paused_until = 0;
@@ -236,7 +256,9 @@ impl World {
         let (number, now) = (self.started, self.now);
         self.note(format!("process {number} starts on machine {slot} by the name of {name}"));
         let identity = Identity { number, slot, name };
-        self.processes.push(Process::start(&self.setting, identity, &self.disks[slot], now));
+        let mut process = Process::start(&self.setting, identity, &self.disks[slot], now);
+        process.wall_ahead = self.walls[slot];
+        self.processes.push(process);
     }
 
     /// A second process by the name of one that runs.
@@ -316,21 +338,55 @@ impl World {
                 self.report.failures += 1;
             }
             22 if wild => self.start_namesake(),
+            23 if rough => self.set_a_clock(),
+            24 if rough => self.fill_or_free_a_disk(),
             _ => {}
         }
         Ok(())
     }
 
+    /// Somebody sets a machine's wall clock by an hour.
+    fn set_a_clock(&mut self) {
+        let slot = self.dice.index(SLOTS);
+        let by = if self.dice.one_in(2) { HOUR_MS } else { -HOUR_MS };
+        self.walls[slot] += by;
+        self.note(format!("the clock of machine {slot} is set by {by} ms"));
+        for process in self.processes.iter_mut().filter(|process| process.slot == slot) {
+            process.wall_ahead = self.walls[slot];
+        }
+    }
+
+    fn fill_or_free_a_disk(&mut self) {
+        let slot = self.dice.index(SLOTS);
+        let is_full = self.disks[slot].fill_or_free();
+        self.note(format!("the disk of machine {slot} is full: {is_full}"));
+        self.report.full_disks += u64::from(is_full);
+    }
+
     fn toggle_broker(&mut self) {
-        if let Some(broker) = self.stopped.take() {
-            self.note(format!("broker {broker} is back"));
-            return self.setting.kafka.start_broker(broker);
+        let loading = std::time::Duration::from_millis(self.dice.below(1_500));
+        match std::mem::replace(&mut self.stopped, Stopped::None) {
+            Stopped::None => {}
+            Stopped::One(broker) => {
+                self.note(format!("broker {broker} is back"));
+                return self.setting.kafka.start_broker(broker);
+            }
+            Stopped::All => {
+                self.note("all brokers are back".to_owned());
+                return self.setting.kafka.start_all_brokers(loading);
+            }
+        }
+        if self.dice.one_in(4) {
+            self.note("all brokers are gone".to_owned());
+            self.stopped = Stopped::All;
+            self.report.blackouts += 1;
+            return self.setting.kafka.stop_all_brokers();
         }
         let broker = u16::try_from(self.dice.below(self.setting.plan.brokers.into())).unwrap();
         self.note(format!("broker {broker} is gone"));
         let leaderless = std::time::Duration::from_millis(self.dice.below(3_000));
         self.setting.kafka.stop_broker(broker, leaderless);
-        self.stopped = Some(broker);
+        self.stopped = Stopped::One(broker);
     }
 
     fn send(&mut self, number: u64) {

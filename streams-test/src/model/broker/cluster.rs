@@ -90,6 +90,25 @@ impl KafkaModel {
         self.state().network.start(broker.into());
     }
 
+    /// Stops all brokers, until [`start_all_brokers`](Self::start_all_brokers): no partition has a
+    /// leader, and nobody can connect.
+    pub fn stop_all_brokers(&self) {
+        let mut state = self.state();
+        let never = Moment::from_millis(u64::MAX);
+        (0..state.network.brokers()).for_each(|broker| state.network.stop(broker, never));
+        for connection in state.groups.connections.values_mut() {
+            connection.state = Line::Closed;
+        }
+    }
+
+    /// Starts all brokers that were stopped. For a while the coordinator says that it loads.
+    pub fn start_all_brokers(&self, loading: Duration) {
+        let mut state = self.state();
+        (0..state.network.brokers()).for_each(|broker| state.network.start(broker));
+        let coordinator = state.network.coordinator();
+        state.move_coordinator(coordinator, loading);
+    }
+
     /// From now on accepted commits are kept for [`take_commits`](Self::take_commits).
     pub fn keep_commits(&self) {
         self.state().groups.accepted.get_or_insert_default();

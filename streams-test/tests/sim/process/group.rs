@@ -232,7 +232,8 @@ impl Process {
         if self.is(Defect::PurgedWhenRead) {
             self.purge.extend(self.ends_of_inputs());
         }
-        let token = self.token.as_ref().filter(|_| losses == self.losses);
+        let is_current = losses == self.losses || self.is(Defect::NewestGenerationAtCommit);
+        let token = self.token.as_ref().filter(|_| is_current);
         let Some(token) = token else {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
