@@ -116,6 +116,8 @@ pub struct GlobalWorker {
     /// Since the last turn began.
     stores_rebuilt: u64,
     in_step: InStep,
+    /// Whether the last commit found no space.
+    is_held_up: bool,
 }
 
 impl std::fmt::Debug for GlobalWorker {
@@ -151,6 +153,7 @@ impl GlobalWorker {
             actions: VecDeque::new(),
             stores_rebuilt: admitted.emptied,
             in_step: InStep::of(topics),
+            is_held_up: false,
         };
         for (slot, input) in inputs.iter().enumerate() {
             let global = globals.iter().find(|global| global.topic == input.partition.topic);
@@ -217,19 +220,40 @@ impl GlobalWorker {
     }
 
     fn try_turn(&mut self, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {
+        if self.is_held_up && !self.could_commit(now)? {
+            return Ok(());
+        }
         for slot in 0..self.inputs.len() {
             self.read(slot, now, report)?;
         }
         let is_filling = self.stage == Stage::Filling;
-        if is_filling && self.inputs.iter().all(Input::is_filled) {
-            self.commit(now)?;
+        let is_filled = is_filling && self.inputs.iter().all(Input::is_filled);
+        let is_due = !is_filling || self.task.stores().staged_bytes() > STAGED_BYTES_MAX;
+        if (is_filled || is_due) && !self.could_commit(now)? {
+            return Ok(());
+        }
+        if is_filled {
             self.stage = Stage::Serving;
             self.actions.push_back(GlobalAction::Filled);
-        } else if !is_filling || self.task.stores().staged_bytes() > STAGED_BYTES_MAX {
-            self.commit(now)?;
         }
         self.keep_in_step(now);
         Ok(())
+    }
+
+    /// Writes what was read, if the disk has space. Where it has none, nothing more is read, and what
+    /// was read stays in memory.
+    fn could_commit(&mut self, now: Now) -> Result<bool, WorkerError> {
+        match self.commit(now) {
+            Ok(()) => self.is_held_up = false,
+            Err(error) if error.is_passing() => {
+                if !std::mem::replace(&mut self.is_held_up, true) {
+                    let error = crate::error::chain(&error);
+                    tracing::warn!(error, "global stores wait");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(!self.is_held_up)
     }
 
     fn read(&mut self, slot: usize, now: Now, report: &mut TurnReport) -> Result<(), WorkerError> {

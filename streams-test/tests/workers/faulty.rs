@@ -11,7 +11,7 @@ use streams_core::names::{StoreName, TopicPartition};
 use streams_core::outbox::SharedOutbox;
 use streams_core::plane::{DataPlane, Delivery, Fetched, InputId, ReadFor, StartAt};
 use streams_core::record::RawRecord;
-use streams_core::store::{OpenStores, StateBackend, TaskStores};
+use streams_core::store::{OpenStores, SharedStores, StateBackend, TaskStores};
 use streams_core::time::Timestamp;
 use streams_state::MemoryBackend;
 use streams_test::ModelPlane;
@@ -106,6 +106,9 @@ impl TaskStores for Damageable {
     }
     fn discard(&mut self) {
         self.stores.discard();
+    }
+    fn shared(&self) -> Option<Arc<dyn SharedStores>> {
+        self.stores.shared()
     }
 }
 

@@ -31,6 +31,7 @@ use streams_state::{
 use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
 
+use super::faulty::{Backend, Fuses};
 use super::setup;
 use super::support::{sink, source};
 
@@ -307,10 +308,14 @@ fn restart(scratch: &Scratch, kafka: &KafkaModel) -> (Told, BTreeMap<String, i64
     let settings = settings(scratch.backend());
     let mut globals = global(&settings, kafka);
     let told = run(&mut globals, &settings);
-    let handle = globals.task().stores().handle(&"rates".into()).unwrap();
-    let rows = handle.downcast::<Rates>().unwrap().all().unwrap().map(Result::unwrap).collect();
+    let rows = rows(&globals);
     globals.close(Now::from_wall(NOW));
     (told, rows)
+}
+
+fn rows(globals: &GlobalWorker) -> BTreeMap<String, i64> {
+    let handle = globals.task().stores().handle(&"rates".into()).unwrap();
+    handle.downcast::<Rates>().unwrap().all().unwrap().map(Result::unwrap).collect()
 }
 
 #[test]
@@ -567,4 +572,22 @@ fn parts() -> ContextParts {
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::NONE,
     }
+}
+
+#[test]
+fn global_stores_wait_for_a_full_disk_and_read_nothing_meanwhile() {
+    let (kafka, fuses) = (cluster(), Arc::<Fuses>::default());
+    send(&kafka, ("rates", 0), "a", 2);
+    let settings = settings(Arc::new(Backend(MemoryBackend::new(), Arc::clone(&fuses))));
+    let mut globals = global(&settings, &kafka);
+    fuses.full.store(10, Ordering::Relaxed);
+    let told = run(&mut globals, &settings);
+    assert!(!told.is_filled && told.failure.is_none(), "{:?}", told.failure);
+    send(&kafka, ("rates", 0), "b", 3);
+    let told = run(&mut globals, &settings);
+    assert!(told.restored.is_empty() && told.failure.is_none(), "{:?}", told.failure);
+    fuses.full.store(0, Ordering::Relaxed);
+    let told = run(&mut globals, &settings);
+    assert!(told.is_filled && told.failure.is_none(), "{:?}", told.failure);
+    assert_eq!(rows(&globals), [("a".to_owned(), 2), ("b".to_owned(), 3)].into());
 }
