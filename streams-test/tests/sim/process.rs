@@ -8,6 +8,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use streams_core::config::DefaultTimestampExtractor;
@@ -30,10 +31,13 @@ use streams_test::{KafkaModel, ModelPlane};
 use super::app::App;
 use super::defects::{Defect, FaultyPlane};
 use super::disk::Disk;
-use super::plan::{Names, Plan, Uncaught};
+use super::plan::{Names, Plan, Uncaught, Weather};
 
 /// `max.poll.interval.ms`.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of what workers say, how much a busy group thread hears late, and how many milliseconds at most.
+const HEARD_LATE_ONE_IN: u64 = 100;
+const HEARD_AFTER_MAX: u64 = 8_000;
 
 /// A command, with the number of losses that the group has seen before it.
 struct Told {
@@ -171,6 +175,10 @@ pub(crate) struct Process {
     data: MemberData,
     held: Held,
     inputs: VecDeque<Input>,
+    /// What workers say, and when the group thread hears it.
+    on_its_way: VecDeque<(u64, Input)>,
+    /// By worker: when what it said last is heard.
+    heard_by: BTreeMap<usize, u64>,
     questions: Vec<(u64, Question)>,
     token: Option<CommitToken>,
     losses: u64,
@@ -196,6 +204,8 @@ pub(crate) struct Setting {
     pub(crate) kafka: KafkaModel,
     pub(crate) plan: Plan,
     pub(crate) defect: Option<Defect>,
+    /// Nothing goes wrong any more.
+    pub(crate) is_well: Arc<AtomicBool>,
 }
 
 fn config(setting: &Setting, name: usize, seed: u64) -> MembershipConfig {
@@ -254,6 +264,8 @@ impl Process {
             data: MemberData { process: ProcessId(id), workers, ..MemberData::default() },
             held: Held::default(),
             inputs: VecDeque::new(),
+            on_its_way: VecDeque::new(),
+            heard_by: BTreeMap::new(),
             questions: Vec::new(),
             token: None,
             losses: 0,
@@ -338,8 +350,9 @@ impl Process {
             thread.worker.handle(told.command, time);
         }
         thread.worker.turn(time);
+        let mut told = Vec::new();
         while let Some(action) = thread.worker.poll() {
-            self.inputs.push_back(match action {
+            told.push(match action {
                 Action::Failed { tasks, error } => {
                     self.said.push(format!(
                         "fails in {tasks:?}: {}",
@@ -354,6 +367,28 @@ impl Process {
                 action => Input::Worker(worker, thread.losses, action),
             });
         }
+        told.into_iter().for_each(|input| self.say(worker, input, now));
+    }
+
+    /// A worker says something. The group thread, which may be busy, hears it soon or some seconds
+    /// later, and in order.
+    fn say(&mut self, worker: usize, input: Input, now: u64) {
+        let is_calm = self.setting.plan.weather == Weather::Calm;
+        let is_prompt = is_calm || self.setting.is_well.load(Ordering::Relaxed);
+        let is_late = !is_prompt && self.dice.one_in(HEARD_LATE_ONE_IN);
+        let wait = if is_late { self.dice.below(HEARD_AFTER_MAX) } else { 0 };
+        let heard = self.heard_by.entry(worker).or_default();
+        *heard = (now + wait).max(*heard);
+        self.on_its_way.push_back((*heard, input));
+    }
+
+    /// What has come to the group thread by now.
+    fn hear_workers(&mut self, now: u64) {
+        let on_its_way = std::mem::take(&mut self.on_its_way);
+        let (come, later) = on_its_way.into_iter().partition(|(heard, _)| *heard <= now);
+        self.on_its_way = later;
+        let come: VecDeque<(u64, Input)> = come;
+        self.inputs.extend(come.into_iter().map(|(_, input)| input));
     }
 }
 

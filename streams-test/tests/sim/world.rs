@@ -4,6 +4,8 @@ mod ending;
 mod returning;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use streams_core::membership::{Moment, Order};
@@ -126,7 +128,7 @@ impl World {
         }
         let mut world = Self {
             checks: Checks::new(&app, &kafka),
-            setting: Setting { app, kafka, plan, defect },
+            setting: Setting { app, kafka, plan, defect, is_well: Arc::default() },
             dice,
             processes: Vec::new(),
             disks: (0..SLOTS).map(|_| Disk::new(defect)).collect(),
@@ -191,6 +193,7 @@ impl World {
         self.setting.kafka.end_faults();
         self.disks.iter().for_each(Disk::free);
         self.setting.app.flaws.mend();
+        self.setting.is_well.store(true, Ordering::Relaxed);
         for process in &mut self.processes {
             process.paused_until = 0;
             process.threads.values_mut().for_each(|thread| thread.stall(self.now, 0));
@@ -334,7 +337,7 @@ impl World {
                 let worker = self.dice.index(self.setting.plan.workers);
                 let number = self.processes[at].number;
                 self.note(format!("the thread of worker {worker} of process {number} ends"));
-                self.processes[at].end_thread(worker);
+                self.processes[at].end_thread(worker, self.now);
                 self.report.failures += 1;
             }
             22 if wild => self.start_namesake(),

@@ -45,9 +45,9 @@ impl Process {
     }
 
     /// The thread of a worker ends at once, with all that it has open.
-    pub(crate) fn end_thread(&mut self, worker: usize) {
+    pub(crate) fn end_thread(&mut self, worker: usize, now: u64) {
         if self.threads.remove(&worker).is_some() {
-            self.inputs.push_back(Input::WorkerEnded(worker));
+            self.say(worker, Input::WorkerEnded(worker), now);
         }
     }
 

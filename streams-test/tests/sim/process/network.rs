@@ -9,6 +9,7 @@ impl Process {
     /// What the group thread does until nothing is left to be done.
     pub(super) fn work_group(&mut self, now: u64) {
         let moment = Moment::from_millis(now);
+        self.hear_workers(now);
         self.watch_workers(moment);
         self.follow_deadlines(moment);
         loop {

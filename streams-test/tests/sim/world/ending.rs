@@ -15,7 +15,7 @@ impl World {
         let worker = self.dice.index(self.setting.plan.workers);
         let number = self.processes[at].number;
         self.note(format!("the thread of worker {worker} of process {number} ends for good"));
-        self.processes[at].end_thread(worker);
+        self.processes[at].end_thread(worker, self.now);
         (0..KEYS).for_each(|number| self.send(number));
         let end = self.now + GONE_MAX_MS + STILL_MAX_MS;
         if self.dice.one_in(2) {
