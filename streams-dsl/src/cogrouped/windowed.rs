@@ -20,11 +20,15 @@ use crate::window::{
 };
 use crate::windowed::problem_of;
 
-/// Cogrouped streams whose records fall into windows `W`, to be aggregated by key and window. Answers
-/// to Kafka's `TimeWindowedCogroupedKStream` and `SessionWindowedCogroupedKStream`.
+/// Cogrouped streams whose records fall into windows `W`, to be aggregated by key and window.
+/// Answers to Kafka's `TimeWindowedCogroupedKStream` and `SessionWindowedCogroupedKStream`.
 ///
-/// As for [`WindowedKStream`](crate::WindowedKStream), records without key, and those whose windows
-/// are closed, are left out and counted; sliding windows leave out null values too.
+/// Keys, values, nulls, times, headers and late records are as with
+/// [`WindowedKStream`](crate::WindowedKStream), and so is how long a store keeps a window, and its
+/// changelog; each stream has its own stream time. All streams write one store,
+/// `COGROUPKSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name. Where the key of a
+/// stream was changed, its records pass through `<application id>-<name>-repartition` first, called
+/// after its grouping or else the store. Results leave at each update of a window.
 #[must_use = "windowed streams do nothing until they are aggregated"]
 pub struct WindowedCogroupedKStream<'b, K, A, W, I = A> {
     streams: CogroupedKStream<'b, K, A, I>,
@@ -125,7 +129,14 @@ where
     I: OrNull<A>,
     W: Unmerged,
 {
-    /// The aggregate of each key and window over all streams. It starts from what `initial` gives.
+    /// The aggregate of each key and window over all streams. It starts from what `initial` gives;
+    /// an aggregator that gives `None` deletes it. Aggregators see null values where a stream's
+    /// type has null; sliding windows drop and count them.
+    ///
+    /// A row has the key and its window, and the time of the window's latest record. A change has
+    /// the headers of the record that made it. A null key is dropped and counted; a closed window
+    /// stays as it is, and each record that comes too late for it is counted.
+    /// [`WindowedCogroupedKStream`] says what is made.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -202,7 +213,14 @@ where
     I: OrNull<A>,
 {
     /// The aggregate of each key and session over all streams. It starts from what `initial` gives;
-    /// `merger` makes one aggregate of two when sessions become one.
+    /// `merger` makes one aggregate of two when sessions become one. An aggregator that gives
+    /// `None` deletes it; it sees null values where its stream's type has null.
+    ///
+    /// A row has the key and its session, and the session's end as its time. Sessions that a record
+    /// joins leave the table by a null, each at its own end, before the one that they become comes.
+    /// A change has the headers of the record that made it, and none without a record cache or with
+    /// `dsl.store.format=headers`. Records with a null key, and those whose session is closed, are
+    /// dropped and counted. [`WindowedCogroupedKStream`] says what is made.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -245,15 +263,26 @@ where
     ///
     /// ```
     /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
     /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # use streams_state::SessionStore;
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let views: KStream<'_, String, String> = builder.stream("views");
     /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
     /// let minute = SessionWindows::of_inactivity_gap(Duration::from_secs(60));
     /// let sessions = views.windowed_by(minute);
     /// let both = |_: &String, one: i64, other| one + other;
-    /// let points = sessions.aggregate_with(|| 0, both, Materialized::named("points"));
-    /// assert_eq!(points.store_name(), Some("points".into()));
+    /// let _ = sessions.aggregate_with(|| 0, both, Materialized::named("points"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut views = driver.input::<String, String>("views");
+    /// views.pipe_at("ann", "shoes", Timestamp::from_millis(1))?;
+    /// views.pipe_at("ann", "hats", Timestamp::from_millis(60_000))?;
+    /// let points = driver.store::<SessionStore<String, i64>>("points")?;
+    /// let points = points.fetch(&"ann".to_owned())?.collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!((points[0].0.to_string().as_str(), points[0].1), ("[ann@1/60000]", 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn aggregate_with(
         self,

@@ -39,17 +39,20 @@ pub use self::unlimited::UnlimitedWindows;
 /// clicks.pipe_at("bob", "x", Timestamp::from_millis(10))?;
 /// let updates = driver.output::<String, Option<i64>>("updates").read_values()?;
 /// assert_eq!(updates, [Some(1), Some(2), Some(1)]);
-/// assert_eq!(driver.output::<String, Option<i64>>("closed").read_values()?, [Some(2)]);
+/// let closed = driver.output::<String, Option<i64>>("closed").read_record()?;
+/// assert_eq!((closed.value, closed.timestamp), (Some(2), Timestamp::from_millis(2)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmitStrategy {
-    /// Each update of a window.
+    /// Each update of a window, or the last one between two commits where there is a record cache.
     #[default]
     OnWindowUpdate,
     /// Each window once, when it is closed: when stream time has passed its end and its grace
     /// period. The aggregation looks for closed windows when a record comes, and at most once a
-    /// second of wall-clock time.
+    /// second of wall-clock time. A result has the time of the window's latest record, or the end
+    /// of its session, and the headers of the record that had come. The stores of sliding windows
+    /// and sessions have no record cache then.
     OnWindowClose,
 }
 

@@ -10,6 +10,14 @@ use super::{KeyWindows, millis};
 /// between two sessions, or within the gap of both, makes one of them. Answers to Kafka's
 /// `SessionWindows`.
 ///
+/// A row's time is its session's end. Sessions that a record joins leave the table by a null, each
+/// at its own end, before the one that they become comes; on window close they do not, as they were
+/// never given out. A session is closed when stream time has passed its end by more than the gap
+/// and the grace period; a record of one that is closed is dropped and counted. A store keeps a
+/// session for the gap and the grace period, from its end.
+/// [`WindowedKStream`](crate::WindowedKStream) says what an aggregation does to keys, headers and
+/// nulls, and what it makes.
+///
 /// Times are whole milliseconds. A gap of 0 is a fault when the topology is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionWindows {

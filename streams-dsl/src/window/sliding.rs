@@ -9,6 +9,13 @@ use super::sealed::Windowing;
 /// its end. There is one for each set of records that fits into one: one ends with each record, and
 /// one begins behind each record that others follow. Answers to Kafka's `SlidingWindows`.
 ///
+/// A row's time is that of its latest record. A record with a null value is dropped and counted. A
+/// window is closed when stream time has passed its end by more than the grace period; a late
+/// record is left out of the windows that are closed, and counted for each. A store keeps a window
+/// for twice the difference and the grace period, from its start.
+/// [`WindowedKStream`](crate::WindowedKStream) says what an aggregation does to keys and headers,
+/// and what it makes.
+///
 /// Times are whole milliseconds. A difference of 0 is a fault when the topology is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlidingWindows {

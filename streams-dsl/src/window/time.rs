@@ -9,8 +9,14 @@ use super::sealed::{FixedWindows, Starts, Windowing};
 /// advance by less than their size (hopping). A window has its start and not its end; the first
 /// starts at time 0. Answers to Kafka's `TimeWindows`.
 ///
-/// Times are whole milliseconds. A size of 0, an advance of 0 or above the size, is a fault when the
-/// topology is built.
+/// A record changes each window that it falls into, the earliest first. A row's time is that of its
+/// latest record. A window is closed when stream time has reached its end and grace period; a late
+/// record is left out of the windows that are closed, and counted for each. A store keeps a window
+/// for its size and grace period, from its start. [`WindowedKStream`](crate::WindowedKStream) says
+/// what an aggregation does to headers and nulls, and what it makes.
+///
+/// Times are whole milliseconds. A size of 0, an advance of 0 or above the size, is a fault when
+/// the topology is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWindows {
     size_ms: i64,

@@ -4,8 +4,12 @@ use streams_core::time::Timestamp;
 
 use super::sealed::{FixedWindows, Starts, Windowing};
 
-/// One window that never ends. Records before its start are left out. Answers to Kafka's
+/// One window that never ends. Records before its start are left out, uncounted. Answers to Kafka's
 /// `UnlimitedWindows`.
+///
+/// A row's time is that of its latest record. No record is late, and a store and its changelog keep
+/// the window for ever. [`WindowedKStream`](crate::WindowedKStream) says what an aggregation does
+/// to keys, headers and nulls, and what it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnlimitedWindows {
     start_ms: i64,

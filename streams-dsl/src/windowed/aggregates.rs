@@ -20,7 +20,17 @@ where
     W: Separate,
 {
     /// The values of each key and window, taken into an aggregate one by one. It starts from what
-    /// `initial` gives. An aggregate `Option<A>` may be null, which deletes it.
+    /// `initial` gives. An aggregate `Option<A>` may be null, which deletes it. The aggregator sees
+    /// null values where the stream's type has null; sliding windows drop and count them.
+    ///
+    /// A row has the key and its window, and the time of the window's latest record. A change has
+    /// the headers of the record that made it. A null key is dropped and counted; a closed window
+    /// stays as it is, and each record that comes too late for it is counted.
+    ///
+    /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`. [`WindowedKStream`] says for how long it
+    /// keeps a window, when a window closes, and through which topic records pass where the key was
+    /// changed.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -30,13 +30,63 @@ use crate::table::KTable;
 use crate::window::{ClosingWindows, EmitStrategy, Windowing};
 
 /// A grouped stream whose records fall into windows `W`, to be aggregated by key and window.
-/// Answers to Kafka's `TimeWindowedKStream` and `SessionWindowedKStream`.
+/// Answers to Kafka's `TimeWindowedKStream` and `SessionWindowedKStream`. `K` is the plain key, `S`
+/// the key of the stream, `V` the stream's value.
 ///
-/// `K` is the plain key, `S` the key of the stream, `V` the stream's value. An aggregation drops and
-/// counts records without key; those whose window is closed it leaves out and counts. Windows that
-/// follow from time alone, and sessions, hand a null value to the function, as Kafka does; sliding
-/// windows drop it. Each window is kept on disk for its size and grace period, or longer with
-/// [`Materialized::with_retention`].
+/// What holds for all aggregations:
+///
+/// - Key: a row has the key and its window, a [`Windowed`]. A record with a null key is dropped and
+///   counted; where the stream is repartitioned, it is dropped there, uncounted.
+/// - Value: windows that follow from time alone, and sessions, hand a null value to the function,
+///   as Kafka does; sliding windows drop and count it. What a function deletes leaves the table by
+///   a null.
+/// - Time: that of the latest record of the window; of a session, its end.
+/// - Headers: those of the record that made the change. A change of a session has none where there
+///   is no record cache or `dsl.store.format` is `headers`, as in Kafka.
+/// - Late records: a window is closed once stream time has passed its end by the grace period, a
+///   session by its gap too. Stream time is the greatest time of a record that the aggregation has
+///   seen in its task since that started. A closed window stays as it is, and each record that
+///   comes too late for it is counted.
+/// - On window close ([`EmitStrategy::OnWindowClose`]): a window leaves once, with its time as
+///   above and the headers of the record that was processed when it was found closed. The stores of
+///   sliding windows and sessions have no record cache then.
+/// - Store: `KSTREAM-AGGREGATE-STATE-STORE-<number>`, of a reduction
+///   `KSTREAM-REDUCE-STATE-STORE-<number>`, unless it is given a name. It keeps a window from its
+///   start for its size and grace period (sliding windows for twice their difference and the grace
+///   period), a session from its end for the gap and grace period, or longer with
+///   [`Materialized::with_retention`].
+/// - Topics: the changelog `<application id>-<store>-changelog`, with `cleanup.policy`
+///   `compact,delete` and, as `retention.ms`, what the store keeps and a day more
+///   (`windowstore.changelog.additional.retention.ms`). Where the key was changed, records pass
+///   through `<application id>-<name>-repartition` first, called after the grouping or else the
+///   store.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use streams_core::metrics::DropReason;
+/// # use streams_core::time::Timestamp;
+/// # use streams_dsl::{KStream, StreamsBuilder, TimeWindows};
+/// # use streams_test::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// let clicks: KStream<'_, String, String> = builder.stream("clicks");
+/// let windows = TimeWindows::of_size(Duration::from_millis(10));
+/// let counts = clicks.group_by_key().windowed_by(windows).count();
+/// counts.to_stream().map(|window, count| (window.to_string(), count)).to("counts");
+///
+/// let driver = TopologyTestDriver::new(&builder.build()?)?;
+/// let mut clicks = driver.input::<String, String>("clicks");
+/// for millis in [7, 3, 12, 5] {
+///     clicks.pipe_at("ann", "x", Timestamp::from_millis(millis))?;
+/// }
+/// let counts = driver.output::<String, Option<i64>>("counts").read_records()?;
+/// let counts = counts.into_iter().map(|count| (count.key, count.value, count.timestamp.millis()));
+/// let expected = [("[ann@0/10]", 1, 7), ("[ann@0/10]", 2, 7), ("[ann@10/20]", 1, 12)];
+/// assert!(counts.eq(expected.map(|(key, count, at)| (key.to_owned(), Some(count), at))));
+/// assert_eq!(driver.dropped().of(DropReason::Late), 1);
+/// let changelog = "topology-test-driver-KSTREAM-AGGREGATE-STATE-STORE-0000000001-changelog";
+/// assert!(driver.produced_topics().contains(&changelog.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a windowed stream does nothing until it is aggregated"]
 pub struct WindowedKStream<'b, K, V, W, S = K> {
     builder: &'b StreamsBuilder,
@@ -68,7 +118,11 @@ impl<'b, K, V, W: Windowing, S> WindowedKStream<'b, K, V, W, S> {
         Self { builder, grouping, windows, emit: EmitStrategy::default(), types: PhantomData }
     }
 
-    /// When the results leave; each update of a window, unless told otherwise.
+    /// When the results leave; each update of a window, unless told otherwise. At its close, a
+    /// window leaves once, with the time of its latest record, or the end of a session, and the
+    /// headers of the record that was processed when it was found closed; deleted windows, and
+    /// sessions that became one, do not. The stores of sliding windows and sessions have no record
+    /// cache then; names and topics are the same.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -163,7 +217,18 @@ where
     W: Windowing,
 {
     /// How many records each key has had in each window; those with a null value too, except in
-    /// sliding windows. For these, name `N` where `V = Option<N>`, as in `count::<String>()`.
+    /// sliding windows, which drop and count them. For these, name `N` where `V = Option<N>`, as in
+    /// `count::<String>()`.
+    ///
+    /// A row has the key and its window; its time is that of the window's latest record, of a
+    /// session its end. A change has the headers of the record that made it. A null key is dropped
+    /// and counted; a closed window stays as it is, and each record that comes too late for it is
+    /// counted.
+    ///
+    /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`. [`WindowedKStream`] says for how long it
+    /// keeps a window, when a window closes, and through which topic records pass where the key was
+    /// changed.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -240,9 +305,19 @@ where
     }
 
     /// The values of each key and window, put together two by two: the aggregate so far and the
-    /// next value, which may be null where the stream's type has null, except in sliding windows.
-    /// The first value is the first aggregate; the aggregates of sessions that become one are put
-    /// together alike. A function that gives `None` deletes it.
+    /// next value, which may be null where the stream's type has null; sliding windows drop and
+    /// count a null. The first value is the first aggregate; the aggregates of sessions that become
+    /// one are put together alike. A function that gives `None` deletes it.
+    ///
+    /// A row has the key and its window; its time is that of the window's latest record, of a
+    /// session its end. A change has the headers of the record that made it. A null key is dropped
+    /// and counted; a closed window stays as it is, and each record that comes too late for it is
+    /// counted.
+    ///
+    /// The store is `KSTREAM-REDUCE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`. [`WindowedKStream`] says for how long it
+    /// keeps a window, when a window closes, and through which topic records pass where the key was
+    /// changed.
     ///
     /// ```
     /// # use std::time::Duration;

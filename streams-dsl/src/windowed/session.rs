@@ -20,35 +20,42 @@ where
 {
     /// The values of each key and session, taken into an aggregate one by one. It starts from what
     /// `initial` gives; `merger` makes one aggregate of two when sessions become one. An aggregate
-    /// `Option<A>` may be null, which deletes it.
+    /// `Option<A>` may be null, which deletes it. The aggregator sees null values where the
+    /// stream's type has null.
+    ///
+    /// A row has the key and its session, and the session's end as its time. Sessions that a record
+    /// joins leave the table by a null, each at its own end, before the one that they become comes;
+    /// without a record cache that is so also where the bounds stay. A change has the headers of
+    /// the record that made it, and none without a record cache or with `dsl.store.format=headers`.
+    /// Records with a null key, and those whose session is closed, are dropped and counted.
+    ///
+    /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`. [`WindowedKStream`] says for how long it
+    /// keeps a session, when a session closes, and through which topic records pass where the key
+    /// was changed.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use streams_core::time::Timestamp;
-    /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
-    /// # use streams_state::SessionStore;
+    /// # use streams_dsl::{KStream, SessionWindows, StreamsBuilder};
     /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let clicks: KStream<'_, String, i64> = builder.stream("clicks");
-    /// let _ = clicks
-    ///     .group_by_key()
-    ///     .windowed_by(SessionWindows::of_inactivity_gap(Duration::from_millis(5)))
-    ///     .aggregate_with(
-    ///         || 0,
-    ///         |_, value, sum| sum + value,
-    ///         |_, one, other| one + other,
-    ///         Materialized::<_, i64>::named("sums"),
-    ///     );
+    /// let ms = Duration::from_millis;
+    /// let gap = SessionWindows::of_inactivity_gap(ms(5)).with_grace(ms(5));
+    /// let both = |_: &String, one: i64, other| one + other;
+    /// let sums = clicks.group_by_key().windowed_by(gap).aggregate(|| 0, |_, n, sum| sum + n, both);
+    /// sums.to_stream().map(|session, sum| (session.to_string(), sum)).to("sums");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// let mut clicks = driver.input::<String, i64>("clicks");
     /// for (value, millis) in [(1, 10), (2, 18), (4, 14)] {
     ///     clicks.pipe_at("ann", value, Timestamp::from_millis(millis))?;
     /// }
-    /// let sums = driver.store::<SessionStore<String, i64>>("sums")?;
-    /// let sums = sums.fetch(&"ann".to_owned())?.collect::<Result<Vec<_>, _>>()?;
-    /// assert_eq!(sums.len(), 1);
-    /// assert_eq!((sums[0].0.to_string().as_str(), sums[0].1), ("[ann@10/18]", 7));
+    /// let sums = driver.output::<String, Option<i64>>("sums").read_records()?;
+    /// let sums = sums.into_iter().map(|sum| (sum.key, sum.value, sum.timestamp.millis()));
+    /// let merged = [("[ann@10/10]", None, 10), ("[ann@18/18]", None, 18), ("[ann@10/18]", Some(7), 18)];
+    /// assert!(sums.skip(2).eq(merged.map(|(key, sum, at)| (key.to_owned(), sum, at))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn aggregate<A, I>(
@@ -69,15 +76,28 @@ where
     ///
     /// ```
     /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
     /// # use streams_dsl::{KStream, Materialized, SessionWindows, StreamsBuilder};
+    /// # use streams_state::SessionStore;
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let clicks: KStream<'_, String, i64> = builder.stream("clicks");
     /// let gap = SessionWindows::of_inactivity_gap(Duration::from_millis(5));
     /// let clicks = clicks.group_by_key().windowed_by(gap);
     /// let add = |_: &String, n, sum: i64| sum + n;
     /// let both = |_: &String, one: i64, other| one + other;
-    /// let sums = clicks.aggregate_with(|| 0, add, both, Materialized::named("sums"));
-    /// assert_eq!(sums.store_name(), Some("sums".into()));
+    /// let _ = clicks.aggregate_with(|| 0, add, both, Materialized::named("sums"));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut clicks = driver.input::<String, i64>("clicks");
+    /// for (value, millis) in [(1, 10), (2, 18), (4, 14)] {
+    ///     clicks.pipe_at("ann", value, Timestamp::from_millis(millis))?;
+    /// }
+    /// let sums = driver.store::<SessionStore<String, i64>>("sums")?;
+    /// let sums = sums.fetch(&"ann".to_owned())?.collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(sums.len(), 1);
+    /// assert_eq!((sums[0].0.to_string().as_str(), sums[0].1), ("[ann@10/18]", 7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn aggregate_with<A, I>(
         self,
