@@ -58,8 +58,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         Self { source, splitter, name, cases: Vec::new(), branches }
     }
 
-    /// A branch for the records that no branch before took and for which the predicate holds. Its
-    /// node is called as the split with the branch's number behind, from 1.
+    /// A branch for the records that no branch before took and for which the predicate holds, as
+    /// they are; the predicate sees nulls where the types have them. Its node is called as the
+    /// split with the branch's number behind, from 1.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

@@ -74,7 +74,8 @@ impl StreamsBuilder {
 
     /// A stream of the records of one or several topics, which must exist: a name, a list of names,
     /// a [`Topic`] or [`Topics`]. Keys and values are read by the default serdes of their types, or
-    /// those of the `Topic`; a record's time is its timestamp in Kafka.
+    /// those of the `Topic`; a record's time is its timestamp in Kafka, and its headers are those
+    /// that it has there.
     ///
     /// A null key or value that the types do not have is a deserialization error; take an `Option`
     /// for what may be null, or see [`Consumed::skip_nulls`].
@@ -143,9 +144,12 @@ impl StreamsBuilder {
     }
 
     /// A table of the last value of each key in a topic. A null value deletes the key; a null key
-    /// is dropped and counted.
+    /// is dropped and counted. A row's time is its record's, and a change has the record's headers.
+    /// The order of the topic counts: a record older than the row replaces it, with a warning.
     ///
-    /// The table has a store, with a changelog, only if an operator needs its rows.
+    /// The table has a store, `<topic>-STATE-STORE-<number>`, only if an operator needs its rows or
+    /// it is given a name. Its changelog is `<application id>-<store>-changelog`, or the topic
+    /// itself with [`Optimization::ReuseKTableSourceTopics`].
     ///
     /// ```
     /// # use streams_core::metrics::DropReason;
@@ -229,11 +233,13 @@ impl StreamsBuilder {
     }
 
     /// A global table of the last value of each key in a topic, over all of its partitions. A null
-    /// value deletes the key; a null key is dropped and counted.
+    /// value deletes the key; a null key is dropped and counted. A row's time is its record's;
+    /// headers are not kept.
     ///
-    /// Every process holds the whole table, in a store that has no changelog but the topic itself.
-    /// The topic is read to its end before any record is processed, whatever `auto.offset.reset`
-    /// says, and followed from then on. It must exist: a missing one is waited for a minute.
+    /// Every process holds the whole table, in a store that has no changelog but the topic itself
+    /// and is called `<topic>-STATE-STORE-<number>` unless it is given a name. The topic is read to
+    /// its end before any record is processed, whatever `auto.offset.reset` says, and followed from
+    /// then on. It must exist: a missing one is waited for a minute.
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
@@ -317,8 +323,13 @@ impl StreamsBuilder {
     /// Adds a store that every task can read by its name, and that is filled from all partitions of
     /// a topic by a processor of its own, `supplier`'s. Kafka's `addGlobalStore`.
     ///
-    /// The topic is the store's changelog, whatever its declaration says: its records pass the
-    /// processor again where the store is filled anew. Other processors must only read the store.
+    /// The processor gets each record whole, with the time that `consumed` finds and the record's
+    /// headers; what it forwards goes nowhere. A null key or value that the types do not have is a
+    /// deserialization error, or left out by [`Consumed::skip_nulls`].
+    ///
+    /// The topic, which must exist, is the store's changelog, whatever its declaration says: its
+    /// records pass the processor again where the store is filled anew. Other processors must only
+    /// read the store.
     ///
     /// ```
     /// # use streams_core::processor::{ConnectedStores as Connected, Context, Processor};

@@ -69,7 +69,8 @@ impl<'b, K, V, S> KGroupedStream<'b, K, V, S> {
 
     /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
     /// [`SlidingWindows`](crate::SlidingWindows), [`SessionWindows`](crate::SessionWindows) or
-    /// [`UnlimitedWindows`](crate::UnlimitedWindows).
+    /// [`UnlimitedWindows`](crate::UnlimitedWindows). Records stay as they are, and no topic or
+    /// store is made before an aggregation; see [`WindowedKStream`].
     ///
     /// ```
     /// # use std::time::Duration;
@@ -102,7 +103,13 @@ where
     S: OrNull<K> + Clone,
 {
     /// How many records each key has had. A record with a null key or a null value is dropped and
-    /// counted.
+    /// counted. A row's time is the latest of its records', and a change has the headers of the
+    /// record that made it.
+    ///
+    /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`; where the key was changed, records pass
+    /// through `<application id>-<name>-repartition` first, called after the grouping or else the
+    /// store.
     ///
     /// ```
     /// # use streams_core::time::Timestamp;
@@ -173,7 +180,14 @@ where
     }
 
     /// The values of each key, put together two by two: the aggregate so far and the next value.
-    /// The first value is the first aggregate. A function that gives `None` deletes it.
+    /// The first value is the first aggregate. A function that gives `None` deletes it. A record
+    /// with a null key or a null value is dropped and counted. A row's time is the latest of its
+    /// records', and a change has the headers of the record that made it.
+    ///
+    /// The store is `KSTREAM-REDUCE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`; where the key was changed, records pass
+    /// through `<application id>-<name>-repartition` first, called after the grouping or else the
+    /// store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -233,7 +247,14 @@ where
     }
 
     /// The values of each key, taken into an aggregate one by one. It starts from what `initial`
-    /// gives. An aggregate `Option<A>` may be null, which deletes it.
+    /// gives. An aggregate `Option<A>` may be null, which deletes it. A record with a null key or a
+    /// null value is dropped and counted. A row's time is the latest of its records', and a change
+    /// has the headers of the record that made it.
+    ///
+    /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
+    /// changelog `<application id>-<store>-changelog`; where the key was changed, records pass
+    /// through `<application id>-<name>-repartition` first, called after the grouping or else the
+    /// store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -309,7 +330,8 @@ where
     }
 
     /// Aggregates the stream together with others of the same key, each by an aggregator of its
-    /// own; see [`CogroupedKStream::cogroup`]. Answers to Kafka's `cogroup` (KIP-150).
+    /// own; see [`CogroupedKStream::cogroup`] for the others, and [`CogroupedKStream::aggregate`]
+    /// for times, headers, nulls and what is made. Answers to Kafka's `cogroup` (KIP-150).
     ///
     /// For a stream whose value is an `Option<N>`, name the aggregate and `N`: `cogroup::<i64,
     /// String, _>(..)`. The aggregator then sees `Option<N>`.

@@ -55,7 +55,13 @@ impl<'b, K, V> KGroupedTable<'b, K, V> {
 }
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
-    /// How many rows each group has. A group that lost its last row counts 0.
+    /// How many rows each group has; a deleted row leaves its group, and one that lost its last row
+    /// counts 0. A group's time is the latest of itself and of the change; a change has the headers
+    /// of the record that made it.
+    ///
+    /// The rows pass through `<application id>-<name>-repartition`, called after the grouping or
+    /// else the store, which is `KTABLE-AGGREGATE-STATE-STORE-<number>` unless it is given a name
+    /// and has the changelog `<application id>-<store>-changelog`.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -104,8 +110,14 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     }
 
     /// The rows of each group, put together two by two. `adder` gets the aggregate and a new value,
-    /// `subtractor` the aggregate and a value that is no longer there. The first value is the first
-    /// aggregate. A function that gives `None` deletes it.
+    /// `subtractor` the aggregate and a value that is no longer there, as when its row is deleted.
+    /// The first value is the first aggregate. A function that gives `None` deletes it. A group's
+    /// time is the latest of itself and of the change; a change has the headers of the record that
+    /// made it.
+    ///
+    /// The rows pass through `<application id>-<name>-repartition`, called after the grouping or
+    /// else the store, which is `KTABLE-AGGREGATE-STATE-STORE-<number>` unless it is given a name and
+    /// has the changelog `<application id>-<store>-changelog`.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -206,8 +218,14 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
     }
 
     /// The rows of each group, taken into an aggregate one by one: `adder` takes a new value in,
-    /// `subtractor` takes one out that is no longer there. It starts from what `initial` gives. An
-    /// aggregate `Option<A>` may be null, which deletes it.
+    /// `subtractor` takes one out that is no longer there, as when its row is deleted. It starts
+    /// from what `initial` gives. An aggregate `Option<A>` may be null, which deletes it. A group's
+    /// time is the latest of itself and of the change; a change has the headers of the record that
+    /// made it.
+    ///
+    /// The rows pass through `<application id>-<name>-repartition`, called after the grouping or
+    /// else the store, which is `KTABLE-AGGREGATE-STATE-STORE-<number>` unless it is given a name
+    /// and has the changelog `<application id>-<store>-changelog`.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};

@@ -84,7 +84,8 @@ where
     }
 
     /// Aggregates one more stream. A stream that is there already gets this aggregator in the place
-    /// of its own.
+    /// of its own. No topic or store is made before the aggregation; see
+    /// [`aggregate`](Self::aggregate) for times, headers and nulls.
     ///
     /// For a stream whose value is an `Option<N>`, name the types:
     /// `cogroup::<Option<String>, String, _>(..)`.
@@ -174,9 +175,15 @@ where
         self
     }
 
-    /// The aggregate of each key over all streams. It starts from what `initial` gives; see
-    /// [`cogroup`](Self::cogroup). The store is called
-    /// `COGROUPKSTREAM-AGGREGATE-STATE-STORE-<number>`.
+    /// The aggregate of each key over all streams. It starts from what `initial` gives. A record
+    /// with a null key or a null value is dropped and counted; an aggregator that gives `None`
+    /// deletes the row. A row's time is the latest of its records', and a change has the headers of
+    /// the record that made it.
+    ///
+    /// All streams write one store, `COGROUPKSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is
+    /// given a name, with the changelog `<application id>-<store>-changelog`. Where the key of a
+    /// stream was changed, its records pass through `<application id>-<name>-repartition` first,
+    /// called after its grouping or else the store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -241,7 +248,8 @@ where
     /// Aggregations are by key and window: [`TimeWindows`](crate::TimeWindows),
     /// [`SlidingWindows`](crate::SlidingWindows), [`SessionWindows`](crate::SessionWindows) or
     /// [`UnlimitedWindows`](crate::UnlimitedWindows). Results leave at each update of a window, as
-    /// in Kafka; to have each window once, [`suppress`](KTable::suppress) the table.
+    /// in Kafka; to have each window once, [`suppress`](KTable::suppress) the table. Records stay
+    /// as they are, and no topic or store is made before the aggregation.
     ///
     /// ```
     /// # use std::time::Duration;

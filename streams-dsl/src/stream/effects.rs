@@ -9,8 +9,9 @@ use crate::operators::{for_each, peek, print};
 use crate::plan::Effect;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
-    /// The same records, each shown to a function in passing, before it goes on. A record that is
-    /// processed again after a failure is shown again.
+    /// The same records, each shown to a function in passing, before it goes on with its key,
+    /// value, time and headers. Nulls, where the types have them, are shown too. Makes no topic and
+    /// no store. A record that is processed again after a failure is shown again.
     ///
     /// ```
     /// # use std::sync::mpsc::channel;
@@ -52,8 +53,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix: peek::PREFIX, effect: Effect::None, template })
     }
 
-    /// Hands each record to a function; nothing comes after it. What the function does is no part
-    /// of a commit: a record that is processed again after a failure is handed to it again.
+    /// Hands key and value of each record to a function, nulls too where the types have them;
+    /// nothing comes after it, and no topic or store is made. What the function does is no part of
+    /// a commit: a record that is processed again after a failure is handed to it again. For time
+    /// and headers, see [`process`](Self::process).
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -156,9 +159,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             self.then(Step { name, prefix, effect: Effect::None, template });
     }
 
-    /// Prints each record; nothing comes after it. A line is `[label]: key, value`, where the label
-    /// is the name of the node whose records are printed; see [`Printed`]. An output that fails is
-    /// logged, and fails nothing else.
+    /// Prints each record; nothing comes after it, and no topic or store is made. A line is
+    /// `[label]: key, value`, where the label is the name of the node whose records are printed,
+    /// and a null is `None`; see [`Printed`]. An output that fails is logged, and fails nothing
+    /// else.
     ///
     /// ```
     /// # use std::io::{BufRead, BufReader};

@@ -9,7 +9,9 @@ use crate::operators::filter;
 use crate::plan::Effect;
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
-    /// The records for which the predicate holds.
+    /// The records for which the predicate holds, each with its key, value, time and headers.
+    /// Nulls, where the types have them, are shown to the predicate. Makes no topic and no store;
+    /// nothing is repartitioned because of it.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -47,7 +49,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
         self.filtered(named.0, move |key, value| Ok(predicate(key, value)))
     }
 
-    /// The records for which the predicate does not hold.
+    /// The records for which the predicate does not hold; otherwise as [`filter`](Self::filter):
+    /// key, value, time and headers stay, and nulls are shown to the predicate.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

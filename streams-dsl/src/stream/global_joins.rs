@@ -15,8 +15,8 @@ use crate::plan::{LogicalNode, NodeKind, NullKeys, Processing};
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// Joins each record with a row of a global table, as that is when the record is processed:
     /// `selector` gives the row's key, of key and value. The result has the record's key, null or
-    /// not, its time and its headers. Nothing is repartitioned, and the numbers of partitions need
-    /// not agree.
+    /// not, its time and its headers. Nothing is repartitioned, the numbers of partitions need not
+    /// agree, and no topic or store is made but the table's own.
     ///
     /// A record without a row gives nothing; one with a null value, or for which the selector gives
     /// a null, is dropped and counted.

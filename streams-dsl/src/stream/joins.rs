@@ -25,9 +25,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// updates of the table give nothing. The result has the record's key, time and headers.
     ///
     /// A record without a row gives nothing; one with a null key or a null value is dropped and
-    /// counted. If the key was changed, the stream passes through a repartition topic first. Stream
-    /// and table must have equally many partitions; if they have not, the application does not
-    /// start, and the error says what to do. If the table comes from a topic, it gets a store.
+    /// counted. If the key was changed, the stream passes through `<application
+    /// id>-<name>-repartition` first, called after the join or else the node that changed it.
+    /// Stream and table must have equally many partitions; if they have not, the application does
+    /// not start, and the error says what to do. If the table comes from a topic, it gets a store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, KTable, StreamsBuilder};

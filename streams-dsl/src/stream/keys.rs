@@ -19,9 +19,10 @@ use crate::table::KTable;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// Sends the records through a topic to the tasks of their keys, each with its time and
-    /// headers. Records without a key are dropped, uncounted, as in Kafka. The topic is
-    /// `<application id>-<generated name>-repartition` and has as many partitions as the topics
-    /// that feed it. Answers to Kafka's `repartition` (KIP-221).
+    /// headers, and a null value as one. Records without a key are dropped, uncounted, as in Kafka.
+    /// The topic is `<application id>-<generated name>-repartition` and has as many partitions as
+    /// the topics that feed it; what was processed of it is deleted. Answers to Kafka's
+    /// `repartition` (KIP-221).
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -82,9 +83,14 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// A table of the last value of each key. A null value deletes the key; a null key is dropped
-    /// and counted. If the key was changed, the stream is repartitioned first, through
-    /// `<application id>-<name or generated name>-repartition`, and null keys are dropped there
-    /// uncounted, as in Kafka.
+    /// and counted. A row's time is its record's, also when that is less than the row's, and a
+    /// change has the record's headers. If the key was changed, the stream is repartitioned first,
+    /// through `<application id>-<name or generated name>-repartition`, and null keys are dropped
+    /// there uncounted, as in Kafka.
+    ///
+    /// The table has a store, `KSTREAM-TOTABLE-STATE-STORE-<number>` with the changelog
+    /// `<application id>-<store>-changelog`, only if an operator needs its rows or it is given a
+    /// name.
     ///
     /// ```
     /// # use streams_core::metrics::DropReason;
@@ -168,8 +174,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KTable::new(self.builder, node, table)
     }
 
-    /// Groups the records by their key. An aggregation drops and counts records without one. If the
-    /// key was changed, it repartitions first, and drops them there uncounted, as in Kafka.
+    /// Groups the records by their key, each with its value, time and headers. An aggregation drops
+    /// and counts records without a key. If the key was changed, it repartitions first, through
+    /// `<application id>-<name>-repartition`, called after the grouping or else the aggregation's
+    /// store, and drops them there uncounted, as in Kafka.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -220,8 +228,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KGroupedStream::new(self.builder, grouping)
     }
 
-    /// Groups the records by a new key. An aggregation repartitions first and drops records without
-    /// a key there, uncounted, as in Kafka.
+    /// Groups the records by a new key, each with its value, time and headers; an `Option` makes a
+    /// key that may be null. An aggregation repartitions first, through `<application
+    /// id>-<name>-repartition`, called after the grouping or else the aggregation's store, and
+    /// drops records without a key there, uncounted, as in Kafka.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

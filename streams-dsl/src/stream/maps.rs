@@ -12,8 +12,9 @@ use crate::operators::{flat_map, flat_map_values, map, map_values};
 use crate::plan::Effect;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
-    /// Another key and value for each record; time and headers stay. A keyed operator behind it
-    /// repartitions.
+    /// Another key and value for each record; time and headers stay. A null key or value is shown
+    /// to the function where the type has it, and an `Option` that it gives may be null. Makes no
+    /// topic and no store; a keyed operator behind it repartitions.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -133,7 +134,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// Another value for each record; key, time and headers stay, and nothing is repartitioned
-    /// because of it. A null value is shown to the function where the type has it.
+    /// because of it. A null value is shown to the function where the type has it. Makes no topic
+    /// and no store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -284,7 +286,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// Any number of records for each one, with other keys and values, all with its time and
-    /// headers. A keyed operator behind it repartitions.
+    /// headers. A null key or value is shown to the function where the type has it, and an `Option`
+    /// that it gives may be null. Makes no topic and no store; a keyed operator behind it
+    /// repartitions.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -412,8 +416,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix: flat_map::PREFIX, effect: Effect::ChangesKey, template })
     }
 
-    /// Any number of values for each one, all with its key, time and headers. Nothing is
-    /// repartitioned because of it.
+    /// Any number of values for each one, all with its key, time and headers. A null value is shown
+    /// to the function where the type has it. Makes no topic and no store; nothing is repartitioned
+    /// because of it.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -582,8 +587,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.then(Step { name, prefix, effect: Effect::ChangesValue, template })
     }
 
-    /// Another key for each record; value, time and headers stay. An `Option` makes a key that may
-    /// be null. A keyed operator behind it repartitions.
+    /// Another key for each record; value, time and headers stay. Nulls are shown to the function
+    /// where the types have them, and an `Option` makes a key that may be null. Makes no topic and
+    /// no store; a keyed operator behind it repartitions.
     ///
     /// ```
     /// # use streams_core::record::Record;

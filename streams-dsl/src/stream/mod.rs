@@ -32,7 +32,8 @@ use crate::plan::{
 /// A stream of records, each of which stands for itself. Answers to Kafka's `KStream`.
 ///
 /// A handle: copy it to use a stream twice. Unless an operator says otherwise, it keeps the time
-/// and the headers of a record, and shows nulls, where the types have them, to its function.
+/// and the headers of a record, shows nulls, where the types have them, to its function, and makes
+/// no topic and no store.
 ///
 /// Each operator has a second form, `.._with`, that takes its name or other arguments last.
 ///
@@ -178,9 +179,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         KStream::new(self.builder, self.node)
     }
 
-    /// The records of both streams, those of each in their order, as they are. Records that lie in
-    /// the same task come in the order of their times; nothing orders those of different
-    /// partitions.
+    /// The records of both streams, those of each in their order, with their keys, values, nulls
+    /// too, times and headers. Records that lie in the same task come in the order of their times;
+    /// nothing orders those of different partitions. Makes no topic and no store; a stream whose
+    /// key was changed is not repartitioned here, but by a keyed operator behind.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -240,7 +242,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// Divides the stream by predicates; see [`BranchedKStream::branch`]. A record goes to one
-    /// branch at most, as it is.
+    /// branch at most, with its key, value, time and headers; nulls, where the types have them, are
+    /// shown to the predicates. Makes no topic and no store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

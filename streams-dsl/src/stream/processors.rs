@@ -13,13 +13,14 @@ const PROCESSOR_PREFIX: &str = "KSTREAM-PROCESSOR-";
 const VALUES_PROCESSOR_PREFIX: &str = "KSTREAM-PROCESSVALUES-";
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
-    /// Puts a processor of the program's own behind the stream: it gets each record whole and
-    /// forwards what it will, with the key, value, time and headers that it gives. Kafka's
-    /// `process` (KIP-820).
+    /// Puts a processor of the program's own behind the stream: it gets each record whole, with
+    /// nulls where the types have them, and forwards what it will, with the key, value, time and
+    /// headers that it gives. Kafka's `process` (KIP-820).
     ///
     /// `supplier` is called once for each task and resolves the stores, which are named in `stores`
-    /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store). A store that is not
-    /// there is a fault when the topology is built. A keyed operator behind it repartitions;
+    /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), with their
+    /// changelogs; the operator makes none, and no topic. A store that is not there is a fault when
+    /// the topology is built. A keyed operator behind it repartitions;
     /// [`process_values`](Self::process_values) saves that.
     ///
     /// ```
@@ -116,7 +117,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing
-    /// is repartitioned because of it.
+    /// is repartitioned because of it. It gets null keys and values where the types have them, and
+    /// may change value, time and headers.
     ///
     /// ```
     /// # use streams_core::error::ProcessorError;

@@ -17,7 +17,7 @@ use crate::plan::{LogicalNode, NodeKind, Sinking};
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// Writes the records to a topic, each with its key, value, time and headers; a null value is a
     /// tombstone. The topic must exist. Kafka's default partitioner chooses the partition, by the
-    /// bytes of the key; all windows of a key go to the key's.
+    /// bytes of the key, any for a null one; all windows of a key go to the key's.
     ///
     /// ```
     /// # use streams_core::record::Record;
@@ -65,7 +65,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.sent(name, Sink { destination, key, value, partitioner });
     }
 
-    /// Writes each record to a topic that is computed from it, and must exist.
+    /// Writes each record to a topic that is computed from its key, value, time, headers and
+    /// origin, and must exist; none is made. Otherwise as [`to`](Self::to): key, value, time and
+    /// headers stay, and a null value is a tombstone.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

@@ -15,13 +15,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// of time: a result for each pair. A result has the later of the two times, and the headers of
     /// the record that came last. A record with a null key or a null value is dropped and counted.
     ///
-    /// Each stream has a store, which keeps its records for the size of the windows and their grace
-    /// period, with the changelog topic `<application id>-<store>-changelog`; what comes later than
-    /// that finds no partner and is dropped and counted. If the key of a stream was changed, it
-    /// passes through a repartition topic first. Both must have equally many partitions; if they
-    /// have not, the application does not start, and the error says what to do. A stream joined
-    /// with itself has two stores, or one where `topology.optimization` asks for it. For keys that
-    /// may be null name the plain key, as in `join::<String, _, _, _, _>(..)`.
+    /// Each stream has a store, `KSTREAM-JOINTHIS-<number>-store` and
+    /// `KSTREAM-JOINOTHER-<number>-store` unless they are given names, which keeps its records for
+    /// the size of the windows and their grace period, with the changelog topic `<application
+    /// id>-<store>-changelog`; what comes later than that finds no partner and is dropped and
+    /// counted. If the key of a stream was changed, it passes through `<application
+    /// id>-<name>-repartition` first, called after the join or else the node that changed it. Both
+    /// must have equally many partitions; if they have not, the application does not start, and the
+    /// error says what to do. A stream joined with itself has two stores, or one where
+    /// `topology.optimization` asks for it. For keys that may be null name the plain key, as in
+    /// `join::<String, _, _, _, _>(..)`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -230,13 +233,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.joined_with_stream(other, parts)
     }
 
-    /// As [`join`](Self::join), but each record of this stream has a result: with `None` once, if no
-    /// partner has come when its window and the grace period are over. That is seen when the next
-    /// record of either stream comes, at most once a second, and has the time of the record without
-    /// partner and the headers of the one that came. A record that is older than its window when it
-    /// comes, or has a null key, is joined with `None` at once.
+    /// As [`join`](Self::join), but each record of this stream has a result: with `None` once, if
+    /// no partner has come when its window and the grace period are over. That is seen when the
+    /// next record of either stream comes, at most once a second, and has the time of the record
+    /// without partner and the headers of the one that came. A record that is older than its window
+    /// when it comes, or has a null key, is joined with `None` at once.
     ///
-    /// What has no partner yet lies in a third store, with a changelog too.
+    /// The stores are `KSTREAM-JOINTHIS-<number>-store`, `KSTREAM-OUTEROTHER-<number>-store` and,
+    /// for what has no partner yet, `KSTREAM-OUTERSHARED-<number>-store` unless they are given
+    /// names; each has a changelog.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -281,6 +286,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// ```
     /// # use std::time::Duration;
     /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
     /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
@@ -289,9 +295,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let joined = StreamJoined::new().with_store_name("open");
     /// orders.left_join_with(payments, open, minute, joined).to("open");
     ///
-    /// let topology = builder.build()?;
-    /// let stores: Vec<_> = topology.stores().map(|store| store.name().to_string()).collect();
-    /// assert!(stores.contains(&"open-left-shared-join-store".to_owned()), "{stores:?}");
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("payments").pipe("a", 5)?;
+    /// driver.input::<String, i64>("orders").pipe("a", 7)?;
+    /// assert_eq!(driver.output::<String, i64>("open").read_values()?, [2]);
+    /// assert!(driver.store_names().contains(&"open-left-shared-join-store".into()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_with<NK, NV, W, NW, R>(
@@ -441,7 +449,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     }
 
     /// As [`left_join`](Self::left_join), for the records of both streams: the joiner gets a value
-    /// of one of them at least.
+    /// of one of them at least. The store of this stream is `KSTREAM-OUTERTHIS-<number>-store`
+    /// unless it is given a name.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -151,6 +151,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let sales: KTable<'_, String, String> = builder.table("sales");
     /// # let shops: KTable<'_, String, String> = builder.table("shops");
@@ -160,6 +161,13 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// let joined = TableJoined::named("owner");
     /// let owners = sales.foreign_key_join_with_key_with(shops, shop, owner, joined, stored);
     /// assert_eq!(owners.store_name(), Some("owners".into()));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("shops").pipe("pear-1", "Ann")?;
+    /// driver.input::<String, String>("sales").pipe("pear-1", "3 pieces")?;
+    /// let owners = driver.key_values::<String, String>("owners")?;
+    /// assert_eq!(owners.get(&"pear-1".to_owned())?.as_deref(), Some("Ann"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn foreign_key_join_with_key_with<KO, VO, N, F, R>(
         self,
@@ -311,6 +319,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let sales: KTable<'_, String, String> = builder.table("sales");
     /// # let shops: KTable<'_, String, String> = builder.table("shops");
@@ -320,6 +329,13 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// let joined = TableJoined::named("owner");
     /// let owners = sales.foreign_key_left_join_with_key_with(shops, shop, owner, joined, stored);
     /// assert_eq!(owners.store_name(), Some("owners".into()));
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("shops").pipe("pear-1", "Ann")?;
+    /// driver.input::<String, String>("sales").pipe("pear-1", "3 pieces")?;
+    /// let owners = driver.key_values::<String, String>("owners")?;
+    /// assert_eq!(owners.get(&"pear-1".to_owned())?.as_deref(), Some("Ann"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn foreign_key_left_join_with_key_with<KO, VO, N, F, R>(
         self,

@@ -112,9 +112,13 @@ struct Derivation<K, N> {
 }
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
-    /// The rows for which the predicate holds. A row for which it no longer does is deleted.
+    /// The rows for which the predicate holds, each with its time; a change keeps its headers. A
+    /// row for which it no longer does is deleted; a deletion in this table goes on as one, without
+    /// a question to the predicate.
     ///
-    /// Unless this table is stored, deletions go on also for rows that never were.
+    /// Unless this table is stored, deletions go on also for rows that never were. The result has a
+    /// store, with the changelog `<application id>-<store>-changelog`, only if it is given one by
+    /// name; no other topic is made.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -167,7 +171,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.derive(table_filter::PREFIX, WantsOld::IfStored, derived.into(), derivation)
     }
 
-    /// The rows for which the predicate does not hold, as with [`filter`](Self::filter).
+    /// The rows for which the predicate does not hold, otherwise as with [`filter`](Self::filter):
+    /// times and headers stay, a deletion goes on as one, and a store is made only under a name.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -210,7 +215,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// Another value for each row; its time and headers stay, and a deletion goes on as one. A
     /// function that gives `None` deletes the row; then name the plain type, as in
-    /// `map_values::<String, _>(..)`.
+    /// `map_values::<String, _>(..)`. The result has a store, with a changelog, only if it is given
+    /// one by name.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -357,7 +363,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
 
     /// The changes of the table as a stream, each with the row's time and the headers of the record
     /// that made it; a deleted row gives a null. A table with a record cache gives the last change
-    /// of a key between two commits.
+    /// of a key between two commits. Makes no topic and no store.
     ///
     /// ```
     /// # use streams_core::time::Timestamp;
@@ -485,8 +491,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// Groups the rows by a new key, each with a new value, to be aggregated. Rows that get a null
-    /// key are left out. The changes pass through a repartition topic. If this table comes from a
-    /// topic, it gets a store.
+    /// key are left out, uncounted; a deleted row leaves its group. The changes, each with its time
+    /// and headers, pass through `<application id>-<name>-repartition`, called after the grouping
+    /// or else the aggregation's store. If this table comes from a topic, it gets a store.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
