@@ -8,7 +8,6 @@ use std::time::Duration;
 use streams_core::names::TaskId;
 
 use crate::support::Place;
-use crate::support::app::SOON;
 use crate::support::child::{Library, classpath};
 use crate::support::fleet::Fleet;
 use crate::support::flow::{self, await_all_committed, compare_many, while_records_flow};
@@ -34,6 +33,8 @@ const BEFORE: Duration = Duration::from_secs(3);
 /// All copies are made at once. Anything else is as by default, and both libraries have the same.
 const SETTINGS: [(&str, &str); 2] =
     [("max.warmup.replicas", "20"), ("probing.rebalance.interval.ms", "60000")];
+/// As by default; the short form does not wait for it.
+const LONG_COMMIT_INTERVAL: (&str, &str) = ("commit.interval.ms", "30000");
 
 /// What a join did to the tasks.
 #[derive(Debug)]
@@ -91,6 +92,9 @@ fn join(library: Library, keys: u64) -> Join {
     let all_keys = partitions * usize::try_from(keys).unwrap();
     let mut numbering = Numbering::new(all_keys, PARTITIONS);
     let mut fleet = Fleet::new(&place, Shape::InMemory, 3).on(library).with(&SETTINGS);
+    if flow::is_long() {
+        fleet = fleet.with(&[LONG_COMMIT_INTERVAL]);
+    }
     fleet.start(0);
     fleet.start(1);
     fleet.await_shared(partitions, MOVED_MAX);
@@ -109,7 +113,7 @@ fn join(library: Library, keys: u64) -> Join {
         shared = fleet.await_shared(partitions, MOVED_MAX);
         fleet.await_flowing(partitions);
     });
-    await_all_committed(&place, SOON);
+    await_all_committed(&place, MOVED_MAX);
     fleet.close_all();
 
     let owners = fleet.owners();
