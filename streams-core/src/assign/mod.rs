@@ -54,6 +54,15 @@ pub struct Placement {
     pub standby: BTreeSet<TaskId>,
 }
 
+impl Placement {
+    /// Who waits for tasks keeps copies of their state until then.
+    fn keep_copies(&mut self, withheld: &BTreeSet<TaskId>, tasks: &BTreeMap<TaskId, TaskState>) {
+        self.active.retain(|task| !withheld.contains(task));
+        let with_state = |task: &&TaskId| tasks.get(task).is_some_and(|state| state.is_logged());
+        self.standby.extend(withheld.iter().filter(with_state));
+    }
+}
+
 /// What all members are given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Assignment {
@@ -70,6 +79,22 @@ impl Assignment {
     #[must_use]
     pub fn follow_up_needed(&self) -> bool {
         !self.withheld.is_empty()
+    }
+
+    /// Leaves those of these tasks to nobody that the member they were given to does not own yet:
+    /// somebody may run them who is no candidate.
+    pub(crate) fn withhold(
+        &mut self,
+        unclear: &BTreeSet<TaskId>,
+        (members, tasks): (&BTreeMap<MemberId, Candidate>, &BTreeMap<TaskId, TaskState>),
+    ) {
+        for (member, placement) in &mut self.placements {
+            let owns = |task: &TaskId| members.get(member).is_some_and(|m| m.owned.contains(task));
+            let given = placement.active.iter().copied();
+            let withheld = given.filter(|task| unclear.contains(task) && !owns(task)).collect();
+            placement.keep_copies(&withheld, tasks);
+            self.withheld.extend(withheld.into_iter().map(|task| (task, member.clone())));
+        }
     }
 
     /// Whether another rebalance must follow to see whether copies have caught up
@@ -127,19 +152,15 @@ fn grant(
         }
     }
     let mut assignment = Assignment { awaited, ..Assignment::default() };
-    for mut seat in table.seats {
+    for seat in table.seats {
         let owned_elsewhere = |task: &TaskId| {
             owners.get(task).is_some_and(|owners| owners.iter().any(|one| *one != seat.member))
         };
-        let withheld: Vec<TaskId> =
-            seat.active.iter().copied().filter(|task| owned_elsewhere(task)).collect();
-        seat.active.retain(|task| !withheld.contains(task));
-        // Who waits for a task keeps its copy until then.
-        let with_state = |task: &&TaskId| tasks.get(task).is_some_and(|state| state.is_logged());
-        seat.standby.extend(withheld.iter().filter(with_state));
+        let withheld = seat.active.iter().copied().filter(owned_elsewhere).collect();
+        let mut placement = Placement { active: seat.active, standby: seat.standby };
+        placement.keep_copies(&withheld, tasks);
         let waits = withheld.into_iter().map(|task| (task, seat.member.clone()));
         assignment.withheld.extend(waits);
-        let placement = Placement { active: seat.active, standby: seat.standby };
         assignment.placements.insert(seat.member.clone(), placement);
     }
     assignment

@@ -20,6 +20,9 @@ pub struct ConsumerSubscription {
     pub topics: BTreeSet<TopicName>,
     /// User data.
     pub user_data: Vec<u8>,
+    /// The inputs of tasks that it runs or has not yet released. A leader that can read the user data
+    /// goes by the tasks that these name.
+    pub owned: BTreeSet<TopicPartition>,
 }
 
 /// What a member is given.
@@ -42,20 +45,23 @@ impl ConsumerSubscription {
         let topics: Vec<&TopicName> = self.topics.iter().collect();
         out.list(&topics, |out, topic| out.string(topic.as_str()));
         out.bytes(&self.user_data);
-        // Ownership is of tasks, not of partitions, and is in the user data.
-        out.list(&[], |_, _: &()| ());
+        write_partitions(&mut out, &self.owned);
         out.finish()
     }
 
-    /// Reads a subscription of any version.
+    /// Reads a subscription of any version. Members of version 0 give up all before they join.
     ///
     /// # Errors
     /// [`DecodeError`] if the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut input = versioned(bytes)?;
+        let (version, mut input) = versioned(bytes)?;
         let topics = input.list(2, Reader::string)?.into_iter().map(TopicName::from).collect();
         let user_data = input.nullable_bytes()?.unwrap_or_default().to_vec();
-        Ok(Self { topics, user_data })
+        let owned = match version {
+            VERSION.. => read_partitions(&mut input)?,
+            _ => BTreeSet::new(),
+        };
+        Ok(Self { topics, user_data, owned })
     }
 }
 
@@ -65,17 +71,9 @@ impl ConsumerAssignment {
     /// # Errors
     /// [`EncodeError`] if a topic's name is longer than the protocol allows.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let mut topics = BTreeMap::<&TopicName, Vec<i32>>::new();
-        for one in &self.partitions {
-            topics.entry(&one.topic).or_default().push(one.partition);
-        }
-        let topics: Vec<(&TopicName, Vec<i32>)> = topics.into_iter().collect();
         let mut out = Writer::new(Vec::new(), LAYOUT);
         out.i16(VERSION);
-        out.list(&topics, |out, (topic, partitions)| {
-            out.string(topic.as_str());
-            out.list(partitions, |out, partition| out.i32(*partition));
-        });
+        write_partitions(&mut out, &self.partitions);
         out.bytes(&self.user_data);
         out.finish()
     }
@@ -89,23 +87,40 @@ impl ConsumerAssignment {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let mut input = versioned(bytes)?;
-        let topics = input.list(6, |input| Ok((input.string()?, input.list(4, Reader::i32)?)))?;
+        let (_, mut input) = versioned(bytes)?;
+        let partitions = read_partitions(&mut input)?;
         let user_data = input.nullable_bytes()?.unwrap_or_default().to_vec();
-        let mut partitions = BTreeSet::new();
-        for (topic, numbers) in topics {
-            let topic = TopicName::from(topic);
-            let ones = numbers.into_iter();
-            partitions.extend(ones.map(|number| TopicPartition::new(topic.clone(), number)));
-        }
         Ok(Self { partitions, user_data })
     }
 }
 
-fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+fn write_partitions(out: &mut Writer, partitions: &BTreeSet<TopicPartition>) {
+    let mut topics = BTreeMap::<&TopicName, Vec<i32>>::new();
+    for one in partitions {
+        topics.entry(&one.topic).or_default().push(one.partition);
+    }
+    let topics: Vec<(&TopicName, Vec<i32>)> = topics.into_iter().collect();
+    out.list(&topics, |out, (topic, partitions)| {
+        out.string(topic.as_str());
+        out.list(partitions, |out, partition| out.i32(*partition));
+    });
+}
+
+fn read_partitions(input: &mut Reader<'_>) -> Result<BTreeSet<TopicPartition>, DecodeError> {
+    let topics = input.list(6, |input| Ok((input.string()?, input.list(4, Reader::i32)?)))?;
+    let mut partitions = BTreeSet::new();
+    for (topic, numbers) in topics {
+        let topic = TopicName::from(topic);
+        let ones = numbers.into_iter();
+        partitions.extend(ones.map(|number| TopicPartition::new(topic.clone(), number)));
+    }
+    Ok(partitions)
+}
+
+fn versioned(bytes: &[u8]) -> Result<(i16, Reader<'_>), DecodeError> {
     let mut input = Reader::new(bytes, LAYOUT);
     match input.i16()? {
-        0.. => Ok(input),
+        version @ 0.. => Ok((version, input)),
         version => Err(DecodeError::InvalidValue { field: "version", value: version.into() }),
     }
 }
@@ -117,9 +132,18 @@ mod tests {
     #[test]
     fn a_subscription_has_the_bytes_of_a_plain_consumer() {
         let topics = BTreeSet::from(["ab".into()]);
-        let subscription = ConsumerSubscription { topics, user_data: vec![7] };
-        let bytes = [0, 1, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 7, 0, 0, 0, 0];
+        let owned = [TopicPartition::new("ab", 2)].into();
+        let subscription = ConsumerSubscription { topics, user_data: vec![7], owned };
+        let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 7];
+        bytes.extend([0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 0, 0, 0, 2]);
         assert_eq!(subscription.encode().unwrap(), bytes);
+        assert_eq!(ConsumerSubscription::decode(&bytes).unwrap(), subscription);
+    }
+
+    #[test]
+    fn a_member_of_version_0_owns_nothing_when_it_joins() {
+        let bytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7];
+        let subscription = ConsumerSubscription { user_data: vec![7], ..Default::default() };
         assert_eq!(ConsumerSubscription::decode(&bytes).unwrap(), subscription);
     }
 
@@ -134,7 +158,7 @@ mod tests {
 
     #[test]
     fn later_versions_and_null_user_data_are_read() {
-        let bytes = [0, 3, 0, 0, 0, 0, 255, 255, 255, 255, 1, 2, 3];
+        let bytes = [0, 3, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 1, 2, 3];
         assert_eq!(ConsumerSubscription::decode(&bytes).unwrap(), ConsumerSubscription::default());
         assert_eq!(ConsumerAssignment::decode(&[]).unwrap(), ConsumerAssignment::default());
     }
@@ -143,6 +167,7 @@ mod tests {
     fn broken_bytes_are_refused() {
         assert!(ConsumerSubscription::decode(&[255, 255]).is_err());
         assert!(ConsumerSubscription::decode(&[0, 1, 127, 255, 255, 255]).is_err());
+        assert!(ConsumerSubscription::decode(&[0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         assert!(ConsumerAssignment::decode(&[0, 1, 0, 0, 0, 1, 0, 9, b't']).is_err());
     }
 }

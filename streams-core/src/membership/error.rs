@@ -320,8 +320,12 @@ pub enum Trouble {
         /// For how long.
         silent: Duration,
     },
-    /// A member sent a subscription that cannot be read; it is given no tasks.
-    #[error("the subscription of member '{member}' cannot be read: {reason}")]
+    /// A member sent a subscription that cannot be read. It is given no tasks, and nobody is given one
+    /// that it may still run.
+    #[error(
+        "the subscription of member '{member}' cannot be read: {reason}; it is given no tasks, and \
+         those that it may still run are given to nobody else; should this go on, stop that process"
+    )]
     UnreadableMember {
         /// The member.
         member: String,

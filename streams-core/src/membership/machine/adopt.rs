@@ -1,14 +1,15 @@
 //! Adopting an assignment: the only place where the right to commit is made.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::Membership;
 use super::reaction::{Reaction, react};
 use super::state::{Adopted, Phase, Role, Stable};
-use std::time::Duration;
-
 use crate::membership::consumer_protocol::ConsumerAssignment;
 use crate::membership::error::Trouble;
 use crate::membership::event::{Assigned, MemberEvent};
-use crate::membership::names::{Generation, MemberId};
+use crate::membership::names::{Generation, MemberId, TopicPartition};
 use crate::membership::token::CommitToken;
 use crate::membership::user_data::AssignmentData;
 use crate::membership::wire::sync_group::SyncGroupResponse;
@@ -37,12 +38,13 @@ impl Membership {
             _ => return self.handle_group_error(Api::SyncGroup, answer.error, now),
         }
         match (read(&answer.assignment), self.member.clone()) {
-            (Ok(data), Some(member)) => {
+            (Ok((inputs, data)), Some(member)) => {
                 let follow_up = data.follow_up.then(|| now.after(self.follow_up_delay()));
                 let probe = data.probe_after.map(|after| now.after(after));
                 let release_by = now.after(RELEASE_PATIENCE);
                 let stable = Stable { generation, role, follow_up, probe, release_by };
                 self.phase = Phase::Stable(stable);
+                self.tasks.adopt(data.active.clone(), inputs);
                 self.adopt(generation, member, &data, now);
             }
             (Err(error), _) => {
@@ -70,7 +72,6 @@ impl Membership {
     ) {
         self.session.heartbeat_due = now.after(self.heartbeat_wait());
         self.heard(now);
-        self.tasks.adopt(data.active.clone());
         self.adopted = Some(Adopted { member: member.clone(), generation });
         let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
         self.tell(MemberEvent::Assigned(Assigned {
@@ -93,6 +94,8 @@ impl Membership {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<AssignmentData, DecodeError> {
-    AssignmentData::decode(&ConsumerAssignment::decode(bytes)?.user_data)
+/// The inputs of the tasks, and the data.
+fn read(bytes: &[u8]) -> Result<(BTreeSet<TopicPartition>, AssignmentData), DecodeError> {
+    let ConsumerAssignment { partitions, user_data } = ConsumerAssignment::decode(bytes)?;
+    Ok((partitions, AssignmentData::decode(&user_data)?))
 }

@@ -6,7 +6,7 @@ use super::Membership;
 use super::links::Link;
 use super::order::is_ordered;
 use super::reaction::{Reaction, react};
-use super::state::{Assigning, Joining, LeaderStep, Ownership, Phase, Role, Syncing, Watch};
+use super::state::{Assigning, Joining, LeaderStep, Ownership, Phase, Role, Syncing, Told, Watch};
 use crate::membership::connection::Call;
 use crate::membership::consumer_protocol::ConsumerSubscription;
 use crate::membership::error::{GroupFault, LossReason, OffsetsError, Trouble};
@@ -70,7 +70,7 @@ impl Membership {
             order: self.order(),
         };
         let (topics, user_data) = (subscription.topics.clone(), data.encode()?);
-        ConsumerSubscription { topics, user_data }.encode()
+        ConsumerSubscription { topics, user_data, owned: self.tasks.owned_inputs() }.encode()
     }
 
     pub(super) fn on_join(&mut self, answer: JoinGroupResponse, now: Moment) {
@@ -123,15 +123,22 @@ impl Membership {
         let mut topics = BTreeSet::new();
         let mut members = BTreeMap::new();
         for joined in list {
-            let data = ConsumerSubscription::decode(&joined.metadata).and_then(|subscription| {
-                topics.extend(subscription.topics);
-                SubscriptionData::decode(&subscription.user_data)
-            });
-            if let Err(error) = &data {
+            let subscription = ConsumerSubscription::decode(&joined.metadata);
+            let (told, error) = match subscription {
+                Ok(ConsumerSubscription { topics: wanted, user_data, owned }) => {
+                    topics.extend(wanted);
+                    match SubscriptionData::decode(&user_data) {
+                        Ok(data) => (Told::Data(data), None),
+                        Err(error) => (Told::Inputs(owned), Some(error)),
+                    }
+                }
+                Err(error) => (Told::Nothing, Some(error)),
+            };
+            if let Some(error) = error {
                 let (member, reason) = (joined.member.to_string(), error.to_string());
                 self.trouble(Trouble::UnreadableMember { member, reason });
             }
-            members.insert(joined.member, data.ok());
+            members.insert(joined.member, told);
         }
         let watch = Watch { topics, refresh: now, ..Watch::default() };
         if is_ordered(&members) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Membership;
 use super::links::Link;
-use super::state::{LeaderStep, Phase, Role, Stable, Watch};
+use super::state::{LeaderStep, Phase, Role, Stable, Told, Watch};
 use crate::assign::{Candidate, PlacementPolicy, TaskId, TaskInputs, TaskState, assign};
 use crate::membership::connection::Call;
 use crate::membership::consumer_protocol::ConsumerAssignment;
@@ -23,7 +23,7 @@ use crate::time::Moment;
 /// How often the leader looks for topics that were missing.
 const MISSING_TOPICS_AGE: Duration = Duration::from_secs(5);
 
-pub(super) type Members = BTreeMap<MemberId, Option<SubscriptionData>>;
+pub(super) type Members = BTreeMap<MemberId, Told>;
 type Tasks = BTreeMap<TaskId, TaskInputs>;
 
 impl Membership {
@@ -53,7 +53,9 @@ impl Membership {
             _ => PlacementPolicy::AT_ONCE,
         };
         let states = tasks.iter().map(|(task, inputs)| (*task, inputs.state)).collect();
-        let mut assignment = assign(&candidates(&members, tasks), &states, &policy);
+        let candidates = candidates(&members, tasks);
+        let mut assignment = assign(&candidates, &states, &policy);
+        assignment.withhold(&unclear(&members, tasks), (&candidates, &states));
         let follow_up = assignment.follow_up_needed();
         // A rebalance follows anyhow when the leader, which alone probes, goes.
         let probe = assignment.probing_needed().then_some(self.config.probing_interval);
@@ -108,7 +110,8 @@ impl Membership {
             Phase::Assigning(assigning) => {
                 assigning.step = LeaderStep::AwaitingTasks;
                 let readable = assigning.members.iter();
-                let members = readable.filter_map(|(id, data)| Some((id.clone(), data.clone()?)));
+                let members =
+                    readable.filter_map(|(id, data)| Some((id.clone(), data.data()?.clone())));
                 let absent = assigning.watch.topics.iter().filter(|t| !known.contains_key(*t));
                 let wanted = TasksWanted {
                     generation: assigning.generation,
@@ -141,13 +144,20 @@ fn known_topics(
 }
 
 pub(super) fn lowest_version(members: &Members) -> i16 {
-    let versions = members.values().flatten().map(|data| data.version);
+    let versions = members.values().filter_map(Told::data).map(|data| data.version);
     versions.min().unwrap_or(USER_DATA_VERSION).min(USER_DATA_VERSION)
+}
+
+/// Tasks that may run where nobody can read of it. They stay where they are known to run, and are
+/// given to nobody else until those members, who are given nothing, own their inputs no more.
+fn unclear(members: &Members, tasks: &Tasks) -> BTreeSet<TaskId> {
+    let may_run = |inputs: &TaskInputs| members.values().any(|m| m.may_run(&inputs.partitions));
+    tasks.iter().filter(|(_, inputs)| may_run(inputs)).map(|(task, _)| *task).collect()
 }
 
 /// Members whose data could not be read are given nothing, so they are no candidates.
 fn candidates(members: &Members, tasks: &Tasks) -> BTreeMap<MemberId, Candidate> {
-    let readable = || members.iter().filter_map(|(id, data)| Some((id, data.as_ref()?)));
+    let readable = || members.iter().filter_map(|(id, data)| Some((id, data.data()?)));
     let mut ends: BTreeMap<TaskId, i64> = BTreeMap::new();
     for (task, position) in readable().flat_map(|(_, data)| &data.member.positions) {
         if let StatePosition::UpTo(position) = position {

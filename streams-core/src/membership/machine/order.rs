@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::Membership;
 use super::lead::{Members, encode, lowest_version};
 use super::leave::Departure;
-use super::state::{Ownership, Phase, Role, Watch};
+use super::state::{Ownership, Phase, Role, Told, Watch};
 use crate::membership::error::{GroupFault, Trouble};
 use crate::membership::names::Generation;
 use crate::membership::user_data::{AssignmentData, ORDER_VERSION, Order};
@@ -115,7 +115,8 @@ impl Membership {
         watch: Watch,
         now: Moment,
     ) {
-        let all_know = members.values().flatten().all(|data| data.order == Order::ShutDown);
+        let all_know =
+            members.values().filter_map(Told::data).all(|data| data.order == Order::ShutDown);
         let data = AssignmentData {
             version: lowest_version(members).min(self.config.user_data_version),
             order: Order::ShutDown,
@@ -139,6 +140,7 @@ impl Membership {
 
 /// Whether members are to be told to close, and can be.
 pub(super) fn is_ordered(members: &Members) -> bool {
-    let is_asked = members.values().flatten().any(|data| data.order == Order::ShutDown);
+    let is_asked =
+        members.values().filter_map(Told::data).any(|data| data.order == Order::ShutDown);
     is_asked && lowest_version(members) >= ORDER_VERSION
 }

@@ -45,9 +45,37 @@ pub(super) struct Joining {
 #[derive(Debug)]
 pub(super) struct Assigning {
     pub(super) generation: Generation,
-    pub(super) members: BTreeMap<MemberId, Option<SubscriptionData>>,
+    pub(super) members: BTreeMap<MemberId, Told>,
     pub(super) watch: Watch,
     pub(super) step: LeaderStep,
+}
+
+/// What a member said of itself, as far as the leader can read it.
+#[derive(Debug)]
+pub(super) enum Told {
+    Data(SubscriptionData),
+    /// Only which inputs its tasks have.
+    Inputs(BTreeSet<TopicPartition>),
+    /// It may run anything.
+    Nothing,
+}
+
+impl Told {
+    pub(super) const fn data(&self) -> Option<&SubscriptionData> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Inputs(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Whether it may run a task with these inputs, although its data do not say so.
+    pub(super) fn may_run(&self, inputs: &[TopicPartition]) -> bool {
+        match self {
+            Self::Data(_) => false,
+            Self::Inputs(owned) => inputs.iter().any(|input| owned.contains(input)),
+            Self::Nothing => true,
+        }
+    }
 }
 
 /// How far the leader is.
@@ -127,6 +155,10 @@ pub(super) struct Ownership {
     pub(super) revoking: BTreeSet<TaskId>,
     /// What the last join said that it owns.
     pub(super) announced: BTreeSet<TaskId>,
+    /// The inputs of the active tasks.
+    inputs: BTreeSet<TopicPartition>,
+    /// Those of the tasks before, among them what was given up.
+    inputs_before: BTreeSet<TopicPartition>,
 }
 
 impl Ownership {
@@ -134,8 +166,18 @@ impl Ownership {
         self.active.union(&self.revoking).copied().collect()
     }
 
+    /// The inputs of all that is owned.
+    pub(super) fn owned_inputs(&self) -> BTreeSet<TopicPartition> {
+        if self.revoking.is_empty() {
+            return self.inputs.clone();
+        }
+        self.inputs.union(&self.inputs_before).cloned().collect()
+    }
+
     /// Takes over a new assignment and says what it takes away.
-    pub(super) fn adopt(&mut self, active: BTreeSet<TaskId>) {
+    pub(super) fn adopt(&mut self, active: BTreeSet<TaskId>, inputs: BTreeSet<TopicPartition>) {
+        self.inputs_before = self.owned_inputs();
+        self.inputs = inputs;
         self.revoking = self.owned().difference(&active).copied().collect();
         self.active = active;
     }

@@ -3,6 +3,7 @@
 mod chaos;
 mod codes;
 mod coordinator;
+mod garbage;
 mod lasting;
 mod links;
 mod node;

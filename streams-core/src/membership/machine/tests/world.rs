@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::coordinator::{Group, ReplyTo};
+use super::garbage::Spoilt;
 use super::node::{Life, Node};
 use crate::assign::TaskId;
 use crate::membership::wire::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};
@@ -50,6 +51,8 @@ pub(super) struct World {
     pub(super) lost_answers: VecDeque<Api>,
     /// APIs that no broker speaks.
     pub(super) unspoken: Option<Api>,
+    /// What is garbage of what some processes write, or of what is written to them.
+    pub(super) spoilt: BTreeMap<usize, Spoilt>,
     pub(super) partitions: BTreeMap<&'static str, usize>,
     /// Owners that do not know yet that they lost their tasks.
     pub(super) zombies: BTreeSet<usize>,
@@ -84,6 +87,7 @@ impl World {
             faults: VecDeque::new(),
             lost_answers: VecDeque::new(),
             unspoken: None,
+            spoilt: BTreeMap::new(),
             partitions: [("clicks", 4), ("orders", 2)].into(),
             zombies: BTreeSet::new(),
             requests: Vec::new(),
@@ -353,8 +357,24 @@ impl World {
                 let (socket, bytes) = reply.encode::<FindCoordinatorRequest>(&response);
                 self.reply(socket, bytes);
             }
-            Api::JoinGroup => self.group.join(read(body), reply, now),
-            Api::SyncGroup => self.group.sync(read(body), reply, now),
+            Api::JoinGroup => {
+                let mut request: JoinGroupRequest = read(body);
+                let node = self.sockets[&reply.socket].node;
+                if let Some(spoilt) = self.spoilt.get(&node) {
+                    spoilt.spoil_subscription(&mut request.protocols[0].metadata);
+                }
+                self.group.join(request, reply, now);
+            }
+            Api::SyncGroup => {
+                let mut request: SyncGroupRequest = read(body);
+                for one in &mut request.assignments {
+                    let is_to = |node: &usize| self.nodes[*node].id.as_ref() == Some(&one.member);
+                    if let Some((_, spoilt)) = self.spoilt.iter().find(|(node, _)| is_to(node)) {
+                        spoilt.spoil_assignment(&mut one.assignment);
+                    }
+                }
+                self.group.sync(request, reply, now);
+            }
             Api::Heartbeat => self.group.heartbeat(&read(body), reply, now),
             Api::LeaveGroup => self.group.leave(read(body), reply, now),
             Api::OffsetCommit => self.group.commit(read(body), reply, now),
