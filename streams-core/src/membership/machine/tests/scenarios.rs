@@ -132,11 +132,12 @@ fn brokers_away_for_a_minute_cost_no_task() {
     world.down = [1, 2].into();
     world.cut(1);
     world.cut(2);
-    commit(&mut world, 0, 7).unwrap();
     // The broker's clock stands still with it.
-    let sessions = Moment::from_millis(world.now.as_millis() + 30_000);
+    let sessions = Moment::from_millis(world.now.as_millis() + 65_000);
     world.group.reload(sessions);
-    world.run_for(25_000);
+    world.run_for(30_000);
+    commit(&mut world, 0, 7).unwrap();
+    world.run_for(30_000);
     assert!(world.nodes[0].logged("no heartbeat was answered") >= 1);
     world.down.clear();
     world.run_for(4_000);
