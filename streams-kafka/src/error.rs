@@ -120,3 +120,26 @@ fn one_by_one(faults: &[NameError]) -> String {
 fn at(place: Option<&Place>) -> String {
     place.map_or_else(String::new, |place| format!(": it is at {place}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use streams_core::names::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn a_late_worker_is_told_with_its_task_and_its_record() {
+        let record = Some((TopicPartition::new("clicks", 3), 17));
+        let place = Some(Place { task: TaskId::new(1, 3), record });
+        let interval = Duration::from_millis(300_000);
+        let late = StreamsError::WorkerLate { worker: 2, place, interval };
+        assert_eq!(
+            late.to_string(),
+            "worker 2 has not come back within max.poll.interval.ms (300000 ms): it is at task 1_3 on \
+             topic \"clicks\", partition 3, offset 17; this process leaves the group until it does; \
+             make the code faster, or raise the interval"
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! What `close` gives its time to, and what held it up.
+//! What `close` gives its time to, and what holds threads up.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use crate::clock;
 /// The most of the time of a `close` that is kept for leaving the group without the workers.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
-/// A thread that had not ended when the time of a `close` was over, and where it was then.
+/// A thread that did not come back in time, and where it was then: when the time of a `close` was over,
+/// or after `max.poll.interval.ms`.
 ///
 /// ```
 /// use std::time::Duration;

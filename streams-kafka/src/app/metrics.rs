@@ -8,6 +8,7 @@ use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::time::Moment;
 use streams_core::worker::{RestoreProgress, TurnReport, Worker};
 
+use super::closing::HeldUp;
 use super::state::State;
 
 /// What one worker has done.
@@ -35,6 +36,9 @@ pub struct WorkerMetrics {
     pub lags: BTreeMap<TaskId, Vec<(TopicPartition, i64)>>,
     /// What the buffers of `suppress` have done, by task.
     pub buffers: BTreeMap<TaskId, Vec<BufferMetrics>>,
+    /// Where the worker was when it last did not come back within `max.poll.interval.ms`, so that the
+    /// process left the group. It stays when the worker is back.
+    pub late: Option<HeldUp>,
     /// When lags and buffers were looked at.
     looked_at: Option<Moment>,
 }

@@ -255,6 +255,11 @@ impl Shared {
         self.lock().workers.entry(number).or_default().add(report, worker, now);
     }
 
+    /// A worker has not come back in time.
+    pub(crate) fn record_late(&self, number: usize, late: HeldUp) {
+        self.lock().workers.entry(number).or_default().late = Some(late);
+    }
+
     /// What the thread of the global stores did.
     pub(crate) fn record_global(&self, report: &TurnReport) {
         if *report != TurnReport::default() {

@@ -14,7 +14,7 @@ use streams_core::roster::Progress;
 
 use super::{Group, Life};
 use crate::error::StreamsError;
-use crate::worker_thread::WorkerHandle;
+use crate::worker_thread::{WorkerHandle, thread_name};
 
 /// How long the other workers may take to commit and close, should brokers not answer.
 pub(super) const PARTING_MAX: Duration = Duration::from_secs(10);
@@ -53,13 +53,16 @@ impl Group {
     }
 
     fn part_if_late(&mut self) {
-        let Some((worker, handle)) = self.late().next() else { return };
+        let Some((number, handle)) = self.late().next() else { return };
+        let application = &self.parts.worker_parts.settings.application_id;
+        let late = handle.held_up(thread_name(application, number));
         let error = StreamsError::WorkerLate {
-            worker: worker + 1,
-            place: handle.pulse().place().read(),
+            worker: number + 1,
+            place: late.place.clone(),
             interval: self.parts.config.rebalance_timeout,
         };
         tracing::error!("{error}");
+        self.parts.shared.record_late(number, late);
         self.life = Life::Parting(self.now().after(PARTING_MAX));
         self.roster.step_down();
         self.follow_roster();

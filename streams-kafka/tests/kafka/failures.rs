@@ -134,6 +134,12 @@ fn a_worker_that_is_late_costs_the_membership_until_it_is_back() {
     place.cluster.write(&place.input, &[text(0, BAD, 0), text(1, "x", 1)]);
     holds_within("it has left", GONE_BY, || place.cluster.members(&place.application) == 0);
     assert_eq!(late.state(), State::Rebalancing);
+    let told = late.metrics().workers[0].late.clone().unwrap();
+    println!("{told}");
+    let at = told.place.unwrap();
+    let record = (TopicPartition::new(place.input.as_str(), 0), 0);
+    assert_eq!((at.task, at.record), (TaskId::new(0, 0), Some(record)));
+    assert!(told.busy_for > Duration::from_secs(3), "{:?}", told.busy_for);
     let other = KafkaStreams::new(copy(&place, 0), config("other").build().unwrap());
     other.start().unwrap();
     holds_within("the other does the work", SOON, || committed(&place) == [1, 1]);
