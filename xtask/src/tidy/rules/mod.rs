@@ -20,6 +20,7 @@ mod module_doc;
 mod named_tests;
 mod names;
 mod paths;
+mod script_options;
 mod similar;
 mod sleep;
 mod unfinished;
@@ -53,6 +54,7 @@ pub(super) const ALL: &[Rule] = &[
     named_tests::check,
     names::check,
     paths::check,
+    script_options::check,
     similar::check,
     sleep::check,
     unfinished::check,
