@@ -53,8 +53,10 @@ fn main() {
             response
         })
         .on_state_change(|new, _| tell(&Told::State(new)))
-        .on_restore(|progress| {
-            if progress.phase == RestorePhase::Ended {
+        .on_restore(|progress| match progress.phase {
+            RestorePhase::Began => tell(&Told::Restoring),
+            RestorePhase::Reading => {}
+            RestorePhase::Ended => {
                 let records = i64::try_from(progress.records).unwrap();
                 let (start, next) = (progress.start, progress.next);
                 tell(&Told::Restored { start, next, records });
@@ -77,6 +79,7 @@ fn main() {
 fn tell(told: &Told) {
     match told {
         Told::State(state) => println!("{MARK}state {state}"),
+        Told::Restoring => println!("{MARK}restoring"),
         Told::Restored { start, next, records } => {
             println!("{MARK}restored {start} {next} {records}");
         }

@@ -1,6 +1,6 @@
 //! A network that is slow, breaks connections, or carries bytes one way only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::app::SOON;
 use crate::support::broker::{Broker, Listener, Secured, free_port};
@@ -14,6 +14,8 @@ use crate::support::{App, Place, holds_within};
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 80;
 const DELAY: Duration = Duration::from_millis(500);
+/// How long nothing comes one way, in the long form; in the short form until another has taken over.
+const CUT: Duration = Duration::from_secs(30);
 /// Broken connections: for so long, and so often.
 const RESETS: Duration = Duration::from_secs(5);
 const RESET_EVERY: Duration = Duration::from_millis(100);
@@ -86,8 +88,10 @@ fn a_network_that_fails_one_way_delays_and_breaks_connections_loses_nothing() {
             world.proxy.mend();
             back.push(world.await_shared("both run without delay"));
             for way in [Way::ToBroker, Way::FromBroker] {
+                let since = Instant::now();
                 world.proxy.cut(way);
                 world.await_taken_over();
+                let_live(flow::bar(CUT, Duration::ZERO).saturating_sub(since.elapsed()));
                 world.proxy.mend();
                 back.push(world.await_shared("both run, in touch again"));
             }

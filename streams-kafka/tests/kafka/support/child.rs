@@ -24,6 +24,8 @@ pub(crate) const MARK: &str = "@child ";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     State(State),
+    /// The restoration of a store begins.
+    Restoring,
     /// A store was restored: first offset, next offset, records.
     Restored {
         start: i64,
@@ -156,6 +158,7 @@ impl Told {
         let number = |at: usize| words[at].parse::<i64>().unwrap();
         match words[0] {
             "state" => Self::State(state_named(words[1])),
+            "restoring" => Self::Restoring,
             "restored" => Self::Restored { start: number(1), next: number(2), records: number(3) },
             "progress" => Self::Progress {
                 processed: number(1).unsigned_abs(),
@@ -255,6 +258,18 @@ impl Process {
             _ => None,
         });
         restored.collect()
+    }
+
+    /// From the first restoration that it has told of since then, by the number of words before, to the
+    /// end of the last.
+    pub(crate) fn restoring(&self, heard: usize) -> Duration {
+        let told = &self.told()[heard..];
+        let first = told.iter().find(|(_, told)| *told == Told::Restoring);
+        let last = told.iter().rev().find(|(_, told)| matches!(told, Told::Restored { .. }));
+        match (first, last) {
+            (Some((first, _)), Some((last, _))) => last.saturating_duration_since(*first),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Ends it by SIGKILL. When it was sent, on [`clock`].

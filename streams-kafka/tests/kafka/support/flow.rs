@@ -131,6 +131,12 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("MILLSTREAM_KEYS").is_some()
 }
 
+/// What a time is held to: the bar in the long form, which has its machine for itself, and in the
+/// short form what a machine can keep that does much else.
+pub(crate) fn bar(long: Duration, short: Duration) -> Duration {
+    if is_long() { long } else { short }
+}
+
 /// A number that the long form of a test is given by `scripts/soak`.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())

@@ -168,6 +168,15 @@ impl Owners {
         over.map(|(_, to)| *to - at).max().unwrap_or_default()
     }
 
+    /// How long it took until the last of the tasks that somebody had until then processed a record in
+    /// another process; for ever where one has not. `None` where nobody had any.
+    pub(crate) fn taken_up_after(&self, end: Duration) -> Option<Duration> {
+        let pairs = self.0.values().flat_map(|spans| spans.windows(2));
+        let next = pairs.filter(|pair| pair[0].to == Some(end)).map(|pair| pair[1].first);
+        let took = next.map(|first| first.map_or(Duration::MAX, |first| first - end));
+        took.max()
+    }
+
     /// The longest of all.
     pub(crate) fn pause_max(&self) -> Duration {
         self.pauses(Duration::ZERO..Duration::MAX).into_values().max().unwrap_or_default()
