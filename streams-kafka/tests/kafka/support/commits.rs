@@ -1,6 +1,7 @@
 //! What a group committed, as its coordinator keeps it: the records of `__consumer_offsets`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::cluster::Cluster;
 
@@ -25,9 +26,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Offsets in the order in which the coordinator took them, by topic and partition.
-pub(crate) fn committed_by(cluster: &Cluster, group: &str) -> BTreeMap<(String, i32), Vec<i64>> {
-    let mut committed: BTreeMap<(String, i32), Vec<i64>> = BTreeMap::new();
+/// An offset that the coordinator took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) offset: i64,
+    /// By its clock, since 1970.
+    pub(crate) at: Duration,
+}
+
+/// By topic and partition, in the order in which the coordinator took them.
+pub(crate) type Commits = BTreeMap<(String, i32), Vec<Taken>>;
+
+pub(crate) fn committed_by(cluster: &Cluster, group: &str) -> Commits {
+    let mut committed = Commits::new();
     for record in cluster.read("__consumer_offsets") {
         let (Some(key), Some(value)) = (&record.key, &record.value) else { continue };
         let (mut key, mut value) = (Reader(key), Reader(value));
@@ -39,15 +50,15 @@ pub(crate) fn committed_by(cluster: &Cluster, group: &str) -> BTreeMap<(String, 
         let partition = i32::from_be_bytes(key.bytes(4).try_into().unwrap());
         value.short();
         let offset = i64::from_be_bytes(value.bytes(8).try_into().unwrap());
-        committed.entry((topic, partition)).or_default().push(offset);
+        let at = Duration::from_millis(record.timestamp.unsigned_abs());
+        committed.entry((topic, partition)).or_default().push(Taken { offset, at });
     }
     committed
 }
 
 /// How many commits there were, and how many of them went back.
-pub(crate) fn steps_back(cluster: &Cluster, group: &str) -> (usize, usize) {
-    let committed = committed_by(cluster, group);
-    let all = committed.values().map(Vec::len).sum();
-    let pairs = committed.values().flat_map(|offsets| offsets.windows(2));
-    (all, pairs.filter(|pair| pair[1] < pair[0]).count())
+pub(crate) fn steps_back(commits: &Commits) -> (usize, usize) {
+    let all = commits.values().map(Vec::len).sum();
+    let pairs = commits.values().flat_map(|taken| taken.windows(2));
+    (all, pairs.filter(|pair| pair[1].offset < pair[0].offset).count())
 }

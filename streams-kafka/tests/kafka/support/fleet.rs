@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::app::SOON;
 use super::child::{Launch, Library, Process};
-use super::owners::{Ending, Life, Owners};
+use super::owners::{Ending, Life, Owners, Pause};
 use super::place::Place;
 use super::shape::Shape;
 use super::wait::holds_within;
@@ -151,16 +151,24 @@ impl<'a> Fleet<'a> {
         self.lives[life].ended = Some(ended);
     }
 
-    pub(crate) fn suspend(&mut self, slot: usize) {
+    /// Lets a process stand still. Since when it does.
+    pub(crate) fn suspend(&mut self, slot: usize) -> Duration {
         self.process(slot).signal("-STOP");
-        self.note(Change::Suspended);
+        let from = clock();
+        self.changes.push((from, Change::Suspended));
         let life = self.running[slot].as_ref().unwrap().0;
-        self.lives[life].pauses.push(clock());
+        self.lives[life].pauses.push(Pause { from, to: None });
+        from
     }
 
-    pub(crate) fn resume(&mut self, slot: usize) {
-        self.note(Change::Resumed);
+    /// Lets it go on. When it does.
+    pub(crate) fn resume(&mut self, slot: usize) -> Duration {
+        let at = clock();
+        self.changes.push((at, Change::Resumed));
+        let life = self.running[slot].as_ref().unwrap().0;
+        self.lives[life].pauses.last_mut().unwrap().to = Some(at);
         self.process(slot).signal("-CONT");
+        at
     }
 
     /// What is known by now.
@@ -169,7 +177,7 @@ impl<'a> Fleet<'a> {
         for (life, process) in self.running.iter().flatten() {
             lives[*life].events = process.task_events();
         }
-        Owners::of(&lives)
+        Owners::of(&lives, clock())
     }
 
     /// Waits until each task has an owner, and no process has more than one more than another.

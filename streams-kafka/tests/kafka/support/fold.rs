@@ -19,6 +19,8 @@ pub(crate) struct Numbering {
     given: usize,
     /// Where those that were written are.
     receipts: Vec<Receipt>,
+    /// How many records other keys have got, which are written apart.
+    apart: BTreeMap<String, i64>,
 }
 
 /// The time of the first record.
@@ -26,7 +28,7 @@ pub(crate) const EPOCH: i64 = 1_700_000_000_000;
 
 impl Numbering {
     pub(crate) const fn new(keys: usize, partitions: i32) -> Self {
-        Self { keys, partitions, given: 0, receipts: Vec::new() }
+        Self { keys, partitions, given: 0, receipts: Vec::new(), apart: BTreeMap::new() }
     }
 
     pub(crate) const fn given(&self) -> usize {
@@ -44,6 +46,11 @@ impl Numbering {
     /// Keeps where records were written.
     pub(crate) fn keep(&mut self, receipts: Vec<Receipt>) {
         self.receipts.extend(receipts);
+    }
+
+    /// Counts records in that were written apart, so many of each key.
+    pub(crate) fn count_in(&mut self, apart: &BTreeMap<String, i64>) {
+        self.apart.extend(apart.iter().map(|(key, count)| (key.clone(), *count)));
     }
 
     /// The time of a record.
@@ -69,9 +76,9 @@ impl Numbering {
 
     /// How many records each key has got.
     pub(crate) fn truth(&self) -> BTreeMap<String, i64> {
-        (0..self.keys.min(self.given))
-            .map(|key| (format!("k{key:05}"), self.given_to(key)))
-            .collect()
+        let numbered = 0..self.keys.min(self.given);
+        let numbered = numbered.map(|key| (format!("k{key:05}"), self.given_to(key)));
+        numbered.chain(self.apart.clone()).collect()
     }
 }
 
@@ -160,6 +167,9 @@ pub(crate) fn absent(numbering: &Numbering, input: &[Seen]) -> Vec<String> {
 
 /// Where a record that is absent was said to be, and what is there.
 fn told(numbering: &Numbering, key: &str, number: i64, input: &[Seen]) -> String {
+    if numbering.apart.contains_key(key) {
+        return format!("{key}={number}, which was written apart");
+    }
     let time = numbering.time(key, number);
     let Some(receipt) = numbering.receipts.iter().find(|one| one.timestamp == time) else {
         return format!("{key}={number}, of which nothing was told");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use streams_core::names::TaskId;
 
+use super::flow;
 use super::watch::TaskEvent;
 
 /// How a process ended.
@@ -23,8 +24,26 @@ pub(crate) struct Life {
     pub(crate) slot: usize,
     pub(crate) events: Vec<(TaskId, TaskEvent)>,
     pub(crate) ended: Option<(Duration, Ending)>,
-    /// When it was suspended.
-    pub(crate) pauses: Vec<Duration>,
+    pub(crate) pauses: Vec<Pause>,
+}
+
+/// A time in which a process was suspended; it lasts still where it has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) from: Duration,
+    pub(crate) to: Option<Duration>,
+}
+
+impl Pause {
+    /// Until when it cannot know what has become of its tasks.
+    fn excuses_until(&self) -> Duration {
+        self.to.map_or(Duration::MAX, |to| to + unaware_max())
+    }
+}
+
+/// A process that goes on hears with its next heartbeat that its tasks are another's.
+pub(crate) fn unaware_max() -> Duration {
+    flow::bar(Duration::from_secs(3), Duration::from_secs(10))
 }
 
 /// A task in one process, from when it was taken until it was let go.
@@ -80,7 +99,8 @@ impl Vacancy {
 pub(crate) struct Owners(BTreeMap<TaskId, Vec<Span>>);
 
 impl Owners {
-    pub(crate) fn of(lives: &[Life]) -> Self {
+    /// What follows from what was told until now.
+    pub(crate) fn of(lives: &[Life], now: Duration) -> Self {
         let mut tasks: BTreeMap<TaskId, Vec<Span>> = BTreeMap::new();
         for (number, life) in lives.iter().enumerate() {
             for (task, spans) in spans_of(number, life) {
@@ -89,7 +109,7 @@ impl Owners {
         }
         for spans in tasks.values_mut() {
             spans.sort_by_key(|span| span.from);
-            end_with_suspensions(spans, lives);
+            end_with_suspensions(spans, lives, now);
         }
         Self(tasks)
     }
@@ -98,6 +118,12 @@ impl Owners {
     pub(crate) fn owned(&self) -> BTreeSet<TaskId> {
         let has_owner = |spans: &[Span]| spans.iter().any(|span| span.to.is_none());
         self.0.iter().filter(|(_, spans)| has_owner(spans)).map(|(task, _)| *task).collect()
+    }
+
+    /// The tasks that a slot has.
+    pub(crate) fn of_slot(&self, slot: usize) -> BTreeSet<TaskId> {
+        let has = |spans: &[Span]| spans.iter().any(|s| s.slot == slot && s.to.is_none());
+        self.0.iter().filter(|(_, spans)| has(spans)).map(|(task, _)| *task).collect()
     }
 
     /// How many tasks process, as far as it was told.
@@ -210,20 +236,23 @@ fn spans_of(number: usize, life: &Life) -> BTreeMap<TaskId, Vec<Span>> {
 }
 
 /// A process that is suspended cannot know that its tasks went to another: its span ends when it
-/// was suspended, where another begins before it has heard of that.
-fn end_with_suspensions(spans: &mut [Span], lives: &[Life]) {
+/// was suspended, where another begins before it has heard of that. It hears of it soon after it goes
+/// on, or is no better than any other second owner.
+fn end_with_suspensions(spans: &mut [Span], lives: &[Life], now: Duration) {
     for at in 0..spans.len() {
         let span = &spans[at];
-        let holds =
-            |pause: &&Duration| **pause >= span.from && span.to.is_none_or(|to| to > **pause);
-        let Some(pause) = lives[span.life].pauses.iter().find(holds).copied() else { continue };
-        let taken = |other: &Span| {
-            other.life != span.life
-                && other.from >= pause
-                && span.to.is_none_or(|to| to > other.from)
+        let excuses = |pause: &&Pause| {
+            let taken = |other: &Span| {
+                other.life != span.life
+                    && other.from >= pause.from
+                    && span.to.is_none_or(|to| to > other.from)
+            };
+            let is_held = pause.from >= span.from && span.to.is_none_or(|to| to > pause.from);
+            let is_heard = span.to.unwrap_or(now) <= pause.excuses_until();
+            is_held && is_heard && spans.iter().any(taken)
         };
-        if spans.iter().any(taken) {
-            (spans[at].to, spans[at].last) = (Some(pause), Some(pause));
+        if let Some(pause) = lives[span.life].pauses.iter().find(excuses) {
+            (spans[at].to, spans[at].last) = (Some(pause.from), Some(pause.from));
         }
     }
 }
