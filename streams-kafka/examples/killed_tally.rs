@@ -44,7 +44,7 @@ fn main() {
     };
     let config = settings.into_iter().fold(config, |config, (key, value)| config.set(key, value));
     let watch = Watch(Some(Arc::new(|task, event| tell(&Told::Task(task, event)))));
-    let shapes = [Shape::Tally, Shape::InMemory, Shape::Chain];
+    let shapes = [Shape::Tally, Shape::InMemory, Shape::Chain, Shape::Merge];
     let shape = shapes.into_iter().find(|one| one.to_string() == *shape).unwrap();
     let topology = shape.topology(input, output, &watch);
     let streams = KafkaStreams::builder(topology, config.build().unwrap())

@@ -1,5 +1,6 @@
 //! Topics and groups, seen by a client that has nothing to do with Millstream.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::executor::block_on;
@@ -10,6 +11,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use streams_core::membership::consumer_protocol::ConsumerAssignment;
+use streams_core::names::TopicPartition;
 
 use super::writer::Writer;
 
@@ -238,6 +241,14 @@ impl Cluster {
             let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
             partitions.all(|partition| partition.isr().len() == copies)
         })
+    }
+
+    /// What each member of a consumer group is to read.
+    pub(crate) fn assignments(&self, group: &str) -> Vec<BTreeSet<TopicPartition>> {
+        let groups = self.consumer("nobody").fetch_group_list(Some(group), ASK_MAX).unwrap();
+        let members = groups.groups().iter().flat_map(|group| group.members());
+        let assigned = members.map(|member| member.assignment().unwrap_or_default());
+        assigned.map(|bytes| ConsumerAssignment::decode(bytes).unwrap().partitions).collect()
     }
 
     /// Members of a consumer group.

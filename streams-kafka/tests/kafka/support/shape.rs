@@ -25,6 +25,13 @@ pub(crate) enum Shape {
     /// Three sub-topologies with repartition topics between them: records pass, are counted, and
     /// are counted once more.
     Chain,
+    /// One sub-topology that reads two topics, which may have unequal numbers of partitions.
+    Merge,
+}
+
+/// The second topic of a merge.
+pub(crate) fn second(input: &str) -> String {
+    format!("{input}-second")
 }
 
 /// The repartition topics of a chain.
@@ -36,6 +43,7 @@ impl fmt::Display for Shape {
             Self::Tally => "tally",
             Self::InMemory => "in-memory",
             Self::Chain => "chain",
+            Self::Merge => "merge",
         })
     }
 }
@@ -43,15 +51,19 @@ impl fmt::Display for Shape {
 impl Shape {
     /// The topics that it reads, in the order of the flow.
     pub(crate) fn inputs(self, place: &Place) -> Vec<String> {
-        let links = if self == Self::Chain { &LINKS[..] } else { &[] };
-        let links = links.iter().map(|link| format!("{}-{link}", place.application));
-        std::iter::once(place.input.clone()).chain(links).collect()
+        let more = match self {
+            Self::Tally | Self::InMemory => Vec::new(),
+            Self::Chain => LINKS.map(|link| format!("{}-{link}", place.application)).to_vec(),
+            Self::Merge => vec![second(&place.input)],
+        };
+        std::iter::once(place.input.clone()).chain(more).collect()
     }
 
-    /// How many tasks it has with so many partitions.
+    /// How many tasks it has with so many partitions; of a merge, with so many of the topic that has
+    /// more.
     pub(crate) const fn tasks(self, partitions: usize) -> usize {
         match self {
-            Self::Tally | Self::InMemory => partitions,
+            Self::Tally | Self::InMemory | Self::Merge => partitions,
             Self::Chain => 3 * partitions,
         }
     }
@@ -69,6 +81,12 @@ impl Shape {
                 let linked = add_link(&mut builder, counted, LINKS[1]);
                 let total = Tallying { node: "total", store: TOTALS, told: |text, _| text };
                 total.add_to(&mut builder, linked, (self, watch))
+            }
+            Self::Merge => {
+                let other = second(input);
+                let other = builder.source("second", [&*other], source::<String, String>());
+                let merged = builder.processor("merge", &[read, other], |_| Ok(Pass));
+                add_tally(&mut builder, merged, (self, watch))
             }
         };
         builder.sink("sink", &[counted], sink::<String, String>(output));
