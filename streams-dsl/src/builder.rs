@@ -299,7 +299,7 @@ impl StreamsBuilder {
         let mut plan = self.plan();
         let store = materialized.store.clone();
         let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
-        let spec = materialized.key_value_store(store.clone());
+        let kept = materialized.key_value_store(store.clone());
         if materialized.is_versioned() {
             plan.fault(TopologyError::GlobalVersions(store.clone()));
         }
@@ -314,7 +314,7 @@ impl StreamsBuilder {
             Arc::new(OptionSerde::new(Arc::clone(topic.value_serde())));
         let template = SourceTemplate::new(consumed.source(key, value));
         let topic = topic.name().clone();
-        let kind = GlobalStore { source, topic, template, processor, store: spec };
+        let kind = GlobalStore { source, topic, template, processor, store: kept.spec };
         let kind = NodeKind::GlobalStore(kind);
         plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
         GlobalKTable::new(self, plan.add_global_table(store))

@@ -490,11 +490,11 @@ where
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
         let store = plan.names.store_or(materialized.store.clone(), prefix);
-        let spec = materialized.key_value_store(store.clone());
+        let kept = materialized.key_value_store(store.clone());
         let name: NodeName = plan.names.node_or(materialized.node, prefix);
         let parent = plan.regrouped_stream(self.grouping, &store);
         let fold = Arc::new(fold);
-        let table = plan.add_table(Table::new(presence, Some(spec), move |settings| {
+        let table = plan.add_table(Table::new(presence, Some(kept), move |settings| {
             let fold = Arc::clone(&fold);
             stream_aggregate::template::<S, V, K, N, A, F>(fold, &store, settings.old_values)
         }));

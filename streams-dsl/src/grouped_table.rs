@@ -349,12 +349,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KGroupedTable<'b, K, V> {
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
         // Kafka calls the store of a reduce as that of an aggregate.
         let store = plan.names.store_or(materialized.store.clone(), AGGREGATE_PREFIX);
-        let spec = materialized.key_value_store(store.clone());
+        let kept = materialized.key_value_store(store.clone());
         let given = materialized.node;
         let parent = plan.regrouped_table(self.grouping, &store, given.as_ref());
         let name = plan.names.node_or(given, prefix);
         let adjust = Arc::new(adjust);
-        let table = plan.add_table(Table::new(presence, Some(spec), move |settings| {
+        let table = plan.add_table(Table::new(presence, Some(kept), move |settings| {
             let adjust = Arc::clone(&adjust);
             table_aggregate::template::<K, V, A, F>(adjust, &store, settings.old_values)
         }));

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use streams_core::error::StoreError;
 use streams_core::names::StoreName;
 use streams_core::processor::{LinkError, NodeLinks};
+use streams_core::store::StoreSpec;
 use streams_core::time::Timestamp;
-use streams_state::{Timestamped, TimestampedKeyValueStore, VersionedKeyValueStore};
+use streams_core::window::Windowed;
+use streams_state::{
+    SessionStore, Timestamped, TimestampedKeyValueStore, TimestampedWindowStore,
+    VersionedKeyValueStore,
+};
 
-/// The store of a table.
+/// The store of a table that is not one of windows.
 pub(crate) enum TableStore<K, V> {
     Timestamped(TimestampedKeyValueStore<K, V>),
     Versioned(VersionedKeyValueStore<K, V>),
@@ -58,8 +63,64 @@ impl<K: 'static, V: 'static> LookUp<K, V> for VersionedKeyValueStore<K, V> {
     }
 }
 
+/// The start of a window tells it from the others of its key.
+impl<K: 'static, V: 'static> LookUp<Windowed<K>, V> for TimestampedWindowStore<K, V> {
+    #[inline]
+    fn look_up(&self, key: &Windowed<K>) -> Result<Option<Timestamped<V>>, StoreError> {
+        self.get(&key.key, key.window.start)
+    }
+}
+
+/// As in Kafka, the time of a session's row is the session's end.
+impl<K: 'static, V: 'static> LookUp<Windowed<K>, V> for SessionStore<K, V> {
+    fn look_up(&self, key: &Windowed<K>) -> Result<Option<Timestamped<V>>, StoreError> {
+        let value = self.get(&key.key, key.window)?;
+        Ok(value.map(|value| Timestamped { value, timestamp: key.window.end }))
+    }
+}
+
 /// The rows of a table, in one task.
 pub(crate) type View<K, V> = Box<dyn LookUp<K, V>>;
+
+/// Opens the rows of a store, in one task.
+pub(crate) type Open<K, V> = fn(&NodeLinks<'_>, &StoreName) -> Result<View<K, V>, LinkError>;
+
+/// A store that keeps a table of `K` and `V`: as the topology has it, and how its rows are read.
+pub(crate) struct Kept<K, V> {
+    pub(crate) spec: Arc<dyn StoreSpec>,
+    pub(crate) open: Open<K, V>,
+}
+
+impl<K: 'static, V: 'static> Kept<K, V> {
+    /// A store of keys and values, versioned or not.
+    pub(crate) const fn by_key(spec: Arc<dyn StoreSpec>) -> Self {
+        Self { spec, open: of_keys }
+    }
+
+    /// A store `S` of windows or sessions.
+    pub(crate) const fn in_windows<S: LookUp<K, V> + Clone + 'static>(
+        spec: Arc<dyn StoreSpec>,
+    ) -> Self {
+        Self { spec, open: of_windows::<K, V, S> }
+    }
+}
+
+pub(crate) fn of_keys<K: 'static, V: 'static>(
+    links: &NodeLinks<'_>,
+    store: &StoreName,
+) -> Result<View<K, V>, LinkError> {
+    Ok(match TableStore::of(links, store)? {
+        TableStore::Timestamped(store) => Box::new(store),
+        TableStore::Versioned(store) => Box::new(store),
+    })
+}
+
+fn of_windows<K: 'static, V: 'static, S: LookUp<K, V> + Clone + 'static>(
+    links: &NodeLinks<'_>,
+    store: &StoreName,
+) -> Result<View<K, V>, LinkError> {
+    Ok(Box::new(links.store::<S>(store)?))
+}
 
 type Link<K, V> = dyn Fn(&NodeLinks<'_>) -> Result<View<K, V>, LinkError> + Send + Sync;
 
@@ -72,20 +133,15 @@ pub(crate) struct TableView<K, V> {
 
 impl<K: 'static, V: 'static> TableView<K, V> {
     /// The rows are in a store.
-    pub(crate) fn of_store(store: &StoreName) -> Self {
+    pub(crate) fn of_store(store: &StoreName, open: Open<K, V>) -> Self {
         let (stores, store) = (vec![store.clone()], store.clone());
-        let link = move |links: &NodeLinks<'_>| -> Result<View<K, V>, LinkError> {
-            Ok(match TableStore::of(links, &store)? {
-                TableStore::Timestamped(store) => Box::new(store),
-                TableStore::Versioned(store) => Box::new(store),
-            })
-        };
+        let link = move |links: &NodeLinks<'_>| open(links, &store);
         Self { stores, link: Arc::new(link) }
     }
 
     /// The rows are in a global store, which needs no connection.
     pub(crate) fn of_global(store: &StoreName) -> Self {
-        Self { stores: Vec::new(), ..Self::of_store(store) }
+        Self { stores: Vec::new(), ..Self::of_store(store, of_keys) }
     }
 
     /// The rows are computed from those of this view.

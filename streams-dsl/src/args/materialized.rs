@@ -7,12 +7,14 @@ use std::time::Duration;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
+use streams_core::window::Windowed;
 use streams_state::{
-    Cached, KeyValueBytesStoreSupplier, StoreBuilder, Stores, TimestampedWindowStore,
+    Cached, KeyValueBytesStoreSupplier, SessionStore, StoreBuilder, Stores, TimestampedWindowStore,
 };
 
 use super::serdes::by_serdes;
 use super::{Named, Placement, Serdes};
+use crate::view::Kept;
 use crate::window::{EmitStrategy, SessionWindows, Sizes, SlidingWindows, StartsOf};
 
 /// The store behind a table or an aggregation, and the name of its node. Answers to Kafka's
@@ -398,27 +400,28 @@ impl<K, V> Materialized<K, V> {
     }
 
     /// The store as declared to the topology.
-    pub(crate) fn key_value_store(&self, name: StoreName) -> Arc<dyn StoreSpec>
+    pub(crate) fn key_value_store(&self, name: StoreName) -> Kept<K, V>
     where
         K: 'static,
         V: 'static,
     {
         let Serdes { key, value } = self.serdes.clone();
-        let Some(Versions { history, segment_interval }) = self.versions else {
+        Kept::by_key(if let Some(Versions { history, segment_interval }) = self.versions {
+            let store = Stores::versioned_key_value_with(name, history, key, value);
+            self.declared(match segment_interval {
+                Some(interval) => store.with_segment_interval(interval),
+                None => store,
+            })
+        } else {
             let store = Stores::timestamped_key_value_with(name, key, value);
             let store = self.placed(self.with_cache(match self.rows_max {
                 Some(rows_max) => store.lru_map(rows_max),
                 None => store,
             }));
-            return match &self.own {
+            match &self.own {
                 Some(supplier) => store.kept_in_shared(Arc::clone(supplier)).build(),
                 None => store.build(),
-            };
-        };
-        let store = Stores::versioned_key_value_with(name, history, key, value);
-        self.declared(match segment_interval {
-            Some(interval) => store.with_segment_interval(interval),
-            None => store,
+            }
         })
     }
 
@@ -428,7 +431,7 @@ impl<K, V> Materialized<K, V> {
         name: StoreName,
         windows: &W,
         emit: EmitStrategy,
-    ) -> Arc<dyn StoreSpec>
+    ) -> Kept<Windowed<K>, V>
     where
         K: 'static,
         V: 'static,
@@ -437,7 +440,8 @@ impl<K, V> Materialized<K, V> {
             EmitStrategy::OnWindowUpdate => RowOrder::KeyFirst,
             EmitStrategy::OnWindowClose => RowOrder::TimeFirst,
         };
-        self.cached(self.windows(name, windows).ordered(order))
+        let store = self.cached(self.windows(name, windows).ordered(order));
+        Kept::in_windows::<TimestampedWindowStore<K, V>>(store)
     }
 
     /// The store of an aggregation over sliding windows as declared to the topology.
@@ -446,12 +450,13 @@ impl<K, V> Materialized<K, V> {
         name: StoreName,
         windows: &SlidingWindows,
         emit: EmitStrategy,
-    ) -> Arc<dyn StoreSpec>
+    ) -> Kept<Windowed<K>, V>
     where
         K: 'static,
         V: 'static,
     {
-        self.indexed(self.windows(name, windows), emit)
+        let store = self.indexed(self.windows(name, windows), emit);
+        Kept::in_windows::<TimestampedWindowStore<K, V>>(store)
     }
 
     /// The store of an aggregation over sessions as declared to the topology.
@@ -460,13 +465,14 @@ impl<K, V> Materialized<K, V> {
         name: StoreName,
         windows: &SessionWindows,
         emit: EmitStrategy,
-    ) -> Arc<dyn StoreSpec>
+    ) -> Kept<Windowed<K>, V>
     where
         K: 'static,
         V: 'static,
     {
         let Serdes { key, value } = self.serdes.clone();
-        self.indexed(Stores::session_with(name, self.kept(windows), key, value), emit)
+        let store = self.indexed(Stores::session_with(name, self.kept(windows), key, value), emit);
+        Kept::in_windows::<SessionStore<K, V>>(store)
     }
 
     fn windows(

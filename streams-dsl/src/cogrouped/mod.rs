@@ -9,7 +9,6 @@ use std::sync::Arc;
 use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
-use streams_core::store::StoreSpec;
 use streams_core::topology::TopologyError;
 
 use self::member::{Member, Of, Start};
@@ -24,6 +23,7 @@ use crate::plan::{
     CogroupId, LogicalNode, MakeTable, NodeKind, Presence, Processing, Table, TableWriter,
 };
 use crate::table::KTable;
+use crate::view::Kept;
 use crate::window::{KeyWindows, Windowing};
 
 const AGGREGATE_PREFIX: &str = "COGROUPKSTREAM-AGGREGATE-";
@@ -62,10 +62,10 @@ impl<K, A, I> std::fmt::Debug for CogroupedKStream<'_, K, A, I> {
 }
 
 /// What an aggregation of cogrouped streams is made of, besides their aggregators.
-struct Parts {
+struct Parts<K, A> {
     presence: Presence,
     node: Option<NodeName>,
-    store: Arc<dyn StoreSpec>,
+    kept: Kept<K, A>,
     windows: Option<KeyWindows>,
     /// What is wrong with the windows.
     problem: Option<String>,
@@ -236,7 +236,7 @@ where
         let store = self.store_name(&materialized);
         let parts = Parts {
             presence: presence(&materialized),
-            store: materialized.key_value_store(store.clone()),
+            kept: materialized.key_value_store(store.clone()),
             node: materialized.node,
             windows: None,
             problem: None,
@@ -281,18 +281,18 @@ where
     /// The table of keys `KT` that the members write.
     fn built<KT: Clone + 'static>(
         self,
-        parts: Parts,
+        parts: Parts<KT, A>,
         make: impl Fn(&dyn Member<K, A, I>) -> Box<MakeTable>,
     ) -> KTable<'b, KT, A> {
-        let Parts { presence, node, store, windows, problem } = parts;
+        let Parts { presence, node, kept, windows, problem } = parts;
         let mut plan = self.builder.plan();
-        let name = store.name().clone();
+        let name = kept.spec.name().clone();
         let groupings = self.members.iter().map(|member| member.grouping());
         let parents: Vec<_> =
             groupings.map(|grouping| plan.cogrouped_stream(self.id, grouping, &name)).collect();
         let merge = pass_through::template::<KT, Change<A>>();
         let of_table = merge.clone();
-        let table = Table::new(presence, Some(store), move |_| of_table.clone());
+        let table = Table::new(presence, Some(kept), move |_| of_table.clone());
         let table = plan.add_table(table);
         let forwards = TypeId::of::<(KT, Change<A>)>();
         let mut writers = Vec::with_capacity(parents.len());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use streams_core::error::ProcessorError;
 use streams_core::names::StoreName;
 use streams_core::serde::DefaultSerde;
-use streams_core::store::StoreSpec;
 use streams_core::window::Windowed;
 
 use super::member::{Member, Merger, Start};
@@ -15,6 +14,7 @@ use crate::null::OrNull;
 use crate::operators::window_node::Windowing as By;
 use crate::plan::MakeTable;
 use crate::table::KTable;
+use crate::view::Kept;
 use crate::window::{
     EmitStrategy, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowing,
 };
@@ -105,14 +105,15 @@ where
     fn built(
         self,
         materialized: Materialized<K, A>,
-        store_of: impl FnOnce(&W, &Materialized<K, A>, StoreName) -> Arc<dyn StoreSpec>,
+        store_of: impl FnOnce(&W, &Materialized<K, A>, StoreName) -> Kept<Windowed<K>, A>,
         make: impl Fn(&By<W>, &dyn Member<K, A, I>) -> Box<MakeTable>,
     ) -> KTable<'b, Windowed<K>, A> {
         let Self { streams, windows } = self;
         let store = streams.store_name(&materialized);
         let parts = Parts {
             presence: presence(&materialized),
-            store: store_of(&windows, &materialized, store.clone()),
+            // DIFFERENCE(cogrouped-rows): Kafka looks for a store of keys and values here.
+            kept: store_of(&windows, &materialized, store.clone()),
             windows: Some(windows.of_keys()),
             problem: problem_of(&windows, &materialized),
             node: materialized.node,

@@ -13,7 +13,7 @@ use streams_state::OldValues;
 
 use super::{NodeKind, Plan, PlanId};
 use crate::change::Age;
-use crate::view::TableView;
+use crate::view::{Kept, Open, TableView, of_keys};
 
 /// A table, by its place in the order of addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub(crate) struct Table {
     /// An `Arc<ComputeRows<K, V>>` of the table's types, where rows can be computed.
     rows: Option<Box<dyn Any>>,
     store: Option<Arc<dyn StoreSpec>>,
+    /// An `Open<K, V>` of the table's types, which reads the store.
+    open: Option<Box<dyn Any>>,
     versions: Versions,
     old_values: OldValues,
     /// Others that its processor uses.
@@ -99,13 +101,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with this store, should it need one.
-    pub(crate) fn new(
+    /// A table of `K` and `V` with this store, should it need one.
+    pub(crate) fn new<K: 'static, V: 'static>(
         presence: Presence,
-        store: Option<Arc<dyn StoreSpec>>,
+        kept: Option<Kept<K, V>>,
         make: impl Fn(&TableSettings) -> ProcessorTemplate + 'static,
     ) -> Self {
         let (joins, rows) = (None, None);
+        let open = kept.as_ref().map(|kept| Box::new(kept.open) as Box<dyn Any>);
+        let store = kept.map(|kept| kept.spec);
         let kind = store.as_ref().map(|store| store.kind());
         let versions = match kind {
             Some(StoreKind::Versioned(_)) => Versions::Kept,
@@ -113,7 +117,7 @@ impl Table {
         };
         let (old_values, make) = (OldValues::Omit, Box::new(make));
         let connected = Vec::new();
-        Self { presence, joins, rows, store, versions, old_values, connected, make }
+        Self { presence, joins, rows, store, open, versions, old_values, connected, make }
     }
 
     /// The same table, whose processor uses these stores.
@@ -256,11 +260,12 @@ impl Plan {
         let table = self.table(id);
         let rows = table.rows.as_ref().filter(|_| !table.is_stored());
         let rows = rows.and_then(|rows| rows.downcast_ref::<Arc<ComputeRows<K, V>>>()).cloned();
-        match (rows, self.table(id).store()) {
-            (Some(rows), _) => rows(self),
-            (None, Some(store)) => TableView::of_store(store.name()),
+        let open = table.open.as_ref().and_then(|open| open.downcast_ref::<Open<K, V>>());
+        match (rows, table.store(), open) {
+            (Some(rows), ..) => rows(self),
+            (None, Some(store), Some(open)) => TableView::of_store(store.name(), *open),
             // A table that is neither stored nor computed is not made; linking would name it.
-            (None, None) => TableView::of_store(&format!("table #{}", id.0).into()),
+            (None, ..) => TableView::of_store(&format!("table #{}", id.0).into(), of_keys),
         }
     }
 }

@@ -415,7 +415,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> KTable<'b, K, N> {
         let Derived { node: name, store } = derived;
         let mut plan = self.builder.plan();
-        let spec = store.map(|store| {
+        let kept = store.map(|store| {
             let name = store.store.clone();
             // Unlike a filter, a join makes a store that has no name.
             let name = name.unwrap_or_else(|| plan.names.store(table_join_merge::PREFIX));
@@ -442,12 +442,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let this_name = plan.names.suffixed(name.as_ref(), "-join-this", table_join::THIS_PREFIX);
         let other_name =
             plan.names.suffixed(name.as_ref(), "-join-other", table_join::OTHER_PREFIX);
-        let presence = if spec.is_some() { Presence::Queryable } else { Presence::Joined };
+        let presence = if kept.is_some() { Presence::Queryable } else { Presence::Joined };
         let rows = {
             let (join, of_this, of_other) = (join.clone(), of_this.clone(), of_other.clone());
             move |_: &mut Plan| join.rows(of_this.clone(), of_other.clone())
         };
-        let table = Table::new(presence, spec, table_join_merge::template::<K, N>);
+        let table = Table::new(presence, kept, table_join_merge::template::<K, N>);
         let table = table.joining([this_table, other_table]).with_rows(rows);
         let table = plan.add_table(table);
         let [this_node, other_node] = sides.map(|(node, _)| node);

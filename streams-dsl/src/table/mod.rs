@@ -339,15 +339,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let mut plan = self.builder.plan();
         let is_given = store.is_some();
         // Kafka takes an index also for a store without a name, which it then does not make.
-        let spec = store.and_then(|store| {
+        let kept = store.and_then(|store| {
             let name = plan.names.store_or(store.store.clone(), prefix);
             store.store.is_some().then(|| store.key_value_store(name))
         });
         let presence =
-            if spec.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
+            if kept.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
         let name: NodeName = plan.names.node_or(node, prefix);
         let Derivation { make, rows } = derivation;
-        let mut table = Table::new(presence, spec, make).with_rows(rows);
+        let mut table = Table::new(presence, kept, make).with_rows(rows);
         // As in Kafka, serdes alone make a table that is not versioned.
         if !is_given {
             table = table.inheriting_versions();

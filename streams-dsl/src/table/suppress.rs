@@ -108,7 +108,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let template = suppress::template::<K, V>(rule);
         let (parent, of_table) = (self.table, template.clone());
         let rows = move |plan: &mut Plan| suppress::rows(&buffer, plan.view::<K, V>(parent));
-        let table = Table::new(Presence::Computed(parent), None, move |_| of_table.clone());
+        let table = Table::new::<K, V>(Presence::Computed(parent), None, move |_| of_table.clone());
         let table = plan.add_table(table.with_rows(rows));
         let kind = NodeKind::Keeper(Keeper { template, store, others: Vec::new() });
         let node = LogicalNode::new(name, kind, TypeId::of::<(K, Change<V>)>());

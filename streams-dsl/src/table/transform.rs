@@ -117,12 +117,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let mut plan = self.builder.plan();
         let is_given = store.is_some();
         // Unlike its kin, Kafka takes no index for a store without a name.
-        let spec =
+        let kept =
             store.and_then(|given| given.store.clone().map(|name| given.key_value_store(name)));
         let presence =
-            if spec.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
+            if kept.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
         let name = plan.names.node_or(node, table_transform_values::PREFIX);
-        let mut table = Table::new(presence, spec, move |settings| {
+        let mut table = Table::new(presence, kept, move |settings| {
             table_transform_values::template::<K, V, N, F>(Arc::clone(&supplier), settings)
         });
         table = table.with_rows(rows).connected_to(stores);

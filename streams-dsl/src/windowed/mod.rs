@@ -12,7 +12,6 @@ use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::processor::ProcessorTemplate;
 use streams_core::serde::DefaultSerde;
-use streams_core::store::StoreSpec;
 use streams_core::topology::TopologyError;
 use streams_core::window::Windowed;
 use streams_state::OldValues;
@@ -27,6 +26,7 @@ use crate::operators::stream_aggregate::{AGGREGATE_PREFIX, REDUCE_PREFIX};
 use crate::operators::window_node::Windowing as OperatorWindowing;
 use crate::plan::{LogicalNode, NodeKind, Presence, StreamGrouping, Table};
 use crate::table::KTable;
+use crate::view::Kept;
 use crate::window::{ClosingWindows, EmitStrategy, Windowing};
 
 /// A grouped stream whose records fall into windows `W`, to be aggregated by key and window.
@@ -54,7 +54,8 @@ use crate::window::{ClosingWindows, EmitStrategy, Windowing};
 ///   `KSTREAM-REDUCE-STATE-STORE-<number>`, unless it is given a name. It keeps a window from its
 ///   start for its size and grace period (sliding windows for twice their difference and the grace
 ///   period), a session from its end for the gap and grace period, or longer with
-///   [`Materialized::with_retention`].
+///   [`Materialized::with_retention`]. The table is joined, and otherwise used, as any other; it has
+///   no row of a window that is no longer kept.
 /// - Topics: the changelog `<application id>-<store>-changelog`, with `cleanup.policy`
 ///   `compact,delete` and, as `retention.ms`, what the store keeps and a day more
 ///   (`windowstore.changelog.additional.retention.ms`). Where the key was changed, records pass
@@ -159,8 +160,8 @@ impl<'b, K, V, W: Windowing, S> WindowedKStream<'b, K, V, W, S> {
 /// Makes the node of an aggregation by a function.
 type MakeTemplate<F, W> = fn(Arc<F>, &OperatorWindowing<W>, OldValues) -> ProcessorTemplate;
 
-/// A store as a topology declares it.
-type Declared = Arc<dyn StoreSpec>;
+/// A store of windows.
+type InWindows<K, A> = Kept<Windowed<K>, A>;
 
 impl<'b, K, V, W, S> WindowedKStream<'b, K, V, W, S>
 where
@@ -170,14 +171,14 @@ where
     fn aggregated<A: Clone + 'static, F: 'static>(
         self,
         (prefix, materialized): (&'static str, Materialized<K, A>),
-        store_of: impl FnOnce(&Materialized<K, A>, StoreName, &W, EmitStrategy) -> Declared,
+        store_of: impl FnOnce(&Materialized<K, A>, StoreName, &W, EmitStrategy) -> InWindows<K, A>,
         (fold, template): (F, MakeTemplate<F, W>),
     ) -> KTable<'b, Windowed<K>, A> {
         let mut plan = self.builder.plan();
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
         let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
-        let spec = store_of(&materialized, store.clone(), &self.windows, self.emit);
+        let kept = store_of(&materialized, store.clone(), &self.windows, self.emit);
         let name: NodeName = plan.names.node_or(materialized.node.clone(), prefix);
         if let Some(problem) = problem_of(&self.windows, &materialized) {
             plan.fault(TopologyError::Windows { node: name.clone(), problem });
@@ -185,7 +186,7 @@ where
         let parent = plan.regrouped_stream(self.grouping, &store);
         let windowing = OperatorWindowing { windows: self.windows, emit: self.emit, store };
         let fold = Arc::new(fold);
-        let table = plan.add_table(Table::new(presence, Some(spec), move |settings| {
+        let table = plan.add_table(Table::new(presence, Some(kept), move |settings| {
             template(Arc::clone(&fold), &windowing, settings.old_values)
         }));
         let forwards = TypeId::of::<(Windowed<K>, Change<A>)>();

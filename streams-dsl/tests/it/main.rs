@@ -16,6 +16,7 @@ mod suppress;
 mod tables;
 mod transforms;
 mod versioned;
+mod windowed_tables;
 mod windows;
 mod wrapper;
 
