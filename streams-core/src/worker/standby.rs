@@ -180,7 +180,8 @@ impl ActiveTask {
         let (task, restorations) = self.restorations_mut();
         for restoration in restorations {
             if let Err(error) = restoration.settle(task.stores_mut()) {
-                tracing::warn!(task = %id, %error, "what a standby read is not durable yet");
+                let error = crate::error::chain(&error);
+                tracing::warn!(task = %id, error, "what was restored is not durable yet");
             }
         }
     }
