@@ -181,8 +181,8 @@ fn from_where(from: Option<&(NodeName, Origin)>) -> String {
 
 impl TaskError {
     /// Whether it says nothing against the record, and may pass by itself: the brokers did not take
-    /// what was sent, or a disk is full. Such an error is shown to no handler, because leaving the record out would
-    /// lose it; the task goes on from its last commit.
+    /// what was sent, or a disk is full. Such an error is shown to no handler, because leaving the
+    /// record out would lose it; the task goes on from its last commit.
     ///
     /// DIFFERENCE(passing-production-errors): in Kafka the production handler is asked about these
     /// too, and one that continues loses the record.

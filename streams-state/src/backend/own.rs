@@ -8,7 +8,7 @@ use streams_core::store::{OpenStores, StoreToOpen};
 
 use super::private;
 use crate::bytes::{Bytes, BytesError, OwnStore};
-use crate::own::{KeyValueBytesError, KeyValueBytesStoreSupplier, StorePlace};
+use crate::own::{KeyValueBytesStoreSupplier, StorePlace};
 use crate::task::factory;
 
 /// Who opens a store, if the program does.
@@ -34,10 +34,8 @@ pub(super) fn open(
         made.map_err(|error| failed(BytesError::of_system(action, error)))?;
     }
     let place = StorePlace { store: name, task: request.task, directory: directory.as_deref() };
-    let rows = supplier.open(place).map_err(|error| match error {
-        KeyValueBytesError::Damaged(detail) => failed(BytesError::Damaged(detail)),
-        KeyValueBytesError::Failed(source) => failed(BytesError::Io { action, source }),
-    })?;
+    let rows = supplier.open(place);
+    let rows = rows.map_err(|error| failed(BytesError::of_own(action, error)))?;
     let own = OwnStore::new(rows, store.spec.kind()).map_err(failed)?;
     let position = own.position();
     Ok(Some((Bytes::Own(own), position)))

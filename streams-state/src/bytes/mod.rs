@@ -17,6 +17,8 @@ use std::sync::{Arc, RwLock};
 use streams_core::error::StoreError;
 use streams_core::names::StoreName;
 
+use crate::own::KeyValueBytesError;
+
 pub(crate) use self::chunk::Chunk;
 pub(crate) use self::input_positions::InputPositions;
 pub(crate) use self::memory::MemoryStore;
@@ -141,6 +143,14 @@ impl BytesError {
         let is_full = matches!(error.kind(), StorageFull | QuotaExceeded);
         let source = Box::new(error);
         if is_full { Self::Full { action, source } } else { Self::Io { action, source } }
+    }
+
+    /// What a store of the program's own said when this was tried.
+    pub(crate) fn of_own(action: &'static str, error: KeyValueBytesError) -> Self {
+        match error {
+            KeyValueBytesError::Damaged(detail) => Self::Damaged(detail),
+            KeyValueBytesError::Failed(source) => Self::Io { action, source },
+        }
     }
 
     /// It happened to this store.

@@ -36,10 +36,7 @@ impl std::fmt::Debug for OwnStore {
 }
 
 fn failed(action: &'static str) -> impl FnOnce(KeyValueBytesError) -> BytesError {
-    move |error| match error {
-        KeyValueBytesError::Damaged(detail) => BytesError::Damaged(detail),
-        KeyValueBytesError::Failed(source) => BytesError::Io { action, source },
-    }
+    move |error| BytesError::of_own(action, error)
 }
 
 impl OwnStore {
