@@ -58,7 +58,7 @@ pub use streams_dsl::{
     Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows, ShutDown,
     SlidingWindows, StreamJoined, StreamsBuilder, StrictBufferConfig, Suppressed, TableJoined,
     TimeWindows, Topics, UnlimitedWindows, WhenFull, Window, Windowed, WindowedCogroupedKStream,
-    WindowedKStream, Windowing,
+    WindowedKStream, Windowing, foreign_key,
 };
 pub use streams_kafka::{
     HeldUp, KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, OauthToken, ShutDownOnError,

@@ -31,6 +31,7 @@ mod branched;
 mod builder;
 mod change;
 mod cogrouped;
+pub mod foreign_key;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;

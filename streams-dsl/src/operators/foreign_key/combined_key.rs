@@ -9,11 +9,13 @@ use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 use super::PseudoTopic;
 use super::subscription::invalid;
 
-/// Foreign key and primary key. Without a foreign key, it is never stored.
+/// The key of a [`Subscription`](super::Subscription) in its store. Answers to Kafka's `CombinedKey`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CombinedKey<F, K> {
-    pub(crate) foreign: Option<F>,
-    pub(crate) primary: K,
+pub struct CombinedKey<F, K> {
+    /// The key that the left row refers to. A row that refers to none is not stored.
+    pub foreign: Option<F>,
+    /// The left row's own key.
+    pub primary: K,
 }
 
 /// The length of the foreign key in four bytes, the foreign key, the primary key.

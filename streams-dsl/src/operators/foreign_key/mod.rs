@@ -27,14 +27,16 @@ mod send;
 mod subscription;
 mod subscription_join;
 
-pub(crate) use self::combined_key::{CombinedKey, CombinedKeySerde};
+pub use self::combined_key::CombinedKey;
+pub(crate) use self::combined_key::CombinedKeySerde;
 pub(crate) use self::foreign_join::template as foreign_join;
 pub(crate) use self::pseudo_topic::PseudoTopic;
 pub(crate) use self::receive::template as receive;
 pub(crate) use self::resolve::template as resolve;
 pub(crate) use self::response::{Response, ResponseSerde};
 pub(crate) use self::send::{Sending, template as send};
-pub(crate) use self::subscription::{Subscription, SubscriptionSerde};
+pub(crate) use self::subscription::SubscriptionSerde;
+pub use self::subscription::{Instruction, Subscription};
 pub(crate) use self::subscription_join::template as subscription_join;
 
 pub(crate) const STORE_PREFIX: &str = "KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-";

@@ -1,5 +1,6 @@
 //! What a left row tells the right side, and its bytes. Kafka's `SubscriptionWrapper`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use streams_core::names::TopicName;
@@ -7,9 +8,10 @@ use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 
 use super::{PseudoTopic, RowHash};
 
-/// What the right side shall do.
+/// What the right side of a join by a foreign key shall do. Answers to Kafka's
+/// `SubscriptionWrapper.Instruction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Instruction {
+pub enum Instruction {
     /// End the subscription, answer nothing.
     DeleteKeyNoPropagate,
     /// End the subscription, answer that there is no row.
@@ -29,14 +31,67 @@ impl Instruction {
     ];
 }
 
-/// A left row's subscription to a foreign key.
+/// Kafka's name of it.
+impl fmt::Display for Instruction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeleteKeyNoPropagate => "DELETE_KEY_NO_PROPAGATE",
+            Self::DeleteKeyAndPropagate => "DELETE_KEY_AND_PROPAGATE",
+            Self::PropagateNullIfNoForeignRow => "PROPAGATE_NULL_IF_NO_FK_VAL_AVAILABLE",
+            Self::PropagateOnlyIfForeignRow => "PROPAGATE_ONLY_IF_FK_VAL_AVAILABLE",
+        })
+    }
+}
+
+/// A left row's subscription to a foreign key. Answers to Kafka's `SubscriptionWrapper`, and is printed
+/// as Kafka prints it.
+///
+/// ```
+/// use streams_dsl::foreign_key::{Instruction, Subscription};
+///
+/// let subscription = Subscription {
+///     hash: Some([7, u64::MAX]),
+///     instruction: Instruction::PropagateOnlyIfForeignRow,
+///     primary_key: "Peer Gynt",
+///     primary_partition: Some(0),
+/// };
+/// let text = "SubscriptionWrapper{version=1, primaryKey=Peer Gynt, \
+///     instruction=PROPAGATE_ONLY_IF_FK_VAL_AVAILABLE, hash=[7, -1], primaryPartition=0}";
+/// assert_eq!(subscription.to_string(), text);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subscription<K> {
-    pub(crate) hash: Option<RowHash>,
-    pub(crate) instruction: Instruction,
-    pub(crate) primary_key: K,
+pub struct Subscription<K> {
+    /// The Murmur3 hash of the left row's bytes; none when the row is deleted.
+    pub hash: Option<[u64; 2]>,
+    /// What the right side shall do.
+    pub instruction: Instruction,
+    /// The left row's own key.
+    pub primary_key: K,
     /// Where the answer goes; writers of version 0 do not say.
-    pub(crate) primary_partition: Option<i32>,
+    pub primary_partition: Option<i32>,
+}
+
+impl<K> Subscription<K> {
+    /// What was read in version 0 is written so again.
+    const fn version(&self) -> u8 {
+        if self.primary_partition.is_some() { VERSION } else { 0 }
+    }
+}
+
+impl<K: fmt::Display> fmt::Display for Subscription<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash, instruction, primary_key, primary_partition } = self;
+        write!(f, "SubscriptionWrapper{{version={}, primaryKey={primary_key}, ", self.version())?;
+        write!(f, "instruction={instruction}, hash=")?;
+        match hash {
+            Some(words) => write!(f, "{:?}", words.map(u64::cast_signed))?,
+            None => f.write_str("null")?,
+        }
+        match primary_partition {
+            Some(partition) => write!(f, ", primaryPartition={partition}}}"),
+            None => f.write_str(", primaryPartition=null}"),
+        }
+    }
 }
 
 pub(super) const NO_HASH: u8 = 0x80;
@@ -84,8 +139,7 @@ impl<K: 'static> Serde<Subscription<K>> for SubscriptionSerde<K> {
         out: &mut Vec<u8>,
     ) -> Result<Payload, SerdeError> {
         let Subscription { hash, instruction, primary_key, primary_partition } = value;
-        // What was read in version 0 is written so again.
-        let version = if primary_partition.is_some() { VERSION } else { 0 };
+        let version = value.version();
         out.push(if hash.is_some() { version } else { version | NO_HASH });
         out.push(*instruction as u8);
         write_hash(*hash, out);
@@ -125,6 +179,8 @@ impl<K: 'static> Serde<Subscription<K>> for SubscriptionSerde<K> {
 #[cfg(test)]
 mod tests {
     use streams_core::serde::DefaultSerde;
+    use streams_core::time::Timestamp;
+    use streams_core::window::{Window, Windowed};
 
     use super::*;
 
@@ -157,5 +213,22 @@ mod tests {
         {
             assert!(serde.decode(&"app-S".into(), Some(bytes)).is_err(), "{bytes:?}");
         }
+    }
+    #[test]
+    fn text_is_that_of_kafka_streams() {
+        let subscription = Subscription {
+            hash: None,
+            instruction: Instruction::DeleteKeyNoPropagate,
+            primary_key: Windowed::new("a", Window::of_size(Timestamp::from_millis(0), 10)),
+            primary_partition: None,
+        };
+        let text = "SubscriptionWrapper{version=0, primaryKey=[a@0/10], \
+            instruction=DELETE_KEY_NO_PROPAGATE, hash=null, primaryPartition=null}";
+        assert_eq!(subscription.to_string(), text);
+        let names = Instruction::ALL.map(|instruction| instruction.to_string());
+        let [_, and_propagate, if_none, if_some] = names;
+        assert_eq!(and_propagate, "DELETE_KEY_AND_PROPAGATE");
+        assert_eq!(if_none, "PROPAGATE_NULL_IF_NO_FK_VAL_AVAILABLE");
+        assert_eq!(if_some, "PROPAGATE_ONLY_IF_FK_VAL_AVAILABLE");
     }
 }
