@@ -34,21 +34,22 @@ pub(crate) fn value(function: &str, value: Text) -> Text {
     })
 }
 
-pub(crate) fn key(function: &str, key: &Text, value: &Text) -> Text {
+pub(crate) fn key(function: &str, key: &Option<impl ToString>, value: &Text) -> Text {
+    let key = key.as_ref().and_then(some);
     match function {
         "value" => value.clone(),
         "first_char" => value.as_deref().filter(|value| !value.is_empty()).map(first_unit),
-        "key_prefix" => key.as_deref().map(first_unit),
+        "key_prefix" => key.map(|key| first_unit(&key)),
         "before_colon" => Some(value.as_ref()?.split_once(':')?.0.to_owned()),
         "constant" => Some("all".to_owned()),
-        _ => key.clone(),
+        _ => key,
     }
 }
 
-pub(crate) fn holds(predicate: &str, key: &Text, value: &Text) -> bool {
+pub(crate) fn holds(predicate: &str, key: &Option<impl ToString>, value: &Text) -> bool {
     match predicate.split_once(':').unwrap_or((predicate, "")) {
         ("contains", part) => value.as_ref().is_some_and(|value| value.contains(part)),
-        ("key_is", wanted) => key.as_deref() == Some(wanted),
+        ("key_is", wanted) => key.as_ref().is_some_and(|key| key.to_string() == wanted),
         ("non_null", _) => value.is_some(),
         ("even_length", _) => value.as_ref().is_some_and(|value| length(value) % 2 == 0),
         _ => true,
@@ -97,11 +98,9 @@ pub(crate) fn adder<V: Into<Text>>(f: String) -> impl Fn(&String, V, Text) -> Te
 
 /// One aggregate of two sessions: the sum of numbers, else both texts.
 pub(crate) fn merge(kind: Kind, one: Text, other: Text) -> Text {
-    match (one, other, kind) {
-        (Some(one), Some(other), Kind::Text) => Some(format!("{one},{other}")),
-        (one @ Some(_), other @ Some(_), _) => Some((number(&one) + number(&other)).to_string()),
-        (one, other, _) => one.or(other),
-    }
+    let (Some(first), Some(second)) = (&one, &other) else { return one.or(other) };
+    let sum = number(&one).wrapping_add(number(&other));
+    Some(if kind == Kind::Long { sum.to_string() } else { format!("{first},{second}") })
 }
 
 fn join(joiner: &str, one: Option<&impl ToString>, other: Option<&impl ToString>) -> Text {

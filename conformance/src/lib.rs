@@ -3,20 +3,16 @@
 
 mod functions;
 mod node;
+mod operators;
 mod processors;
 mod result;
-mod streams;
-mod tables;
 mod text;
 mod windows;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use millstream::config::StreamsConfigBuilder;
 use millstream::{Record, StreamsBuilder, StreamsConfig, Timestamp, Topology};
 use serde_json::{Value as Json, json};
-use streams_test::{DriverBuilder, TopologyTestDriver};
+use streams_test::{DriverBuilder, TopologyTestDriver as Driver};
 
 /// Why a case has no result.
 pub type Failure = Box<dyn std::error::Error>;
@@ -24,8 +20,8 @@ pub type Failure = Box<dyn std::error::Error>;
 /// Runs one case, a line of JSON, on a driver with Kafka's settings or others, and commits at the end.
 /// The result is a line of JSON too; a failure is a result with `error`.
 pub fn run_case(line: &str, set_up: impl FnOnce(DriverBuilder) -> DriverBuilder) -> Json {
-    let case: Json = serde_json::from_str(&text::without_halves(line)).unwrap_or_default();
-    let ran = catch_unwind(AssertUnwindSafe(|| run(&case, set_up)));
+    let case: Json = serde_json::from_str(line).unwrap_or_default();
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&case, set_up)));
     let ran = ran.unwrap_or_else(|_| Err("panic".into()));
     ran.unwrap_or_else(|failure| json!({ "name": case["name"], "error": failure.to_string() }))
 }
@@ -35,14 +31,11 @@ fn run(case: &Json, set_up: impl FnOnce(DriverBuilder) -> DriverBuilder) -> Resu
     let config = configured(case, config).build()?;
     let start = Timestamp::from_millis(case["wall_clock_ms"].as_i64().unwrap_or(0));
     let topology = topology(case, &config)?;
-    let driver = TopologyTestDriver::builder(&topology).config(&config).wall_clock(start);
-    let driver = set_up(driver).build()?;
+    let driver = set_up(Driver::builder(&topology).config(&config).wall_clock(start)).build()?;
     for step in items(&case["input"]) {
-        match step["advance_wall_clock_ms"].as_u64() {
-            Some(millis) => driver.advance_wall_clock(Duration::from_millis(millis))?,
-            None => driver
-                .input(step["topic"].as_str().unwrap_or_default())
-                .pipe_record(record(step))?,
+        match (step["advance_wall_clock_ms"].as_u64(), step["topic"].as_str()) {
+            (Some(ms), _) => driver.advance_wall_clock(std::time::Duration::from_millis(ms))?,
+            (None, topic) => driver.input(topic.unwrap_or_default()).pipe_record(record(step))?,
         }
     }
     driver.commit()?;
@@ -91,5 +84,5 @@ fn bytes(json: &Json) -> Option<Vec<u8>> {
 
 /// What JSON says, as bytes show it.
 fn as_text(json: &Json) -> String {
-    json.as_str().map_or_else(|| json.to_string(), text::shown)
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
 }

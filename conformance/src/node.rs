@@ -2,41 +2,84 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::serde::Serde;
+use millstream::serde::{Serde, SessionWindowedSerde, SharedSerde, TimeWindowedSerde};
 use millstream::{
-    CogroupedKStream, Consumed, GlobalKTable, Grouped, KGroupedStream, KGroupedTable, KStream,
-    KTable, Materialized, Named, StreamsBuilder, Topic, Topics, Windowed,
+    BufferConfig, CogroupedKStream, Consumed, GlobalKTable, Grouped, KGroupedStream, KGroupedTable,
+    KStream, KTable, Materialized, Named, StreamsBuilder, Suppressed, Topic, Topics, Windowed,
 };
 use serde_json::Value as Json;
 
 use crate::text::{KEY, Kind, Row, Text, nullable};
-use crate::windows::Windows;
+use crate::windows::Windows::{self, Sliding, Time};
 use crate::{Failure, items};
 
-pub(crate) type Stream<'b> = KStream<'b, Text, Text>;
-pub(crate) type Table<'b, V> = KTable<'b, String, V>;
-pub(crate) type WindowTable<'b, V> = KTable<'b, Windowed<String>, V>;
+pub(crate) type Texts<'b, K> = KStream<'b, Option<K>, Text>;
+pub(crate) type Rows<'b, K, V> = KTable<'b, K, V>;
 pub(crate) type GroupedStream<'b> = KGroupedStream<'b, String, Text, Text>;
 pub(crate) type Cogrouped<'b> = CogroupedKStream<'b, String, String, Text>;
+
+/// What has keys of one type.
+#[derive(Clone)]
+pub(crate) enum Keyed<'b, K> {
+    Stream(Texts<'b, K>),
+    Table(Rows<'b, K, String>),
+    Count(Rows<'b, K, i64>),
+}
 
 /// What a node gives to those built on it.
 #[derive(Clone)]
 pub(crate) enum Handle<'b> {
-    Stream(Stream<'b>),
-    Table(Table<'b, String>),
-    Count(Table<'b, i64>),
+    Plain(Keyed<'b, String>),
+    Windowed(Keyed<'b, Windowed<String>>),
     Global(GlobalKTable<'b, String, String>),
-    Grouped(GroupedStream<'b>, Option<Windows>),
+    Grouped(GroupedStream<'b>),
     GroupedTable(KGroupedTable<'b, String, String>),
-    Cogrouped(Cogrouped<'b>, Option<Windows>),
-    WindowedTable(WindowTable<'b, String>),
-    WindowedCount(WindowTable<'b, i64>),
+    Cogrouped(Cogrouped<'b>),
 }
 
-/// By the id of the node: what it gives, and how the values are written.
-type Built<'b> = RefCell<BTreeMap<String, (Handle<'b>, Kind)>>;
+/// A key that is not null: text, or text in a window.
+pub(crate) trait Key: Clone + std::fmt::Display + 'static {
+    const HANDLE: for<'b> fn(Keyed<'b, Self>) -> Handle<'b>;
+    /// What a handle has, if its keys are of this type.
+    const KEYED: for<'b> fn(Handle<'b>) -> Option<Keyed<'b, Self>>;
+    const SERDE: fn(Option<Windows>) -> SharedSerde<Self>;
+
+    /// To wait until windows close.
+    fn closed<V: Row>(_: Node<'_, '_>) -> Option<Suppressed<Self, V>> {
+        None
+    }
+}
+
+impl Key for String {
+    const HANDLE: for<'b> fn(Keyed<'b, Self>) -> Handle<'b> = |on| Handle::Plain(on);
+    const KEYED: for<'b> fn(Handle<'b>) -> Option<Keyed<'b, Self>> =
+        |on| if let Handle::Plain(on) = on { Some(on) } else { None };
+    const SERDE: fn(Option<Windows>) -> SharedSerde<Self> = |_| Arc::new(KEY);
+}
+
+impl Key for Windowed<String> {
+    const HANDLE: for<'b> fn(Keyed<'b, Self>) -> Handle<'b> = |on| Handle::Windowed(on);
+    const KEYED: for<'b> fn(Handle<'b>) -> Option<Keyed<'b, Self>> =
+        |on| if let Handle::Windowed(on) = on { Some(on) } else { None };
+    const SERDE: fn(Option<Windows>) -> SharedSerde<Self> = |windows| match windows {
+        Some(Time(_, size) | Sliding(_, size)) => TimeWindowedSerde::shared(Arc::new(KEY), size),
+        _ => SessionWindowedSerde::shared(Arc::new(KEY)),
+    };
+
+    fn closed<V: Row>(node: Node<'_, '_>) -> Option<Suppressed<Self, V>> {
+        let serdes = (Arc::new(KEY) as _, Arc::new(node.kind) as _);
+        Some(Suppressed::until_window_closes_with(BufferConfig::unbounded(), serdes))
+    }
+}
+
+/// How values are written, and the windows that keys are in, if they are.
+type Form = (Kind, Option<Windows>);
+
+/// By the id of the node: what it gives, and its form.
+type Built<'b> = RefCell<BTreeMap<String, (Handle<'b>, Form)>>;
 
 /// One operator with its arguments.
 #[derive(Clone, Copy)]
@@ -44,36 +87,31 @@ pub(crate) struct Node<'a, 'b> {
     pub(crate) json: &'a Json,
     pub(crate) builder: &'b StreamsBuilder,
     pub(crate) built: &'a Built<'b>,
-    /// How the values that it gets are written.
+    /// The form of what it gets.
     pub(crate) kind: Kind,
+    pub(crate) windows: Option<Windows>,
 }
 
 /// What an operator gives; nothing when the language does not know it.
 pub(crate) type Given<'b> = Option<Handle<'b>>;
 
-/// The handle of a table with the rows of another.
-pub(crate) type Same<'b, V> = fn(Table<'b, V>) -> Handle<'b>;
-
 /// Builds every node on its parents.
 pub(crate) fn build(builder: &StreamsBuilder, nodes: &Json) -> Result<(), Failure> {
     let built = Built::default();
     for json in items(nodes) {
-        let mut node = Node { json, builder, built: &built, kind: Kind::Text };
-        let from = node.at("from");
-        node.kind = from.as_ref().map_or(Kind::Text, |(_, kind)| *kind);
-        let handle = from.map_or_else(|| node.source(), |(handle, _)| node.on(handle));
+        let mut node = Node { json, builder, built: &built, kind: Kind::Text, windows: None };
+        let (on, form) = node.at("from").unzip();
+        (node.kind, node.windows) = form.unwrap_or((Kind::Text, None));
+        let handle = on.map_or_else(|| node.source(), |on| node.on(on));
         let handle = handle.ok_or_else(|| format!("unsupported: {json}"))?;
-        built.borrow_mut().insert(node.text("id"), (handle, node.result()));
+        built.borrow_mut().insert(node.text("id"), (handle, (node.result(), node.windowed())));
     }
     Ok(())
 }
 
 /// Passes an argument on, where there is one.
 pub(crate) fn with<T, A>(argument: Option<A>, to: T, set: impl FnOnce(T, A) -> T) -> T {
-    match argument {
-        Some(argument) => set(to, argument),
-        None => to,
-    }
+    if let Some(argument) = argument { set(to, argument) } else { to }
 }
 
 impl<'a, 'b> Node<'a, 'b> {
@@ -111,7 +149,7 @@ impl<'a, 'b> Node<'a, 'b> {
     }
 
     /// What the node that a field names gives.
-    pub(crate) fn at(self, field: &str) -> Option<(Handle<'b>, Kind)> {
+    pub(crate) fn at(self, field: &str) -> Option<(Handle<'b>, Form)> {
         self.built.borrow().get(self.optional(field)?).cloned()
     }
 
@@ -126,8 +164,8 @@ impl<'a, 'b> Node<'a, 'b> {
                 Some("identity" | "null_if_short") | None => self.kind,
                 Some(_) => Kind::Text,
             },
-            "flat_map" | "flat_map_values" | "process" => Kind::Text,
-            op if op.ends_with("join") => Kind::Text,
+            "process" => Kind::Text,
+            op if op.starts_with("flat_map") || op.ends_with("join") => Kind::Text,
             _ => self.kind,
         }
     }
@@ -137,15 +175,15 @@ impl<'a, 'b> Node<'a, 'b> {
     }
 
     /// The store that the node asks for, or the serdes alone; with the operator's name.
-    pub(crate) fn materialized<V: Row>(self) -> Materialized<String, V> {
-        let kept = Materialized::with_serdes(KEY, self.result()).with_node_name(self.named());
+    pub(crate) fn materialized<K: Key, V: Row>(self) -> Materialized<K, V> {
+        let (keys, values) = (K::SERDE(self.windows), Arc::new(self.result()));
+        let kept = Materialized::with_shared_serdes(keys, values).with_node_name(self.named());
         let kept = with(self.optional("store"), kept, Materialized::with_store_name);
-        // A table of a topic is told nothing of a store that it does not name.
+        // A table of a topic is told nothing of a store that it does not name, or of versions.
         let is_told = self.optional("from").or(self.optional("store")).is_some();
-        let says = |switch: &str, value: bool| is_told && self.json[switch] == value;
-        if let Some(history) = self.millis("versioned_history_ms") {
-            return kept.versioned(history);
-        }
+        let history = self.millis("versioned_history_ms");
+        let says = |switch: &str, is: bool| is_told && history.is_none() && self.json[switch] == is;
+        let kept = with(history, kept, Materialized::versioned);
         let kept = with(self.millis("retention"), kept, Materialized::with_retention);
         let kept = if says("caching", false) { kept.without_cache() } else { kept };
         let kept = if says("logging", false) { kept.without_changelog() } else { kept };
@@ -153,7 +191,7 @@ impl<'a, 'b> Node<'a, 'b> {
     }
 
     /// The name and the store of a table that is derived from another, where they are given.
-    pub(crate) fn derived<V: Row>(self) -> (Named, Option<Materialized<String, V>>) {
+    pub(crate) fn derived<K: Key, V: Row>(self) -> (Named, Option<Materialized<K, V>>) {
         (self.named(), self.optional("store").map(|_| self.materialized()))
     }
 
@@ -164,27 +202,11 @@ impl<'a, 'b> Node<'a, 'b> {
         Some(match self.op() {
             "stream" => {
                 let read = Topics::with_serdes(self.texts("topics"), nullable(KEY), nullable(kind));
-                Handle::Stream(builder.stream_with(read, consumed))
+                Handle::Plain(Keyed::Stream(builder.stream_with(read, consumed)))
             }
-            "table" => Handle::Table(builder.table_with(topic(), consumed, stored)),
+            "table" => Handle::Plain(Keyed::Table(builder.table_with(topic(), consumed, stored))),
             "global_table" => Handle::Global(builder.global_table_with(topic(), consumed, stored)),
             _ => return None,
         })
-    }
-
-    fn on(self, on: Handle<'b>) -> Given<'b> {
-        match on {
-            Handle::Stream(on) => self.on_stream(on),
-            Handle::Table(on) => self.on_table(on, Handle::Table),
-            Handle::Count(on) => self.on_table(on, Handle::Count),
-            Handle::Global(_) => None,
-            Handle::Grouped(on, windows) => self.on_grouped(on, windows),
-            Handle::GroupedTable(on) => self.on_grouped_table(on),
-            Handle::Cogrouped(on, windows) => self.on_cogrouped(on, windows),
-            Handle::WindowedTable(on) if self.op() == "to_stream" => Some(self.window_stream(on)),
-            Handle::WindowedTable(on) => self.closed(on).map(Handle::WindowedTable),
-            Handle::WindowedCount(on) if self.op() == "to_stream" => Some(self.window_stream(on)),
-            Handle::WindowedCount(on) => self.closed(on).map(Handle::WindowedCount),
-        }
     }
 }

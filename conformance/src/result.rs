@@ -2,26 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millstream::foreign_key::{CombinedKey, Subscription};
 use millstream::{StoreName, Windowed};
 use serde_json::{Value as Json, json};
 use streams_test::model::{ModelRecord, TimeFrom};
-use streams_test::{Entry, TopologyTestDriver};
+use streams_test::{Entry, TopologyTestDriver as Driver};
 
-use crate::text::{in_window, shown};
+use crate::node::Key;
+use crate::text::{Row, in_window, shown};
 
 /// Stores whose names hold one of these are the library's own affair.
 const LEFT_OUT: &str = "JOINTHIS JOINOTHER OUTERTHIS OUTEROTHER OUTERSHARED SUBSCRIPTION \
     -this-join-store -other-join-store -shared-join-store";
 
 /// The result of a case of this name.
-pub(crate) fn of(name: &Json, driver: &TopologyTestDriver) -> Json {
-    let topics = driver.produced_topics().into_iter().map(|topic| {
-        let records = driver.produced(&topic);
-        (shown(topic.as_str()), records.iter().map(|one| record(one)).collect::<Json>())
-    });
+pub(crate) fn of(name: &Json, driver: &Driver) -> Json {
+    let records = |topic| driver.produced(topic).iter().map(|one| record(one)).collect::<Json>();
+    let topics = driver.produced_topics().into_iter();
+    let topics = topics.map(|topic| (shown(topic.as_str()), records(topic)));
+    let names = driver.store_names();
     let is_shown = |name: &StoreName| !LEFT_OUT.split(' ').any(|part| name.as_str().contains(part));
-    let stores = driver.store_names().into_iter().filter(is_shown);
-    let stores = stores.filter_map(|name| Some((name.to_string(), store(driver, &name)?)));
+    let rows = |name| store::<String>(driver, name).or_else(|| store::<Windowed<_>>(driver, name));
+    let stores = names.iter().filter(|name| is_shown(name));
+    let stores = stores.filter_map(|name| Some((name.to_string(), rows(name)?)));
     json!({
         "name": name,
         "describe": described(&driver.describe().to_string()),
@@ -46,31 +49,32 @@ fn record(record: &ModelRecord) -> Json {
     json
 }
 
-/// The entries of a store in its own order, as text; nothing for a kind that results leave out.
-fn store(driver: &TopologyTestDriver, name: &StoreName) -> Option<Json> {
-    match (driver.entries::<String, i64>(name), driver.entries::<String, String>(name)) {
-        (Ok(counts), _) => Some(counts.into_iter().map(entry).collect()),
-        (_, Ok(rows)) => Some(rows.into_iter().map(entry).collect()),
-        _ => name.as_str().ends_with("-subscription-store").then(|| subscriptions(driver, name)),
-    }
+/// The entries of a store of keys `K` in its own order, as text; nothing for a kind that results leave
+/// out.
+fn store<K: Key>(driver: &Driver, name: &StoreName) -> Option<Json> {
+    rows::<K, i64>(driver, name)
+        .or_else(|| rows::<K, String>(driver, name))
+        .or_else(|| subscriptions::<K>(driver, name))
 }
 
-fn entry<V: ToString>(Entry { key, window, value, timestamp }: Entry<String, V>) -> Json {
-    let in_window = |window| in_window(Windowed { key: key.clone(), window });
+fn rows<K: Key, V: Row>(driver: &Driver, name: &StoreName) -> Option<Json> {
+    let rows = driver.entries::<K, V>(name).ok()?;
+    Some(rows.into_iter().map(|row| entry(row.key.to_string(), row)).collect())
+}
+
+fn entry<K, V: ToString>(key: String, Entry { window, value, timestamp, .. }: Entry<K, V>) -> Json {
+    let key = if let Some(window) = window { in_window(Windowed { key, window }) } else { key };
     let time = timestamp.map_or_else(String::new, |time| format!(",{time}"));
-    json!([window.map_or_else(|| key.clone(), in_window), value.to_string() + &time])
+    json!([key, value.to_string() + &time])
 }
 
-/// The store of a foreign-key join's subscriptions, as Java prints it. Its types are not public, so
-/// the rows are those of its changelog.
-fn subscriptions(driver: &TopologyTestDriver, store: &StoreName) -> Json {
-    let changelog = driver.produced(format!("conformance-{store}-changelog"));
-    let last: BTreeMap<_, _> = changelog.iter().map(|record| (&record.key, record)).collect();
-    let rows = last.into_values().filter_map(|record| {
-        let value = subscription(record.value.as_deref()?)?;
-        Some(json!([bytes(record.key.as_deref()?), format!("{value},{}", record.timestamp)]))
-    });
-    rows.collect()
+/// What rows of primary keys `K` subscribe to. Their keys are shown as bytes, which the changelog has.
+fn subscriptions<K: Key>(driver: &Driver, name: &StoreName) -> Option<Json> {
+    let rows = driver.entries::<CombinedKey<String, K>, Subscription<K>>(name).ok()?;
+    let log = driver.produced(format!("conformance-{name}-changelog"));
+    let last = BTreeMap::from_iter(log.iter().map(|one| ((one.partition, &one.key), &one.value)));
+    let keys = last.into_iter().filter_map(|((_, key), value)| value.as_ref().and(key.as_deref()));
+    Some(keys.zip(rows).map(|(key, row)| entry(bytes(key), row)).collect())
 }
 
 /// Kafka's `Bytes#toString`.
@@ -82,29 +86,11 @@ fn bytes(bytes: &[u8]) -> String {
     bytes.iter().map(byte).collect()
 }
 
-/// Kafka's `SubscriptionWrapper#toString`, of what is kept: a version, an instruction, a hash of two
-/// numbers, a key, a partition.
-fn subscription(bytes: &[u8]) -> Option<String> {
-    let (&[version, instruction], rest) = bytes.split_first_chunk()?;
-    let (hash, rest) = rest.split_first_chunk::<16>()?;
-    let (key, partition) = rest.split_last_chunk()?;
-    let instruction = if instruction == 2 { "NULL_IF_NO" } else { "ONLY_IF" };
-    Some(format!(
-        "SubscriptionWrapper{{version={version}, primaryKey={}, \
-         instruction=PROPAGATE_{instruction}_FK_VAL_AVAILABLE, hash={:?}, primaryPartition={}}}",
-        String::from_utf8_lossy(key),
-        hash.as_chunks().0.iter().map(|word| i64::from_be_bytes(*word)).collect::<Vec<_>>(),
-        i32::from_be_bytes(*partition)
-    ))
-}
-
 /// The description with the names in brackets sorted.
 fn described(text: &str) -> String {
-    let sorted = |line: &str| {
-        let (before, rest) = line.split_once(": [")?;
-        let (names, after) = rest.rsplit_once(']')?;
+    let sorted = |(names, after): (&str, &str)| {
         let names: BTreeSet<&str> = names.split(", ").collect();
-        Some(format!("{before}: [{}]{after}", Vec::from_iter(names).join(", ")))
+        format!("[{}]{after}", Vec::from_iter(names).join(", "))
     };
-    text.split_inclusive('\n').map(|line| sorted(line).unwrap_or_else(|| line.to_owned())).collect()
+    text.split('[').map(|part| part.split_once(']').map_or_else(|| part.into(), sorted)).collect()
 }

@@ -1,7 +1,8 @@
-//! Keys and values: text as Java has it, of UTF-16 units, or a number, which is text in memory. Half
-//! of a surrogate pair, which Rust's text cannot hold, is a character of the last private plane, and
-//! a question mark among bytes.
+//! Keys and values: text as Java has it, of UTF-16 units, or a number, which is text in memory. The
+//! first half of a surrogate pair, which Rust's text cannot hold, is a character of the last private
+//! plane, and a question mark among bytes.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -54,50 +55,27 @@ pub(crate) fn nullable(kind: Kind) -> OptionSerde<String> {
     OptionSerde::new(Arc::new(kind))
 }
 
-/// A key in a window, as Kafka's reference prints it.
+/// A key in a window, as the reference prints it.
 pub(crate) fn in_window(Windowed { key, window }: Windowed<String>) -> String {
     format!("{key}@{}/{}", window.start, window.end)
 }
 
-const PLANE: u32 = 0x10_0000;
-
-/// Text of these units, with what stands for the half of a pair.
-fn of_units(units: impl IntoIterator<Item = u16>, half: impl Fn(u16) -> char) -> String {
-    let chars = char::decode_utf16(units);
-    chars.map(|char| char.unwrap_or_else(|error| half(error.unpaired_surrogate()))).collect()
-}
-
-fn half(unit: u16) -> char {
-    char::from_u32(PLANE + u32::from(unit)).unwrap_or('?')
-}
+/// What stands for halves.
+const HALVES: RangeInclusive<char> = '\u{10D800}'..='\u{10DFFF}';
 
 pub(crate) fn units(text: &str) -> impl Iterator<Item = u16> {
-    text.chars().flat_map(|char| match u32::from(char).wrapping_sub(PLANE) {
-        unit @ 0xD800..0xE000 => vec![unit as u16],
+    text.chars().flat_map(|char| match u32::from(char) {
+        half if HALVES.contains(&char) => vec![half as u16],
         _ => char.encode_utf16(&mut [0; 2]).to_vec(),
     })
 }
 
 pub(crate) fn first_unit(text: &str) -> String {
-    of_units(units(text).take(1), half)
+    let first = units(text).next().map(u32::from);
+    String::from_iter(first.and_then(|one| char::from_u32(one).or(char::from_u32(0x10_0000 | one))))
 }
 
 /// The text as bytes show it.
 pub(crate) fn shown(text: &str) -> String {
-    of_units(units(text), |_| '?')
-}
-
-/// JSON whose escapes of halves, which Java takes, are those characters.
-pub(crate) fn without_halves(json: &str) -> String {
-    // No backslash is before an escape then.
-    let mut json = json.replace("\\\\", "\\u005c");
-    let half_at = |json: &str, at: usize| {
-        let unit = u16::from_str_radix(json.get(at + 2..at + 6)?, 16).ok()?;
-        matches!(unit, 0xD800..0xE000).then(|| (at, half(unit).to_string()))
-    };
-    while let Some((at, half)) = json.match_indices("\\u").find_map(|(at, _)| half_at(&json, at)) {
-        json.replace_range(at..at + 6, &half);
-    }
-    // Halves side by side are a pair.
-    of_units(units(&json), half)
+    text.replace(|char: char| HALVES.contains(&char), "?")
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
 /// Cases and their results, by what they are about.
-const SETS: [(&str, &str); 7] = [
+const SETS: [(&str, &str); 8] = [
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs, cycles, what a
     // node is told that needs a store, streams that are read, merged and grouped twice, a cache that
     // global stores share.
@@ -20,6 +20,12 @@ const SETS: [(&str, &str); 7] = [
     ),
     (include_str!("cases/suppress.cases.jsonl"), include_str!("cases/suppress.expected.jsonl")),
     (include_str!("cases/versioned.cases.jsonl"), include_str!("cases/versioned.expected.jsonl")),
+    // Written by hand: joins by key and by foreign key, waits and changes of tables of windows and
+    // sessions, and joins of their streams.
+    (
+        include_str!("cases/windowed-tables.cases.jsonl"),
+        include_str!("cases/windowed-tables.expected.jsonl"),
+    ),
     (include_str!("cases/windows.cases.jsonl"), include_str!("cases/windows.expected.jsonl")),
 ];
 
