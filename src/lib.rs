@@ -66,12 +66,11 @@ pub use streams_kafka::{
     UncaughtErrorHandler, UncaughtErrorResponse, WaitError, WorkerMetrics,
 };
 pub use streams_state::{
-    ChangedRow, EachRow, Entries, KeyValueBytesError, KeyValueBytesStore,
-    KeyValueBytesStoreSupplier, KeyValueStore, PutVersion, ScanOrder, SessionStore,
-    SessionStoreWithHeaders, StoreBuilder, StorePlace, Stores, Timestamped, TimestampedEntries,
-    TimestampedKeyValueStore, TimestampedKeyValueStoreWithHeaders, TimestampedWindowStore,
-    TimestampedWindowStoreWithHeaders, VersionedKeyValueStore, WindowEntries, WindowStore,
-    WindowedEntries, WithHeaders,
+    BytesStore, BytesStoreError, BytesStoreSupplier, ChangedRow, EachRow, Entries, KeyValueStore,
+    PutVersion, ScanOrder, SessionStore, SessionStoreWithHeaders, StoreBuilder, StorePlace, Stores,
+    Timestamped, TimestampedEntries, TimestampedKeyValueStore, TimestampedKeyValueStoreWithHeaders,
+    TimestampedWindowStore, TimestampedWindowStoreWithHeaders, VersionedKeyValueStore,
+    WindowEntries, WindowStore, WindowedEntries, WithHeaders,
 };
 
 #[cfg(doctest)]

@@ -13,7 +13,7 @@ use streams_core::processor::{
 use streams_core::serde::{OptionSerde, SharedSerde};
 use streams_core::store::StoreSpec;
 use streams_core::topology::{Topic, Topology, TopologyError, TopologyErrors};
-use streams_state::{KeyValueBytesStoreSupplier, OldValues, kept_in};
+use streams_state::{BytesStoreSupplier, OldValues, kept_in};
 
 use crate::args::{Consumed, Materialized, Serdes, Topics};
 use crate::change::Change;
@@ -33,7 +33,7 @@ use crate::table::KTable;
 pub struct StreamsBuilder {
     plan: RefCell<Plan>,
     /// Who keeps the rows of tables, if the program does.
-    keeper: RefCell<Option<Arc<dyn KeyValueBytesStoreSupplier>>>,
+    keeper: RefCell<Option<Arc<dyn BytesStoreSupplier>>>,
 }
 
 impl Default for StreamsBuilder {
@@ -461,15 +461,15 @@ impl StreamsBuilder {
     /// ```
     /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
-    /// # use streams_state::{KeyValueBytesStore, KeyValueBytesStoreSupplier, StorePlace};
-    /// # use streams_state::KeyValueBytesError;
+    /// # use streams_state::{BytesStore, BytesStoreSupplier, StorePlace};
+    /// # use streams_state::BytesStoreError;
     /// # use streams_test::TopologyTestDriver;
     /// # struct Maps;
-    /// # impl KeyValueBytesStoreSupplier for Maps {
+    /// # impl BytesStoreSupplier for Maps {
     /// #     fn open(
     /// #         &self,
     /// #         _: StorePlace<'_>,
-    /// #     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
+    /// #     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
     /// #         Ok(Box::new(map::Map::default()))
     /// #     }
     /// #     fn is_persistent(&self) -> bool {
@@ -490,7 +490,7 @@ impl StreamsBuilder {
     /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn keep_tables_in(&self, supplier: impl KeyValueBytesStoreSupplier) {
+    pub fn keep_tables_in(&self, supplier: impl BytesStoreSupplier) {
         self.keeper.replace(Some(Arc::new(supplier)));
     }
 

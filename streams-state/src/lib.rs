@@ -30,8 +30,7 @@ pub use self::backend::{MemoryBackend, MemoryBudget, RocksBackend, StateDirector
 pub use self::buffer::{Buffered, SuppressionBuffer};
 pub use self::builder::{StoreBuilder, Stores, kept_in};
 pub use self::own::{
-    ChangedRow, EachRow, KeyValueBytesError, KeyValueBytesStore, KeyValueBytesStoreSupplier,
-    ScanOrder, StorePlace,
+    BytesStore, BytesStoreError, BytesStoreSupplier, ChangedRow, EachRow, ScanOrder, StorePlace,
 };
 pub use self::view::{
     Bounded, Cached, EncodedRow, Entries, Flushed, KeyValueStore, ListEntries, ListStore,

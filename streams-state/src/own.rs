@@ -9,7 +9,7 @@ use streams_core::names::{StoreName, TaskId};
 /// Why a byte store of the program's own failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyValueBytesError {
+pub enum BytesStoreError {
     /// What it keeps is damaged. The store is emptied, and rebuilt from its changelog.
     #[error("{0}")]
     Damaged(String),
@@ -18,13 +18,13 @@ pub enum KeyValueBytesError {
     Failed(#[from] Box<dyn Error + Send + Sync>),
 }
 
-impl From<std::io::Error> for KeyValueBytesError {
+impl From<std::io::Error> for BytesStoreError {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(Box::new(error))
     }
 }
 
-/// Which way a scan of a [`KeyValueBytesStore`] goes.
+/// Which way a scan of a [`BytesStore`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanOrder {
     /// From the least key up.
@@ -48,12 +48,12 @@ pub type ChangedRow<'r> = (&'r [u8], Option<&'r [u8]>);
 /// was not committed.
 ///
 /// It is used by one thread at a time, which waits for each call, and is dropped when its task goes.
-pub trait KeyValueBytesStore {
+pub trait BytesStore {
     /// Appends the value of a key to `value`, and says whether there is one.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, KeyValueBytesError>;
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesStoreError>;
 
     /// Gives `each` the rows whose keys lie between these ends, by the order of their bytes, until it
     /// breaks.
@@ -65,13 +65,13 @@ pub trait KeyValueBytesStore {
         keys: (Bound<&[u8]>, Bound<&[u8]>),
         order: ScanOrder,
         each: &mut EachRow<'_>,
-    ) -> Result<(), KeyValueBytesError>;
+    ) -> Result<(), BytesStoreError>;
 
     /// About how many rows there are.
     ///
     /// # Errors
     /// When that cannot be found out.
-    fn approximate_num_entries(&self) -> Result<u64, KeyValueBytesError>;
+    fn approximate_num_entries(&self) -> Result<u64, BytesStoreError>;
 
     /// Takes changes, in the order of their keys, and in place of the former one the checkpoint: the
     /// bytes that say to which offset of the changelog the rows have come. Both or none, and after a
@@ -84,23 +84,23 @@ pub trait KeyValueBytesStore {
         &mut self,
         changes: &mut dyn Iterator<Item = ChangedRow<'_>>,
         checkpoint: &[u8],
-    ) -> Result<(), KeyValueBytesError>;
+    ) -> Result<(), BytesStoreError>;
 
     /// The checkpoint that was written last, by this process or a former one; `None` for a store that
     /// is new or was emptied.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn checkpoint(&self) -> Result<Option<Vec<u8>>, KeyValueBytesError>;
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>, BytesStoreError>;
 
     /// Removes all rows and the checkpoint, also where they are damaged.
     ///
     /// # Errors
     /// When they cannot be removed.
-    fn clear(&mut self) -> Result<(), KeyValueBytesError>;
+    fn clear(&mut self) -> Result<(), BytesStoreError>;
 }
 
-/// Whose rows a [`KeyValueBytesStore`] shall keep.
+/// Whose rows a [`BytesStore`] shall keep.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StorePlace<'a> {
@@ -115,16 +115,13 @@ pub struct StorePlace<'a> {
 
 /// Opens the byte stores of tasks; shared by all threads. Answers to Kafka's
 /// `KeyValueBytesStoreSupplier`.
-pub trait KeyValueBytesStoreSupplier: Send + Sync + 'static {
+pub trait BytesStoreSupplier: Send + Sync + 'static {
     /// Opens the rows of a store of a task, or makes it without any. The ones that were opened for
     /// this place before are dropped by then. Files that are found damaged are to be set aside.
     ///
     /// # Errors
     /// When it cannot be opened.
-    fn open(
-        &self,
-        place: StorePlace<'_>,
-    ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError>;
+    fn open(&self, place: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError>;
 
     /// Whether rows outlast the process, as they do unless told otherwise. Those that do not are
     /// restored at each start.

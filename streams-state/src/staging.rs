@@ -19,7 +19,7 @@ use self::commits::CommitsSeen;
 pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
 pub(crate) use self::recent::OfKey;
-use crate::bytes::{ByteStore, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
+use crate::bytes::{ByteRows, Bytes, BytesError, Chunk, Direction, KeyRange, OwnedRow, Progress};
 use crate::own::ChangedRow;
 use crate::row_key::RowKeys;
 

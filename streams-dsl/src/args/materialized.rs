@@ -9,7 +9,7 @@ use streams_core::serde::DefaultSerde;
 use streams_core::store::{RowOrder, StoreSpec};
 use streams_core::window::Windowed;
 use streams_state::{
-    Cached, KeyValueBytesStoreSupplier, SessionStore, StoreBuilder, Stores, TimestampedWindowStore,
+    BytesStoreSupplier, Cached, SessionStore, StoreBuilder, Stores, TimestampedWindowStore,
 };
 
 use super::serdes::by_serdes;
@@ -48,7 +48,7 @@ pub struct Materialized<K, V> {
     retention: Option<Duration>,
     versions: Option<Versions>,
     rows_max: Option<usize>,
-    own: Option<Arc<dyn KeyValueBytesStoreSupplier>>,
+    own: Option<Arc<dyn BytesStoreSupplier>>,
 }
 
 /// The versions that a store keeps of each row.
@@ -196,18 +196,18 @@ impl<K, V> Materialized<K, V> {
     /// ```
     /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
-    /// # use streams_state::{KeyValueBytesStore, KeyValueBytesStoreSupplier, StorePlace};
-    /// # use streams_state::KeyValueBytesError;
+    /// # use streams_state::{BytesStore, BytesStoreSupplier, StorePlace};
+    /// # use streams_state::BytesStoreError;
     /// # use streams_test::TopologyTestDriver;
     /// # use map::Map;
     /// struct Maps;
     ///
-    /// impl KeyValueBytesStoreSupplier for Maps {
+    /// impl BytesStoreSupplier for Maps {
     ///     fn open(
     ///         &self,
     ///         _: StorePlace<'_>,
-    ///     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
-    ///         Ok(Box::new(Map::default())) // A `KeyValueBytesStore` over a `BTreeMap`.
+    ///     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
     ///     }
     /// }
     ///
@@ -221,7 +221,7 @@ impl<K, V> Materialized<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn kept_in(self, supplier: impl KeyValueBytesStoreSupplier) -> Self {
+    pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
         Self { own: Some(Arc::new(supplier)), ..self }
     }
 

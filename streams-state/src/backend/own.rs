@@ -8,11 +8,11 @@ use streams_core::store::{OpenStores, StoreToOpen};
 
 use super::private;
 use crate::bytes::{Bytes, BytesError, OwnStore};
-use crate::own::{KeyValueBytesStoreSupplier, StorePlace};
+use crate::own::{BytesStoreSupplier, StorePlace};
 use crate::task::factory;
 
 /// Who opens a store, if the program does.
-pub(super) fn supplier(store: &StoreToOpen) -> Option<&Arc<dyn KeyValueBytesStoreSupplier>> {
+pub(super) fn supplier(store: &StoreToOpen) -> Option<&Arc<dyn BytesStoreSupplier>> {
     factory(&*store.spec).ok()?.own()
 }
 

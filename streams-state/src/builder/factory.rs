@@ -11,7 +11,7 @@ use streams_core::store::{Logging, StoreKind, StoreSpec};
 use super::millis;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes, RowFormat};
 use crate::layer::{Reach, Recency, Retention, Unseen, Versions};
-use crate::own::KeyValueBytesStoreSupplier;
+use crate::own::BytesStoreSupplier;
 use crate::row_key::RowKeys;
 
 /// Where a store's rows live.
@@ -66,7 +66,7 @@ pub(crate) struct Factory {
     /// The medium: `dsl.store.suppliers.class`.
     pub(super) place: SaidBy,
     /// In place of the medium.
-    pub(super) own: Option<Arc<dyn KeyValueBytesStoreSupplier>>,
+    pub(super) own: Option<Arc<dyn BytesStoreSupplier>>,
     pub(super) make: Arc<MakeHandle>,
     /// Makes the view that shows headers, of a store that may get them by the settings.
     pub(super) make_with_headers: Option<Arc<MakeHandle>>,
@@ -109,16 +109,13 @@ impl Factory {
     }
 
     /// Who opens its byte store, if that is the program's own.
-    pub(crate) const fn own(&self) -> Option<&Arc<dyn KeyValueBytesStoreSupplier>> {
+    pub(crate) const fn own(&self) -> Option<&Arc<dyn BytesStoreSupplier>> {
         self.own.as_ref()
     }
 
     /// The same store, in a place of the program's own, if it is of keys and values and the program
     /// did not say where it is.
-    fn kept_in(
-        &self,
-        supplier: &Arc<dyn KeyValueBytesStoreSupplier>,
-    ) -> Option<Arc<dyn StoreSpec>> {
+    fn kept_in(&self, supplier: &Arc<dyn BytesStoreSupplier>) -> Option<Arc<dyn StoreSpec>> {
         let is_of_keys = self.kind == StoreKind::TimestampedKeyValue;
         if self.place == SaidBy::Program || !is_of_keys {
             return None;
@@ -213,7 +210,7 @@ impl Factory {
 /// and the program did not say where it is: Kafka's `DslStoreSuppliers#keyValueStore`.
 pub fn kept_in(
     store: &dyn StoreSpec,
-    supplier: &Arc<dyn KeyValueBytesStoreSupplier>,
+    supplier: &Arc<dyn BytesStoreSupplier>,
 ) -> Option<Arc<dyn StoreSpec>> {
     store.as_any().downcast_ref::<Factory>()?.kept_in(supplier)
 }

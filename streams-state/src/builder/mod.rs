@@ -17,7 +17,7 @@ pub(crate) use self::factory::{Caching, Duplicates, Factory, Medium};
 use self::factory::{MakeHandle, SaidBy};
 pub use self::stores::Stores;
 use crate::layer::changelog::{LoggedHeaders, LoggedTimes};
-use crate::own::KeyValueBytesStoreSupplier;
+use crate::own::BytesStoreSupplier;
 use crate::row_key::RowKeys;
 use crate::view::{Bounded, Cached, VersionedKeyValueStore, WindowStore};
 
@@ -351,17 +351,17 @@ impl<S: Bounded> StoreBuilder<S> {
     /// ```
     /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
     /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/map.in")); }
-    /// # use streams_state::{KeyValueBytesError, KeyValueBytesStore, KeyValueBytesStoreSupplier};
+    /// # use streams_state::{BytesStoreError, BytesStore, BytesStoreSupplier};
     /// # use streams_state::{StorePlace, Stores};
     /// # use map::Map;
     /// struct Maps;
     ///
-    /// impl KeyValueBytesStoreSupplier for Maps {
+    /// impl BytesStoreSupplier for Maps {
     ///     fn open(
     ///         &self,
     ///         _: StorePlace<'_>,
-    ///     ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
-    ///         Ok(Box::new(Map::default())) // A `KeyValueBytesStore` over a `BTreeMap`.
+    ///     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
     ///     }
     ///
     ///     fn is_persistent(&self) -> bool {
@@ -377,13 +377,13 @@ impl<S: Bounded> StoreBuilder<S> {
     /// # Ok::<(), streams_core::error::StoreError>(())
     /// ```
     #[must_use]
-    pub fn kept_in(self, supplier: impl KeyValueBytesStoreSupplier) -> Self {
+    pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
         self.kept_in_shared(Arc::new(supplier))
     }
 
     /// As [`kept_in`](Self::kept_in), with a supplier that others use too.
     #[must_use]
-    pub fn kept_in_shared(mut self, supplier: Arc<dyn KeyValueBytesStoreSupplier>) -> Self {
+    pub fn kept_in_shared(mut self, supplier: Arc<dyn BytesStoreSupplier>) -> Self {
         self.factory.own = Some(supplier);
         self.factory.place = SaidBy::Program;
         self.factory.layout = SaidBy::Program;

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use streams_core::store::StoresOf;
 
 use super::rubbish::drop_beside;
-use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
+use super::{ByteRows, BytesError, Chunk, Direction, KeyRange, Progress};
 
 /// Rows in the order of their keys.
 pub(super) type OrderedRows = BTreeMap<Box<[u8]>, Box<[u8]>>;
@@ -99,7 +99,7 @@ fn give_back(rows: OrderedRows) {
     }
 }
 
-impl ByteStore for MemoryStore {
+impl ByteRows for MemoryStore {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
         self.read(|rows| {
             let found = rows.get(key);

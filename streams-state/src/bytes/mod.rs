@@ -17,7 +17,7 @@ use std::sync::{Arc, RwLock};
 use streams_core::error::StoreError;
 use streams_core::names::StoreName;
 
-use crate::own::KeyValueBytesError;
+use crate::own::BytesStoreError;
 
 pub(crate) use self::chunk::Chunk;
 pub(crate) use self::input_positions::InputPositions;
@@ -146,10 +146,10 @@ impl BytesError {
     }
 
     /// What a store of the program's own said when this was tried.
-    pub(crate) fn of_own(action: &'static str, error: KeyValueBytesError) -> Self {
+    pub(crate) fn of_own(action: &'static str, error: BytesStoreError) -> Self {
         match error {
-            KeyValueBytesError::Damaged(detail) => Self::Damaged(detail),
-            KeyValueBytesError::Failed(source) => Self::Io { action, source },
+            BytesStoreError::Damaged(detail) => Self::Damaged(detail),
+            BytesStoreError::Failed(source) => Self::Io { action, source },
         }
     }
 
@@ -174,7 +174,7 @@ pub(crate) enum Progress {
 }
 
 /// The rows of one store.
-pub(crate) trait ByteStore {
+pub(crate) trait ByteRows {
     /// Appends the value of a key to `value`, and says whether there is one.
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError>;
 
@@ -221,7 +221,7 @@ impl SharedRows {
 }
 
 impl Bytes {
-    fn store(&self) -> &dyn ByteStore {
+    fn store(&self) -> &dyn ByteRows {
         match self {
             Self::Memory(memory) => memory,
             Self::Rocks(rocks) => rocks.rows(),
@@ -240,7 +240,7 @@ impl Bytes {
     }
 }
 
-impl ByteStore for Bytes {
+impl ByteRows for Bytes {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
         self.store().get(key, value)
     }

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use streams_core::store::{StoreIdentity, StoreKind};
 
 use super::metadata::Metadata;
-use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
-use crate::own::{ChangedRow, KeyValueBytesError, KeyValueBytesStore, ScanOrder};
+use super::{ByteRows, BytesError, Chunk, Direction, KeyRange, Progress};
+use crate::own::{BytesStore, BytesStoreError, ChangedRow, ScanOrder};
 use crate::staging::Staged;
 
 /// Bytes of rows that are written at once while the store is restored.
@@ -24,7 +24,7 @@ struct Restoring {
 
 /// A byte store of the program's own, with what is known about it beside its rows.
 pub(crate) struct OwnStore {
-    rows: RefCell<Box<dyn KeyValueBytesStore>>,
+    rows: RefCell<Box<dyn BytesStore>>,
     metadata: RefCell<Metadata>,
     restoring: RefCell<Restoring>,
 }
@@ -35,19 +35,16 @@ impl std::fmt::Debug for OwnStore {
     }
 }
 
-fn failed(action: &'static str) -> impl FnOnce(KeyValueBytesError) -> BytesError {
+fn failed(action: &'static str) -> impl FnOnce(BytesStoreError) -> BytesError {
     move |error| BytesError::of_own(action, error)
 }
 
 impl OwnStore {
     /// Rows of a store of this kind. Those of another one, or that do not say what they are, go.
-    pub(crate) fn new(
-        mut rows: Box<dyn KeyValueBytesStore>,
-        kind: StoreKind,
-    ) -> Result<Self, BytesError> {
+    pub(crate) fn new(mut rows: Box<dyn BytesStore>, kind: StoreKind) -> Result<Self, BytesError> {
         let known = match rows.checkpoint() {
             Ok(checkpoint) => checkpoint.map(|bytes| Metadata::decode(kind, &bytes)),
-            Err(KeyValueBytesError::Damaged(detail)) => {
+            Err(BytesStoreError::Damaged(detail)) => {
                 tracing::warn!(detail, "a byte store is damaged; it starts empty");
                 Some(None)
             }
@@ -158,7 +155,7 @@ impl OwnStore {
     }
 }
 
-impl ByteStore for OwnStore {
+impl ByteRows for OwnStore {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
         self.rows.borrow().get(key, value).map_err(failed("be read"))
     }

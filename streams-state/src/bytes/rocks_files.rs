@@ -13,7 +13,7 @@ use streams_core::names::StoreName;
 use yoke::{Yoke, Yokeable};
 
 use super::rocks_options::write_options;
-use super::{ByteStore, BytesError, Chunk, Direction, KeyRange, Progress};
+use super::{ByteRows, BytesError, Chunk, Direction, KeyRange, Progress};
 
 /// The column family of the stores' metadata.
 pub(super) const METADATA: &str = "metadata";
@@ -201,7 +201,7 @@ fn read_options(range: &KeyRange) -> ReadOptions {
     options
 }
 
-impl ByteStore for RocksRows {
+impl ByteRows for RocksRows {
     fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesError> {
         self.with_family(|family| {
             let found = self.files.database.get_pinned_cf_opt(family, key, &self.point_reads);

@@ -10,8 +10,8 @@ use streams_core::store::{ChangelogTopic, TaskStores};
 
 use crate::testing::{Fixture, ScratchDirectory, handle};
 use crate::{
-    ChangedRow, EachRow, KeyValueBytesError, KeyValueBytesStore, KeyValueBytesStoreSupplier,
-    KeyValueStore, MemoryBackend, ScanOrder, StorePlace, Stores, TimestampedKeyValueStore,
+    BytesStore, BytesStoreError, BytesStoreSupplier, ChangedRow, EachRow, KeyValueStore,
+    MemoryBackend, ScanOrder, StorePlace, Stores, TimestampedKeyValueStore,
 };
 
 /// What outlasts the process.
@@ -45,26 +45,23 @@ impl Shelf {
         self.with(|kept| kept.rows.len())
     }
 
-    fn read<R>(&self, read: impl FnOnce(&Kept) -> R) -> Result<R, KeyValueBytesError> {
+    fn read<R>(&self, read: impl FnOnce(&Kept) -> R) -> Result<R, BytesStoreError> {
         self.with(|kept| match kept.fault {
-            Some(Fault::Torn) => Err(KeyValueBytesError::Damaged("torn".to_owned())),
+            Some(Fault::Torn) => Err(BytesStoreError::Damaged("torn".to_owned())),
             _ => Ok(read(kept)),
         })
     }
 }
 
-impl KeyValueBytesStoreSupplier for Shelf {
-    fn open(
-        &self,
-        place: StorePlace<'_>,
-    ) -> Result<Box<dyn KeyValueBytesStore>, KeyValueBytesError> {
+impl BytesStoreSupplier for Shelf {
+    fn open(&self, place: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
         self.with(|kept| kept.directories.push(place.directory.map(Into::into)));
         Ok(Box::new(self.clone()))
     }
 }
 
-impl KeyValueBytesStore for Shelf {
-    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, KeyValueBytesError> {
+impl BytesStore for Shelf {
+    fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, BytesStoreError> {
         let found = self.read(|kept| kept.rows.get(key).cloned())?;
         value.extend_from_slice(found.as_deref().unwrap_or_default());
         Ok(found.is_some())
@@ -75,7 +72,7 @@ impl KeyValueBytesStore for Shelf {
         keys: (Bound<&[u8]>, Bound<&[u8]>),
         order: ScanOrder,
         each: &mut EachRow<'_>,
-    ) -> Result<(), KeyValueBytesError> {
+    ) -> Result<(), BytesStoreError> {
         let rows = self.read(|kept| {
             let rows = kept.rows.range::<[u8], _>(keys);
             rows.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
@@ -88,7 +85,7 @@ impl KeyValueBytesStore for Shelf {
         Ok(())
     }
 
-    fn approximate_num_entries(&self) -> Result<u64, KeyValueBytesError> {
+    fn approximate_num_entries(&self) -> Result<u64, BytesStoreError> {
         Ok(self.rows() as u64)
     }
 
@@ -96,7 +93,7 @@ impl KeyValueBytesStore for Shelf {
         &mut self,
         changes: &mut dyn Iterator<Item = ChangedRow<'_>>,
         checkpoint: &[u8],
-    ) -> Result<(), KeyValueBytesError> {
+    ) -> Result<(), BytesStoreError> {
         self.with(|kept| {
             if kept.fault == Some(Fault::Full) {
                 return Err(std::io::Error::other("full").into());
@@ -116,11 +113,11 @@ impl KeyValueBytesStore for Shelf {
         })
     }
 
-    fn checkpoint(&self) -> Result<Option<Vec<u8>>, KeyValueBytesError> {
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>, BytesStoreError> {
         self.read(|kept| kept.checkpoint.clone())
     }
 
-    fn clear(&mut self) -> Result<(), KeyValueBytesError> {
+    fn clear(&mut self) -> Result<(), BytesStoreError> {
         self.with(|kept| {
             (kept.checkpoint, kept.fault) = (None, None);
             kept.rows.clear();
