@@ -89,11 +89,6 @@ pub trait StoreSpec: fmt::Debug + Send + Sync + 'static {
     /// Whether it survives on disk.
     fn is_persistent(&self) -> bool;
 
-    /// Whether only the thread of its task can read it, so that it cannot be global.
-    fn is_of_one_thread(&self) -> bool {
-        false
-    }
-
     /// Its changelog.
     fn logging(&self) -> &Logging;
 

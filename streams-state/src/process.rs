@@ -144,7 +144,7 @@ impl TaskStores for StoresOfProcess {
         }
         let stores = next.iter().enumerate().filter(|(store, _)| moved[*store]);
         let written = stores.filter_map(|(store, positions)| Some((store, positions.as_ref()?)));
-        self.stores.commit_inputs(written)?;
+        self.stores.commit_inputs(&written.collect::<Vec<_>>())?;
         self.positions = next;
         self.commits.count();
         Ok(())

@@ -6,7 +6,7 @@ use streams_core::error::StoreError;
 use streams_core::record::RawRecord;
 use streams_core::store::RowOrder;
 
-use crate::bytes::{Bytes, BytesError};
+use crate::bytes::{Bytes, BytesError, OwnStore, Reached};
 use crate::layer::changelog::RowFormat;
 use crate::layer::expiry::Closed;
 use crate::layer::headers_row::write_headers;
@@ -21,6 +21,20 @@ pub(crate) struct RowStore {
 }
 
 impl RowStore {
+    /// Learns which segments the store has, which is at `position`, and gives the position: none for a
+    /// store of the program's own that is found damaged thereby, and is emptied.
+    pub(crate) fn learn_segments(&self, position: Option<i64>) -> Result<Option<i64>, StoreError> {
+        let is_own = self.with_bytes(|bytes, _| Ok(matches!(bytes, Bytes::Own(_))))?;
+        match self.layers.find_segments() {
+            Err(StoreError::Corrupted { store, detail }) if is_own => {
+                tracing::warn!(%store, detail, "a byte store is damaged; it starts empty");
+                self.wipe()?;
+                Ok(None)
+            }
+            found => found.map(|()| position),
+        }
+    }
+
     /// The first bytes of the segments to be dropped: of the first, and of the one behind the last.
     pub(crate) fn closed_segments(&self) -> Option<([u8; 8], [u8; 8])> {
         let Closed { from, before } = self.layers.expiry()?.closed()?;
@@ -76,7 +90,10 @@ impl RowStore {
                     None => Ok(()),
                 }
             }
-            Bytes::Own(own) => own.restored_up_to(next_offset),
+            Bytes::Own(own) => {
+                own.restored_up_to(next_offset)?;
+                self.remove_closed(own)
+            }
             Bytes::Foreign(_) => Ok(()),
         })?;
         self.forget_closed_segments();
@@ -84,8 +101,8 @@ impl RowStore {
     }
 
     /// Puts what is staged into its byte store, unless that is the task's database, which has it
-    /// already. `position` is that of the changelog then.
-    pub(crate) fn take_staged(&self, position: Option<i64>) -> Result<(), StoreError> {
+    /// already. `reached` says how far the store has come with it.
+    pub(crate) fn take_staged(&self, reached: Reached<'_>) -> Result<(), StoreError> {
         self.with_bytes(|bytes, staged| {
             match bytes {
                 Bytes::Memory(memory) => {
@@ -100,7 +117,10 @@ impl RowStore {
                         rocks.database().drop_files(rocks.at(), (&from, &before));
                     }
                 }
-                Bytes::Own(own) => own.write(staged, position)?,
+                Bytes::Own(own) => {
+                    own.write(staged, reached)?;
+                    self.remove_closed(own)?;
+                }
                 Bytes::Foreign(_) => {}
             }
             Ok(())
@@ -108,6 +128,15 @@ impl RowStore {
         self.layers.committed();
         self.forget_closed_segments();
         Ok(())
+    }
+
+    /// Removes the closed segments of a store of the program's own: behind the write that closes them,
+    /// since one that fails takes that back.
+    fn remove_closed(&self, own: &OwnStore) -> Result<(), BytesError> {
+        match self.closed_segments() {
+            Some((from, before)) => own.remove((&from, &before)),
+            None => Ok(()),
+        }
     }
 
     /// Drops what is staged, and what was restored and is not written.
@@ -192,7 +221,8 @@ impl RowStore {
         let mut bytes = Vec::new();
         if keys.order == RowOrder::TimeFirstIndexed {
             keys.write_index(row, &mut bytes);
-            self.restore_row(&bytes, value.map(|_| &[][..]), next_offset)?;
+            // Without its row the entry is none: as long as it is alone, the position stays before both.
+            self.restore_row(&bytes, value.map(|_| &[][..]), next_offset.saturating_sub(1))?;
             bytes.clear();
         }
         keys.write_row(row, &mut bytes);

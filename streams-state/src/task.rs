@@ -17,7 +17,9 @@ use streams_core::time::Timestamp;
 
 use crate::buffer::{BUFFER_LOG, BufferFactory, BufferParts, BufferStore};
 use crate::builder::{Caching, Factory};
-use crate::bytes::{Bytes, BytesError, Changes, InputPositions, RocksDatabase, SharedRows};
+use crate::bytes::{
+    Bytes, BytesError, Changes, InputPositions, Reached, RocksDatabase, SharedRows,
+};
 use crate::layer::changelog::{Changelog, LogFormat};
 use crate::layer::{CacheLayer, LayerParts, Layers, Reach};
 use crate::row_store::RowStore;
@@ -138,7 +140,6 @@ fn open_rows(
         recency: factory.recency_layer(),
         staged,
     }));
-    layers.find_segments()?;
     Ok(RowStore { layers, rows })
 }
 
@@ -152,10 +153,12 @@ impl StoresOfTask {
     ) -> Result<Self, StoreError> {
         let mut stores = Vec::with_capacity(bytes.len());
         for ((number, store), (bytes, position)) in (0..).zip(&request.stores).zip(bytes) {
-            let content = if store.spec.as_any().is::<BufferFactory>() {
-                Content::Buffer(open_buffer(&request, (number, store), budget))
+            let (content, position) = if store.spec.as_any().is::<BufferFactory>() {
+                (Content::Buffer(open_buffer(&request, (number, store), budget)), position)
             } else {
-                Content::Rows(open_rows(&request, (number, store), bytes, budget)?)
+                let rows = open_rows(&request, (number, store), bytes, budget)?;
+                let position = rows.learn_segments(position)?;
+                (Content::Rows(rows), position)
             };
             stores.push(OpenStore {
                 spec: Arc::clone(&store.spec),
@@ -202,27 +205,30 @@ impl StoresOfTask {
 
     /// How far the inputs of a global store are in it, as it was written last.
     pub(crate) fn input_positions(&self, at: usize) -> Result<Option<InputPositions>, StoreError> {
-        let store = self.store(at)?;
-        let (Some(database), Some(number)) =
-            (&self.database, store.rows().and_then(RowStore::at_in_database))
-        else {
-            return Ok(None);
-        };
-        let bytes = database.input_positions(number).map_err(|error| self.failed(error))?;
-        Ok(bytes.as_deref().and_then(InputPositions::decode))
+        let Some(rows) = self.store(at)?.rows() else { return Ok(None) };
+        rows.with_bytes(|bytes, _| match bytes {
+            Bytes::Rocks(rocks) => {
+                let known = rocks.database().input_positions(rocks.at())?;
+                Ok(known.as_deref().and_then(InputPositions::decode))
+            }
+            Bytes::Own(own) => Ok(own.input_positions()),
+            Bytes::Memory(_) | Bytes::Foreign(_) => Ok(None),
+        })
     }
 
-    /// Writes what is staged, and how far the inputs of global stores are in them, in one batch.
-    pub(crate) fn commit_inputs<'a>(
+    /// Writes what is staged, and how far the inputs of global stores are in them, in one batch; a
+    /// store in a place of the program's own in one of its own.
+    pub(crate) fn commit_inputs(
         &self,
-        positions: impl Iterator<Item = (usize, &'a InputPositions)>,
+        positions: &[(usize, &InputPositions)],
     ) -> Result<(), StoreError> {
+        let of = |at| positions.iter().find(|(store, _)| *store == at);
         self.write_with(
             |_| true,
-            &[],
+            |at| of(at).map_or(Reached::Same, |(_, inputs)| Reached::Inputs(inputs)),
             |changes| {
                 for (store, positions) in positions {
-                    let rows = self.store(store)?.rows();
+                    let rows = self.store(*store)?.rows();
                     if let Some(at) = rows.and_then(RowStore::at_in_database) {
                         let added = changes.inputs(at, &positions.encode());
                         added.map_err(|error| self.failed(error))?;
@@ -253,7 +259,9 @@ impl StoresOfTask {
         which: impl Fn(&OpenStore) -> bool,
         positions: &[(usize, i64)],
     ) -> Result<(), StoreError> {
-        self.write_with(which, positions, |changes| {
+        let of = |at| positions.iter().find(|(store, _)| *store == at);
+        let reached = |at| of(at).map_or(Reached::Same, |(_, next)| Reached::Changelog(*next));
+        self.write_with(which, reached, |changes| {
             for (store, next_offset) in positions {
                 let rows = self.store(*store)?.rows();
                 if let Some(at) = rows.and_then(RowStore::at_in_database) {
@@ -270,11 +278,11 @@ impl StoresOfTask {
     }
 
     /// Writes what is staged in these stores, and what `add` adds, in one batch; then, one by one,
-    /// the stores that are elsewhere, with these positions.
-    fn write_with(
+    /// the stores that are elsewhere, each with how far it has come.
+    fn write_with<'a>(
         &self,
         which: impl Fn(&OpenStore) -> bool,
-        positions: &[(usize, i64)],
+        reached: impl Fn(usize) -> Reached<'a>,
         add: impl FnOnce(&mut Changes<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let all = || self.stores.iter().enumerate().filter(|(_, store)| which(store));
@@ -291,8 +299,7 @@ impl StoresOfTask {
             written.map_err(|error| self.failed(error))?;
         }
         for (at, store) in chosen() {
-            let position = positions.iter().find(|(store, _)| *store == at);
-            store.take_staged(position.map(|(_, next_offset)| *next_offset))?;
+            store.take_staged(reached(at))?;
         }
         all().filter_map(|(_, store)| store.buffer()).for_each(BufferStore::committed);
         Ok(())

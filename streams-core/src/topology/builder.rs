@@ -447,9 +447,6 @@ impl TopologyBuilder {
     pub fn add_global_store(&mut self, parts: GlobalStoreParts) {
         let GlobalStoreParts { store, source, topic, processor } = parts;
         let (name, store) = (store.name().clone(), store.with_logging(Logging::Off));
-        if store.is_of_one_thread() {
-            self.fault(TopologyError::GlobalOfOneThread(name.clone()));
-        }
         let source = self.add_source(source.0, vec![topic.clone()], None, source.1);
         let processor = self.add_processor(processor.0, vec![source], processor.1);
         self.add_store(store);

@@ -138,11 +138,6 @@ pub enum TopologyError {
     /// A global table keeps no versions.
     #[error("global table \"{0}\" cannot be versioned; leave its history out, or take a table")]
     GlobalVersions(StoreName),
-    /// Tasks of all threads read a global store.
-    #[error(
-        "global store \"{0}\" is kept in a place of the program's own, which other threads cannot read; keep it on disk or in memory"
-    )]
-    GlobalOfOneThread(StoreName),
     /// A stream waits for a table that does not remember so much.
     #[error(
         "join \"{node}\" has a grace period of {grace:?}, but the table \"{store}\" {problem}; let it be versioned with a history of at least the grace period"

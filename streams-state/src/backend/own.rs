@@ -33,8 +33,13 @@ pub(super) fn open(
         let made = private::create_directory(directory);
         made.map_err(|error| failed(BytesError::of_system(action, error)))?;
     }
-    let place = StorePlace { store: name, task: request.task, directory: directory.as_deref() };
-    let rows = supplier.open(place);
+    let rows = supplier.open(StorePlace {
+        store: name,
+        kind: store.spec.kind(),
+        retention: store.spec.retention(),
+        task: request.task,
+        directory: directory.as_deref(),
+    });
     let rows = rows.map_err(|error| failed(BytesError::of_own(action, error)))?;
     let own = OwnStore::new(rows, store.spec.kind()).map_err(failed)?;
     let position = own.position();

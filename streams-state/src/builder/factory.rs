@@ -113,16 +113,16 @@ impl Factory {
         self.own.as_ref()
     }
 
-    /// The same store, in a place of the program's own, if it is of keys and values and the program
-    /// did not say where it is.
+    /// The same store in a place of the program's own, unless the program did say where it is or
+    /// `supplier` does not keep such stores. As in Kafka, versioned stores are not asked about.
     fn kept_in(&self, supplier: &Arc<dyn BytesStoreSupplier>) -> Option<Arc<dyn StoreSpec>> {
-        let is_of_keys = self.kind == StoreKind::TimestampedKeyValue;
-        if self.place == SaidBy::Program || !is_of_keys {
+        let is_versioned = matches!(self.kind, StoreKind::Versioned(_));
+        let is_said = self.place == SaidBy::Program || self.rows_max.is_some();
+        if is_said || is_versioned || !supplier.keeps(self.kind) {
             return None;
         }
-        let said = SaidBy::Program;
         let own = Some(Arc::clone(supplier));
-        Some(Arc::new(Self { own, place: said, layout: said, ..self.clone() }))
+        Some(Arc::new(Self { own, place: SaidBy::Program, ..self.clone() }))
     }
 
     /// What lets rows expire.
@@ -206,8 +206,8 @@ impl Factory {
     }
 }
 
-/// This store in a place of the program's own, if it is one of keys and values that an operator has
-/// and the program did not say where it is: Kafka's `DslStoreSuppliers#keyValueStore`.
+/// This store in a place of the program's own, if it is one that an operator has and the program did
+/// not say where it is: Kafka's `DslStoreSuppliers`.
 pub fn kept_in(
     store: &dyn StoreSpec,
     supplier: &Arc<dyn BytesStoreSupplier>,
@@ -229,10 +229,6 @@ impl StoreSpec for Factory {
             Some(supplier) => supplier.is_persistent(),
             None => self.medium == Medium::Disk,
         }
-    }
-
-    fn is_of_one_thread(&self) -> bool {
-        self.own.is_some()
     }
 
     fn logging(&self) -> &Logging {

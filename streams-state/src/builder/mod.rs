@@ -112,6 +112,55 @@ impl<S> StoreBuilder<S> {
         self.placed_in(Medium::Memory)
     }
 
+    /// Keeps the rows in a place of the program's own, which `supplier` opens for each task, or for the
+    /// process where the store is global. Its record cache, changelog, expiry and all else are as those
+    /// of a store on disk. It is not bounded by [`lru_map`](Self::lru_map) any more. Kafka's
+    /// `keyValueStoreBuilder`, `windowStoreBuilder` and their kin with a supplier of one's own.
+    ///
+    /// ```
+    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
+    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/map.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::window::Window;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_state::{BytesStore, BytesStoreError, BytesStoreSupplier, StorePlace, Stores};
+    /// # use map::Map;
+    /// struct Maps;
+    ///
+    /// impl BytesStoreSupplier for Maps {
+    ///     fn open(&self, _: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
+    ///     }
+    ///
+    ///     fn is_persistent(&self) -> bool {
+    ///         false
+    ///     }
+    /// }
+    ///
+    /// let hour = Duration::from_secs(3_600);
+    /// let visits = Stores::session::<String, i64>("visits", hour).kept_in(Maps);
+    /// # let (mut stores, visits) = alone::open(visits);
+    /// let visit = Window::new(Timestamp::from_millis(5), Timestamp::from_millis(9));
+    /// visits.put(&"ann".to_owned(), visit, &1)?;
+    /// # stores.commit(&[])?;
+    /// assert_eq!(visits.get(&"ann".to_owned(), visit)?, Some(1));
+    /// # Ok::<(), streams_core::error::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
+        self.kept_in_shared(Arc::new(supplier))
+    }
+
+    /// As [`kept_in`](Self::kept_in), with a supplier that others use too.
+    #[must_use]
+    pub fn kept_in_shared(self, supplier: Arc<dyn BytesStoreSupplier>) -> Self {
+        let mut this = self.placed_in(Medium::Disk);
+        this.factory.own = Some(supplier);
+        this.factory.layout = SaidBy::Program;
+        this.factory.rows_max = None;
+        this
+    }
+
     fn placed_in(mut self, medium: Medium) -> Self {
         self.factory.medium = medium;
         self.factory.own = None;
@@ -239,6 +288,19 @@ impl<S> StoreBuilder<S> {
     pub fn is_in_memory(&self) -> bool {
         self.factory.medium == Medium::Memory
     }
+
+    /// Whether its rows are kept on disk, and not in a place of the program's own.
+    ///
+    /// ```
+    /// # use streams_state::Stores;
+    /// let seen = Stores::key_value::<String, i64>("seen");
+    /// assert!(seen.is_on_disk());
+    /// assert!(!seen.in_memory().is_on_disk());
+    /// ```
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        self.factory.medium == Medium::Disk && self.factory.own.is_none()
+    }
 }
 
 impl<K, V> StoreBuilder<WindowStore<K, V>> {
@@ -340,54 +402,6 @@ impl<S: Bounded> StoreBuilder<S> {
     pub fn lru_map(mut self, rows_max: usize) -> Self {
         self.factory.rows_max = Some(rows_max);
         self.in_memory()
-    }
-}
-
-impl<S: Bounded> StoreBuilder<S> {
-    /// Keeps the rows in a place of the program's own, which `supplier` opens for each task. Its record
-    /// cache, changelog and all else are as those of other stores. A global store cannot be kept so,
-    /// since tasks of all threads read it. Kafka's `keyValueStoreBuilder` with a supplier of one's own.
-    ///
-    /// ```
-    /// # mod alone { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/alone.in")); }
-    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/map.in")); }
-    /// # use streams_state::{BytesStoreError, BytesStore, BytesStoreSupplier};
-    /// # use streams_state::{StorePlace, Stores};
-    /// # use map::Map;
-    /// struct Maps;
-    ///
-    /// impl BytesStoreSupplier for Maps {
-    ///     fn open(
-    ///         &self,
-    ///         _: StorePlace<'_>,
-    ///     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
-    ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
-    ///     }
-    ///
-    ///     fn is_persistent(&self) -> bool {
-    ///         false
-    ///     }
-    /// }
-    ///
-    /// let seen = Stores::key_value::<String, i64>("seen").kept_in(Maps);
-    /// # let (mut stores, seen) = alone::open(seen);
-    /// seen.put(&"be".to_owned(), &1)?;
-    /// # stores.commit(&[])?;
-    /// assert_eq!(seen.get(&"be".to_owned())?, Some(1));
-    /// # Ok::<(), streams_core::error::StoreError>(())
-    /// ```
-    #[must_use]
-    pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
-        self.kept_in_shared(Arc::new(supplier))
-    }
-
-    /// As [`kept_in`](Self::kept_in), with a supplier that others use too.
-    #[must_use]
-    pub fn kept_in_shared(mut self, supplier: Arc<dyn BytesStoreSupplier>) -> Self {
-        self.factory.own = Some(supplier);
-        self.factory.place = SaidBy::Program;
-        self.factory.layout = SaidBy::Program;
-        self
     }
 }
 

@@ -95,6 +95,11 @@ impl Metadata {
     /// Reads the metadata of a store that is of this kind. `None` when it was written by another
     /// version or for another kind of store, or is not metadata at all.
     pub(crate) fn decode(kind: StoreKind, bytes: &[u8]) -> Option<Self> {
+        Self::read(kind, bytes).map(|(metadata, _)| metadata)
+    }
+
+    /// As [`decode`](Self::decode), with the bytes behind it.
+    pub(crate) fn read(kind: StoreKind, bytes: &[u8]) -> Option<(Self, &[u8])> {
         let ([version, code], rest) = bytes.split_first_chunk::<2>()?;
         if *version != FORMAT_VERSION || *code != kind_code(kind) {
             return None;
@@ -117,12 +122,14 @@ impl Metadata {
             }
             rest = behind;
         }
-        let current_at =
-            rest.first_chunk().map(|at| Timestamp::from_millis(i64::from_be_bytes(*at)));
+        let (current_at, rest) = match rest.split_first_chunk() {
+            Some((at, rest)) => (Some(Timestamp::from_millis(i64::from_be_bytes(*at))), rest),
+            None => (None, rest),
+        };
         let cluster_id = (!cluster.is_empty()).then(|| cluster.into());
         let current_at = current_at.filter(|at| at.is_known());
         let identity = StoreIdentity { cluster_id, topic_id, current_at };
-        Some(Self { kind, position: (position >= 0).then_some(position), identity })
+        Some((Self { kind, position: (position >= 0).then_some(position), identity }, rest))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use self::chunk::Chunk;
 pub(crate) use self::input_positions::InputPositions;
 pub(crate) use self::memory::MemoryStore;
 use self::memory::OrderedRows;
-pub(crate) use self::own::OwnStore;
+pub(crate) use self::own::{OwnRows, OwnStore, Reached};
 pub(crate) use self::rocks::{Changes, RocksDatabase, RocksStore, StoreOnDisk};
 pub(crate) use self::rocks_files::{RocksFiles, RocksRows, damage_mark};
 pub(crate) use self::rocks_options::RocksShared;
@@ -139,16 +139,14 @@ pub(crate) enum BytesError {
 impl BytesError {
     /// What the system said when this was tried.
     pub(crate) fn of_system(action: &'static str, error: std::io::Error) -> Self {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let is_full = matches!(error.kind(), StorageFull | QuotaExceeded);
-        let source = Box::new(error);
-        if is_full { Self::Full { action, source } } else { Self::Io { action, source } }
+        Self::of_own(action, error.into())
     }
 
     /// What a store of the program's own said when this was tried.
     pub(crate) fn of_own(action: &'static str, error: BytesStoreError) -> Self {
         match error {
             BytesStoreError::Damaged(detail) => Self::Damaged(detail),
+            BytesStoreError::Full(source) => Self::Full { action, source },
             BytesStoreError::Failed(source) => Self::Io { action, source },
         }
     }
@@ -197,10 +195,17 @@ pub(crate) enum Bytes {
     Memory(MemoryStore),
     /// In the task's database.
     Rocks(RocksStore),
-    /// In the database of the process, which another thread writes.
-    Foreign(RocksRows),
+    /// Those of a global store, which another thread writes.
+    Foreign(ForeignRows),
     /// In a place of the program's own.
     Own(OwnStore),
+}
+
+/// Rows that another thread writes.
+#[derive(Debug)]
+pub(crate) enum ForeignRows {
+    Rocks(RocksRows),
+    Own(OwnRows),
 }
 
 /// The rows of a global store, on their way to other threads.
@@ -208,6 +213,7 @@ pub(crate) enum Bytes {
 pub(crate) enum SharedRows {
     Memory(Arc<RwLock<OrderedRows>>),
     Rocks(Arc<RocksFiles>),
+    Own(OwnRows),
 }
 
 impl SharedRows {
@@ -215,7 +221,11 @@ impl SharedRows {
     pub(crate) fn to_read(&self, name: &StoreName) -> Bytes {
         match self {
             Self::Memory(rows) => Bytes::Memory(MemoryStore::Shared(Arc::clone(rows))),
-            Self::Rocks(files) => Bytes::Foreign(RocksRows::new(Arc::clone(files), name)),
+            Self::Rocks(files) => {
+                let rows = RocksRows::new(Arc::clone(files), name);
+                Bytes::Foreign(ForeignRows::Rocks(rows))
+            }
+            Self::Own(rows) => Bytes::Foreign(ForeignRows::Own(rows.clone())),
         }
     }
 }
@@ -225,17 +235,19 @@ impl Bytes {
         match self {
             Self::Memory(memory) => memory,
             Self::Rocks(rocks) => rocks.rows(),
-            Self::Foreign(rows) => rows,
-            Self::Own(own) => own,
+            Self::Foreign(ForeignRows::Rocks(rows)) => rows,
+            Self::Foreign(ForeignRows::Own(rows)) => rows,
+            Self::Own(own) => own.rows(),
         }
     }
 
     /// For other threads; `None` for rows that are one thread's own.
     pub(crate) fn share(&self) -> Option<SharedRows> {
         match self {
-            Self::Memory(MemoryStore::Own(_)) | Self::Foreign(_) | Self::Own(_) => None,
+            Self::Memory(MemoryStore::Own(_)) | Self::Foreign(_) => None,
             Self::Memory(MemoryStore::Shared(rows)) => Some(SharedRows::Memory(Arc::clone(rows))),
             Self::Rocks(rocks) => Some(SharedRows::Rocks(Arc::clone(rocks.database().files()))),
+            Self::Own(own) => Some(SharedRows::Own(own.rows().clone())),
         }
     }
 }

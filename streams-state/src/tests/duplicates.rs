@@ -8,8 +8,9 @@ use streams_core::serde::DefaultSerde;
 use streams_core::store::{StateBackend, StoreSpec};
 use streams_core::time::Timestamp;
 
+use super::own::Shelf;
 use crate::testing::{Fixture, ScratchDirectory, handle};
-use crate::{ListStore, MemoryBackend, Stores, WindowStore};
+use crate::{ListStore, MemoryBackend, StoreBuilder, Stores, WindowStore};
 
 type Windows = WindowStore<String, Option<String>>;
 type Lists = ListStore<String, String>;
@@ -24,14 +25,14 @@ fn text(text: &str) -> String {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn windows() -> Arc<dyn StoreSpec> {
+fn windows() -> StoreBuilder<Windows> {
     let serdes = (String::serde(), Option::<String>::serde());
     let store = Stores::window_with("s", (SECOND, SECOND), serdes.0, serdes.1);
-    store.retaining_duplicates().cached().build()
+    store.retaining_duplicates().cached()
 }
 
-fn lists() -> Arc<dyn StoreSpec> {
-    ListStore::declare("s", String::serde(), String::serde()).build()
+fn lists() -> StoreBuilder<Lists> {
+    ListStore::declare("s", String::serde(), String::serde())
 }
 
 /// The values of a key, with their times.
@@ -40,8 +41,8 @@ fn of_key(store: &Windows, key: &str) -> Vec<(i64, String)> {
     entries.map(|(time, value)| (time.millis(), value.unwrap())).collect()
 }
 
-fn keep_duplicates(backend: &dyn StateBackend, again: &dyn StateBackend) {
-    let fixture = Fixture::new(vec![windows()], 1 << 20);
+fn keep_duplicates(spec: Arc<dyn StoreSpec>, backend: &dyn StateBackend, again: &dyn StateBackend) {
+    let fixture = Fixture::new(vec![spec], 1 << 20);
     let mut stores = fixture.open(backend);
     let store: Windows = handle(&*stores, "s");
     let put = |key: &str, value: Option<&str>, time: i64| {
@@ -85,8 +86,10 @@ fn keep_duplicates(backend: &dyn StateBackend, again: &dyn StateBackend) {
 #[test]
 fn all_rows_of_a_key_and_window_are_kept() {
     let (one, other) = (ScratchDirectory::new("one"), ScratchDirectory::new("other"));
-    keep_duplicates(&one.backend(), &other.backend());
-    keep_duplicates(&MemoryBackend::new(), &MemoryBackend::new());
+    keep_duplicates(windows().build(), &one.backend(), &other.backend());
+    let (memory, own) = (MemoryBackend::new(), windows().kept_in(Shelf::default()));
+    keep_duplicates(windows().build(), &memory, &memory);
+    keep_duplicates(own.build(), &memory, &memory);
 }
 
 #[test]
@@ -95,7 +98,8 @@ fn a_deletion_among_duplicates_moves_time_in_memory_only() {
         let store = Stores::window::<String, Option<String>>("s", SECOND, SECOND);
         store.retaining_duplicates().in_memory().build()
     };
-    for (spec, dropped) in [(windows(), 0), (in_memory(), 1)] {
+    let own = windows().kept_in(Shelf::default()).build();
+    for (spec, dropped) in [(windows().build(), 0), (in_memory(), 1), (own, 0)] {
         let fixture = Fixture::new(vec![spec], 0);
         let stores = fixture.open(&MemoryBackend::new());
         let store: Windows = handle(&*stores, "s");
@@ -106,8 +110,8 @@ fn a_deletion_among_duplicates_moves_time_in_memory_only() {
     }
 }
 
-fn keep_lists(backend: &dyn StateBackend, again: &dyn StateBackend) {
-    let fixture = Fixture::new(vec![lists()], 0);
+fn keep_lists(spec: Arc<dyn StoreSpec>, backend: &dyn StateBackend, again: &dyn StateBackend) {
+    let fixture = Fixture::new(vec![spec], 0);
     let mut stores = fixture.open(backend);
     let store: Lists = handle(&*stores, "s");
     let all = |store: &Lists| store.all().map(Result::unwrap).collect::<Vec<_>>();
@@ -133,6 +137,8 @@ fn keep_lists(backend: &dyn StateBackend, again: &dyn StateBackend) {
 #[test]
 fn values_are_added_to_the_list_of_their_key() {
     let (one, other) = (ScratchDirectory::new("one"), ScratchDirectory::new("other"));
-    keep_lists(&one.backend(), &other.backend());
-    keep_lists(&MemoryBackend::new(), &MemoryBackend::new());
+    keep_lists(lists().build(), &one.backend(), &other.backend());
+    let (memory, own) = (MemoryBackend::new(), lists().kept_in(Shelf::default()));
+    keep_lists(lists().build(), &memory, &memory);
+    keep_lists(own.build(), &memory, &memory);
 }

@@ -1,17 +1,21 @@
 //! Stores in a place of the program's own.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use streams_core::error::StoreError;
-use streams_core::store::{ChangelogTopic, TaskStores};
+use streams_core::store::{ChangelogTopic, RowOrder, StateBackend, TaskStores};
+use streams_core::time::Timestamp;
 
+use crate::own::remove_by_key;
 use crate::testing::{Fixture, ScratchDirectory, handle};
 use crate::{
     BytesStore, BytesStoreError, BytesStoreSupplier, ChangedRow, EachRow, KeyValueStore,
-    MemoryBackend, ScanOrder, StorePlace, Stores, TimestampedKeyValueStore,
+    MemoryBackend, ScanOrder, StorePlace, Stores, TimestampedKeyValueStore, WindowStore,
 };
 
 /// What outlasts the process.
@@ -21,15 +25,23 @@ pub(super) struct Kept {
     checkpoint: Option<Vec<u8>>,
     directories: Vec<Option<PathBuf>>,
     writes: usize,
+    /// What expired.
+    removed: Vec<(Vec<u8>, Vec<u8>)>,
     fault: Option<Fault>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// Writes are refused.
+    Broken,
+    /// There is no space.
     Full,
+    /// What expired is not removed.
+    Stuck,
     /// Reads find damage.
     Torn,
+    /// Scans find damage.
+    TornBehind,
 }
 
 /// A database for one store.
@@ -73,6 +85,9 @@ impl BytesStore for Shelf {
         order: ScanOrder,
         each: &mut EachRow<'_>,
     ) -> Result<(), BytesStoreError> {
+        if self.with(|kept| kept.fault == Some(Fault::TornBehind)) {
+            return Err(BytesStoreError::Damaged("torn".to_owned()));
+        }
         let rows = self.read(|kept| {
             let rows = kept.rows.range::<[u8], _>(keys);
             rows.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
@@ -95,8 +110,12 @@ impl BytesStore for Shelf {
         checkpoint: &[u8],
     ) -> Result<(), BytesStoreError> {
         self.with(|kept| {
-            if kept.fault == Some(Fault::Full) {
-                return Err(std::io::Error::other("full").into());
+            match kept.fault {
+                Some(Fault::Broken) => return Err(std::io::Error::other("broken").into()),
+                Some(Fault::Full) => {
+                    return Err(std::io::Error::from(ErrorKind::StorageFull).into());
+                }
+                _ => {}
             }
             let mut last = None;
             for (key, value) in changes {
@@ -113,6 +132,17 @@ impl BytesStore for Shelf {
         })
     }
 
+    fn remove_range(&mut self, from: &[u8], before: &[u8]) -> Result<(), BytesStoreError> {
+        self.with(|kept| {
+            if kept.fault == Some(Fault::Stuck) {
+                return Err(std::io::Error::other("stuck"));
+            }
+            kept.removed.push((from.to_vec(), before.to_vec()));
+            Ok(())
+        })?;
+        remove_by_key(self, from, before)
+    }
+
     fn checkpoint(&self) -> Result<Option<Vec<u8>>, BytesStoreError> {
         self.read(|kept| kept.checkpoint.clone())
     }
@@ -127,6 +157,11 @@ impl BytesStore for Shelf {
 }
 
 type Plain = KeyValueStore<String, i64>;
+type Windows = WindowStore<String, Vec<u8>>;
+
+const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
 
 fn key(key: &str) -> String {
     key.to_owned()
@@ -163,6 +198,12 @@ fn it_holds_what_was_committed_with_the_position_and_nothing_else() {
 
 #[test]
 fn a_commit_that_it_refuses_fails_and_changes_nothing() {
+    for fault in [Fault::Broken, Fault::Full] {
+        refuse(fault);
+    }
+}
+
+fn refuse(fault: Fault) {
     let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
     let fixture = fixture(&shelf);
     let mut stores = fixture.open(&backend);
@@ -170,9 +211,14 @@ fn a_commit_that_it_refuses_fails_and_changes_nothing() {
     plain.put(&key("a"), &1).unwrap();
     stores.commit(&[(0, 1)]).unwrap();
     plain.put(&key("a"), &2).unwrap();
-    shelf.with(|kept| kept.fault = Some(Fault::Full));
+    shelf.with(|kept| kept.fault = Some(fault));
     let error = stores.commit(&[(0, 2)]).unwrap_err();
-    assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+    match fault {
+        // A full place is waited for.
+        Fault::Full => assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}"),
+        _ => assert!(matches!(error, StoreError::Io { .. }), "{error:?}"),
+    }
+    assert_eq!(error.is_passing(), fault == Fault::Full);
     stores.discard();
     shelf.with(|kept| kept.fault = None);
     assert_eq!((plain.get(&key("a")).unwrap(), stores.position(0)), (Some(1), Some(1)));
@@ -221,7 +267,7 @@ fn what_was_restored_and_not_written_is_dropped_with_what_is_staged() {
     let record = streams_core::record::RawRecord {
         key: Some(&sent.key),
         value: sent.value.as_deref(),
-        timestamp: streams_core::time::Timestamp::from_millis(0),
+        timestamp: at(0),
         offset: 0,
         leader_epoch: None,
         headers: sent.headers.clone(),
@@ -310,4 +356,138 @@ fn unlogged_rows_are_written_before_the_offsets() {
     drop(stores);
     let stores = fixture.open(&backend);
     assert_eq!(handle::<Plain>(&*stores, "s").get(&key("a")).unwrap(), Some(1));
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Half of what windows are kept.
+const SEGMENT: i64 = 1_800_000;
+
+fn windows(shelf: &Shelf, order: RowOrder) -> Fixture {
+    let store = Stores::window::<String, Vec<u8>>("s", Duration::from_millis(10), HOUR);
+    Fixture::new(vec![store.ordered(order).kept_in(shelf.clone()).build()], 0)
+}
+
+fn starts(windows: &Windows) -> Vec<i64> {
+    windows.all().unwrap().map(|entry| entry.unwrap().0.window.start.millis()).collect()
+}
+
+/// Opens the store anew, without what was staged.
+fn opened_again(fixture: &Fixture, backend: &dyn StateBackend) -> (Box<dyn TaskStores>, Windows) {
+    let stores = fixture.open(backend);
+    let windows = handle(&*stores, "s");
+    (stores, windows)
+}
+
+#[test]
+fn closed_segments_go_once_each_behind_the_commit_that_closed_them() {
+    let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
+    let fixture = windows(&shelf, RowOrder::KeyFirst);
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    for step in 0..10 {
+        view.put(&key("a"), &vec![1], at(step * SEGMENT)).unwrap();
+        stores.commit(&[(0, fixture.end())]).unwrap();
+        stores.commit(&[(0, fixture.end())]).unwrap();
+    }
+    assert_eq!(shelf.rows(), 3);
+    let range = |step: i64| ((step - 1).to_be_bytes().to_vec(), step.to_be_bytes().to_vec());
+    assert_eq!(shelf.with(|kept| kept.removed.clone()), (1..8).map(range).collect::<Vec<_>>());
+    drop((stores, view));
+    let (_stores, view) = opened_again(&fixture, &backend);
+    assert_eq!(starts(&view), [7, 8, 9].map(|step| step * SEGMENT));
+}
+
+#[test]
+fn what_expired_and_was_not_removed_goes_later() {
+    let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
+    let fixture = windows(&shelf, RowOrder::KeyFirst);
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    view.put(&key("a"), &vec![1], at(0)).unwrap();
+    stores.commit(&[(0, 1)]).unwrap();
+    view.put(&key("a"), &vec![2], at(10 * SEGMENT)).unwrap();
+    shelf.with(|kept| kept.fault = Some(Fault::Stuck));
+    let error = stores.commit(&[(0, 2)]).unwrap_err();
+    assert!(error.to_string().contains("be rid of what has expired"), "{error}");
+    stores.discard();
+    // The task reads on from the position that it knows, which the rows are ahead of.
+    assert_eq!((stores.position(0), shelf.rows()), (Some(1), 2));
+    shelf.with(|kept| kept.fault = None);
+    fixture.restore(&mut *stores, 0, 2);
+    assert_eq!((starts(&view), shelf.rows()), (vec![10 * SEGMENT], 1));
+}
+
+#[test]
+fn a_store_of_windows_that_is_found_damaged_when_it_is_opened_starts_empty() {
+    let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
+    let fixture = windows(&shelf, RowOrder::KeyFirst);
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    view.put(&key("a"), &vec![1], at(0)).unwrap();
+    stores.commit(&[(0, 1)]).unwrap();
+    drop((stores, view));
+    shelf.with(|kept| kept.fault = Some(Fault::TornBehind));
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    assert_eq!((stores.position(0), shelf.rows()), (None, 0));
+    fixture.restore(&mut *stores, 0, 1);
+    assert_eq!(starts(&view), [0]);
+}
+
+/// A crash may come between any two writes.
+#[test]
+fn an_entry_of_an_index_is_not_restored_without_its_row() {
+    let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
+    let fixture = windows(&shelf, RowOrder::TimeFirstIndexed);
+    let (stores, view) = opened_again(&fixture, &backend);
+    // Keys of the index and of the row, each 8 + 1 + 1 + 8 + 4 bytes, leave room for less than a key.
+    view.put(&key("a"), &vec![0; (1 << 20) - 2 * 22 - 1], at(0)).unwrap();
+    view.put(&key("b"), &vec![1], at(0)).unwrap();
+    drop((stores, view));
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    let outbox = fixture.outbox.borrow().sent.clone();
+    for (offset, sent) in (0..).zip(&outbox) {
+        let record = streams_core::record::RawRecord {
+            key: Some(&sent.key),
+            value: sent.value.as_deref(),
+            timestamp: at(sent.timestamp),
+            offset,
+            leader_epoch: None,
+            headers: sent.headers.clone(),
+        };
+        stores.restore(0, &record).unwrap();
+    }
+    assert_eq!(shelf.rows(), 3, "the entry of the index has filled the buffer");
+    drop((stores, view));
+    let (mut stores, view) = opened_again(&fixture, &backend);
+    assert_eq!(stores.position(0), Some(1));
+    fixture.restore(&mut *stores, 0, 2);
+    assert_eq!(view.get(&key("b"), at(0)).unwrap(), Some(vec![1]));
+}
+
+#[test]
+fn a_place_is_told_whose_rows_it_keeps() {
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    impl BytesStoreSupplier for Told {
+        fn open(&self, place: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+            self.0.lock().unwrap().push(format!(
+                "{} {} {:?} {:?}",
+                place.task, place.store, place.kind, place.retention
+            ));
+            Ok(Box::new(Shelf::default()))
+        }
+    }
+
+    let told = Told::default();
+    let visits = Stores::session::<String, i64>("visits", HOUR).in_memory().kept_in(told.clone());
+    let bounded = Stores::key_value::<String, i64>("few").lru_map(1).kept_in(told.clone());
+    let fixture = Fixture::new(vec![visits.build(), bounded.build()], 0);
+    let mut stores = fixture.open(&MemoryBackend::new());
+    let session = "Session(Segments { interval_ms: 1800000, order: KeyFirst })";
+    let expected =
+        [format!("0_0 visits {session} Some(3600s)"), "0_0 few KeyValue None".to_owned()];
+    assert_eq!(*told.0.lock().unwrap(), expected);
+    let few: Plain = handle(&*stores, "few");
+    few.put(&key("a"), &1).unwrap();
+    few.put(&key("b"), &2).unwrap();
+    stores.commit(&[]).unwrap();
+    assert_eq!(few.all().unwrap().count(), 2, "it has no bound");
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use streams_core::store::{StateBackend, StoreKind, TaskStores};
 use streams_core::time::Timestamp;
 
+use super::own::Shelf;
 use crate::testing::{Fixture, ScratchDirectory, handle};
-use crate::{MemoryBackend, PutVersion, Stores, Timestamped, VersionedKeyValueStore};
+use crate::{MemoryBackend, PutVersion, StoreBuilder, Stores, Timestamped, VersionedKeyValueStore};
 
 type Store = VersionedKeyValueStore<String, String>;
 
@@ -55,10 +56,17 @@ fn history(store: &Store, from: i64, to: i64) -> Vec<String> {
 }
 
 fn fixture(header: &str) -> (Fixture, i64) {
+    fixture_in(header, |store| store)
+}
+
+fn fixture_in(
+    header: &str,
+    place: impl FnOnce(StoreBuilder<Store>) -> StoreBuilder<Store>,
+) -> (Fixture, i64) {
     let sizes: Vec<u64> = header.split(' ').skip(1).map(|size| size.parse().unwrap()).collect();
     let (history, segment) = (Duration::from_millis(sizes[0]), Duration::from_millis(sizes[1]));
     let spec = Stores::versioned_key_value::<String, String>("v", history);
-    let spec = spec.with_segment_interval(segment).build();
+    let spec = place(spec.with_segment_interval(segment)).build();
     (Fixture::new(vec![spec], 0), i64::try_from(sizes[0]).unwrap())
 }
 
@@ -137,6 +145,28 @@ fn a_store_is_the_same_after_a_restart_and_a_restoration() {
 }
 
 #[test]
+fn in_a_place_of_its_own_a_store_is_the_same() {
+    each_store(|header, calls| {
+        let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
+        let (fixture, history_ms) = fixture_in(header, |store| store.kept_in(shelf.clone()));
+        let mut stores = fixture.open(&backend);
+        let last = run(calls, &fixture, &mut *stores);
+        let kept =
+            |stores: &dyn TaskStores| history(&handle(stores, "v"), last - history_ms, last + 2);
+        stores.commit(&[(0, fixture.end())]).unwrap();
+        let before = kept(&*stores);
+        drop(stores);
+        let mut stores = fixture.open(&backend);
+        assert_eq!(stores.position(0), Some(fixture.end()));
+        assert_eq!(kept(&*stores), before, "{header} opened again");
+        stores.wipe(0).unwrap();
+        fixture.restore(&mut *stores, 0, fixture.end() / 2);
+        fixture.restore(&mut *stores, 0, fixture.end());
+        assert_eq!(kept(&*stores), before, "{header} restored");
+    });
+}
+
+#[test]
 fn what_was_staged_goes_with_it() {
     let (fixture, _) = fixture("store 100 10");
     let mut stores = fixture.open(&MemoryBackend::new());
@@ -172,7 +202,12 @@ fn the_changelog_has_plain_values_at_the_times_of_their_versions() {
 
 #[test]
 fn old_segments_are_dropped() {
-    let (fixture, _) = fixture("store 100 10");
+    drop_old_segments(&fixture("store 100 10").0);
+    let shelf = Shelf::default();
+    drop_old_segments(&fixture_in("store 100 10", |store| store.kept_in(shelf)).0);
+}
+
+fn drop_old_segments(fixture: &Fixture) {
     let mut stores = fixture.open(&MemoryBackend::new());
     let store: Store = handle(&*stores, "v");
     for time in 0..1000 {

@@ -13,8 +13,9 @@ use streams_core::store::{RowOrder, StateBackend, StoreSpec, TaskStores};
 use streams_core::time::Timestamp;
 use streams_core::window::{Window, Windowed};
 
+use super::own::Shelf;
 use crate::testing::{Fixture, ScratchDirectory, handle};
-use crate::{MemoryBackend, OldValues, SessionStore, Stores, WindowStore};
+use crate::{MemoryBackend, OldValues, SessionStore, StoreBuilder, Stores, WindowStore};
 
 type Key = Vec<u8>;
 type Value = Vec<u8>;
@@ -331,17 +332,33 @@ fn check<V: View>(
     checked.apply(all());
 }
 
-fn window(order: RowOrder, medium: Medium) -> Arc<dyn StoreSpec> {
-    let retention = Duration::from_millis(RETENTION.unsigned_abs());
-    let store = Stores::window::<Key, Value>("s", Duration::from_millis(10), retention);
-    let store = store.ordered(order);
-    if medium == Medium::Memory { store.in_memory().build() } else { store.build() }
+#[derive(Debug, Clone)]
+enum Kept {
+    Disk,
+    Memory,
+    /// The program's own.
+    Own(Shelf),
 }
 
-fn session(order: RowOrder, medium: Medium) -> Arc<dyn StoreSpec> {
+impl Kept {
+    fn of<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
+        match self {
+            Self::Disk => store.build(),
+            Self::Memory => store.in_memory().build(),
+            Self::Own(shelf) => store.kept_in(shelf.clone()).build(),
+        }
+    }
+}
+
+fn window(order: RowOrder, place: &Kept) -> Arc<dyn StoreSpec> {
     let retention = Duration::from_millis(RETENTION.unsigned_abs());
-    let store = Stores::session::<Key, Value>("s", retention).ordered(order);
-    if medium == Medium::Memory { store.in_memory().build() } else { store.build() }
+    let store = Stores::window::<Key, Value>("s", Duration::from_millis(10), retention);
+    place.of(store.ordered(order))
+}
+
+fn session(order: RowOrder, place: &Kept) -> Arc<dyn StoreSpec> {
+    let retention = Duration::from_millis(RETENTION.unsigned_abs());
+    place.of(Stores::session::<Key, Value>("s", retention).ordered(order))
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -391,7 +408,7 @@ proptest! {
     fn in_memory_windows_expire_by_time(ops in ops(Form::Window)) {
         for order in ORDERS {
             let how = (Medium::Memory, order);
-            let spec = window(order, Medium::Memory);
+            let spec = window(order, &Kept::Memory);
             check::<WindowStore<_, _>>(&MemoryBackend::new(), spec, how, &ops);
         }
     }
@@ -400,7 +417,7 @@ proptest! {
     fn in_memory_sessions_expire_by_time(ops in ops(Form::Session)) {
         for order in ORDERS {
             let how = (Medium::Memory, order);
-            let spec = session(order, Medium::Memory);
+            let spec = session(order, &Kept::Memory);
             check::<SessionStore<_, _>>(&MemoryBackend::new(), spec, how, &ops);
         }
     }
@@ -414,7 +431,7 @@ proptest! {
         for order in ORDERS {
             let scratch = ScratchDirectory::new("windows");
             let how = (Medium::Disk, order);
-            let spec = window(order, Medium::Disk);
+            let spec = window(order, &Kept::Disk);
             check::<WindowStore<_, _>>(&scratch.backend(), spec, how, &ops);
         }
     }
@@ -424,8 +441,28 @@ proptest! {
         for order in ORDERS {
             let scratch = ScratchDirectory::new("sessions");
             let how = (Medium::Disk, order);
-            let spec = session(order, Medium::Disk);
+            let spec = session(order, &Kept::Disk);
             check::<SessionStore<_, _>>(&scratch.backend(), spec, how, &ops);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_a_place_of_their_own_windows_expire_by_segment(ops in ops(Form::Window)) {
+        for order in ORDERS {
+            let spec = window(order, &Kept::Own(Shelf::default()));
+            check::<WindowStore<_, _>>(&MemoryBackend::new(), spec, (Medium::Disk, order), &ops);
+        }
+    }
+
+    #[test]
+    fn in_a_place_of_their_own_sessions_expire_by_segment(ops in ops(Form::Session)) {
+        for order in ORDERS {
+            let spec = session(order, &Kept::Own(Shelf::default()));
+            check::<SessionStore<_, _>>(&MemoryBackend::new(), spec, (Medium::Disk, order), &ops);
         }
     }
 }
@@ -435,7 +472,7 @@ proptest! {
 fn closed_segments_leave_no_rows_behind() {
     let scratch = ScratchDirectory::new("closed");
     let backend = scratch.backend();
-    let fixture = Fixture::new(vec![window(RowOrder::KeyFirst, Medium::Disk)], 0);
+    let fixture = Fixture::new(vec![window(RowOrder::KeyFirst, &Kept::Disk)], 0);
     let mut stores = backend.open_task(fixture.request()).unwrap();
     let view: WindowStore<Key, Value> = handle(&stores, "s");
     for step in 0..1000 {

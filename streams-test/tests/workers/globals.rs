@@ -1,6 +1,7 @@
 //! Global stores: filled before tasks run, kept up to date, found again after a restart.
 
 mod age;
+mod own;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use streams_core::worker::{
     TaskToStart, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{
-    KeyValueStore, MemoryBackend, MemoryBudget, RocksBackend, StateDirectory, Stores,
+    KeyValueStore, MemoryBackend, MemoryBudget, RocksBackend, StateDirectory, StoreBuilder, Stores,
 };
 use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
@@ -87,10 +88,15 @@ impl Processor<String, i64> for Convert {
     }
 }
 
-fn topology() -> Topology {
+/// `rates` as declared, on disk.
+fn declared() -> StoreBuilder<Rates> {
+    Stores::key_value("rates")
+}
+
+fn topology(rates: StoreBuilder<Rates>) -> Topology {
     let mut builder = TopologyBuilder::new();
     builder.global_store(
-        Stores::key_value::<String, i64>("rates").build(),
+        rates.build(),
         ("rates-source", "rates", source::<String, i64>()),
         ("fill", |stores: &ConnectedStores<'_, '_>| Ok(Fill(stores.store("rates")?))),
     );
@@ -142,9 +148,13 @@ fn send(kafka: &KafkaModel, (topic, partition): (&str, i32), key: &str, value: i
 }
 
 fn settings(backend: Arc<dyn StateBackend>) -> WorkerSettings {
+    settings_of(declared(), backend)
+}
+
+fn settings_of(rates: StoreBuilder<Rates>, backend: Arc<dyn StateBackend>) -> WorkerSettings {
     WorkerSettings {
         idle: TaskIdle::Disabled,
-        ..setup::settings(&"app".into(), topology(), backend)
+        ..setup::settings(&"app".into(), topology(rates), backend)
     }
 }
 
@@ -268,25 +278,25 @@ fn row(key: &str, value: i64) -> (String, i64) {
     (key.to_owned(), value)
 }
 
-fn joins(backend: Arc<dyn StateBackend>) {
-    let (kafka, settings) = (cluster(), settings(backend));
+fn joins(settings: &WorkerSettings) {
+    let kafka = cluster();
     for (at, key) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
         let partition = i32::try_from(at).unwrap() % RATES;
         send(&kafka, ("rates", partition), key, 2);
     }
     send(&kafka, ("in", 0), "a", 10);
     send(&kafka, ("in", 1), "e", 11);
-    let mut globals = global(&settings, &kafka);
-    let told = run(&mut globals, &settings);
+    let mut globals = global(settings, &kafka);
+    let told = run(&mut globals, settings);
     assert!(told.is_filled);
     assert_eq!(told.records(), 5);
-    let mut worker = tasks(&settings, &kafka);
+    let mut worker = tasks(settings, &kafka);
     assert_eq!(out(&kafka), [row("a", 20), row("e", 22)]);
     // What comes while tasks run is seen by the next record, in every task.
     send(&kafka, ("rates", 0), "a", 3);
     send(&kafka, ("rates", 1), "e", 0);
     send(&kafka, ("rates", 2), "f", 5);
-    run(&mut globals, &settings);
+    run(&mut globals, settings);
     for (partition, key) in [(0, "a"), (1, "a"), (1, "e"), (0, "f")] {
         send(&kafka, ("in", partition), key, 10);
         work(&mut worker);
@@ -296,13 +306,13 @@ fn joins(backend: Arc<dyn StateBackend>) {
 
 #[test]
 fn tasks_see_all_partitions_and_what_comes_later_in_memory() {
-    joins(Arc::new(MemoryBackend::new()));
+    joins(&settings(Arc::new(MemoryBackend::new())));
 }
 
 #[test]
 fn tasks_see_all_partitions_and_what_comes_later_on_disk() {
     let scratch = Scratch::new();
-    joins(scratch.backend());
+    joins(&settings(scratch.backend()));
 }
 
 /// Fills the stores from a backend that is opened anew.
@@ -460,11 +470,15 @@ fn the_deserialization_handler_judges_records_of_global_topics() {
 
 #[test]
 fn other_threads_see_each_row_move_forward_to_its_last_value() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
-    let settings = settings(scratch.backend());
+    let scratch = Scratch::new();
+    see_rows_move_forward(&settings(scratch.backend()));
+}
+
+fn see_rows_move_forward(settings: &WorkerSettings) {
+    let kafka = cluster();
     send(&kafka, ("rates", 0), "a", 1);
-    let mut globals = global(&settings, &kafka);
-    run(&mut globals, &settings);
+    let mut globals = global(settings, &kafka);
+    run(&mut globals, settings);
     let last = 300;
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -482,7 +496,7 @@ fn other_threads_see_each_row_move_forward_to_its_last_value() {
         }
         for rate in 2..=last {
             send(&kafka, ("rates", 0), "a", rate);
-            run(&mut globals, &settings);
+            run(&mut globals, settings);
         }
     });
 }

@@ -6,6 +6,10 @@
 #[expect(dead_code, reason = "few of its parts are used here")]
 mod support;
 
+#[path = "../driver/shelf.rs"]
+#[expect(dead_code, reason = "few of its parts are used here")]
+mod shelf;
+
 mod bench;
 mod clocks;
 mod crew;

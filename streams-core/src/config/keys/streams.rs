@@ -90,7 +90,7 @@ const PRODUCTION_HANDLER: Check = class(
 );
 const STORE_SUPPLIERS: Check = class(
     &[("RocksDBDslStoreSuppliers", "rocksDB"), ("InMemoryDslStoreSuppliers", "in_memory")],
-    "give the store to 'Materialized' in code",
+    "give suppliers of your own to 'StreamsBuilder::keep_stores_in' in code",
 );
 const UPGRADE_FROM: Check = one_of(&[
     "2.4", "2.5", "2.6", "2.7", "2.8", "3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7",
