@@ -32,7 +32,7 @@ use crate::table::KTable;
 /// such as two nodes of one name, are collected and reported there, all at once.
 pub struct StreamsBuilder {
     plan: RefCell<Plan>,
-    /// Who keeps the rows of tables, if the program does.
+    /// Who keeps the rows of operators, if the program does.
     keeper: RefCell<Option<Arc<dyn BytesStoreSupplier>>>,
 }
 
@@ -453,23 +453,20 @@ impl StreamsBuilder {
         self.plan().add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
     }
 
-    /// Keeps the rows of all tables and of aggregations without windows in a place of the program's
-    /// own, where it does not say where they are; see `StoreBuilder::kept_in`. Global tables, windows,
-    /// sessions and versions stay where they are. Kafka's `dsl.store.suppliers.class` with suppliers
-    /// of one's own, for its key-value stores.
+    /// Keeps the rows of all tables, global ones too, of windows, sessions and joins in a place of the
+    /// program's own, where it does not say where they are; see `StoreBuilder::kept_in`. Versioned
+    /// tables, and stores that the program adds, stay where they are, and so do those that `supplier`
+    /// does not keep ([`BytesStoreSupplier::keeps`]). `dsl.store.format` holds for all of them. Kafka's
+    /// `dsl.store.suppliers.class` with `DslStoreSuppliers` of one's own.
     ///
     /// ```
     /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
-    /// # use streams_state::{BytesStore, BytesStoreSupplier, StorePlace};
-    /// # use streams_state::BytesStoreError;
+    /// # use streams_state::{BytesStore, BytesStoreError, BytesStoreSupplier, StorePlace};
     /// # use streams_test::TopologyTestDriver;
     /// # struct Maps;
     /// # impl BytesStoreSupplier for Maps {
-    /// #     fn open(
-    /// #         &self,
-    /// #         _: StorePlace<'_>,
-    /// #     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    /// #     fn open(&self, _: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
     /// #         Ok(Box::new(map::Map::default()))
     /// #     }
     /// #     fn is_persistent(&self) -> bool {
@@ -477,7 +474,7 @@ impl StreamsBuilder {
     /// #     }
     /// # }
     /// let builder = StreamsBuilder::new();
-    /// builder.keep_tables_in(Maps);
+    /// builder.keep_stores_in(Maps);
     /// let words: KStream<'_, String, String> = builder.stream("words");
     /// let _ = words.group_by_key().count_with(Materialized::named("counts"));
     /// let _ = words.group_by_key().count_with(Materialized::named("others").on_disk());
@@ -490,7 +487,7 @@ impl StreamsBuilder {
     /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn keep_tables_in(&self, supplier: impl BytesStoreSupplier) {
+    pub fn keep_stores_in(&self, supplier: impl BytesStoreSupplier) {
         self.keeper.replace(Some(Arc::new(supplier)));
     }
 
@@ -540,8 +537,6 @@ impl StreamsBuilder {
     ) -> Result<Topology, TopologyErrors> {
         let topology = self.plan.into_inner().build(&optimizations.into_iter().collect())?;
         let Some(keeper) = self.keeper.into_inner() else { return Ok(topology) };
-        Ok(topology.with_stores(|store| {
-            (!topology.is_global(store.name())).then(|| kept_in(store, &keeper))?
-        }))
+        Ok(topology.with_stores(|store| kept_in(store, &keeper)))
     }
 }

@@ -48,7 +48,6 @@ pub struct Materialized<K, V> {
     retention: Option<Duration>,
     versions: Option<Versions>,
     rows_max: Option<usize>,
-    own: Option<Arc<dyn BytesStoreSupplier>>,
 }
 
 /// The versions that a store keeps of each row.
@@ -85,7 +84,6 @@ impl<K, V> Materialized<K, V> {
             retention: None,
             versions: None,
             rows_max: None,
-            own: None,
         }
     }
 
@@ -163,7 +161,7 @@ impl<K, V> Materialized<K, V> {
     /// ```
     #[must_use]
     pub fn in_memory(self) -> Self {
-        Self { placement: self.placement.in_memory(), own: None, ..self }
+        Self { placement: self.placement.in_memory(), ..self }
     }
 
     /// The store is kept on disk, whatever `dsl.store.suppliers.class` says. Kafka's
@@ -187,47 +185,53 @@ impl<K, V> Materialized<K, V> {
     /// ```
     #[must_use]
     pub fn on_disk(self) -> Self {
-        Self { placement: self.placement.on_disk(), own: None, ..self }
+        Self { placement: self.placement.on_disk(), ..self }
     }
 
-    /// The rows are kept in a place of the program's own; see `StoreBuilder::kept_in`. Without effect
-    /// on windows, sessions and versions. Kafka's `Materialized.as` with a supplier of one's own.
+    /// The rows are kept in a place of the program's own, be they those of a table, of windows, of
+    /// sessions, versioned or global; see `StoreBuilder::kept_in`. As in Kafka, rows in a place that is
+    /// said so have no headers, whatever `dsl.store.format` says. Kafka's `Materialized.as` with a
+    /// supplier of one's own.
     ///
     /// ```
     /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
-    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
-    /// # use streams_state::{BytesStore, BytesStoreSupplier, StorePlace};
-    /// # use streams_state::BytesStoreError;
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_state::{BytesStore, BytesStoreError, BytesStoreSupplier, StorePlace};
+    /// # use streams_state::TimestampedWindowStore;
     /// # use streams_test::TopologyTestDriver;
     /// # use map::Map;
     /// struct Maps;
     ///
     /// impl BytesStoreSupplier for Maps {
-    ///     fn open(
-    ///         &self,
-    ///         _: StorePlace<'_>,
-    ///     ) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    ///     fn open(&self, _: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
     ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
     ///     }
     /// }
     ///
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
-    /// let _ = words.group_by_key().count_with(Materialized::named("counts").kept_in(Maps));
+    /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
+    /// let counted = words.group_by_key().windowed_by(minutes);
+    /// let _ = counted.count_with(Materialized::named("counts").kept_in(Maps));
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
     /// driver.input::<String, String>("words").pipe_all([("be", "x"), ("be", "y")])?;
-    /// assert_eq!(driver.key_values::<String, i64>("counts")?.get(&"be".to_owned())?, Some(2));
+    /// let counts: TimestampedWindowStore<String, i64> = driver.store("counts")?;
+    /// let count = counts.get(&"be".to_owned(), Timestamp::from_millis(0))?;
+    /// assert_eq!(count.map(|row| row.value), Some(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
-        Self { own: Some(Arc::new(supplier)), ..self }
+        Self { placement: self.placement.kept_in(supplier), rows_max: None, ..self }
     }
 
     /// The store keeps at most so many rows, in memory, and those that were not read or written for
     /// longest go; see `StoreBuilder::lru_map`. A row that goes is not forwarded as deleted. Without
-    /// effect on windows, sessions and versions. Kafka's `Stores.lruMap`.
+    /// effect on windows, sessions and versions, and in a place of the program's own. Kafka's
+    /// `Stores.lruMap`.
     ///
     /// ```
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
@@ -414,14 +418,10 @@ impl<K, V> Materialized<K, V> {
             })
         } else {
             let store = Stores::timestamped_key_value_with(name, key, value);
-            let store = self.placed(self.with_cache(match self.rows_max {
+            self.cached(match self.rows_max {
                 Some(rows_max) => store.lru_map(rows_max),
                 None => store,
-            }));
-            match &self.own {
-                Some(supplier) => store.kept_in_shared(Arc::clone(supplier)).build(),
-                None => store.build(),
-            }
+            })
         })
     }
 
@@ -519,11 +519,7 @@ impl<K, V> Materialized<K, V> {
     }
 
     fn declared<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
-        self.placed(store).build()
-    }
-
-    fn placed<S>(&self, store: StoreBuilder<S>) -> StoreBuilder<S> {
-        self.placement.place(store).laid_out_by_settings()
+        self.placement.place(store.laid_out_by_settings()).build()
     }
 }
 
@@ -612,7 +608,6 @@ impl<K, V> Clone for Materialized<K, V> {
             retention: self.retention,
             versions: self.versions,
             rows_max: self.rows_max,
-            own: self.own.clone(),
         }
     }
 }

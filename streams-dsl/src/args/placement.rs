@@ -1,8 +1,10 @@
 //! Where the rows of a store lie, and where its changes go.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use streams_state::StoreBuilder;
+use streams_state::{BytesStoreSupplier, StoreBuilder};
 
 /// Medium and changelog of a store that is made for an operator.
 #[derive(Debug, Clone)]
@@ -11,12 +13,25 @@ pub(crate) struct Placement {
     pub(crate) changelog: Changelog,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Medium {
-    /// Disk, unless `dsl.store.suppliers.class` says otherwise.
+    /// Disk, unless `dsl.store.suppliers.class` or a supplier for the topology says otherwise.
     AsConfigured,
     Disk,
     Memory,
+    /// A place of the program's own.
+    Own(Arc<dyn BytesStoreSupplier>),
+}
+
+impl fmt::Debug for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsConfigured => "AsConfigured",
+            Self::Disk => "Disk",
+            Self::Memory => "Memory",
+            Self::Own(_) => "Own",
+        })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +53,10 @@ impl Placement {
 
     pub(crate) fn on_disk(self) -> Self {
         Self { medium: Medium::Disk, ..self }
+    }
+
+    pub(crate) fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
+        Self { medium: Medium::Own(Arc::new(supplier)), ..self }
     }
 
     pub(crate) fn without_changelog(self) -> Self {
@@ -62,10 +81,11 @@ impl Placement {
 
     /// The store in its place.
     pub(crate) fn place<S>(&self, store: StoreBuilder<S>) -> StoreBuilder<S> {
-        let store = match self.medium {
+        let store = match &self.medium {
             Medium::AsConfigured => store.placed_by_settings(),
             Medium::Disk => store,
             Medium::Memory => store.in_memory(),
+            Medium::Own(supplier) => store.kept_in_shared(Arc::clone(supplier)),
         };
         match &self.changelog {
             Changelog::Off => store.without_changelog(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::{DefaultSerde, Serde, SharedSerde};
 use streams_core::store::StoreSpec;
-use streams_state::{StoreBuilder, Stores, WindowStore};
+use streams_state::{BytesStoreSupplier, StoreBuilder, Stores, WindowStore};
 
 use super::{Medium, Named, Placement};
 use crate::window::JoinWindows;
@@ -271,6 +271,43 @@ impl<K, V, W> StreamJoined<K, V, W> {
         Self { placement: self.placement.on_disk(), ..self }
     }
 
+    /// The rows of the stores are kept in a place of the program's own; see `StoreBuilder::kept_in`.
+    /// Kafka's `StreamJoined.with(DslStoreSuppliers)`.
+    ///
+    /// ```
+    /// # mod map { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../streams-state/doc/map.in")); }
+    /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
+    /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_state::{BytesStore, BytesStoreError, BytesStoreSupplier, StorePlace};
+    /// # use streams_test::TopologyTestDriver;
+    /// # use map::Map;
+    /// struct Maps;
+    ///
+    /// impl BytesStoreSupplier for Maps {
+    ///     fn open(&self, _: StorePlace<'_>) -> Result<Box<dyn BytesStore>, BytesStoreError> {
+    ///         Ok(Box::new(Map::default())) // A `BytesStore` over a `BTreeMap`.
+    ///     }
+    /// }
+    ///
+    /// # let builder = StreamsBuilder::new();
+    /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
+    /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
+    /// let windows = JoinWindows::of_time_difference(Duration::from_secs(5));
+    /// let sum = |one: &i64, other: &i64| one + other;
+    /// ours.join_with(theirs, sum, windows, StreamJoined::new().kept_in(Maps)).to("sums");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe_at("a", 1, Timestamp::from_millis(0))?;
+    /// driver.input::<String, i64>("theirs").pipe_at("a", 2, Timestamp::from_millis(9))?;
+    /// assert_eq!(driver.output::<String, i64>("sums").read_values()?, [3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn kept_in(self, supplier: impl BytesStoreSupplier) -> Self {
+        Self { placement: self.placement.kept_in(supplier), ..self }
+    }
+
     /// No changelogs: what the stores hold is lost with their disk. Without effect on stores that
     /// are given.
     ///
@@ -323,8 +360,8 @@ impl<K, V, W> StreamJoined<K, V, W> {
 
     /// The store of this stream. Its windows must be of the join's size, kept for that and the
     /// grace period, and it must retain duplicates; else it is a fault when the topology is built.
-    /// What a left or outer join keeps without partner lies where this store's rows lie, and is
-    /// called after it.
+    /// What a left or outer join keeps without partner lies on disk or in memory as this store does,
+    /// unless the join says where its stores are, and is called after it.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -423,8 +460,13 @@ impl<K, V, W> StreamJoined<K, V, W> {
     /// The store of what has no partner as declared to the topology.
     pub(crate) fn unmatched_store<S>(&self, store: StoreBuilder<S>) -> Arc<dyn StoreSpec> {
         let mut placement = self.placement.clone();
-        if let Some(given) = &self.this_store {
-            placement.medium = if given.is_in_memory() { Medium::Memory } else { Medium::Disk };
+        // As in Kafka, a place of the program's own says nothing about other stores.
+        if let (Medium::AsConfigured, Some(given)) = (&placement.medium, &self.this_store) {
+            if given.is_in_memory() {
+                placement.medium = Medium::Memory;
+            } else if given.is_on_disk() {
+                placement.medium = Medium::Disk;
+            }
         }
         placement.place(store).build()
     }

@@ -8,7 +8,11 @@ mod faults;
 mod generated_names;
 mod joins;
 mod names;
+mod own_stores;
 mod processors;
+#[path = "../../../streams-test/tests/driver/shelf.rs"]
+#[expect(dead_code, reason = "few of its parts are used here")]
+mod shelf;
 mod store_format;
 mod stream_joins;
 mod streams;
