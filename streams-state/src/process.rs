@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use streams_core::error::StoreError;
 use streams_core::names::{StoreName, TopicName, TopicPartition};
@@ -18,8 +19,8 @@ use streams_core::store::{
 use streams_core::time::Timestamp;
 
 use crate::bytes::InputPositions;
-use crate::layer::{LayerParts, Layers, Reach};
-use crate::staging::{Commits, OverlayBudget, Staged};
+use crate::layer::{LayerParts, Layers, Reach, Retention, Versions};
+use crate::staging::{Commits, CommitsSeen, OverlayBudget, Staged};
 use crate::task::{SharedStore, StoresOfTask, factory};
 
 /// The input partitions of global stores, each with the number of the store that it fills.
@@ -202,11 +203,12 @@ impl SharedStores for Shared {
                 context: Rc::clone(context),
                 cache: None,
                 changelog: None,
-                retention: factory.retention_layer(),
+                retention: reading(factory.retention_layer(), store, Retention::reading),
                 duplicates: factory.duplicates(),
-                versions: factory.versions_layer(),
+                versions: reading(factory.versions_layer(), store, Versions::reading),
                 recency: None,
                 staged: Staged::of_other_thread(bytes, &self.budget, &self.commits),
+                commits: store.time.as_ref().map(|_| CommitsSeen::of(&self.commits)),
             });
             let found = layers.find_segments();
             if let Err(error) = found {
@@ -217,6 +219,15 @@ impl SharedStores for Shared {
         });
         Rc::new(StoresOfWorker(stores.collect()))
     }
+}
+
+/// A layer of a store that expires, on a thread that reads it.
+fn reading<T>(
+    layer: Option<T>,
+    store: &SharedStore,
+    by_time: impl FnOnce(T, Arc<AtomicI64>) -> T,
+) -> Option<T> {
+    Some(by_time(layer?, Arc::clone(store.time.as_ref()?)))
 }
 
 struct ReadStore {

@@ -14,8 +14,7 @@ use std::sync::Arc;
 
 use self::budget::OverlayShare;
 pub(crate) use self::budget::{BudgetSpent, BufferShare, OverlayBudget};
-pub(crate) use self::commits::Commits;
-use self::commits::CommitsSeen;
+pub(crate) use self::commits::{Commits, CommitsSeen};
 pub(crate) use self::overlay::SlotHint;
 use self::overlay::{Effort, Known, Overlay};
 pub(crate) use self::recent::OfKey;

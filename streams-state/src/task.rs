@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use streams_core::error::StoreError;
 use streams_core::metrics::BufferMetrics;
@@ -21,7 +22,7 @@ use crate::bytes::{
     Bytes, BytesError, Changes, InputPositions, Reached, RocksDatabase, SharedRows,
 };
 use crate::layer::changelog::{Changelog, LogFormat};
-use crate::layer::{CacheLayer, LayerParts, Layers, Reach};
+use crate::layer::{CacheLayer, Expiry, LayerParts, Layers, Reach};
 use crate::row_store::RowStore;
 use crate::staging::{OverlayBudget, Staged};
 
@@ -54,6 +55,8 @@ pub(crate) struct SharedStore {
     pub(crate) spec: Arc<dyn StoreSpec>,
     pub(crate) topic: TopicName,
     pub(crate) rows: SharedRows,
+    /// The greatest time that was written to a store that expires, as of the last commit.
+    pub(crate) time: Option<Arc<AtomicI64>>,
 }
 
 /// The stores of one task.
@@ -139,6 +142,7 @@ fn open_rows(
         versions: factory.versions_layer(),
         recency: factory.recency_layer(),
         staged,
+        commits: None,
     }));
     Ok(RowStore { layers, rows })
 }
@@ -242,9 +246,11 @@ impl StoresOfTask {
     /// All stores, for other threads to read.
     pub(crate) fn share(&self) -> Vec<SharedStore> {
         let stores = self.stores.iter().filter_map(|store| {
-            let staged = store.rows()?.layers.staged();
-            let rows = staged.with_bytes(Bytes::share).ok().flatten()?;
-            Some(SharedStore { spec: Arc::clone(&store.spec), topic: store.topic.clone(), rows })
+            let layers = &store.rows()?.layers;
+            let rows = layers.staged().with_bytes(Bytes::share).ok().flatten()?;
+            let time = layers.expiry().map(Expiry::committed_time);
+            let (spec, topic) = (Arc::clone(&store.spec), store.topic.clone());
+            Some(SharedStore { spec, topic, rows, time })
         });
         stores.collect()
     }

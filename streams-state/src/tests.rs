@@ -4,6 +4,7 @@ mod again;
 mod corruption;
 mod directories;
 mod duplicates;
+mod globals;
 mod identity;
 mod lru;
 mod model;

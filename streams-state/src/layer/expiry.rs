@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::row_key::segment_of;
 
@@ -24,8 +26,8 @@ pub(crate) struct Expiry {
     observed: Cell<i64>,
     /// The segment of the least time that is kept.
     oldest: Cell<i64>,
-    /// As of the last commit.
-    committed: Cell<i64>,
+    /// As of the last commit; the threads that read a global store see it too.
+    committed: Arc<AtomicI64>,
     /// Segments that have rows, and some that had.
     segments: RefCell<BTreeSet<i64>>,
     /// The segment that was written last, which needs no look-up.
@@ -41,7 +43,7 @@ impl Expiry {
             retention_ms,
             observed: Cell::new(UNKNOWN),
             oldest: Cell::new(0),
-            committed: Cell::new(UNKNOWN),
+            committed: Arc::new(AtomicI64::new(UNKNOWN)),
             segments: RefCell::default(),
             last: Cell::new(None),
             dropped_before: Cell::new(0),
@@ -122,18 +124,41 @@ impl Expiry {
     }
 
     pub(crate) fn committed(&self) {
-        self.committed.set(self.observed.get());
+        self.set_committed(self.observed.get());
+    }
+
+    fn set_committed(&self, time: i64) {
+        self.committed.store(time, Ordering::Relaxed);
     }
 
     /// Goes back to the last commit. Segments without rows do no harm.
     pub(crate) fn discard(&self) {
-        self.set_observed(self.committed.get());
+        self.set_observed(self.committed.load(Ordering::Relaxed));
+    }
+
+    /// What another thread goes by that reads what this one writes.
+    pub(crate) fn committed_time(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.committed)
+    }
+
+    /// That of a thread that only reads; `time` is who writes's.
+    pub(crate) fn reading(mut self, time: Arc<AtomicI64>) -> Self {
+        self.committed = time;
+        self.discard();
+        self
+    }
+
+    /// Who writes has committed.
+    pub(super) fn follow(&self) {
+        self.discard();
+        let mut segments = self.segments.borrow_mut();
+        *segments = segments.split_off(&self.oldest_segment());
     }
 
     /// The store was emptied.
     pub(crate) fn emptied(&self) {
         self.set_observed(UNKNOWN);
-        self.committed.set(UNKNOWN);
+        self.set_committed(UNKNOWN);
         self.segments.borrow_mut().clear();
         self.last.set(None);
         self.dropped_before.set(0);

@@ -20,7 +20,7 @@ use super::{CacheLayer, Expiry, Recency, Retention, Rows, Versions};
 use crate::builder::{Duplicates, Medium};
 use crate::bytes::{Chunk, Direction, KeyRange, Progress};
 use crate::row_key::RowKeys;
-use crate::staging::{OfKey, SlotHint, Staged, StagedError, Version};
+use crate::staging::{CommitsSeen, OfKey, SlotHint, Staged, StagedError, Version};
 
 /// What a store's layers are made of.
 pub(crate) struct LayerParts {
@@ -36,6 +36,8 @@ pub(crate) struct LayerParts {
     /// For a store of at most so many rows.
     pub(crate) recency: Option<Recency>,
     pub(crate) staged: Staged,
+    /// For a store that expires and that another thread writes.
+    pub(crate) commits: Option<CommitsSeen>,
 }
 
 /// Where a row was found; see [`Layers::put_at`].
@@ -189,10 +191,11 @@ impl Layers {
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<(R, Option<SlotHint>), StoreError> {
-        if let Some(retention) = &self.parts.retention
-            && !retention.shows(key)
-        {
-            return Ok((read(None), None));
+        if let Some(retention) = &self.parts.retention {
+            self.follow()?;
+            if !retention.shows(key) {
+                return Ok((read(None), None));
+            }
         }
         if let Some(recency) = &self.parts.recency {
             recency.read(key);
@@ -326,6 +329,18 @@ impl Layers {
             self.parts.staged.starts_after(after.unwrap_or(i64::MAX));
         }
         Ok(())
+    }
+
+    /// Learns which segments another thread has written, and up to when.
+    #[inline]
+    pub(super) fn follow(&self) -> Result<(), StoreError> {
+        match &self.parts.commits {
+            Some(commits) if commits.has_more() => {
+                self.expiry().into_iter().for_each(Expiry::follow);
+                self.find_segments()
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The last segment, if there is one.

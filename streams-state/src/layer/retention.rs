@@ -2,6 +2,9 @@
 //! Answers to the segments of Kafka's `AbstractRocksDBSegmentedBytesStore` and to the expiry of its
 //! in-memory stores, which differ.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use streams_core::store::RowOrder;
 
 use super::Expiry;
@@ -28,6 +31,11 @@ pub(crate) struct Retention {
 impl Retention {
     pub(crate) fn new(keys: RowKeys, retention_ms: i64, medium: Medium) -> Self {
         Self { keys, medium, expiry: Expiry::new(keys.interval_ms(), retention_ms) }
+    }
+
+    /// That of a thread that only reads; `time` is who writes's.
+    pub(crate) fn reading(self, time: Arc<AtomicI64>) -> Self {
+        Self { expiry: self.expiry.reading(time), ..self }
     }
 
     /// Where the rows are.

@@ -9,6 +9,8 @@
 //! So a whole segment is dropped when none of its versions held within the history any more.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use streams_core::error::StoreError;
 use streams_core::metrics::DropReason;
@@ -45,12 +47,20 @@ impl Versions {
     pub(crate) fn new(interval_ms: i64, history_ms: i64) -> Self {
         Self { expiry: Expiry::new(interval_ms, history_ms), buffers: Cell::default() }
     }
+
+    /// Those of a thread that only reads; `time` is who writes's.
+    pub(crate) fn reading(self, time: Arc<AtomicI64>) -> Self {
+        Self { expiry: self.expiry.reading(time), ..self }
+    }
 }
 
 impl Layers {
     fn versions(&self) -> Result<Shelf<'_>, StoreError> {
         match self.kept_versions() {
-            Some(versions) => Ok(Shelf { layers: self, expiry: &versions.expiry }),
+            Some(versions) => {
+                self.follow()?;
+                Ok(Shelf { layers: self, expiry: &versions.expiry })
+            }
             None => Err(StoreError::Unknown(self.name().clone())),
         }
     }

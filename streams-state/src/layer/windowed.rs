@@ -154,6 +154,7 @@ impl Layers {
         direction: Direction,
     ) -> Result<Option<WindowedRows>, StoreError> {
         let Some(retention) = self.retention() else { return Ok(None) };
+        self.follow()?;
         let (keys, floor) = (retention.keys, retention.floor(selection.floor));
         let source = source(self, retention, (&selection, floor), direction)?;
         let layers = Rc::clone(self);

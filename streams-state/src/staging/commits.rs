@@ -17,18 +17,18 @@ impl Commits {
 
 /// The commits as one reader has seen them.
 #[derive(Debug)]
-pub(super) struct CommitsSeen {
+pub(crate) struct CommitsSeen {
     commits: Commits,
     seen: Cell<u64>,
 }
 
 impl CommitsSeen {
-    pub(super) fn of(commits: &Commits) -> Self {
+    pub(crate) fn of(commits: &Commits) -> Self {
         Self { commits: commits.clone(), seen: Cell::new(0) }
     }
 
     /// Whether there are more than at the last call.
-    pub(super) fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         let commits = self.commits.0.load(Ordering::Acquire);
         self.seen.replace(commits) != commits
     }
