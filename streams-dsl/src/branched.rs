@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::NodeName;
 
 use crate::args::Branched;
@@ -99,10 +100,40 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn branch_with(
-        mut self,
+        self,
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         branched: Branched,
     ) -> Self {
+        let predicate = move |key: &K, value: &V| Ok::<_, ProcessorError>(predicate(key, value));
+        self.try_branch(predicate, branched)
+    }
+
+    /// As [`branch_with`](Self::branch_with), by a predicate that may fail; the processing handler
+    /// says whether to go on, and then no branch has the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{Branched, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let is_large = |_: &String, text: &String| text.parse::<i64>().map(|number| number > 9);
+    /// let branches = texts.split().try_branch(is_large, Branched::named("-large"));
+    /// branches.default_branch().default_branch().expect("it is the last").to("small");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe_all([("a", "12"), ("b", "7")])?;
+    /// assert_eq!(driver.output::<String, String>("small").read_values()?, ["7"]);
+    /// let error = texts.pipe("c", "many").expect_err("no number");
+    /// assert!(error.to_string().contains("KSTREAM-BRANCH-0000000001"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_branch<E: Into<ProcessorError>>(
+        mut self,
+        predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        branched: Branched,
+    ) -> Self {
+        let predicate = move |key: &K, value: &V| predicate(key, value).map_err(Into::into);
         let number = self.cases.len() + 1;
         self.add(number, Some(Arc::new(predicate)), branched);
         self

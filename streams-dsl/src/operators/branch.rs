@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::names::NodeName;
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
 
+use super::Place;
+
 pub(crate) const PREFIX: &str = "KSTREAM-BRANCH-";
 
-pub(crate) type Predicate<K, V> = dyn Fn(&K, &V) -> bool + Send + Sync;
+pub(crate) type Predicate<K, V> = dyn Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync;
 
 /// A branch: the node that takes its records, and which these are; none for the default.
 pub(crate) struct Case<K, V> {
@@ -28,6 +30,7 @@ struct Branch<K, V> {
     /// Those with predicates first.
     cases: Vec<Placed<K, V>>,
     out: Edge<K, V>,
+    place: Place,
 }
 
 /// A case, by the place of its child.
@@ -38,10 +41,18 @@ struct Placed<K, V> {
 
 impl<K: Clone, V: Clone> Push<K, V> for Branch<K, V> {
     fn push(&mut self, record: Record<K, V>) -> Pushed {
-        let takes = |holds: &Arc<Predicate<K, V>>| holds(&record.key, &record.value);
-        let case = self.cases.iter().find(|case| case.holds.as_ref().is_none_or(takes));
-        let child = case.map(|case| case.child);
-        child.map_or(Ok(()), |child| self.out.push_to(child, record))
+        for case in &self.cases {
+            let takes = match &case.holds {
+                Some(holds) => holds(&record.key, &record.value),
+                None => Ok(true),
+            };
+            match takes {
+                Ok(true) => return self.out.push_to(case.child, record),
+                Ok(false) => {}
+                Err(error) => return self.place.fail(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -51,13 +62,13 @@ where
     K: Clone + 'static,
     V: Clone + 'static,
 {
-    ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K, V>| {
+    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, V>| {
         let placed = cases.iter().filter_map(|case| {
             let child = out.children().position(|name| *name == case.child)?;
             Some(Placed { child, holds: case.holds.clone() })
         });
         let mut placed: Vec<_> = placed.collect();
         placed.sort_by_key(|case| case.holds.is_none());
-        Ok(NodeCell::<K, V>::owned(Branch { cases: placed, out }))
+        Ok(NodeCell::<K, V>::owned(Branch { cases: placed, out, place: Place::of(links) }))
     })
 }

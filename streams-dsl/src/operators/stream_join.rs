@@ -78,7 +78,7 @@ pub(crate) struct Joining<R, W, M, F> {
     pub(crate) rows: TableView<R, W>,
     pub(crate) row_key: M,
     pub(crate) unmatched: Unmatched,
-    /// Gives nothing where a join has no result.
+    /// Gives nothing where a join has no result. What it fails with goes to the processing handler.
     pub(crate) joiner: F,
 }
 
@@ -98,7 +98,7 @@ where
     M: RowKey<K, V, R>,
     KO: Clone + 'static,
     O: Clone,
-    F: Fn(&K, &N, Option<&W>) -> Option<O>,
+    F: Fn(&K, &N, Option<&W>) -> Result<Option<O>, ProcessorError>,
 {
     #[inline]
     fn push(&mut self, record: Record<K, V>) -> Pushed {
@@ -114,8 +114,10 @@ where
         if !has_key && !kept {
             return place.drop_record(DropReason::NullKey);
         }
-        let Some(joined) = (given.joiner)(&key, plain, row.as_ref().map(|row| &row.value)) else {
-            return Ok(());
+        let joined = match (given.joiner)(&key, plain, row.as_ref().map(|row| &row.value)) {
+            Ok(Some(joined)) => joined,
+            Ok(None) => return Ok(()),
+            Err(error) => return place.fail(error),
         };
         let Some(key) = key.into_plain() else { return Ok(()) };
         out.push(Record { key, value: joined, timestamp, headers })
@@ -179,7 +181,7 @@ where
     fn join_due<K>(&mut self) -> Result<(), ProcessorError>
     where
         K: OrNull<KO> + OrNull<R>,
-        F: Fn(&K, &N, Option<&W>) -> Option<O>,
+        F: Fn(&K, &N, Option<&W>) -> Result<Option<O>, ProcessorError>,
     {
         let Self { join, buffer, task } = self;
         for row in buffer.due()?.into_iter().flatten() {
@@ -204,7 +206,7 @@ where
     W: 'static,
     KO: Clone + 'static,
     O: Clone,
-    F: Fn(&K, &N, Option<&W>) -> Option<O>,
+    F: Fn(&K, &N, Option<&W>) -> Result<Option<O>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, V>) -> Pushed {
         if let Some(reason) = self.join.refusal(&record.key, &record.value) {
@@ -234,7 +236,7 @@ where
     W: 'static,
     KO: Clone + 'static,
     O: Clone + 'static,
-    F: Fn(&K, &N, Option<&W>) -> Option<O> + Send + Sync + 'static,
+    F: Fn(&K, &N, Option<&W>) -> Result<Option<O>, ProcessorError> + Send + Sync + 'static,
 {
     let (joining, holding) = (Arc::new(joining), Arc::new(holding));
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<KO, O>| {
@@ -257,7 +259,7 @@ where
     KO: Clone + 'static,
     O: Clone + 'static,
     M: RowKey<K, V, R>,
-    F: Fn(&K, &N, Option<&W>) -> Option<O> + Send + Sync + 'static,
+    F: Fn(&K, &N, Option<&W>) -> Result<Option<O>, ProcessorError> + Send + Sync + 'static,
 {
     let joining = Arc::new(joining);
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<KO, O>| {

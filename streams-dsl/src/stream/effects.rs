@@ -29,7 +29,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek(self, f: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
-        self.peeked(None, f)
+        self.peeked(None, move |key, value| {
+            f(key, value);
+            Ok(())
+        })
     }
 
     /// As [`peek`](Self::peek), with a name.
@@ -45,10 +48,66 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek_with(self, f: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
-        self.peeked(named.0, f)
+        self.peeked(named.0, move |key, value| {
+            f(key, value);
+            Ok(())
+        })
     }
 
-    fn peeked(self, name: Option<NodeName>, f: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
+    /// As [`peek`](Self::peek), by a function that may fail; the processing handler says whether to
+    /// go on, and then the record does not.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// texts.try_peek(|_, text| text.parse::<i64>().map(|_| ())).to("numbers");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// texts.pipe("a", "7")?;
+    /// assert_eq!(driver.output::<String, String>("numbers").read_values()?, ["7"]);
+    /// let error = texts.pipe("b", "many").expect_err("no number");
+    /// assert!(error.to_string().contains("KSTREAM-PEEK-0000000001"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_peek<E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(&K, &V) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.peeked(None, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    /// As [`try_peek`](Self::try_peek), with a name.
+    ///
+    /// ```
+    /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # let texts: KStream<'_, String, String> = builder.stream("texts");
+    /// let check = |_: &String, text: &String| text.parse::<i64>().map(|_| ());
+    /// texts.try_peek_with(check, Named::new("check")).to("numbers");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut texts = driver.input::<String, String>("texts");
+    /// let error = texts.pipe("b", "many").expect_err("no number");
+    /// assert!(error.to_string().contains("check"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_peek_with<E: Into<ProcessorError>>(
+        self,
+        f: impl Fn(&K, &V) -> Result<(), E> + Send + Sync + 'static,
+        named: Named,
+    ) -> Self {
+        self.peeked(named.0, move |key, value| f(key, value).map_err(Into::into))
+    }
+
+    fn peeked(
+        self,
+        name: Option<NodeName>,
+        f: impl Fn(&K, &V) -> Result<(), ProcessorError> + Send + Sync + 'static,
+    ) -> Self {
         let template = peek::template(f);
         self.then(Step { name, prefix: peek::PREFIX, effect: Effect::None, template })
     }

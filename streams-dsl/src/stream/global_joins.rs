@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::NodeName;
 use streams_core::topology::TopologyError;
 
@@ -50,7 +51,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
+        let joiner =
+            move |_: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(value, row)));
         self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
     }
 
@@ -84,7 +86,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row?));
+        let joiner =
+            move |_: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(value, row)));
         self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
     }
 
@@ -122,7 +125,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
+        let joiner =
+            move |key: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(key, value, row)));
         self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
     }
 
@@ -156,7 +160,54 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row?));
+        let joiner =
+            move |key: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(key, value, row)));
+        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
+    }
+
+    /// As [`join_global_with_key_with`](Self::join_global_with_key_with), by a function that may
+    /// fail; the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let counts: GlobalKTable<'_, String, i64> = builder.global_table("counts");
+    /// let shares: KStream<'_, String, i64> = builder.stream("shares");
+    /// let cake = |key: &String, _: &i64| key.clone();
+    /// let each = |key: &String, all: &i64, count: &i64| {
+    ///     all.checked_div(*count).ok_or_else(|| format!("nobody shares {key}"))
+    /// };
+    /// shares.try_join_global(counts, cake, each, Named::new("share")).to("each");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("counts").pipe_all([("cake", 3), ("pie", 0)])?;
+    /// let mut shares = driver.input::<String, i64>("shares");
+    /// shares.pipe("cake", 12)?;
+    /// assert_eq!(driver.output::<String, i64>("each").read_values()?, [4]);
+    /// assert!(shares.pipe("pie", 12).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join_global<NV, GK, S, W, R, E>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, &W) -> Result<R, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            let Some(row) = row else { return Ok(None) };
+            joiner(key, value, row).map(Some).map_err(Into::into)
+        };
         self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
     }
 
@@ -192,7 +243,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(value, row)));
         self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
     }
 
@@ -226,7 +277,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Some(joiner(value, row));
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(value, row)));
         self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
     }
 
@@ -261,7 +312,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(key, value, row)));
         self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
     }
 
@@ -295,7 +346,52 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(key, value, row)));
+        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
+    }
+
+    /// As [`left_join_global_with_key_with`](Self::left_join_global_with_key_with), by a function that may
+    /// fail; the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
+    /// let sums: KStream<'_, String, i64> = builder.stream("sums");
+    /// let currency = |key: &String, _: &i64| key.clone();
+    /// let euros = |key: &String, sum: &i64, rate: Option<&i64>| {
+    ///     rate.map(|rate| sum * rate).ok_or_else(|| format!("no rate of {key}"))
+    /// };
+    /// sums.try_left_join_global(rates, currency, euros, Named::new("convert")).to("euros");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("NOK", 3)?;
+    /// let mut sums = driver.input::<String, i64>("sums");
+    /// sums.pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("euros").read_values()?, [15]);
+    /// assert!(sums.pipe("SEK", 5).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_left_join_global<NV, GK, S, W, R, E>(
+        self,
+        table: GlobalKTable<'b, GK, W>,
+        selector: impl Fn(&K, &V) -> S + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> Result<R, E> + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<'b, K, R>
+    where
+        V: OrNull<NV>,
+        NV: 'static,
+        GK: Clone + 'static,
+        S: OrNull<GK>,
+        W: Clone + 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            joiner(key, value, row).map(Some).map_err(Into::into)
+        };
         self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
     }
 
@@ -313,7 +409,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
         F: Fn(&K, &V) -> S + Send + Sync + 'static,
-        J: Fn(&K, &NV, Option<&W>) -> Option<R> + Send + Sync + 'static,
+        J: Fn(&K, &NV, Option<&W>) -> Result<Option<R>, ProcessorError> + Send + Sync + 'static,
     {
         let row_key = MappedKey::new(selector);
         let joining = Joining { rows: table.view(), row_key, unmatched, joiner };

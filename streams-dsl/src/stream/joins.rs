@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::TopologyError;
@@ -164,7 +165,51 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner =
-            move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key.as_plain()?, value, row?));
+            move |key: &NK, value: &NV, row: &W| Ok::<_, ProcessorError>(joiner(key, value, row));
+        self.try_join_table(table, joiner, joined)
+    }
+
+    /// As [`join_table_with_key_with`](Self::join_table_with_key_with), by a function that may fail;
+    /// the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let shares: KStream<'_, String, i64> = builder.stream("shares");
+    /// let counts: KTable<'_, String, i64> = builder.table("counts");
+    /// let each = |key: &String, all: &i64, count: &i64| {
+    ///     all.checked_div(*count).ok_or_else(|| format!("nobody shares {key}"))
+    /// };
+    /// shares.try_join_table(counts, each, Joined::new()).to("each");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("counts").pipe_all([("cake", 3), ("pie", 0)])?;
+    /// let mut shares = driver.input::<String, i64>("shares");
+    /// shares.pipe("cake", 12)?;
+    /// assert_eq!(driver.output::<String, i64>("each").read_values()?, [4]);
+    /// assert!(shares.pipe("pie", 12).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join_table<NK, NV, W, R, E>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&NK, &NV, &W) -> Result<R, E> + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, NK, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            let (Some(key), Some(row)) = (key.as_plain(), row) else { return Ok(None) };
+            joiner(key, value, row).map(Some).map_err(Into::into)
+        };
         self.joined_with_table::<NK, NV, W, NK, R>(table, Unmatched::Dropped, joiner, joined)
     }
 
@@ -299,7 +344,52 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Some(joiner(key, value, row));
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            Ok::<_, ProcessorError>(joiner(key, value, row))
+        };
+        self.try_left_join_table(table, joiner, joined)
+    }
+
+    /// As [`left_join_table_with_key_with`](Self::left_join_table_with_key_with), by a function that
+    /// may fail; the processing handler says what becomes of the record.
+    ///
+    /// ```
+    /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KStream<'_, String, i64> = builder.stream("orders");
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let total = |kind: &String, amount: &i64, price: Option<&i64>| {
+    ///     price.map(|price| amount * price).ok_or_else(|| format!("{kind} has no price"))
+    /// };
+    /// orders.try_left_join_table(prices, total, Joined::new()).to("totals");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// let mut orders = driver.input::<String, i64>("orders");
+    /// orders.pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, i64>("totals").read_values()?, [10]);
+    /// assert!(orders.pipe("plum", 2).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_left_join_table<NK, NV, W, R, E>(
+        self,
+        table: KTable<'b, NK, W>,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> Result<R, E> + Send + Sync + 'static,
+        joined: Joined<NK, V>,
+    ) -> KStream<'b, K, R>
+    where
+        K: OrNull<NK>,
+        V: OrNull<NV>,
+        NK: Clone + 'static,
+        NV: 'static,
+        W: Clone + 'static,
+        R: Clone + 'static,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            joiner(key, value, row).map(Some).map_err(Into::into)
+        };
         self.joined_with_table::<NK, NV, W, K, R>(table, Unmatched::Kept, joiner, joined)
     }
 
@@ -307,7 +397,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self,
         table: KTable<'b, NK, W>,
         unmatched: Unmatched,
-        joiner: impl Fn(&K, &NV, Option<&W>) -> Option<R> + Send + Sync + 'static,
+        joiner: impl Fn(&K, &NV, Option<&W>) -> Result<Option<R>, ProcessorError>
+        + Send
+        + Sync
+        + 'static,
         joined: Joined<NK, V>,
     ) -> KStream<'b, KO, R>
     where

@@ -8,8 +8,8 @@ use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropReason;
 use streams_core::window::Windowed;
 use streams_dsl::{
-    KStream, KTable, Materialized, Named, SessionWindows, SlidingWindows, StreamsBuilder,
-    TimeWindows, WindowedKStream, Windowing,
+    Branched, GlobalKTable, Joined, KStream, KTable, Materialized, Named, SessionWindows,
+    SlidingWindows, StreamsBuilder, TimeWindows, WindowedKStream, Windowing,
 };
 use streams_test::TopologyTestDriver;
 
@@ -205,4 +205,62 @@ fn fallible_operators_take_names() {
         written::<i64>(&driver, "out"),
         ["a=1@1"; 4].join(" ") + " " + &["a=3@3"; 4].join(" ")
     );
+}
+
+fn number(text: &str) -> Result<i64, ParseIntError> {
+    text.parse()
+}
+
+#[test]
+fn what_looks_at_a_record_may_fail() {
+    let place = "topic \"in\" partition 0 offset 1";
+    let lines = &["a 1 1", "a x 2", "a 3 3"];
+    let peeked = |builder: &StreamsBuilder| {
+        texts(builder).try_peek(|_, text| number(text).map(|_| ())).to("out");
+    };
+    fails::<String>(peeked, lines, ("KSTREAM-PEEK-0000000001", place), "a=1@1 a=3@3");
+    // No later branch has it.
+    let divided = |builder: &StreamsBuilder| {
+        let is_large = |_: &String, text: &String| number(text).map(|number| number > 2);
+        let branches =
+            texts(builder).split().try_branch(is_large, Branched::default()).default_branch();
+        let [large, rest] = branches.into_array().unwrap();
+        large.merge(rest).to("out");
+    };
+    fails::<String>(divided, lines, ("KSTREAM-BRANCH-0000000001", place), "a=1@1 a=3@3");
+}
+
+fn texts(builder: &StreamsBuilder) -> KStream<'_, String, String> {
+    builder.stream("in")
+}
+
+#[test]
+fn a_join_with_a_table_may_fail() {
+    let place = "topic \"in\" partition 0 offset 1";
+    let lines = &["rows: a 5 0", "a 1 1", "a x 2", "a 3 3"];
+    let sum = |_: &String, text: &String, row: &String| -> Sum { Ok(number(text)? + number(row)?) };
+    let left = move |key: &String, text: &String, row: Option<&String>| {
+        sum(key, text, row.unwrap_or(&"0".to_owned()))
+    };
+    let of_key = |key: &String, _: &String| key.clone();
+    let inner = |builder: &StreamsBuilder| {
+        let rows: KTable<'_, String, String> = builder.table("rows");
+        texts(builder).try_join_table(rows, sum, Joined::named("sum")).to("out");
+    };
+    fails::<i64>(inner, lines, ("sum", place), "a=6@1 a=8@3");
+    let outer = |builder: &StreamsBuilder| {
+        let rows: KTable<'_, String, String> = builder.table("rows");
+        texts(builder).try_left_join_table(rows, left, Joined::named("sum")).to("out");
+    };
+    fails::<i64>(outer, lines, ("sum", place), "a=6@1 a=8@3");
+    let global = |builder: &StreamsBuilder| {
+        let rows: GlobalKTable<'_, String, String> = builder.global_table("rows");
+        texts(builder).try_join_global(rows, of_key, sum, Named::new("sum")).to("out");
+    };
+    fails::<i64>(global, lines, ("sum", place), "a=6@1 a=8@3");
+    let global = |builder: &StreamsBuilder| {
+        let rows: GlobalKTable<'_, String, String> = builder.global_table("rows");
+        texts(builder).try_left_join_global(rows, of_key, left, Named::new("sum")).to("out");
+    };
+    fails::<i64>(global, lines, ("sum", place), "a=6@1 a=8@3");
 }
