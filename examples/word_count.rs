@@ -9,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use clap::Parser;
@@ -19,6 +20,8 @@ use millstream::{
 };
 use on_kafka::{Cluster, Progress};
 use streams_test::{CommitWhen, Layout, TopologyTestDriver};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The whole program: read lines, split them into words, count each word.
 fn topology(input: &str, output: &str) -> Result<Topology, TopologyErrors> {
@@ -40,11 +43,11 @@ fn words(line: &str) -> Vec<String> {
 
 /// Counts words, on the Kafka that --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS names until it is
 /// interrupted, or with --local in this process. Other settings come from variables such as
-/// STREAMS_NUM_STREAM_THREADS.
+/// STREAMS_NUM_STREAM_THREADS; RUST_LOG says what is logged, as info or warn,librdkafka=off.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Run in this process on a model of Kafka in memory; nothing is kept.
-    #[arg(long, requires = "input", conflicts_with = "bootstrap_servers")]
+    #[arg(long, requires = "input", conflicts_with_all = ["bootstrap_servers", "application_id", "state_dir"])]
     local: bool,
     /// The text to count; on a cluster it is written to the input topic, the topics are created
     /// where they are missing, and the program ends when the text is counted.
@@ -70,9 +73,14 @@ struct Arguments {
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// How the close after an interrupt ended.
+type Closed = Receiver<Result<(), WaitError>>;
+
 fn main() -> ExitCode {
     let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(is_terminal).init();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy());
+    log.with_writer(std::io::stderr).with_ansi(is_terminal).init();
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -83,13 +91,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Outcome<()> {
-    let text = arguments.input.as_deref().map(read);
+    let text = arguments.input.as_deref().map(read).transpose()?;
     let topology = topology(&arguments.input_topic, &arguments.output_topic)?;
+    let config = if arguments.local { None } else { Some(config(arguments)?) };
     tell(&topology.describe().to_string());
-    match text.transpose()? {
-        Some(text) if arguments.local => count_here(&topology, &arguments.input_topic, &text),
-        Some(text) => count_text_on_cluster(topology, arguments, &text),
-        None => count_until_interrupted(topology, arguments),
+    match (config, text) {
+        (Some(config), Some(text)) => count_text_on_cluster(topology, config, arguments, &text),
+        (Some(config), None) => count_until_interrupted(topology, config),
+        (None, text) => count_here(&topology, &arguments.input_topic, &text.unwrap_or_default()),
     }
 }
 
@@ -126,11 +135,11 @@ fn count_here(topology: &Topology, topic: &str, text: &str) -> Outcome<()> {
 }
 
 /// Runs the topology on a cluster until it is interrupted.
-fn count_until_interrupted(topology: Topology, arguments: &Arguments) -> Outcome<()> {
-    let streams = start(topology, config(arguments)?)?;
+fn count_until_interrupted(topology: Topology, config: StreamsConfig) -> Outcome<()> {
+    let (streams, closed) = start(topology, config)?;
     loop {
         match streams.wait_for(State::NotRunning, Duration::from_secs(10)) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(closed.recv_timeout(CLOSE_MAX)??),
             Err(WaitError::TimedOut { state, .. }) => {
                 tell(&format!("{} records, {state}", streams.metrics().process_total()));
             }
@@ -141,14 +150,18 @@ fn count_until_interrupted(topology: Topology, arguments: &Arguments) -> Outcome
 
 /// Runs the topology on a cluster, writes a text to its input, and prints the counts as they stand
 /// in its output when all is counted. A second run counts the text once more.
-fn count_text_on_cluster(topology: Topology, arguments: &Arguments, text: &str) -> Outcome<()> {
+fn count_text_on_cluster(
+    topology: Topology,
+    config: StreamsConfig,
+    arguments: &Arguments,
+    text: &str,
+) -> Outcome<()> {
     let (input, output) = (&arguments.input_topic, &arguments.output_topic);
-    let config = config(arguments)?;
     let application = config.application_id().to_string();
     let servers: Vec<String> = config.bootstrap_servers().iter().map(ToString::to_string).collect();
     let cluster = Cluster::connect(&servers.join(","), &application)?;
     cluster.create([input, output])?;
-    let streams = start(topology, config)?;
+    let (streams, _) = start(topology, config)?;
     cluster.write(input, text)?;
     await_all(&streams, &cluster, input, "lines read")?;
     // What is committed of the input was acknowledged here before.
@@ -218,17 +231,17 @@ fn config(arguments: &Arguments) -> Outcome<StreamsConfig> {
     Ok(config.build()?)
 }
 
-/// Starts the application; an interrupt closes it.
-fn start(topology: Topology, config: StreamsConfig) -> Outcome<Arc<KafkaStreams>> {
+/// Starts the application; an interrupt closes it, and what came of that is told.
+fn start(topology: Topology, config: StreamsConfig) -> Outcome<(Arc<KafkaStreams>, Closed)> {
     let streams = Arc::new(KafkaStreams::new(topology, config));
     let interrupted = Arc::clone(&streams);
+    let (tell_closed, closed) = mpsc::channel();
     ctrlc::set_handler(move || {
-        if let Err(error) = interrupted.close(CLOSE_MAX) {
-            tell(&format!("error: not closed in time: {}", chain(&error)));
-        }
+        // Who does not listen has ended already.
+        let _ = tell_closed.send(interrupted.close(CLOSE_MAX));
     })?;
     streams.start()?;
-    Ok(streams)
+    Ok((streams, closed))
 }
 
 /// Prints words and counts in the order of the words.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::park_timeout;
 use std::time::Duration;
 
 use streams_core::names::{StoreName, TopicName, TopicPartition};
@@ -18,7 +19,7 @@ use crate::clock;
 use crate::error::StreamsError;
 use crate::ffi::admin::Admin;
 use crate::ffi::error::{ClientError, Code};
-use crate::ffi::topics::{At, NewTopic, TopicError, Visible};
+use crate::ffi::topics::{At, NewTopic, PartitionOffset, TopicError, Visible};
 
 /// Why the topics of a topology are not as they must be.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub(crate) struct Found {
 
 /// How long an answer is waited for before the question is put to another broker.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long partitions that a client does not know are asked for.
+const UNKNOWN_MAX: Duration = Duration::from_secs(1);
+const UNKNOWN_RETRY: Duration = Duration::from_millis(50);
 
 /// Makes a client for questions about topics.
 pub(crate) struct MakeAdmin(pub(crate) Box<dyn Fn() -> Result<Admin, StreamsError> + Send + Sync>);
@@ -257,10 +261,7 @@ impl Topics {
         if partitions.is_empty() {
             return BTreeMap::new();
         }
-        let questions = partitions.iter().map(|p| (p.topic.as_str(), p.partition, At::Latest));
-        let ask =
-            |admin: &Admin| admin.list_offsets(questions, Visible::All, wait.min(self.ask_max));
-        let answers = self.with_admin(ask);
+        let answers = self.ask_ends(partitions, wait.min(self.ask_max));
         let answers = answers.unwrap_or_else(|error| {
             tracing::warn!(%error, "the ends of changelogs are found by reading them");
             Vec::new()
@@ -270,6 +271,26 @@ impl Topics {
             .filter(|answer| answer.offset >= 0)
             .map(|answer| (TopicPartition::new(answer.topic, answer.partition), answer.offset))
             .collect()
+    }
+
+    /// Asks again for a moment where the client knows of no such partition: it may have been made
+    /// just now.
+    fn ask_ends(
+        &self,
+        partitions: &[TopicPartition],
+        wait: Duration,
+    ) -> Result<Vec<PartitionOffset>, ClientError> {
+        let began = clock::monotonic();
+        loop {
+            let questions = partitions.iter().map(|p| (p.topic.as_str(), p.partition, At::Latest));
+            let answer = self.ask_once(|admin| admin.list_offsets(questions, Visible::All, wait));
+            let is_unknown = matches!(answer, Err(ClientError::Call { code: Code::NO_ENTRY, .. }));
+            let passed = clock::monotonic().saturating_duration_since(began);
+            if !is_unknown || passed >= wait.min(UNKNOWN_MAX) {
+                return answer;
+            }
+            park_timeout(UNKNOWN_RETRY);
+        }
     }
 
     /// Deletes the records before these offsets. What fails is left to the next time.

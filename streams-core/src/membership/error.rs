@@ -89,6 +89,15 @@ pub enum GroupFault {
         /// The mechanisms that it takes.
         enabled: Vec<String>,
     },
+    /// The broker's port takes no SASL.
+    #[error(
+        "broker '{address}' takes no SASL on this port; name its SASL port in \
+         `bootstrap.servers`, or set `security.protocol` to PLAINTEXT or SSL, as the port has it"
+    )]
+    NoSasl {
+        /// The broker.
+        address: Address,
+    },
     /// The broker refused the credentials.
     #[error(
         "broker '{address}' refused the credentials of SASL mechanism '{mechanism}' with {code}; \

@@ -28,6 +28,8 @@ impl State {
         use State::{
             Created, Error, NotRunning, PendingError, PendingShutdown, Rebalancing, Running,
         };
+        // DIFFERENCE(error-states): in Kafka Streams a failure before the start and one while closing
+        // change no state, so that an application which lost its last commit ends as if it had not.
         match self {
             Created => matches!(next, Rebalancing | PendingShutdown | PendingError),
             Rebalancing => matches!(next, Running | PendingShutdown | PendingError),
@@ -64,7 +66,7 @@ mod tests {
     use super::State::*;
 
     #[test]
-    fn the_transitions_are_kafkas() {
+    fn the_transitions_are_kafkas_and_any_failure_is_an_error() {
         let all = [Created, Rebalancing, Running, PendingShutdown, NotRunning, PendingError, Error];
         let allowed: Vec<String> = all
             .iter()

@@ -78,6 +78,8 @@ impl Code {
     /// The end of the partition was reached (`enable.partition.eof`).
     pub(crate) const PARTITION_EOF: Self = Self(-191);
     pub(crate) const TIMED_OUT: Self = Self(-185);
+    /// The client knows of no such partition.
+    pub(crate) const NO_ENTRY: Self = Self(-156);
     pub(crate) const QUEUE_FULL: Self = Self(-184);
     /// The start offset lies outside the log and `auto.offset.reset` is `error`.
     pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(-140);

@@ -58,6 +58,9 @@ impl Group {
     }
 
     /// Topics may yet be made, and brokers come back: for a while.
+    ///
+    /// DIFFERENCE(missing-topics): Kafka Streams fails at once when a source topic is missing. Whoever
+    /// starts an application beside the program that makes its topics would have to start it twice.
     fn wait_for_topics(&mut self, error: TopicsError, retry: Retry) -> Result<(), StreamsError> {
         let now = self.now();
         let since = *self.topics_missing_since.get_or_insert(now);
@@ -66,7 +69,13 @@ impl Group {
             return Err(StreamsError::Topics(error));
         }
         if self.complaints.is_due(&error.to_string(), now) {
-            tracing::warn!(%error, "trying again every second");
+            match is_patient {
+                true => tracing::warn!(%error, "trying again every second"),
+                false => {
+                    let seconds = TOPICS_MISSING_MAX.as_secs();
+                    tracing::warn!(%error, "trying again every second, for {seconds} s");
+                }
+            }
         }
         self.retries.push((now.after(TOPICS_RETRY), retry));
         Ok(())

@@ -43,8 +43,8 @@ pub struct StateDirectory {
 
 impl StateDirectory {
     /// Makes and locks the directory of an application below `state.dir`. Directories are made for
-    /// the owner only (0700), files too (0600); that of the application is closed to others where it
-    /// is not.
+    /// the owner only (0700), which guards RocksDB's files in them, and its own files too (0600);
+    /// that of the application is closed to others where it is not.
     ///
     /// # Errors
     /// [`StoreError::Directory`] when the application's name cannot be a directory's, the directory

@@ -45,7 +45,8 @@ impl Membership {
         if assigning.generation != generation || !due {
             return Err(CallRefused::NotLeading);
         }
-        let watch = std::mem::take(&mut assigning.watch);
+        let mut watch = std::mem::take(&mut assigning.watch);
+        watch.note_made(tasks);
         let members = std::mem::take(&mut assigning.members);
         let version = lowest_version(&members).min(self.config.user_data_version);
         let policy = match version {
@@ -121,10 +122,42 @@ impl Membership {
                 };
                 self.tell(MemberEvent::TasksWanted(wanted));
             }
-            Phase::Stable(_) if before.is_some_and(|before| before != known) => self.rejoin(now),
+            Phase::Stable(_) if before.is_some_and(|before| have_changed(&before, &known)) => {
+                self.rejoin(now);
+            }
             _ => {}
         }
     }
+}
+
+impl Watch {
+    /// Topics that the leader has made for these tasks, since it looked, are no change.
+    fn note_made(&mut self, tasks: &Tasks) {
+        let Some(known) = &mut self.known else { return };
+        let mut made: BTreeMap<&TopicName, u32> = BTreeMap::new();
+        let read = tasks.values().flat_map(|inputs| &inputs.partitions);
+        for one in read.filter(|one| self.topics.contains(&one.topic)) {
+            let partitions = made.entry(&one.topic).or_default();
+            *partitions = (*partitions).max(u32::try_from(one.partition).map_or(0, |at| at + 1));
+        }
+        for (topic, partitions) in made {
+            known.entry(topic.clone()).or_insert(TopicInfo { partitions, id: None });
+        }
+    }
+}
+
+/// Whether these are other topics. A topic whose id is not known may be the same.
+fn have_changed(
+    before: &BTreeMap<TopicName, TopicInfo>,
+    now: &BTreeMap<TopicName, TopicInfo>,
+) -> bool {
+    let differs = |(topic, before): (&TopicName, &TopicInfo)| {
+        now.get(topic).is_none_or(|now| {
+            let ids = before.id.zip(now.id);
+            before.partitions != now.partitions || ids.is_some_and(|(before, now)| before != now)
+        })
+    };
+    before.len() != now.len() || before.iter().any(differs)
 }
 
 fn known_topics(

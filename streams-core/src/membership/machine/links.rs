@@ -157,6 +157,9 @@ impl Membership {
                     enabled,
                 });
             }
+            ErrorCode::IllegalSaslState => {
+                self.fail_sasl(link, |address, _| GroupFault::NoSasl { address });
+            }
             code => self.fail_sasl(link, |address, mechanism| GroupFault::Authentication {
                 address,
                 mechanism,

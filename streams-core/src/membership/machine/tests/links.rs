@@ -156,6 +156,7 @@ fn a_session_is_renewed_before_the_broker_ends_it() {
 fn wrong_credentials_and_mechanisms_are_final() {
     for (hello, auth) in [
         (ErrorCode::UnsupportedSaslMechanism, ErrorCode::None),
+        (ErrorCode::IllegalSaslState, ErrorCode::None),
         (ErrorCode::None, ErrorCode::SaslAuthenticationFailed),
     ] {
         let mut wire = Wire::new(Some("PLAIN"));
@@ -170,6 +171,7 @@ fn wrong_credentials_and_mechanisms_are_final() {
         let Some(Action::Event(MemberEvent::Failed(fault))) = wire.next() else { panic!() };
         let told = match hello {
             ErrorCode::None => "broker 'b:1' refused the credentials of SASL mechanism 'PLAIN'",
+            ErrorCode::IllegalSaslState => "broker 'b:1' takes no SASL on this port; name its",
             _ => "broker 'b:1' does not take SASL mechanism 'PLAIN', only SCRAM-SHA-256;",
         };
         assert!(fault.to_string().starts_with(told), "{fault}");

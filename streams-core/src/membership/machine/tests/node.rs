@@ -111,14 +111,8 @@ impl Node {
                 self.id = Some(id);
             }
             MemberEvent::TasksWanted(wanted) if self.provides => {
-                let mut tasks = BTreeMap::new();
-                for (subtopology, (topic, info)) in (0..).zip(&wanted.topics) {
-                    for partition in 0..info.partitions.cast_signed() {
-                        let partitions = vec![TopicPartition::new(topic.clone(), partition)];
-                        let inputs = TaskInputs { partitions, state: self.state };
-                        tasks.insert(TaskId::new(subtopology, partition), inputs);
-                    }
-                }
+                let topics = wanted.topics.iter().map(|(topic, info)| (topic, info.partitions));
+                let tasks = tasks_of(topics, self.state);
                 self.member.provide_tasks(wanted.generation, &tasks, now).unwrap();
             }
             MemberEvent::TasksWanted(_) => self.log.push("leads".to_owned()),
@@ -199,4 +193,19 @@ impl Node {
 
 pub(super) fn show(tasks: &BTreeSet<TaskId>) -> String {
     tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// One task for each partition of these topics, in their order.
+pub(super) fn tasks_of<'t>(
+    topics: impl Iterator<Item = (&'t TopicName, u32)>,
+    state: TaskState,
+) -> BTreeMap<TaskId, TaskInputs> {
+    let mut tasks = BTreeMap::new();
+    for (subtopology, (topic, partitions)) in (0..).zip(topics) {
+        for partition in 0..partitions.cast_signed() {
+            let partitions = vec![TopicPartition::new(topic.clone(), partition)];
+            tasks.insert(TaskId::new(subtopology, partition), TaskInputs { partitions, state });
+        }
+    }
+    tasks
 }

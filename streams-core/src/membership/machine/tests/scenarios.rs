@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::node::{Life, show};
+use super::node::{Life, show, tasks_of};
 use super::world::{World, config};
+use crate::assign::TaskState;
 use crate::membership::wire::{Api, ErrorCode};
 use crate::membership::{
-    CallRefused, CommittedOffset, Departure, GroupFault, Moment, OffsetsError, TopicPartition,
+    CallRefused, CommittedOffset, Departure, Generation, GroupFault, Moment, OffsetsError,
+    TopicName, TopicPartition,
 };
 
 pub(super) const ALL: &str = "0_0 0_1 0_2 0_3 1_0 1_1";
@@ -342,6 +344,22 @@ fn a_missing_topic_is_looked_for_soon() {
     world.run_until(500, |world| world.nodes[0].running.len() == 4);
     world.partitions.insert("orders", orders);
     world.run_until(6_000, |world| world.nodes[0].running.len() == 6);
+}
+
+#[test]
+fn topics_that_the_leader_makes_are_no_change() {
+    let mut world = World::new();
+    let orders = world.partitions.remove("orders").unwrap();
+    world.start("a", 1, config());
+    world.nodes[0].provides = false;
+    world.run_until(500, |world| world.nodes[0].logged("leads") == 1);
+    world.partitions.insert("orders", orders);
+    let topics: [TopicName; 2] = ["clicks".into(), "orders".into()];
+    let tasks = tasks_of(topics.iter().zip([4, 2]), TaskState::Stateless);
+    let (generation, now) = (Generation(world.group.generation), world.now);
+    world.nodes[0].member.provide_tasks(generation, &tasks, now).unwrap();
+    world.run_for(20_000);
+    assert_eq!((running(&world, 0), world.group.generation), (ALL.to_owned(), generation.0));
 }
 
 #[test]
