@@ -142,6 +142,10 @@ impl Node {
             ("KAFKA_REPLICA_LAG_TIME_MAX_MS", "10000".to_owned()),
             // The name of a broker that is down is not known; else that holds for ten seconds.
             ("JAVA_TOOL_OPTIONS", "-Dsun.net.inetaddr.negative.ttl=1".to_owned()),
+            // How long the others take to see that one was killed, 9 s by default: until then nobody
+            // leads its partitions, whatever a client does.
+            ("KAFKA_BROKER_SESSION_TIMEOUT_MS", "4000".to_owned()),
+            ("KAFKA_BROKER_HEARTBEAT_INTERVAL_MS", "1000".to_owned()),
             ("KAFKA_HEAP_OPTS", "-Xmx768m -Xms256m".to_owned()),
             ("CLUSTER_ID", "5L6g3nShT-eMCtK--X86sw".to_owned()),
         ];

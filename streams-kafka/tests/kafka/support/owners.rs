@@ -67,10 +67,10 @@ impl Span {
         self.to.is_none_or(|to| to > at)
     }
 
-    /// The longest time between two records that ended in this time.
+    /// The longest time between two records that ended in this time, as far as it lies within.
     fn rest_max(&self, during: &Range<Duration>) -> Duration {
         let rests = self.rests.iter().filter(|(_, to)| during.contains(to) && self.had_at(*to));
-        rests.map(|(from, to)| *to - *from).max().unwrap_or_default()
+        rests.map(|(from, to)| *to - (*from).max(during.start)).max().unwrap_or_default()
     }
 }
 
@@ -174,14 +174,16 @@ impl Owners {
         self.0.iter().filter(|(_, spans)| moved(spans)).map(|(task, _)| *task).collect()
     }
 
-    /// By task, the longest time in which it processed nothing, of those that ended in this time:
+    /// By task, the longest part of this time in which it processed nothing, and which ended in it:
     /// between two records of one owner, or from the last of one to the first of the next.
     pub(crate) fn pauses(&self, during: Range<Duration>) -> BTreeMap<TaskId, Duration> {
         let pause = |spans: &[Span]| {
             let rests = spans.iter().map(|span| span.rest_max(&during));
             let pairs = spans.windows(2).filter(|pair| during.contains(&pair[1].from));
-            let changes =
-                pairs.filter_map(|pair| Some(pair[1].first?.saturating_sub(pair[0].last?)));
+            let changes = pairs.filter_map(|pair| {
+                let last = pair[0].last?.max(during.start);
+                Some(pair[1].first?.saturating_sub(last))
+            });
             rests.chain(changes).max().unwrap_or_default()
         };
         self.0.iter().map(|(task, spans)| (*task, pause(spans))).collect()
