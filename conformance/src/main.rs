@@ -6,9 +6,9 @@ fn main() -> std::io::Result<()> {
     // A panic of a case is its result; its text would only disturb.
     std::panic::set_hook(Box::new(|_| {}));
     let mut out = std::io::stdout().lock();
-    let cases = std::io::read_to_string(std::io::stdin())?;
-    for case in cases.lines().filter(|case| !case.trim().is_empty()) {
-        writeln!(out, "{}", conformance::run_case(case, |driver| driver))?;
+    let is_empty = |line: &String| line.trim().is_empty();
+    for case in std::io::stdin().lines().filter(|line| !line.as_ref().is_ok_and(is_empty)) {
+        writeln!(out, "{}", conformance::run_case(&case?, |driver| driver))?;
     }
     Ok(())
 }

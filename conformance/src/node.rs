@@ -98,12 +98,12 @@ pub(crate) type Given<'b> = Option<Handle<'b>>;
 /// Builds every node on its parents.
 pub(crate) fn build(builder: &StreamsBuilder, nodes: &Json) -> Result<(), Failure> {
     let built = Built::default();
-    for json in items(nodes) {
+    for json in nodes.as_array().ok_or("this line has no nodes")? {
         let mut node = Node { json, builder, built: &built, kind: Kind::Text, windows: None };
         let (on, form) = node.at("from").unzip();
         (node.kind, node.windows) = form.unwrap_or((Kind::Text, None));
         let handle = on.map_or_else(|| node.source(), |on| node.on(on));
-        let handle = handle.ok_or_else(|| format!("unsupported: {json}"))?;
+        let handle = handle.ok_or_else(|| format!("unsupported: {}", node.op()))?;
         built.borrow_mut().insert(node.text("id"), (handle, (node.result(), node.windowed())));
     }
     Ok(())
