@@ -218,6 +218,15 @@ pub enum ProduceError {
         /// The topic.
         topic: TopicName,
     },
+    /// An internal topic was deleted while the application ran. What was in it is lost, of a changelog
+    /// the state of its store too: no record is at fault, so that no handler is asked.
+    #[error(
+        "internal topic \"{topic}\" does not exist any more, and what was in it is lost; restart the application, which creates it anew, and begins the store of a changelog empty"
+    )]
+    InternalTopicGone {
+        /// The topic.
+        topic: TopicName,
+    },
     /// The record is larger than the client takes.
     #[error(
         "the record of {bytes} bytes is larger than producer.max.request.size; raise that here and max.message.bytes of the topic"
@@ -297,7 +306,9 @@ impl ProduceError {
     /// Whether the record may be at fault, so that leaving it out would help.
     #[must_use]
     pub const fn concerns_record(&self) -> bool {
-        !self.is_passing() && !matches!(self, Self::ProducerFailed { .. })
+        let concerns_all =
+            matches!(self, Self::ProducerFailed { .. } | Self::InternalTopicGone { .. });
+        !self.is_passing() && !concerns_all
     }
 }
 

@@ -63,6 +63,11 @@ impl Clients {
         Ok(clients)
     }
 
+    /// What the names of the application's internal topics begin with.
+    pub(crate) fn internal_prefix(&self) -> String {
+        format!("{}-", self.config.application_id())
+    }
+
     /// What a process may hold of records to be sent is divided among so many workers.
     pub(crate) fn divide(&self, workers: usize) {
         let share = self.config.processing().send_share_bytes(workers);

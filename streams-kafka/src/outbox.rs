@@ -25,6 +25,8 @@ const APPEARS_MAX: Duration = Duration::from_secs(10);
 /// How long it is before it is asked for again: this at first, then twice as long each time.
 const APPEARS_STEP_MIN: Duration = Duration::from_millis(100);
 const APPEARS_STEP_MAX: Duration = Duration::from_secs(2);
+/// What the names of internal topics end with.
+const INTERNAL_SUFFIXES: [&str; 2] = ["-changelog", "-repartition"];
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
 
@@ -32,7 +34,7 @@ const STICKY_BYTES: usize = 16 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Nothing,
-    /// It was waited for once, in vain.
+    /// It was waited for once, in vain, or is there no more: each record looks whether it is back.
     Missing,
     Partitions(i32),
 }
@@ -51,6 +53,8 @@ struct Topic {
 pub(crate) struct KafkaOutbox {
     producer: Producer,
     known: Arc<Topics>,
+    /// What the names of internal topics begin with.
+    internal_prefix: String,
     topics: Vec<Topic>,
     delivered: VecDeque<Delivery>,
     fatal: Option<ClientProblem>,
@@ -75,6 +79,7 @@ impl KafkaOutbox {
         Self {
             producer,
             known: Arc::clone(clients.topics()),
+            internal_prefix: clients.internal_prefix(),
             topics: Vec::new(),
             delivered: VecDeque::new(),
             fatal: None,
@@ -128,12 +133,17 @@ impl KafkaOutbox {
     }
 
     fn poll(&mut self, timeout: Duration, each: &mut dyn FnMut(Delivery)) {
-        let Self { producer, waiting_bytes, in_flight, fatal, .. } = self;
+        let Self { producer, waiting_bytes, in_flight, fatal, topics, internal_prefix, .. } = self;
         producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) => {
                 *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
+                let deleted = || {
+                    let topic = topics.get_mut(report.topic.index() as usize)?;
+                    topic.known = Known::Missing;
+                    Some(gone(topic.name.clone(), internal_prefix))
+                };
                 if let Some(sender) = in_flight.take(report.tag) {
-                    each(delivery(&report, sender));
+                    each(delivery(&report, deleted, sender));
                 }
             }
             ProducerEvent::Problem(problem) if problem.severity == Severity::Fatal => {
@@ -168,7 +178,7 @@ impl KafkaOutbox {
             let waited = crate::clock::monotonic().saturating_duration_since(asked);
             if topic.known == Known::Missing || waited >= APPEARS_MAX {
                 topic.known = Known::Missing;
-                return Err(ProduceError::UnknownTopic { topic: topic.name.clone() });
+                return Err(gone(topic.name.clone(), &self.internal_prefix));
             }
             self.serve_for(step);
             step = (step * 2).min(APPEARS_STEP_MAX);
@@ -227,9 +237,33 @@ impl KafkaOutbox {
                     let millis = u64::try_from(wait_max).unwrap_or(u64::MAX);
                     return Err(ProduceError::QueueFull(millis));
                 }
+                Err(error) if error.is_unknown_topic() => return Err(self.lost(outgoing.topic)),
                 Err(error) => return Err(refused(error, bytes)),
             }
         }
+    }
+
+    /// The topic of this slot does not exist any more.
+    fn lost(&mut self, slot: TopicSlot) -> ProduceError {
+        let prefix = &self.internal_prefix;
+        let topic = self.topics.get_mut(slot.index() as usize).map(|topic| {
+            topic.known = Known::Missing;
+            topic.name.clone()
+        });
+        gone(topic.unwrap_or_else(|| "".into()), prefix)
+    }
+}
+
+/// The error of a topic that does not exist.
+fn gone(topic: TopicName, internal_prefix: &str) -> ProduceError {
+    let is_internal = topic
+        .as_str()
+        .strip_prefix(internal_prefix)
+        .is_some_and(|rest| INTERNAL_SUFFIXES.iter().any(|suffix| rest.ends_with(suffix)));
+    if is_internal {
+        ProduceError::InternalTopicGone { topic }
+    } else {
+        ProduceError::UnknownTopic { topic }
     }
 }
 
@@ -329,7 +363,11 @@ fn not_taken(code: Code, message: String) -> ProduceError {
     }
 }
 
-fn delivery(report: &Report, Sender { purpose, activity }: Sender) -> Delivery {
+fn delivery(
+    report: &Report,
+    deleted: impl FnOnce() -> Option<ProduceError>,
+    Sender { purpose, activity }: Sender,
+) -> Delivery {
     let outcome = match report.code {
         // DIFFERENCE(unconfirmed-records): Kafka's client sends a batch that came back again;
         // librdkafka reports it as written, without an offset, when one that was sent after it was
@@ -337,7 +375,10 @@ fn delivery(report: &Report, Sender { purpose, activity }: Sender) -> Delivery {
         Code::NONE if report.offset < 0 => Err(ProduceError::Unconfirmed),
         Code::NONE => Ok(report.offset),
         Code::MESSAGE_TOO_LARGE => Err(ProduceError::BatchTooLarge),
-        code => Err(not_taken(code, code.describe())),
+        code => {
+            let deleted = if code.is_unknown_topic() { deleted() } else { None };
+            Err(deleted.unwrap_or_else(|| not_taken(code, code.describe())))
+        }
     };
     let topic = TopicId(report.topic.index());
     Delivery { purpose, activity, topic, outcome }
@@ -416,6 +457,31 @@ mod tests {
         outbox.bounds.bytes_max.store(8, Ordering::Relaxed);
         outbox.bounds.wait_max = Duration::ZERO;
         assert_eq!(send(&mut outbox, topic), Err(ProduceError::QueueFull(0)));
+    }
+
+    /// Leaving out single records would leave out all of them from then on.
+    #[test]
+    fn a_topic_that_was_deleted_is_named_and_no_handler_is_asked_of_an_internal_one() {
+        let brokers = MockCluster::new(1).unwrap();
+        let names = ["outbox-counts-changelog", "outbox-words-repartition", "other-changelog"];
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        names.iter().for_each(|topic| brokers.topic_error(topic, unknown).unwrap());
+        let settings = [("linger.ms", "0"), ("topic.metadata.propagation.max.ms", "0")];
+        let clients = clients(&brokers.bootstrap_servers(), &settings);
+        let (mut outbox, topics) = outbox(&clients, names);
+        let errors = topics.map(|topic| match send(&mut outbox, topic) {
+            Ok(()) => delivered(&mut outbox).remove(0).outcome.unwrap_err(),
+            Err(error) => error,
+        });
+        assert!(outbox.topics.iter().all(|topic| topic.known == Known::Missing));
+        let [changelog, repartition, other] = names.map(TopicName::from);
+        let expected = [
+            ProduceError::InternalTopicGone { topic: changelog },
+            ProduceError::InternalTopicGone { topic: repartition },
+            ProduceError::UnknownTopic { topic: other },
+        ];
+        assert_eq!(errors, expected);
+        assert_eq!(errors.map(|error| error.concerns_record()), [false, false, true]);
     }
 
     /// The broker sends the first batch back, and takes the second: it knows nothing of the producer.

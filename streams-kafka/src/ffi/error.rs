@@ -110,6 +110,11 @@ impl Code {
         )
     }
 
+    /// Whether it says that a topic, or a partition that there was, does not exist.
+    pub(crate) const fn is_unknown_topic(self) -> bool {
+        matches!(self, Self::UNKNOWN_TOPIC_OR_PARTITION | Self(-188 | -190))
+    }
+
     /// Whether it says that the producer has failed, and nothing of the record: a fatal problem of the
     /// client; sequence numbers, epochs and ids of producers.
     pub(crate) const fn is_of_producer(self) -> bool {
@@ -178,6 +183,11 @@ impl ClientError {
                 ..
             }
         )
+    }
+
+    /// Whether it says that a topic, or a partition that there was, does not exist.
+    pub(crate) const fn is_unknown_topic(&self) -> bool {
+        matches!(self, Self::Call { code, .. } if code.is_unknown_topic())
     }
 
     /// `Ok` for code 0, otherwise the error of `call`.
