@@ -1,9 +1,11 @@
 //! The clients of a process, configured once.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use streams_core::config::{ClientRole, ReplicationFactor, StreamsConfig};
+use streams_core::names::TopicName;
 use streams_core::plane::ReadFor;
 
 use crate::error::StreamsError;
@@ -35,6 +37,8 @@ pub(crate) struct Clients {
     consumers: Mutex<Option<Consumers>>,
     /// Reads the topics of global stores, where there are any.
     globals: OnceLock<Arc<Consumer>>,
+    /// Topics that brokers do not know and that are read.
+    missed: Mutex<BTreeSet<TopicName>>,
     /// Bytes of records that may wait to be sent, for each worker.
     send_share: Arc<AtomicUsize>,
 }
@@ -57,8 +61,8 @@ impl Clients {
         }));
         let topics = Arc::new(Topics::new(make_admin, replication, &config)?);
         let (consumers, globals) = (Mutex::new(None), OnceLock::new());
-        let send_share = Arc::default();
-        let clients = Self { config, tokens, topics, consumers, globals, send_share };
+        let (missed, send_share) = (Mutex::default(), Arc::default());
+        let clients = Self { config, tokens, topics, consumers, globals, missed, send_share };
         clients.divide(clients.config.processing().num_stream_threads as usize);
         Ok(clients)
     }
@@ -66,6 +70,16 @@ impl Clients {
     /// What the names of the application's internal topics begin with.
     pub(crate) fn internal_prefix(&self) -> String {
         format!("{}-", self.config.application_id())
+    }
+
+    /// Brokers do not know a topic that is read.
+    pub(crate) fn miss(&self, topic: &TopicName) {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone());
+    }
+
+    /// The topics that were missed since the last call.
+    pub(crate) fn take_missed(&self) -> BTreeSet<TopicName> {
+        std::mem::take(&mut *self.missed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a process may hold of records to be sent is divided among so many workers.

@@ -52,6 +52,8 @@ struct Open {
     rest: Option<(Rc<Batch>, usize)>,
     /// The offset after the last record given out.
     next: Option<i64>,
+    /// Whether brokers did not know it once.
+    is_missed: bool,
 }
 
 /// Where a partition's records come from.
@@ -196,7 +198,7 @@ impl DataPlane for KafkaPlane {
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
         let source = self.source(partition, start, purpose);
         let (partition, next) = (partition.clone(), offset_of(start));
-        let open = Open { partition, purpose, start, source, rest: None, next };
+        let open = Open { partition, purpose, start, source, rest: None, next, is_missed: false };
         let slot = self.open.iter().position(Option::is_none).unwrap_or_else(|| {
             self.open.push(None);
             self.open.len() - 1
@@ -222,6 +224,9 @@ impl DataPlane for KafkaPlane {
             ReadFor::Restore | ReadFor::Global => BATCH_MAX,
         };
         let fetched = open.fetch(max.min(batch_max));
+        if matches!(&open.source, Source::Queue(queue) if queue.is_unknown()) {
+            open.missed(&self.clients);
+        }
         if open.begins_later(&fetched) {
             self.look_for_begin(input);
             return Fetched::Nothing;
@@ -268,6 +273,20 @@ impl DataPlane for KafkaPlane {
 }
 
 impl Open {
+    /// Brokers do not know the partition. The group thread sees to topics of tasks.
+    #[cold]
+    fn missed(&mut self, clients: &Clients) {
+        let partition = &self.partition;
+        match self.purpose {
+            ReadFor::Input | ReadFor::Restore => clients.miss(&partition.topic),
+            ReadFor::Global if !self.is_missed => {
+                tracing::warn!(%partition, "a topic of a global store does not exist any more; create it again, and restart the application");
+            }
+            ReadFor::Global => {}
+        }
+        self.is_missed = true;
+    }
+
     /// Whether the log has lost the beginning that was asked for.
     fn begins_later(&self, fetched: &Fetched) -> bool {
         let lost =
@@ -384,3 +403,33 @@ const NO_RECORD: RawRecord<'static> = RawRecord {
     leader_epoch: None,
     headers: streams_core::record::Headers::new(),
 };
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaRespErr;
+    use streams_core::config::StreamsConfig;
+
+    use super::*;
+
+    #[test]
+    fn an_input_that_brokers_do_not_know_is_missed() {
+        let brokers = MockCluster::new(1).unwrap();
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        brokers.topic_error("gone", unknown).unwrap();
+        let config = StreamsConfig::builder().application_id("plane");
+        let config = config.bootstrap_servers(brokers.bootstrap_servers());
+        let config = config.set("topic.metadata.propagation.max.ms", "0").build().unwrap();
+        let clients = Arc::new(Clients::new(config, None).unwrap());
+        let mut plane = KafkaPlane::reading(Arc::clone(&clients), Waker::current());
+        let gone = TopicPartition::new("gone", 0);
+        let input = plane.open(&gone, StartAt::Offset(7), ReadFor::Input);
+        let began = crate::clock::monotonic();
+        while clients.take_missed() != [gone.topic.clone()].into() {
+            let fetched = plane.fetch(input, 1);
+            assert!(matches!(fetched, Fetched::Nothing), "{fetched:?}");
+            assert!(began.elapsed() < Duration::from_secs(10), "it is not missed");
+            std::thread::yield_now();
+        }
+    }
+}

@@ -51,6 +51,14 @@ pub enum TopicsError {
         /// What the broker said.
         problem: String,
     },
+    /// An internal topic was deleted while the application read it.
+    #[error(
+        "internal topic \"{topic}\" does not exist any more, and what was in it is lost; restart the application, which creates it anew and empty"
+    )]
+    InternalGone {
+        /// The topic.
+        topic: TopicName,
+    },
     /// A global store has no topic to be filled from.
     #[error("topic \"{topic}\" of global store \"{store}\" does not exist; create it")]
     NoGlobalTopic {
@@ -80,9 +88,11 @@ impl TopicsError {
             Self::Partitions(errors) => {
                 errors.iter().all(|e| matches!(e, PartitionCountError::MissingTopic(_)))
             }
-            Self::Patterns(_) | Self::Changed { .. } | Self::Create { .. } | Self::Refused(_) => {
-                false
-            }
+            Self::Patterns(_)
+            | Self::Changed { .. }
+            | Self::Create { .. }
+            | Self::InternalGone { .. }
+            | Self::Refused(_) => false,
         }
     }
 }
@@ -94,6 +104,13 @@ pub(crate) struct Found {
     pub(crate) topology: Topology,
     pub(crate) counts: PartitionCounts,
     existing: BTreeMap<TopicName, i32>,
+}
+
+impl Found {
+    /// Whether there is such a topic.
+    pub(crate) fn exists(&self, topic: &TopicName) -> bool {
+        self.existing.contains_key(topic)
+    }
 }
 
 /// How long an answer is waited for before the question is put to another broker.
@@ -411,6 +428,16 @@ fn repartition_count(
     let inputs = topology.subtopologies().iter().flat_map(|part| &part.source_topics);
     let topic = inputs.into_iter().find(|topic| names.in_kafka(topology, topic) == *in_kafka);
     topic.and_then(|topic| counts.of(topic)).unwrap_or(0)
+}
+
+/// What is found where these topics exist, with a partition each.
+#[cfg(test)]
+pub(crate) fn found(topology: &Topology, names: &TopicNames, existing: &[&str]) -> Found {
+    let existing: BTreeMap<TopicName, i32> =
+        existing.iter().map(|topic| ((*topic).into(), 1)).collect();
+    let topology = topology.matching(names, existing.keys()).unwrap();
+    let counts = PartitionCounts::derive(&topology, |topic| existing.get(topic).copied());
+    Found { topology, counts: counts.unwrap(), existing }
 }
 
 #[cfg(test)]

@@ -74,6 +74,9 @@ pub enum MemberEvent {
         /// The positions; `None` for a partition where none is stored.
         result: Result<BTreeMap<TopicPartition, Option<CommittedOffset>>, OffsetsError>,
     },
+    /// These topics, which members consume, do not exist any more. Commits go on without their
+    /// offsets, and no rebalance begins: whether they may come back is for the owner to decide.
+    TopicsGone(BTreeSet<TopicName>),
     /// Something is being retried.
     Troubled(Trouble),
     /// The member left; nothing follows.

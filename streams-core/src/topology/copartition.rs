@@ -10,7 +10,7 @@ use crate::names::{StoreName, SubtopologyId, TopicName};
 #[non_exhaustive]
 pub enum PartitionCountError {
     /// A source topic does not exist.
-    #[error("source topic \"{0}\" does not exist; create it before the application starts")]
+    #[error("source topic \"{0}\" does not exist; create it")]
     MissingTopic(TopicName),
     /// Topics that are joined have different numbers of partitions.
     #[error("topics that are read together must have equally many partitions, but have {}; make one of them anew, or put repartition() before the join", list(.0))]

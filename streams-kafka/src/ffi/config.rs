@@ -1,6 +1,7 @@
 //! Settings of a client: checked by librdkafka when they are set, with the key named in the error.
 
 use super::error::{ClientError, text};
+use super::partition_error;
 use super::token::{self, GivesToken, TokenSource};
 use rdkafka::bindings as rd;
 use std::ffi::{CString, c_char};
@@ -103,7 +104,12 @@ impl Config {
             config.set(key, value)?;
         }
         // SAFETY: `raw` is live.
-        unsafe { rd::rd_kafka_conf_set_events(config.raw.as_ptr(), role.events()) };
+        unsafe {
+            rd::rd_kafka_conf_set_events(config.raw.as_ptr(), role.events());
+            if role == Role::Consumer {
+                partition_error::listen(config.raw.as_ptr());
+            }
+        }
         Ok(config)
     }
 

@@ -6,6 +6,7 @@ use super::config::{Config, c_string};
 use super::error::{ClientError, Code, raw};
 use super::event::ClientProblem;
 use super::message::Batch;
+use super::partition_error;
 use super::partitions::PartitionList;
 use super::queue::{Queue, Waker};
 use super::topic_handle::TopicHandle;
@@ -135,7 +136,7 @@ impl Consumer {
         // SAFETY: live; null ends the forwarding, for this partition's next assignments as well.
         unsafe { rd::rd_kafka_queue_forward(queue.raw(), std::ptr::null_mut()) };
         queue.wake(waker);
-        Ok(PartitionQueue { queue, topic, spare: Vec::new(), claim })
+        Ok(PartitionQueue { queue, topic, spare: Vec::new(), is_unknown: false, claim })
     }
 
     /// Wakes `waker` when there is something for [`poll`](Self::poll).
@@ -164,6 +165,8 @@ pub(crate) struct PartitionQueue {
     topic: CString,
     /// Kept from a call that found nothing.
     spare: Vec<*mut rd::rd_kafka_message_t>,
+    /// Whether brokers did not know the partition at the last call.
+    is_unknown: bool,
     // Given up after the queue, as fields are dropped in order.
     claim: Claim,
 }
@@ -176,13 +179,15 @@ impl PartitionQueue {
     /// once `None` has come back: until then its waker stays silent.
     pub(crate) fn fetch(&mut self, max: usize) -> Option<Batch> {
         self.spare.reserve(max);
-        // SAFETY: `spare` is empty and has room for `max` pointers; librdkafka writes as many as it
-        // returns, each a live message that becomes ours.
-        let count = unsafe {
-            let count =
-                rd::rd_kafka_consume_batch_queue(self.queue.raw(), 0, self.spare.as_mut_ptr(), max);
-            usize::try_from(count).unwrap_or(0)
-        };
+        let (count, is_unknown) = partition_error::watching(|| {
+            // SAFETY: `spare` is empty and has room for `max` pointers; librdkafka writes as many as
+            // it returns, each a live message that becomes ours.
+            unsafe {
+                rd::rd_kafka_consume_batch_queue(self.queue.raw(), 0, self.spare.as_mut_ptr(), max)
+            }
+        });
+        self.is_unknown = is_unknown;
+        let count = usize::try_from(count).unwrap_or(0);
         if count == 0 {
             return None;
         }
@@ -192,6 +197,12 @@ impl PartitionQueue {
         let messages = pointers.into_iter().filter_map(NonNull::new).collect();
         // SAFETY: live messages of this client, ours since the call above.
         Some(unsafe { Batch::own(self.queue.client(), messages) })
+    }
+
+    /// Whether brokers said during the last [`fetch`](Self::fetch) that they do not know the
+    /// partition, as when its topic was deleted.
+    pub(crate) const fn is_unknown(&self) -> bool {
+        self.is_unknown
     }
 
     /// The end of the partition as of its last fetch; `None` before the first. Asks no broker.

@@ -21,6 +21,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod message;
+mod partition_error;
 mod partitions;
 pub(crate) mod producer;
 pub(crate) mod queue;

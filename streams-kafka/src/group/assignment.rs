@@ -63,7 +63,8 @@ impl Group {
     /// starts an application beside the program that makes its topics would have to start it twice.
     fn wait_for_topics(&mut self, error: TopicsError, retry: Retry) -> Result<(), StreamsError> {
         let now = self.now();
-        let since = *self.topics_missing_since.get_or_insert(now);
+        let missed = self.gone.since().unwrap_or(now);
+        let since = *self.topics_missing_since.get_or_insert(missed);
         let is_patient = matches!(error, TopicsError::Ask(_));
         if !error.is_passing() || (!is_patient && now.since(since) >= TOPICS_MISSING_MAX) {
             return Err(StreamsError::Topics(error));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use streams_core::membership::Moment;
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::topology::Topology;
 use streams_core::worker::Command;
 
@@ -45,12 +45,24 @@ impl InputsSeen {
         !matches!(self.patterns, Patterns::Unknown(_))
     }
 
-    /// When to look for topics.
-    pub(super) fn due(&self) -> Option<Moment> {
+    /// When to look for topics that match a pattern.
+    fn due(&self) -> Option<Moment> {
         match self.patterns {
-            Patterns::Unknown(at) | Patterns::Known(at) => Some(at).filter(|_| !self.is_asked),
+            Patterns::Unknown(at) | Patterns::Known(at) => Some(at),
             Patterns::None => None,
         }
+    }
+
+    /// The partitions of a topic that tasks were begun with.
+    pub(super) fn partitions_of(&self, topic: &TopicName) -> impl Iterator<Item = &TopicPartition> {
+        self.begun.values().flatten().filter(move |partition| partition.topic == *topic)
+    }
+
+    /// The tasks that were begun with one of these topics.
+    pub(super) fn tasks_of(&self, topics: &BTreeSet<TopicName>) -> BTreeSet<TaskId> {
+        let reads = |inputs: &[TopicPartition]| inputs.iter().any(|p| topics.contains(&p.topic));
+        let tasks = self.begun.iter().filter(|(_, inputs)| reads(inputs));
+        tasks.map(|(task, _)| *task).collect()
     }
 
     pub(super) fn begun(&mut self, task: TaskId, inputs: &[TopicPartition]) {
@@ -59,10 +71,17 @@ impl InputsSeen {
 }
 
 impl Group {
-    /// Every `metadata.max.age.ms`, topics are looked for that match a pattern.
+    /// When to look for topics.
+    pub(super) fn look_due(&self) -> Option<Moment> {
+        let due = self.inputs_seen.due().into_iter().chain(self.gone.due()).min();
+        due.filter(|_| self.life == Life::Member && !self.inputs_seen.is_asked)
+    }
+
+    /// Every `metadata.max.age.ms`, topics are looked for that match a pattern; at once, those that
+    /// are missed.
     pub(super) fn look_for_topics_if_due(&mut self) {
         let now = self.now();
-        if self.life == Life::Member && self.inputs_seen.due().is_some_and(|due| due <= now) {
+        if self.look_due().is_some_and(|due| due <= now) {
             self.look_at_topics();
         }
     }
@@ -79,6 +98,7 @@ impl Group {
 
     fn look_at_topics(&mut self) {
         self.inputs_seen.is_asked = true;
+        self.gone.asked();
         let topics = Arc::clone(self.parts.clients.topics());
         let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
         self.ask(move || Input::TopicsSeen(topics.counts(&topology, &names)));
@@ -90,6 +110,7 @@ impl Group {
     ) -> Result<(), StreamsError> {
         let now = self.now();
         self.inputs_seen.is_asked = false;
+        let found = self.follow_missed(found)?;
         let again = if found.is_ok() { self.parts.config.metadata_max_age } else { TOPICS_RETRY };
         self.inputs_seen.patterns = match self.inputs_seen.patterns {
             Patterns::None => Patterns::None,

@@ -12,6 +12,7 @@ mod crew;
 mod dispatch;
 mod failing;
 mod globals;
+mod gone;
 mod inputs;
 mod offsets;
 mod purge;
@@ -40,6 +41,7 @@ use self::cleanup::Cleanup;
 use self::complaints::Complaints;
 use self::connection::{Connections, NetEvent};
 use self::crew::CrewNews;
+use self::gone::Gone;
 use self::inputs::InputsSeen;
 use self::purge::Purge;
 use crate::app::WorkerMemory;
@@ -178,6 +180,7 @@ pub(crate) struct Group {
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
     inputs_seen: InputsSeen,
+    gone: Gone,
     /// What is tried again, and when.
     retries: Vec<(Moment, Retry)>,
     life: Life,
@@ -278,6 +281,7 @@ impl Group {
             topics_missing_since: None,
             complaints: Complaints::default(),
             inputs_seen: InputsSeen::new(&parts.topology),
+            gone: Gone::default(),
             retries: Vec::new(),
             life: Life::Member,
             is_out: false,
@@ -370,6 +374,7 @@ impl Group {
     /// Does what is due.
     fn look_after(&mut self) -> Result<(), StreamsError> {
         self.follow_crew();
+        self.miss(self.parts.clients.take_missed());
         self.look_for_topics_if_due();
         self.retry_if_due();
         self.purge_if_due();
@@ -386,7 +391,7 @@ impl Group {
         let retries = self.retries.iter().map(|(at, _)| *at);
         let next = retries.chain(self.membership.deadline()).chain(self.keep_states_at);
         let next = next.chain(self.close_by).chain(self.ordered_down_by);
-        let next = next.chain(self.inputs_seen.due()).min();
+        let next = next.chain(self.look_due()).min();
         let wait = next.map_or(Duration::from_secs(1), |at| at.since(self.now()));
         clock::monotonic() + wait.min(Duration::from_secs(1))
     }
@@ -449,6 +454,7 @@ impl Group {
             }
             MemberEvent::Committed { call, result } => self.answer_commit(call, result),
             MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result)?,
+            MemberEvent::TopicsGone(topics) => self.miss(topics),
             MemberEvent::Troubled(trouble) => {
                 if self.complaints.is_due(&trouble.to_string(), self.now()) {
                     tracing::warn!(%trouble, "group membership");

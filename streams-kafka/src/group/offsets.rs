@@ -59,6 +59,7 @@ impl Group {
         let mut tasks = Vec::new();
         for (task, inputs) in inputs {
             self.inputs_seen.begun(task, &inputs);
+            self.gone.begun(&inputs);
             let role = roles.get(&task).copied().unwrap_or(Role::Active);
             let inputs = inputs.into_iter().map(|input| self.start_of(input, role, &offsets));
             let inputs = inputs.collect::<Result<_, StreamsError>>()?;

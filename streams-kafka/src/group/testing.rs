@@ -23,6 +23,17 @@ impl Idle {
     pub(super) fn new(name: &str) -> Self {
         let builder = StreamsBuilder::new();
         builder.stream::<String, String>("in").to("out");
+        Self::of(name, builder)
+    }
+
+    /// With a changelog.
+    pub(super) fn counting(name: &str) -> Self {
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>("in").group_by_key().count().to_stream().to("out");
+        Self::of(name, builder)
+    }
+
+    fn of(name: &str, builder: StreamsBuilder) -> Self {
         let state = format!("millstream-{name}-{}", std::process::id());
         let state = std::env::temp_dir().join(state);
         let config = StreamsConfig::builder().application_id("app").set("num.stream.threads", 2);

@@ -14,6 +14,7 @@ mod support;
 mod churn;
 mod closing;
 mod crashes;
+mod deleted;
 mod failures;
 mod faults;
 mod full_disk;

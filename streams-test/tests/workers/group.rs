@@ -411,7 +411,9 @@ impl Process {
             }
             MemberEvent::Left => self.life = Life::Left,
             MemberEvent::Failed(fault) => panic!("{fault}"),
-            MemberEvent::MemberIdGiven(_) | MemberEvent::Troubled(_) => {}
+            MemberEvent::MemberIdGiven(_)
+            | MemberEvent::TopicsGone(_)
+            | MemberEvent::Troubled(_) => {}
         }
     }
 

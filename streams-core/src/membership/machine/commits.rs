@@ -1,6 +1,7 @@
 //! Commits: one at a time, in order, under the right that an assignment gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Membership;
 use super::links::Link;
@@ -9,7 +10,7 @@ use super::state::{Outcome, Phase};
 use crate::membership::connection::Call;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::MemberEvent;
-use crate::membership::names::TopicName;
+use crate::membership::names::{TopicName, TopicPartition};
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommit,
 };
@@ -19,6 +20,36 @@ use crate::time::Moment;
 /// The longest text that may be kept with an offset, in bytes, by the protocol. The broker's own
 /// limit (`offset.metadata.max.bytes`, 4096) is lower.
 const METADATA_BYTES_MAX: usize = i16::MAX as usize;
+
+/// How long a coordinator may take to hear of partitions that it does not know.
+const UNKNOWN_MAX: Duration = Duration::from_secs(1);
+
+/// What was not stored of a commit.
+struct Failed {
+    /// Partitions that the coordinator does not know.
+    unknown: BTreeSet<TopicPartition>,
+    /// The first one that failed otherwise.
+    other: Option<(String, ErrorCode)>,
+}
+
+fn failed_of(answer: &OffsetCommitResponse) -> Failed {
+    let mut failed = Failed { unknown: BTreeSet::new(), other: None };
+    for topic in &answer.topics {
+        for one in &topic.partitions {
+            let place = || TopicPartition::new(topic.topic.clone(), one.partition);
+            match one.error {
+                ErrorCode::None => {}
+                ErrorCode::UnknownTopicOrPartition => {
+                    failed.unknown.insert(place());
+                }
+                code => {
+                    failed.other.get_or_insert_with(|| (place().to_string(), code));
+                }
+            }
+        }
+    }
+    failed
+}
 
 impl Membership {
     pub(super) fn commit_due(&self) -> Option<Moment> {
@@ -56,13 +87,10 @@ impl Membership {
     }
 
     pub(super) fn on_commit(&mut self, answer: &OffsetCommitResponse, sent: Moment, now: Moment) {
-        let failed = answer.topics.iter().find_map(|topic| {
-            let failed = topic.partitions.iter().find(|one| one.error != ErrorCode::None)?;
-            Some((format!("{}-{}", topic.topic, failed.partition), failed.error))
-        });
-        let Some((partition, code)) = failed else {
+        let Failed { unknown, other } = failed_of(answer);
+        let Some((partition, code)) = other else {
             self.heard(sent);
-            return self.end_commit(Ok(()));
+            return self.commit_taken(unknown, now);
         };
         match react(Api::OffsetCommit, code) {
             Reaction::RetryHere => self.delay_commit(code, now),
@@ -83,6 +111,24 @@ impl Membership {
             }
             _ => self.end_commit(Err(OffsetsError::Refused { partition, code })),
         }
+    }
+
+    /// All offsets are stored but those of partitions that the coordinator does not know. One that has
+    /// just started may hear of them yet; then their topics are gone, and what was read of them can
+    /// be committed nowhere.
+    fn commit_taken(&mut self, unknown: BTreeSet<TopicPartition>, now: Moment) {
+        let Some(commit) = self.commits.first_mut().filter(|_| !unknown.is_empty()) else {
+            return self.end_commit(Ok(()));
+        };
+        if now.since(*commit.unknown_since.get_or_insert(now)) < UNKNOWN_MAX {
+            commit.offsets.retain(|place, _| unknown.contains(place));
+            let wait = self.commits.backoff.next(self.config.retry_waits(), &mut self.jitter);
+            self.commits.not_before = now.after(wait);
+            return;
+        }
+        let topics = unknown.into_iter().map(|place| place.topic).collect();
+        self.tell(MemberEvent::TopicsGone(topics));
+        self.end_commit(Ok(()));
     }
 
     fn delay_commit(&mut self, code: ErrorCode, now: Moment) {

@@ -106,10 +106,10 @@ impl Membership {
         let known = known_topics(answer, &watch.topics);
         let complete = known.len() == watch.topics.len();
         watch.refresh = now.after(if complete { max_age } else { max_age.min(MISSING_TOPICS_AGE) });
-        let before = watch.known.replace(known.clone());
         match &mut self.phase {
             Phase::Assigning(assigning) => {
                 assigning.step = LeaderStep::AwaitingTasks;
+                assigning.watch.known = Some(known.clone());
                 let readable = assigning.members.iter();
                 let members =
                     readable.filter_map(|(id, data)| Some((id.clone(), data.data()?.clone())));
@@ -122,8 +122,22 @@ impl Membership {
                 };
                 self.tell(MemberEvent::TasksWanted(wanted));
             }
-            Phase::Stable(_) if before.is_some_and(|before| have_changed(&before, &known)) => {
-                self.rejoin(now);
+            Phase::Stable(Stable { role: Role::Watcher(watch), .. }) => {
+                let before = watch.known.take().unwrap_or_else(|| known.clone());
+                let gone: BTreeSet<TopicName> =
+                    before.keys().filter(|topic| !known.contains_key(*topic)).cloned().collect();
+                // Without them there would be no assignment, and no commit until then. One that is
+                // made again tells by its id that it is another.
+                let mut now_known = before.clone();
+                now_known.extend(known);
+                let differs = have_changed(&before, &now_known);
+                watch.known = Some(now_known);
+                if !gone.is_empty() {
+                    self.tell(MemberEvent::TopicsGone(gone));
+                }
+                if differs {
+                    self.rejoin(now);
+                }
             }
             _ => {}
         }

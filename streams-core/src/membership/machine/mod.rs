@@ -187,7 +187,8 @@ impl Membership {
         refuse_if_full(self.commits.len())?;
         let call = CallId(self.fresh_id());
         let deadline = now.after(self.config.offsets_timeout);
-        self.commits.push(deadline, PendingCommit { call, token: adopted, offsets });
+        let commit = PendingCommit { call, token: adopted, offsets, unknown_since: None };
+        self.commits.push(deadline, commit);
         Ok(call)
     }
 

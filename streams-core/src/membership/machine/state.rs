@@ -211,6 +211,8 @@ pub(super) struct PendingCommit {
     pub(super) call: CallId,
     pub(super) token: Adopted,
     pub(super) offsets: BTreeMap<TopicPartition, CommittedOffset>,
+    /// Since when the coordinator does not know some of the partitions.
+    pub(super) unknown_since: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -246,6 +248,10 @@ impl<T> CallQueue<T> {
 
     pub(super) fn first(&self) -> Option<&T> {
         self.waiting.front().map(|(_, call)| call)
+    }
+
+    pub(super) fn first_mut(&mut self) -> Option<&mut T> {
+        self.waiting.front_mut().map(|(_, call)| call)
     }
 
     /// Ends the first call.

@@ -131,7 +131,9 @@ impl Process {
             }
             MemberEvent::Left => self.heard.push("left".to_owned()),
             MemberEvent::Failed(fault) => panic!("{fault}"),
-            MemberEvent::MemberIdGiven(_) | MemberEvent::Troubled(_) => {}
+            MemberEvent::MemberIdGiven(_)
+            | MemberEvent::TopicsGone(_)
+            | MemberEvent::Troubled(_) => {}
         }
     }
 }

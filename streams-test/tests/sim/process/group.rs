@@ -195,7 +195,7 @@ impl Process {
             MemberEvent::Left => self.left(),
             MemberEvent::Failed(GroupFault::InstanceFenced { .. }) => self.fenced(),
             MemberEvent::Failed(fault) => self.fault = Some(format!("the group failed: {fault}")),
-            MemberEvent::Troubled(_) => {}
+            MemberEvent::TopicsGone(_) | MemberEvent::Troubled(_) => {}
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Group {
     next_id: u32,
     pub(super) offsets: BTreeMap<TopicPartition, CommittedOffset>,
     pub(super) unstable: bool,
+    /// Topics that it does not know, or not any more.
+    pub(super) gone: BTreeSet<TopicName>,
     replies: Vec<(u64, Vec<u8>)>,
 }
 
@@ -78,6 +80,7 @@ impl Group {
             next_id: 0,
             offsets: BTreeMap::new(),
             unstable: false,
+            gone: BTreeSet::new(),
             replies: Vec::new(),
         }
     }
@@ -380,6 +383,8 @@ impl Group {
         for topic in request.topics {
             let name: TopicName = topic.topic;
             let mut partitions = Vec::new();
+            let is_gone = error == ErrorCode::None && self.gone.contains(&name);
+            let error = if is_gone { ErrorCode::UnknownTopicOrPartition } else { error };
             for one in topic.partitions {
                 let place = TopicPartition::new(name.clone(), one.partition);
                 partitions.push(PartitionCommitted { partition: one.partition, error });

@@ -4,6 +4,7 @@ mod chaos;
 mod codes;
 mod coordinator;
 mod garbage;
+mod gone;
 mod lasting;
 mod links;
 mod node;

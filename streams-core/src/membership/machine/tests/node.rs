@@ -146,6 +146,7 @@ impl Node {
                 });
                 self.fetched.push(shown.collect::<Vec<_>>().join(" "));
             }
+            MemberEvent::TopicsGone(topics) => self.log.push(format!("gone: {topics:?}")),
             MemberEvent::Troubled(trouble) => self.log.push(format!("! {trouble}")),
             MemberEvent::Left => {
                 self.life = Life::Left;
