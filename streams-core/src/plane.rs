@@ -87,6 +87,14 @@ pub enum FetchError {
     /// The principal may not read the topic.
     #[error("reading {0} is not allowed; grant READ on its topic")]
     Denied(TopicPartition),
+    /// The client does not begin to read it.
+    #[error("reading {partition} cannot begin: {message}")]
+    Refused {
+        /// The partition.
+        partition: TopicPartition,
+        /// What was said.
+        message: String,
+    },
     /// What the broker or client said.
     #[error("{partition} cannot be read: {message}")]
     Other {

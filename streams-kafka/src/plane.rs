@@ -69,14 +69,18 @@ enum Source {
 impl KafkaPlane {
     /// A plane for the calling thread, which is woken when there is something to do.
     pub(crate) fn new(clients: Arc<Clients>, outbox: KafkaOutbox, waker: Waker) -> Self {
-        let outbox = Some(Rc::new(RefCell::new(outbox)));
-        Self { outbox, ..Self::reading(clients, waker) }
+        Self::of(clients, Some(outbox), waker)
     }
 
     /// As [`new`](Self::new), without a producer.
     pub(crate) fn reading(clients: Arc<Clients>, waker: Waker) -> Self {
+        Self::of(clients, None, waker)
+    }
+
+    fn of(clients: Arc<Clients>, outbox: Option<KafkaOutbox>, waker: Waker) -> Self {
+        let outbox = outbox.map(|outbox| Rc::new(RefCell::new(outbox)));
         let input_batch_max = BATCH_MAX.min(clients.poll_records_max());
-        Self { clients, waker, outbox: None, open: Vec::new(), input_batch_max }
+        Self { clients, waker, outbox, open: Vec::new(), input_batch_max }
     }
 
     /// Looks up off this thread where to begin, by time.
@@ -157,6 +161,12 @@ impl KafkaPlane {
         }
     }
 
+    fn end(&self, open: Open) {
+        if let Source::Queue(_) = open.source {
+            self.unassign(&open.partition, open.purpose);
+        }
+    }
+
     fn unassign(&self, partition: &TopicPartition, purpose: ReadFor) {
         let Ok(consumer) = self.clients.consumer_for(purpose) else { return };
         let of_client = (partition.topic.as_str(), partition.partition);
@@ -209,9 +219,7 @@ impl DataPlane for KafkaPlane {
 
     fn close(&mut self, input: InputId) {
         let Some(open) = self.open.get_mut(input.0 as usize).and_then(Option::take) else { return };
-        if let Source::Queue(_) = open.source {
-            self.unassign(&open.partition, open.purpose);
-        }
+        self.end(open);
     }
 
     fn fetch(&mut self, input: InputId, max: usize) -> Fetched {
@@ -272,6 +280,14 @@ impl DataPlane for KafkaPlane {
     }
 }
 
+/// The consumers are those of all workers: what is assigned there for a thread that ends, in whatever
+/// way, nobody else could read.
+impl Drop for KafkaPlane {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.open).into_iter().flatten().for_each(|open| self.end(open));
+    }
+}
+
 impl Open {
     /// Brokers do not know the partition. The group thread sees to topics of tasks.
     #[cold]
@@ -300,8 +316,8 @@ impl Open {
             None => match &mut self.source {
                 Source::Asked(_) => return Fetched::Nothing,
                 Source::Refused(message) => {
-                    let message = message.clone();
-                    return self.failed(Code::NONE, -1, &message);
+                    let (partition, message) = (self.partition.clone(), message.clone());
+                    return Fetched::Failed(FetchError::Refused { partition, message });
                 }
                 Source::Queue(queue) => match queue.fetch(max) {
                     None => return Fetched::Nothing,

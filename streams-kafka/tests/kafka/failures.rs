@@ -5,11 +5,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use streams_core::error::ProcessorError;
 use streams_core::names::{TaskId, TopicPartition};
-use streams_core::topology::Topology;
+use streams_core::processor::{Context, Processor};
+use streams_core::record::Record;
+use streams_core::topology::{Topology, TopologyBuilder};
 use streams_kafka::{HeldUp, KafkaStreams, State, StreamsError, UncaughtErrorResponse, WaitError};
 
-use crate::support::app::{SOON, stateless};
+use crate::support::app::{SOON, sink, source, stateless};
 use crate::support::wait::let_live;
 use crate::support::{Given, Place, fold, holds_within};
 
@@ -75,6 +78,63 @@ fn a_task_is_replaced_and_the_application_runs_on() {
     assert!(streams.error().is_none());
     streams.close(SOON).unwrap();
     assert_eq!(committed(&place), [1, 3]);
+}
+
+/// Passes records on. A bad one is an error, and the panic of the destructor ends the thread, for the
+/// first of them all.
+struct Trap(Arc<AtomicBool>);
+
+impl Processor<String, String> for Trap {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        if record.value == BAD && self.0.load(Ordering::Relaxed) {
+            return Err("a bad record".into());
+        }
+        cx.forward(record)
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        let is_first = self.0.swap(false, Ordering::Relaxed);
+        assert!(!is_first, "a destructor");
+    }
+}
+
+#[test]
+fn the_tasks_of_a_thread_that_dies_are_run_by_another() {
+    let place = Place::new("thread-dies", 2);
+    let trap = Arc::new(AtomicBool::new(true));
+    let mut builder = TopologyBuilder::new();
+    let read = builder.source("source", [&*place.input], source::<String, String>());
+    let set = Arc::clone(&trap);
+    let passed = builder.processor("trap", &[read], move |_| Ok(Trap(Arc::clone(&set))));
+    builder.sink("sink", &[passed], sink::<String, String>(&place.output));
+    place.cluster.write(&place.input, &[text(0, "x", 0), text(1, "x", 1)]);
+    let config = place.config(&place.state("state")).set("num.stream.threads", 1);
+    let streams = KafkaStreams::builder(builder.build().unwrap(), config.build().unwrap())
+        .uncaught_error_handler(|_: &StreamsError| UncaughtErrorResponse::Replace)
+        .build();
+    streams.start().unwrap();
+    place.await_output(2);
+    place.cluster.write(&place.input, &[text(0, BAD, 2), text(1, "x", 3)]);
+    holds_within("the thread dies", SOON, || !trap.load(Ordering::Relaxed));
+    let is_there = |value| {
+        let seen = place.cluster.read(&place.output);
+        seen.iter().any(|seen| seen.value_text() == value)
+    };
+    holds_within("the task that failed goes on", SOON, || is_there(BAD));
+    place.cluster.write(&place.input, &[text(0, "y", 4), text(1, "z", 5)]);
+    holds_within("both tasks go on", SOON, || is_there("y") && is_there("z"));
+    await_state(&streams, State::Running);
+    streams.close(SOON).unwrap();
+    assert_eq!(committed(&place), [3, 3]);
 }
 
 #[test]
