@@ -7,7 +7,7 @@ use streams_core::error::StoreError;
 use streams_core::store::{OpenStores, StoreToOpen};
 
 use super::private;
-use crate::bytes::{Bytes, BytesError, OwnStore};
+use crate::bytes::{Bytes, BytesError, OwnStore, guarded};
 use crate::own::{BytesStoreSupplier, StorePlace};
 use crate::task::factory;
 
@@ -33,13 +33,14 @@ pub(super) fn open(
         let made = private::create_directory(directory);
         made.map_err(|error| failed(BytesError::of_system(action, error)))?;
     }
-    let rows = supplier.open(StorePlace {
+    let place = StorePlace {
         store: name,
         kind: store.spec.kind(),
         retention: store.spec.retention(),
         task: request.task,
         directory: directory.as_deref(),
-    });
+    };
+    let rows = guarded(|| supplier.open(place));
     let rows = rows.map_err(|error| failed(BytesError::of_own(action, error)))?;
     let own = OwnStore::new(rows, store.spec.kind()).map_err(failed)?;
     let position = own.position();

@@ -23,7 +23,7 @@ pub(crate) use self::chunk::Chunk;
 pub(crate) use self::input_positions::InputPositions;
 pub(crate) use self::memory::MemoryStore;
 use self::memory::OrderedRows;
-pub(crate) use self::own::{OwnRows, OwnStore, Reached};
+pub(crate) use self::own::{OwnRows, OwnStore, Reached, guarded};
 pub(crate) use self::rocks::{Changes, RocksDatabase, RocksStore, StoreOnDisk};
 pub(crate) use self::rocks_files::{RocksFiles, RocksRows, damage_mark};
 pub(crate) use self::rocks_options::RocksShared;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use streams_core::error::catch_panic;
 use streams_core::store::{StoreIdentity, StoreKind};
 
 use super::metadata::Metadata;
@@ -40,7 +41,7 @@ impl OwnRows {
         read: impl FnOnce(&dyn BytesStore) -> Result<R, BytesStoreError>,
     ) -> Result<R, BytesError> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        read(&**rows).map_err(failed("be read"))
+        guarded(|| read(&**rows)).map_err(failed("be read"))
     }
 
     fn change(
@@ -49,7 +50,7 @@ impl OwnRows {
         change: impl FnOnce(&mut dyn BytesStore) -> Result<(), BytesStoreError>,
     ) -> Result<(), BytesError> {
         let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut **rows).map_err(failed(action))
+        guarded(|| change(&mut **rows)).map_err(failed(action))
     }
 }
 
@@ -114,6 +115,15 @@ impl std::fmt::Debug for OwnStore {
     }
 }
 
+/// What a program's store says. Its panic is an error of that store: the thread has other tasks.
+pub(crate) fn guarded<R>(
+    call: impl FnOnce() -> Result<R, BytesStoreError>,
+) -> Result<R, BytesStoreError> {
+    catch_panic(call).unwrap_or_else(|text| {
+        Err(BytesStoreError::Failed(format!("its code panicked: {text}").into()))
+    })
+}
+
 fn failed(action: &'static str) -> impl FnOnce(BytesStoreError) -> BytesError {
     move |error| BytesError::of_own(action, error)
 }
@@ -121,7 +131,7 @@ fn failed(action: &'static str) -> impl FnOnce(BytesStoreError) -> BytesError {
 impl OwnStore {
     /// Rows of a store of this kind. Those of another one, or that do not say what they are, go.
     pub(crate) fn new(mut rows: Box<dyn BytesStore>, kind: StoreKind) -> Result<Self, BytesError> {
-        let known = match rows.checkpoint() {
+        let known = match guarded(|| rows.checkpoint()) {
             Ok(checkpoint) => checkpoint.and_then(|bytes| Known::decode(kind, &bytes)),
             Err(BytesStoreError::Damaged(detail)) => {
                 tracing::warn!(detail, "a byte store is damaged; it starts empty");
@@ -133,7 +143,7 @@ impl OwnStore {
             Some(known) => known,
             // A former process may have ended before its first commit.
             None => {
-                rows.clear().map_err(failed("be emptied"))?;
+                guarded(|| rows.clear()).map_err(failed("be emptied"))?;
                 Known::of(Metadata::new(kind))
             }
         };

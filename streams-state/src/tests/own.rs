@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use streams_core::error::StoreError;
+use streams_core::error::{StoreError, chain};
 use streams_core::store::{ChangelogTopic, RowOrder, StateBackend, TaskStores};
 use streams_core::time::Timestamp;
 
@@ -38,6 +38,8 @@ enum Fault {
     Full,
     /// What expired is not removed.
     Stuck,
+    /// Writes panic.
+    Panicking,
     /// Reads find damage.
     Torn,
     /// Scans find damage.
@@ -109,6 +111,7 @@ impl BytesStore for Shelf {
         changes: &mut dyn Iterator<Item = ChangedRow<'_>>,
         checkpoint: &[u8],
     ) -> Result<(), BytesStoreError> {
+        assert!(self.with(|kept| kept.fault != Some(Fault::Panicking)), "out of ink");
         self.with(|kept| {
             match kept.fault {
                 Some(Fault::Broken) => return Err(std::io::Error::other("broken").into()),
@@ -198,7 +201,7 @@ fn it_holds_what_was_committed_with_the_position_and_nothing_else() {
 
 #[test]
 fn a_commit_that_it_refuses_fails_and_changes_nothing() {
-    for fault in [Fault::Broken, Fault::Full] {
+    for fault in [Fault::Broken, Fault::Full, Fault::Panicking] {
         refuse(fault);
     }
 }
@@ -216,6 +219,7 @@ fn refuse(fault: Fault) {
     match fault {
         // A full place is waited for.
         Fault::Full => assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}"),
+        Fault::Panicking => assert!(chain(&error).ends_with("its code panicked: out of ink")),
         _ => assert!(matches!(error, StoreError::Io { .. }), "{error:?}"),
     }
     assert_eq!(error.is_passing(), fault == Fault::Full);
