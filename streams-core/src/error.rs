@@ -454,6 +454,18 @@ pub enum StoreError {
     /// The store is not known to the task.
     #[error("there is no store \"{0}\" here; add it to the topology")]
     Unknown(StoreName),
+    /// The disk of the state directory has no space for the directory of a task. What holds for
+    /// [`DiskFull`](Self::DiskFull) holds here.
+    #[error(
+        "the directory {path} could not be made: its disk is full; make room, and the task goes on by itself"
+    )]
+    DirectoryFull {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The state directory cannot be used.
     #[error("the state directory {path} cannot be used: {problem}")]
     Directory {
@@ -469,7 +481,7 @@ impl StoreError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::DiskFull { .. } => true,
+            Self::DiskFull { .. } | Self::DirectoryFull { .. } => true,
             Self::Changelog { source, .. } => source.is_passing(),
             _ => false,
         }

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -101,7 +101,7 @@ impl StateDirectory {
     /// When the file cannot be removed.
     pub fn forget_member_id(&self) -> Result<(), StoreError> {
         match std::fs::remove_file(self.path.join(MEMBER)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(not_written(&self.path, &error))
             }
             _ => Ok(()),
@@ -159,7 +159,7 @@ impl StateDirectory {
     fn directory_of(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.path.join(name);
         refuse_link(&path)?;
-        private::create_directory(&path).map_err(|error| not_written(&path, &error))?;
+        private::create_directory(&path).map_err(|error| not_made(&path, error))?;
         Ok(path)
     }
 
@@ -173,9 +173,7 @@ impl StateDirectory {
         refuse_link(&path)?;
         let aside = self.path.join(format!("{REMOVED}{}", Uuid::new_v4()));
         match std::fs::rename(&path, &aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(not_written(&path, &error))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(not_written(&path, &error)),
             _ => Ok(()),
         }
     }
@@ -243,6 +241,16 @@ fn task_named(name: &str) -> Option<TaskId> {
 
 fn unusable(path: &Path, problem: String) -> StoreError {
     StoreError::Directory { path: path.to_owned(), problem }
+}
+
+/// That of a task, whose disk may have space again later.
+fn not_made(path: &Path, error: io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            StoreError::DirectoryFull { path: path.to_owned(), source: error }
+        }
+        _ => not_written(path, &error),
+    }
 }
 
 fn not_written(path: &Path, error: &io::Error) -> StoreError {
@@ -328,7 +336,7 @@ fn last_written(path: &Path) -> io::Result<SystemTime> {
 
 fn read_small(path: &Path) -> io::Result<Option<String>> {
     let metadata = match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         metadata => metadata?,
     };
     if !metadata.is_file() || metadata.len() > SMALL_FILE_BYTES_MAX {
@@ -359,4 +367,20 @@ fn process_id_in(text: &str) -> Option<Uuid> {
     let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
     let (id, _) = rest.split_once('"')?;
     Uuid::parse_str(id).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_finds_no_space_is_waited_for_and_one_that_is_refused_is_not() {
+        let path = Path::new("state/app/0_0");
+        let made = |kind: ErrorKind| not_made(path, kind.into());
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let full = made(kind);
+            assert!(full.is_passing() && full.to_string().contains("state/app/0_0"), "{full}");
+        }
+        assert!(!made(ErrorKind::PermissionDenied).is_passing());
+    }
 }
