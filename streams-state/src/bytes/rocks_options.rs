@@ -15,7 +15,7 @@ use crate::backend::MemoryBudget;
 /// hardly written need no more than they hold.
 const ARENA_BLOCK_BYTES: usize = 16 << 10;
 /// Bytes of a store's write buffer at most.
-const WRITE_BUFFER_BYTES_MAX: usize = 8 << 20;
+const WRITE_BUFFER_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a store's write buffer at least.
 const WRITE_BUFFER_BYTES_MIN: usize = 1 << 20;
 /// Files that one database keeps open at most.
