@@ -217,8 +217,7 @@ impl Worker {
             active.afterwards = Afterwards::Stay;
             active.begun.inputs = to_start.inputs;
         } else {
-            self.lose(&[to_start.task]);
-            self.open_or_fail((to_start, Begin::Active), now);
+            self.open_anew(to_start, now);
         }
     }
 

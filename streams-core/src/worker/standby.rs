@@ -48,9 +48,7 @@ impl Worker {
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Ok(()) };
         let wanted = to_start.inputs.iter().map(|input| &input.partition);
         if !wanted.eq(active.task.partitions()) {
-            // The topics have other partitions by now: the task is another one.
-            self.lose(&[to_start.task]);
-            self.open_or_fail((to_start, Begin::Active), now);
+            self.open_anew(to_start, now);
             return Ok(());
         }
         active.afterwards = Afterwards::Stay;

@@ -165,21 +165,31 @@ impl Worker {
     pub(super) fn lose(&mut self, tasks: &[TaskId]) {
         for task in tasks {
             self.leave_unopened(*task, Afterwards::Close);
-            let Some(number) = self.order.remove(task) else { continue };
-            let Some(mut active) = self.tasks.get_mut(number as usize).and_then(Option::take)
-            else {
-                continue;
-            };
-            self.commits.forget(number);
-            active.settle_standby();
-            active.stop_reading(&mut *self.plane);
-            active.task.stores_mut().discard();
-            self.dropped.merge(&active.task.take_dropped());
-            self.place.forget(*task);
-            self.actions.extend(active.news().map(Action::Holds));
-            self.ended.push_back(active);
+            let ended = self.end(*task);
+            self.ended.extend(ended);
         }
         self.close_ended();
+    }
+
+    /// Makes a standby that is to run another task: its topics have other partitions by now. Nobody
+    /// is told that it was closed, since it is the worker's all the same.
+    pub(super) fn open_anew(&mut self, to_start: TaskToStart, now: Now) {
+        drop(self.end(to_start.task));
+        self.open_or_fail((to_start, Begin::Active), now);
+    }
+
+    /// The task does nothing any more, and nothing of it is committed. Its stores are still open.
+    fn end(&mut self, task: TaskId) -> Option<ActiveTask> {
+        let number = self.order.remove(&task)?;
+        let mut active = self.tasks.get_mut(number as usize).and_then(Option::take)?;
+        self.commits.forget(number);
+        active.settle_standby();
+        active.stop_reading(&mut *self.plane);
+        active.task.stores_mut().discard();
+        self.dropped.merge(&active.task.take_dropped());
+        self.place.forget(task);
+        self.actions.extend(active.news().map(Action::Holds));
+        Some(active)
     }
 
     /// Does with the tasks that wait for it what shall become of them after their commit. Those that

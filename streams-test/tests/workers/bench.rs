@@ -52,8 +52,18 @@ fn topology(fuses: &Arc<Fuses>) -> Topology {
 
 /// Counts in the first of these stores.
 pub(crate) fn with_stores(fuses: &Arc<Fuses>, stores: &[&str]) -> Topology {
+    of(fuses, &["in"], stores)
+}
+
+/// Counts the records of these topics.
+pub(crate) fn with_inputs(fuses: &Arc<Fuses>, topics: &[&str]) -> Topology {
+    of(fuses, topics, &["counts"])
+}
+
+fn of(fuses: &Arc<Fuses>, topics: &[&str], stores: &[&str]) -> Topology {
     let mut builder = TopologyBuilder::new();
-    let source = builder.source("source", ["in"], support::source::<String, String>());
+    let topics = topics.iter().copied();
+    let source = builder.source("source", topics, support::source::<String, String>());
     let fuses = Arc::clone(fuses);
     let count = builder.processor("count", &[source], move |stores: &ConnectedStores<'_, '_>| {
         fuses.made.fetch_add(1, Ordering::Relaxed);

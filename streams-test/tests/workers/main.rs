@@ -19,6 +19,7 @@ mod faults;
 mod faulty;
 mod globals;
 mod group;
+mod inputs;
 mod leaving;
 mod setup;
 mod standbys;
