@@ -114,12 +114,13 @@ impl Roster {
         self.even_out();
     }
 
-    /// These tasks have other inputs by now: those that run are committed and closed, looked up and
-    /// opened again.
+    /// These tasks have other inputs by now: those that run are committed and closed, and those that
+    /// are kept warm closed; then they are looked up and opened again.
     pub fn reopen(&mut self, tasks: &BTreeSet<TaskId>) {
         let mut close = BTreeMap::<usize, Vec<TaskId>>::new();
         for task in tasks.iter().filter(|_| !self.is_shut) {
-            if let Some(Place::Active { worker, .. }) = self.places.get(task).copied() {
+            let place = self.places.get(task).copied();
+            if let Some(Place::Active { worker, .. } | Place::Standby { worker }) = place {
                 close.entry(worker).or_default().push(*task);
                 self.places.insert(*task, Place::Closing { worker });
             }

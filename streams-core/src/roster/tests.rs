@@ -132,6 +132,24 @@ fn what_was_looked_up_before_a_task_was_away_is_not_used() {
     assert_eq!(wants(&mut roster, &mut asked), "0: start 0_0");
 }
 
+/// A standby with inputs of before would be another task by the time it runs.
+#[test]
+fn tasks_that_have_other_inputs_are_opened_again_in_either_role() {
+    let (mut roster, mut asked) = with(&[0, 1], &[2]);
+    roster.reopen(&ids(&[0, 2, 3]));
+    assert_eq!(wants(&mut roster, &mut asked), "0: release 0_0,0_2");
+    roster.reopen(&ids(&[0, 2, 3]));
+    assert_eq!(wants(&mut roster, &mut asked), "");
+    roster.closed(id(2));
+    assert_eq!(wants(&mut roster, &mut asked), "release 0_2; prepare [Standby]");
+    roster.closed(id(0));
+    assert_eq!(wants(&mut roster, &mut asked), "release 0_0; prepare [Active]");
+    let [standby, active] = <[_; 2]>::try_from(asked).unwrap();
+    roster.prepared(standby.0, standby.1);
+    roster.prepared(active.0, active.1);
+    assert_eq!(wants(&mut roster, &mut Vec::new()), "0: stand by 0_2; 0: start 0_0");
+}
+
 #[test]
 fn a_loss_keeps_standbys_and_waits_for_workers() {
     let (mut roster, mut asked) = with(&[0], &[1]);
