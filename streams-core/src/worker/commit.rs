@@ -183,8 +183,8 @@ impl Commits {
         }
     }
 
-    /// A commit was made.
-    pub(super) const fn succeeded(&mut self) {
+    /// Nobody waits any more for the commit that could not be made, or it was made.
+    pub(super) const fn resume(&mut self) {
         self.put_off = None;
     }
 
@@ -207,6 +207,7 @@ impl Commits {
         tasks.retain(|task| *task != lost);
         if tasks.is_empty() {
             self.in_flight = None;
+            self.resume();
         }
     }
 

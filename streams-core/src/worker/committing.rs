@@ -53,6 +53,7 @@ impl Worker {
             self.settle(Err(error), now);
         }
         if tasks.is_empty() {
+            self.commits.resume();
             return self.finish_leaving(now);
         }
         self.plane.hurry();
@@ -103,11 +104,9 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         match self.commits.in_flight.take() {
             Some(InFlight::Sent { id, tasks, began }) if id == answered => match result {
-                Ok(()) => {
-                    self.commits.succeeded();
-                    self.finish_commit(&tasks, began, now)
-                }
+                Ok(()) => self.finish_commit(&tasks, began, now),
                 Err(CommitFailure::Fenced) => {
+                    self.commits.resume();
                     let lost = self.names_of(&tasks);
                     self.lose(&lost);
                     Ok(())
@@ -118,6 +117,7 @@ impl Worker {
                     Ok(())
                 }
                 Err(fatal) => {
+                    self.commits.resume();
                     self.fail_together(&tasks, WorkerError::Commit(fatal), now);
                     Ok(())
                 }
@@ -137,12 +137,13 @@ impl Worker {
         }
         let source = Box::new(WorkerError::Commit(failure));
         let Some(task) = self.names_of(tasks).first().copied() else { return };
-        self.commits.succeeded();
+        self.commits.resume();
         self.fail_together(tasks, WorkerError::TimedOut { task, waited, source }, now);
     }
 
     /// The offsets are committed: the stores are written, each task's in one batch.
     fn finish_commit(&mut self, tasks: &[u32], began: Moment, now: Now) -> Result<(), WorkerError> {
+        self.commits.resume();
         self.commits.made.add(now.moment.since(began));
         let mut failed = Vec::new();
         for number in tasks {

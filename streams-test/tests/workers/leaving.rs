@@ -8,7 +8,7 @@ use streams_test::model::FaultRates;
 use super::bench::{Bench, FIRST, SECOND};
 
 /// Turns until the worker wants a commit, and leaves that without an answer.
-fn asked(bench: &mut Bench) -> Action {
+pub(crate) fn asked(bench: &mut Bench) -> Action {
     for _ in 0..100 {
         bench.worker.turn(bench.now);
         while let Some(action) = bench.worker.poll() {

@@ -21,6 +21,7 @@ mod globals;
 mod group;
 mod inputs;
 mod leaving;
+mod put_off;
 mod setup;
 mod standbys;
 mod turns;
