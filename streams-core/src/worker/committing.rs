@@ -132,7 +132,7 @@ impl Worker {
     /// The tasks go on, until that has lasted too long.
     fn put_off(&mut self, tasks: &[u32], failure: CommitFailure, now: Now) {
         let waited = self.commits.put_off(now.moment);
-        if waited <= self.settings.retries.task_timeout {
+        if !self.settings.retries.is_over(waited) {
             return;
         }
         let source = Box::new(WorkerError::Commit(failure));

@@ -121,7 +121,7 @@ impl Worker {
         self.put_away(number);
         let Some(Some(active)) = self.tasks.get_mut(number as usize) else { return Some(error) };
         match remedy {
-            Remedy::Again if lasted > policy.task_timeout => {
+            Remedy::Again if policy.is_over(lasted) => {
                 return Some(WorkerError::TimedOut {
                     task: id,
                     waited: lasted,
@@ -176,7 +176,7 @@ impl Worker {
             return self.actions.push_back(Action::Failed { tasks: vec![task], error });
         }
         let waited = one.troubles.add(&policy, now.moment);
-        if waited > policy.task_timeout {
+        if policy.is_over(waited) {
             let error = WorkerError::TimedOut { task, waited, source: error.into() };
             return self.actions.push_back(Action::Failed { tasks: vec![task], error });
         }
@@ -293,6 +293,7 @@ impl Worker {
         let Some(Stopped { begin, .. }) = active.stopped() else { return Ok(()) };
         active.task.set_now(now.wall);
         active.task.reset().map_err(WorkerError::Start)?;
+        active.troubles.resume(now.moment);
         let to_start = active.begun.clone();
         match begin {
             Begin::Active => {

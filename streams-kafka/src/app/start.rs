@@ -235,7 +235,7 @@ fn worker_settings(
         backend,
         globals: SharedGlobals::default(),
         commit,
-        retries: RetryPolicy { task_timeout: processing.task_timeout, ..RetryPolicy::default() },
+        retries: retry_policy(config),
         idle: processing.max_task_idle,
         emit_intervals: EmitIntervals {
             windows: config.topology().windowed_emit_interval,
@@ -246,6 +246,22 @@ fn worker_settings(
         turn_records: TURN_RECORDS,
     };
     settings.with(share)
+}
+
+/// How long a task may take beside to restore, fetch and process until it fails again.
+const OVERCOME_MARGIN: Duration = Duration::from_mins(5);
+
+/// A commit fails after its interval, and a record is given up after `delivery.timeout.ms`: a task that
+/// goes on again and again only to fail so has overcome nothing.
+fn retry_policy(config: &StreamsConfig) -> RetryPolicy {
+    let processing = config.processing();
+    let delivery = millis_of(config, ClientRole::Producer, "message.timeout.ms");
+    let fails_after = processing.commit_interval.saturating_add(delivery.unwrap_or_default());
+    RetryPolicy {
+        task_timeout: processing.task_timeout,
+        overcome_after: fails_after.saturating_add(OVERCOME_MARGIN),
+        ..RetryPolicy::default()
+    }
 }
 
 fn membership_config(config: &StreamsConfig) -> MembershipConfig {
@@ -302,8 +318,12 @@ fn placement(config: &StreamsConfig) -> PlacementPolicy {
 /// A time of the main consumer, under librdkafka's name: it holds for the member's own connection
 /// too, which is made without librdkafka.
 fn of_member(config: &StreamsConfig, key: &str, default: Duration) -> Duration {
-    let millis = config.client(ClientRole::MainConsumer).value(key);
-    millis.and_then(|text| text.parse().ok()).map_or(default, Duration::from_millis)
+    millis_of(config, ClientRole::MainConsumer, key).unwrap_or(default)
+}
+
+/// A time of a client, under librdkafka's name.
+fn millis_of(config: &StreamsConfig, role: ClientRole, key: &str) -> Option<Duration> {
+    config.client(role).value(key)?.parse().ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -311,6 +331,14 @@ mod tests {
     use streams_core::config::StreamsConfigBuilder;
 
     use super::*;
+
+    #[test]
+    fn a_task_has_not_overcome_a_failure_that_comes_as_late_as_it_can() {
+        let config = StreamsConfig::builder().application_id("a").bootstrap_servers("b:1");
+        let config = config.set("commit.interval.ms", 400_000).set("delivery.timeout.ms", 800_000);
+        let policy = retry_policy(&config.build().unwrap());
+        assert_eq!(policy.overcome_after, Duration::from_secs(400 + 800 + 300));
+    }
 
     #[test]
     fn times_of_the_main_consumer_are_those_of_the_member_too() {

@@ -121,6 +121,34 @@ fn time_outs_that_last_become_a_failure() {
     assert_eq!(bench.committed(0), None);
 }
 
+/// As where brokers refuse a record for as long as `delivery.timeout.ms`.
+#[test]
+fn time_outs_that_are_further_apart_than_task_timeout_become_a_failure() {
+    let mut bench = Bench::with(|settings| {
+        settings.retries.task_timeout = Duration::from_secs(60);
+        settings.commit.interval = Duration::from_hours(1);
+    });
+    for failed in [0, 1] {
+        assert_eq!(bench.failed.len(), 0);
+        bench.time_out(1);
+        bench.send(0, "a", "x");
+        bench.settle();
+        assert_eq!(bench.failed.len(), failed);
+        bench.wait(120_000);
+    }
+    assert!(bench.failure().contains("made no progress for 120000 ms"), "{}", bench.failure());
+}
+
+/// As Kafka documents it.
+#[test]
+fn without_a_task_timeout_the_first_trouble_is_a_failure() {
+    let mut bench = Bench::with(|settings| settings.retries.task_timeout = Duration::ZERO);
+    bench.time_out(1);
+    bench.send(0, "a", "x");
+    bench.settle();
+    assert!(bench.failure().contains("task.timeout.ms"), "{}", bench.failure());
+}
+
 #[test]
 fn nothing_is_read_for_a_task_whose_second_store_cannot_begin() {
     let kafka = KafkaModel::new();
