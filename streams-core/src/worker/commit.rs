@@ -103,7 +103,8 @@ impl Made {
 /// A commit that could not be made yet.
 #[derive(Debug, Clone, Copy)]
 struct PutOff {
-    since: Moment,
+    /// Since when the coordinator could not be reached; `None` while it is the group that is busy.
+    since: Option<Moment>,
     until: Moment,
 }
 
@@ -149,12 +150,21 @@ impl Commits {
         self.last.map(|last| last.after(self.policy.interval))
     }
 
-    /// The coordinator cannot take a commit now. How long that has been so.
+    /// The coordinator could not be reached. How long that has been so.
     pub(super) fn put_off(&mut self, now: Moment) -> Duration {
-        let since = self.put_off.map_or(now, |before| before.since);
+        let since = self.put_off.and_then(|before| before.since).unwrap_or(now);
+        self.try_again(Some(since), now);
+        now.since(since)
+    }
+
+    /// The group takes no commit now. That has limits of its own, and is no trouble.
+    pub(super) fn await_rebalance(&mut self, now: Moment) {
+        self.try_again(None, now);
+    }
+
+    fn try_again(&mut self, since: Option<Moment>, now: Moment) {
         self.put_off = Some(PutOff { since, until: now.after(self.policy.retry_backoff) });
         self.request(self.scope);
-        now.since(since)
     }
 
     /// Whether no commit is tried now, because the last one could not be made.

@@ -116,6 +116,10 @@ impl Worker {
                     self.put_off(&tasks, failure, now);
                     Ok(())
                 }
+                Err(CommitFailure::Rebalancing) => {
+                    self.commits.await_rebalance(now.moment);
+                    Ok(())
+                }
                 Err(fatal) => {
                     self.commits.resume();
                     self.fail_together(&tasks, WorkerError::Commit(fatal), now);

@@ -53,9 +53,14 @@ pub enum CommitFailure {
     /// The tasks belong to another member now; what was staged is dropped.
     #[error("the group has given the tasks to another member")]
     Fenced,
-    /// The coordinator could not be reached; the same offsets may be tried again.
+    /// The coordinator could not be reached; the same offsets may be tried again, for
+    /// `task.timeout.ms`.
     #[error("the offsets could not be committed yet: {0}")]
     Retriable(String),
+    /// The group is rebalancing, which may take as long as its slowest member; the same offsets may
+    /// be tried again until it is done.
+    #[error("the group is rebalancing, and takes no offsets meanwhile")]
+    Rebalancing,
     /// Trying again is of no use.
     #[error("the offsets cannot be committed: {0}")]
     Fatal(String),

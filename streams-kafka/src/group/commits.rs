@@ -47,6 +47,9 @@ impl Group {
                 let why = "the member has left the group".to_owned();
                 self.answer(worker, id, Err(CommitFailure::Fatal(why)));
             }
+            Err(CallRefused::StaleToken | CallRefused::Rebalancing) => {
+                self.answer(worker, id, Err(CommitFailure::Rebalancing));
+            }
             Err(refused) => {
                 let why = CommitFailure::Retriable(refused.to_string());
                 self.answer(worker, id, Err(why));
@@ -61,9 +64,8 @@ impl Group {
         }
         let result = result.map_err(|error| match error {
             OffsetsError::Fenced => CommitFailure::Fenced,
-            OffsetsError::StaleToken | OffsetsError::Rebalancing | OffsetsError::TimedOut => {
-                CommitFailure::Retriable(error.to_string())
-            }
+            OffsetsError::StaleToken | OffsetsError::Rebalancing => CommitFailure::Rebalancing,
+            OffsetsError::TimedOut => CommitFailure::Retriable(error.to_string()),
             other => CommitFailure::Fatal(other.to_string()),
         });
         self.answer(worker, id, result);
@@ -117,5 +119,24 @@ mod tests {
         let heard = heard.map(|told| told.try_iter().map(|told| told.command).collect::<Vec<_>>());
         assert!(heard[0].is_empty(), "{heard:?}");
         assert!(matches!(heard[1][..], [Command::Committed(CommitId(1), Ok(()))]), "{heard:?}");
+    }
+
+    /// A join lasts as long as the slowest member, and a task has no trouble of its own with it.
+    #[test]
+    fn a_rebalance_is_not_told_as_a_trouble() {
+        let mut idle = Idle::new("commits-rebalance");
+        let group = &mut idle.group;
+        let heard = group.listen_to(0);
+        for error in [OffsetsError::Rebalancing, OffsetsError::StaleToken, OffsetsError::TimedOut] {
+            let call = group.commit_under_way(0, CommitId(1));
+            group.answer_commit(call, Err(error));
+        }
+        let told = heard.try_iter().map(|told| match told.command {
+            Command::Committed(_, Err(failure)) => failure,
+            other => panic!("{other:?}"),
+        });
+        let [rebalancing, stale, lost] = <[_; 3]>::try_from(told.collect::<Vec<_>>()).unwrap();
+        assert_eq!([rebalancing, stale], [CommitFailure::Rebalancing, CommitFailure::Rebalancing]);
+        assert!(matches!(lost, CommitFailure::Retriable(_)), "{lost}");
     }
 }

@@ -17,7 +17,7 @@ fn set(bench: &mut Bench, by: i64) {
 #[test]
 fn a_commit_that_waits_does_not_fail_when_the_clock_is_set_forwards() {
     let mut bench = Bench::new();
-    bench.refuses = Some(CommitFailure::Retriable("the group is rebalancing".to_owned()));
+    bench.refuses = Some(CommitFailure::Retriable("no coordinator".to_owned()));
     bench.send(0, "a", "x");
     bench.settle();
     bench.tell(Command::CommitNow);

@@ -268,7 +268,7 @@ fn a_store_that_is_damaged_each_time_is_a_failure() {
 #[test]
 fn records_flow_on_while_a_commit_has_to_wait() {
     let mut bench = Bench::new();
-    bench.refuses = Some(CommitFailure::Retriable("the group is rebalancing".to_owned()));
+    bench.refuses = Some(CommitFailure::Rebalancing);
     bench.send(0, "a", "x");
     bench.settle();
     bench.tell(Command::CommitNow);
@@ -290,7 +290,7 @@ fn what_is_staged_while_a_commit_has_to_wait_is_bounded() {
         settings.commit.staged_bytes_max = 2_000;
         settings.turn_records = 10;
     });
-    bench.refuses = Some(CommitFailure::Retriable("the group is rebalancing".to_owned()));
+    bench.refuses = Some(CommitFailure::Rebalancing);
     (0..1_000).for_each(|key| bench.send(0, &format!("key-{key}"), "x"));
     bench.wait(10_000);
     let staged = bench.worker.task(FIRST).unwrap().stores().staged_bytes();

@@ -79,3 +79,21 @@ fn a_commit_that_was_given_up_makes_no_later_one_late() {
     assert!(bench.runs(SECOND));
     assert_eq!(bench.committed(1), Some(1));
 }
+
+/// A join may last as long as the slowest member takes to commit.
+#[test]
+fn a_rebalance_that_lasts_longer_than_task_timeout_is_no_failure() {
+    let mut bench = Bench::with(|settings| settings.retries.task_timeout = Duration::from_secs(1));
+    bench.refuses = Some(CommitFailure::Rebalancing);
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::CommitNow);
+    bench.wait(60_000);
+    assert!(bench.failed.is_empty(), "{:?}", bench.failed);
+    bench.refuses = Some(CommitFailure::Retriable("no coordinator".to_owned()));
+    bench.wait(900);
+    assert!(bench.failed.is_empty(), "{:?}", bench.failed);
+    bench.refuses = None;
+    bench.wait(200);
+    assert_eq!(bench.committed(0), Some(1));
+}

@@ -248,6 +248,9 @@ impl Process {
             Err(CallRefused::Gone) => {
                 self.answer(worker, id, Err(CommitFailure::Fatal("the member is gone".to_owned())));
             }
+            Err(CallRefused::StaleToken | CallRefused::Rebalancing) => {
+                self.answer(worker, id, Err(CommitFailure::Rebalancing));
+            }
             Err(refused) => {
                 let why = CommitFailure::Retriable(refused.to_string());
                 self.answer(worker, id, Err(why));
@@ -262,9 +265,8 @@ impl Process {
         }
         let result = result.map_err(|error| match error {
             OffsetsError::Fenced => CommitFailure::Fenced,
-            OffsetsError::StaleToken | OffsetsError::Rebalancing | OffsetsError::TimedOut => {
-                CommitFailure::Retriable(error.to_string())
-            }
+            OffsetsError::StaleToken | OffsetsError::Rebalancing => CommitFailure::Rebalancing,
+            OffsetsError::TimedOut => CommitFailure::Retriable(error.to_string()),
             other => CommitFailure::Fatal(other.to_string()),
         });
         self.answer(worker, id, result);
