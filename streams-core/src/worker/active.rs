@@ -156,6 +156,14 @@ impl ActiveTask {
         matches!(self.phase, Phase::Standby(_))
     }
 
+    /// Whether it is a standby, be it one that was stopped.
+    pub(super) const fn sends_nothing(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Standby(_) | Phase::Stopped(Stopped { begin: Begin::Standby, .. })
+        )
+    }
+
     /// The stores that are being read, by a restoration or as a standby.
     pub(super) fn restorations_mut(&mut self) -> (&mut Task, &mut [Restoration]) {
         let restorations = match &mut self.phase {

@@ -216,7 +216,7 @@ impl Worker {
             Command::Lose(tasks) => {
                 self.lose(&tasks);
                 // What they sent would lie behind the records of their new owners.
-                if self.order.is_empty() && !tasks.is_empty() {
+                if !tasks.is_empty() && self.active().all(ActiveTask::sends_nothing) {
                     self.plane.abandon();
                     self.undelivered = 0;
                 }

@@ -122,6 +122,8 @@ pub(crate) struct Brokers {
     pub(crate) failure: RefCell<Option<ProduceError>>,
     /// How often it was made anew.
     pub(crate) renewed: Cell<u32>,
+    /// How often what it had not sent yet was dropped.
+    pub(crate) abandoned: Cell<u32>,
     /// Partitions that are being read.
     pub(crate) open: Cell<u32>,
     /// Whether they wait for more records at the end of a partition, and say nothing.
@@ -159,6 +161,10 @@ impl DataPlane for Plane {
         if self.1.failure.take().is_some() {
             self.1.renewed.set(self.1.renewed.get() + 1);
         }
+    }
+    fn abandon(&mut self) {
+        self.1.abandoned.set(self.1.abandoned.get() + 1);
+        self.0.abandon();
     }
     fn deliveries(&mut self, each: &mut dyn FnMut(Delivery)) -> usize {
         let brokers = &self.1;

@@ -107,3 +107,22 @@ fn what_is_staged_while_another_task_is_committed_is_bounded() {
     bench.tell(Command::CommitNow);
     assert_eq!(bench.committed(1), Some(1_001));
 }
+
+#[test]
+fn what_a_worker_without_tasks_of_its_own_has_not_sent_is_dropped_when_they_are_lost() {
+    let mut bench = Bench::new();
+    bench.tell(Command::Lose(vec![FIRST]));
+    assert_eq!(bench.brokers.abandoned.get(), 0, "the other's records are among it");
+    bench.tell(Command::Start(vec![bench.to_start(FIRST)]));
+    bench.tell(Command::Demote(vec![SECOND]));
+    bench.tell(Command::Lose(vec![FIRST]));
+    assert_eq!(bench.brokers.abandoned.get(), 1, "a standby sends nothing");
+}
+
+#[test]
+fn a_standby_that_is_stopped_keeps_nothing_from_being_dropped() {
+    let mut bench = Bench::with_a_panic();
+    bench.tell(Command::Demote(vec![FIRST]));
+    bench.tell(Command::Lose(vec![SECOND]));
+    assert_eq!(bench.brokers.abandoned.get(), 1);
+}
