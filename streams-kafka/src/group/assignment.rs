@@ -12,7 +12,7 @@ use streams_core::store::{ChangelogTopic, Logging, StoreSpec};
 use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 
 use super::offsets::Fetching;
-use super::{Counted, Group, Input, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
+use super::{Counted, Group, Input, Life, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
 
@@ -90,7 +90,12 @@ impl Group {
         for (_, retry) in due {
             match retry {
                 Retry::Prepare(generation) => self.prepare_topics(generation),
-                Retry::Look(look_up) => self.look_up(look_up),
+                Retry::Look(look_up) => match self.life {
+                    Life::Member | Life::Parting(_) => self.look_up(look_up),
+                    // Nobody can be asked until the member is back.
+                    Life::Outside => self.look_again(look_up),
+                    Life::Closing | Life::Leaving | Life::Over => {}
+                },
             }
         }
     }
@@ -141,7 +146,7 @@ impl Group {
     /// A new assignment is in force.
     pub(super) fn adopt(&mut self, assigned: Assigned) {
         self.token = Some(assigned.token);
-        if self.life != super::Life::Member {
+        if self.life != Life::Member {
             return;
         }
         let (active, standby) = (assigned.active.len(), assigned.standby.len());

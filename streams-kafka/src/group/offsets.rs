@@ -11,7 +11,7 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{TaskInput, TaskToStart};
 
-use super::{Group, LookUp};
+use super::{Group, LookUp, Retry, TOPICS_RETRY};
 use crate::error::StreamsError;
 
 /// Tasks whose offsets are being read.
@@ -34,8 +34,18 @@ impl Group {
             Ok(call) => {
                 self.fetching.insert(call, fetching);
             }
-            Err(refused) => tracing::warn!(%refused, "offsets could not be asked for"),
+            Err(refused) => {
+                tracing::warn!(%refused, "offsets could not be asked for");
+                self.look_again(fetching.look_up);
+            }
         }
+    }
+
+    /// Tasks are looked up anew a little later. Those that are to be standbys still are when the member
+    /// has left and is back.
+    pub(super) fn look_again(&mut self, look_up: LookUp) {
+        let at = self.now().after(TOPICS_RETRY);
+        self.retries.push((at, Retry::Look(look_up)));
     }
 
     pub(super) fn on_offsets(
@@ -46,7 +56,10 @@ impl Group {
         let Some(fetching) = self.fetching.remove(&call) else { return Ok(()) };
         let offsets = match result {
             Ok(offsets) => offsets,
-            Err(OffsetsError::Gone) => return Ok(()),
+            Err(OffsetsError::Gone) => {
+                self.look_again(fetching.look_up);
+                return Ok(());
+            }
             Err(error @ OffsetsError::Refused { .. }) => return Err(StreamsError::Offsets(error)),
             Err(error) => {
                 tracing::warn!(%error, "committed offsets are asked for again");
@@ -99,5 +112,73 @@ impl Group {
         let topic = parts.flat_map(|part| &part.source_topics).find(|topic| in_kafka(topic));
         let reset = topic.and_then(|topic| topology.offset_reset(topic));
         reset.unwrap_or(self.parts.offset_reset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streams_core::membership::{Action, Departure};
+    use streams_core::roster::RosterAction;
+
+    use super::super::Life;
+    use super::*;
+    use crate::group::testing::Idle;
+
+    /// A standby's inputs are known, and its offsets are to be asked for.
+    fn fetching(group: &mut Group) -> Fetching {
+        group.roster.adopt(&BTreeSet::new(), &[TaskId::new(0, 0)].into());
+        let Some(RosterAction::Prepare { round, tasks }) = group.roster.poll() else {
+            panic!("nothing is to be looked up");
+        };
+        let look_up = LookUp { round, tasks, failures: 0 };
+        let (inputs, changelog_ends, changelogs) = Default::default();
+        Fetching { look_up, inputs, changelog_ends, changelogs }
+    }
+
+    /// A worker is late, and the member leaves for a while.
+    fn leave(group: &mut Group) {
+        group.life = Life::Outside;
+        let now = group.now();
+        group.membership.leave(Departure::ToReturn, now);
+        while let Some(action) = group.membership.poll(now) {
+            if let Action::Event(event) = action {
+                group.on_member_event(event).unwrap();
+            }
+        }
+    }
+
+    /// It is looked up again, but not before the member is back: there is no runtime to ask in.
+    fn check(group: &mut Group) {
+        assert!(group.fetching.is_empty());
+        for _ in 0..2 {
+            assert!(matches!(group.retries[..], [(_, Retry::Look(_))]), "{:?}", group.retries);
+            group.started -= TOPICS_RETRY;
+            group.retry_if_due();
+        }
+        group.life = Life::Closing;
+        group.started -= TOPICS_RETRY;
+        group.retry_if_due();
+        assert!(group.retries.is_empty());
+    }
+
+    #[test]
+    fn a_standby_whose_member_leaves_while_it_is_looked_up_is_looked_up_again() {
+        let mut idle = Idle::counting("offsets-gone");
+        let group = &mut idle.group;
+        let fetching = fetching(group);
+        group.fetch_offsets(fetching);
+        assert_eq!(group.fetching.len(), 1);
+        leave(group);
+        check(group);
+    }
+
+    #[test]
+    fn a_standby_that_was_counted_after_its_member_had_left_is_looked_up_again() {
+        let mut idle = Idle::counting("offsets-refused");
+        let group = &mut idle.group;
+        let fetching = fetching(group);
+        leave(group);
+        group.fetch_offsets(fetching);
+        check(group);
     }
 }
