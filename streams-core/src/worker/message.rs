@@ -100,6 +100,9 @@ pub enum Command {
         /// Where changelogs end, as far as the brokers told.
         ends: BTreeMap<TopicPartition, i64>,
     },
+    /// The answer to [`Action::FindCommitted`]: up to where the group has processed these inputs, as
+    /// far as that is known.
+    Processed(BTreeMap<TopicPartition, i64>),
     /// Make these failed tasks anew, and go on from their last commit: the answer to
     /// [`Action::Failed`]. Processors are made by their suppliers again; stores stay open.
     Replace(Vec<TaskId>),
@@ -128,6 +131,9 @@ pub enum Action {
     },
     /// Ask where these changelogs end, and answer with [`Command::Ends`], in any case.
     FindEnds(Vec<TopicPartition>),
+    /// Ask up to where the group has processed these inputs, which serve standbys as changelogs, and
+    /// answer with [`Command::Processed`], in any case.
+    FindCommitted(Vec<TopicPartition>),
     /// The task's stores are restored, and it runs.
     Running(TaskId),
     /// The task is closed. Whether its last offsets were committed, the coordinator knows.

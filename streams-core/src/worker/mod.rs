@@ -126,6 +126,8 @@ pub struct Worker {
     settled: Option<Moment>,
     /// When the ends of changelogs were asked for.
     ends: Asked,
+    /// When it was asked how far the inputs are processed that standbys follow.
+    processed: Asked,
     /// Whether the last turn processed records.
     has_worked: bool,
     /// When records were restored last.
@@ -183,6 +185,7 @@ impl Worker {
             undelivered: 0,
             settled: None,
             ends: Asked::default(),
+            processed: Asked::default(),
             has_worked: false,
             restored_last: None,
             stores_rebuilt: 0,
@@ -226,6 +229,7 @@ impl Worker {
                 self.settle(result, now);
             }
             Command::Ends { at, ends } => self.ends_found(at, &ends),
+            Command::Processed(inputs) => self.owners_processed(&inputs),
             Command::Replace(tasks) => self.replace(&tasks, now),
             Command::CommitNow => self.commits.request(Wanted::OfAll),
             Command::Share(share) => self.set_share(share),

@@ -201,6 +201,23 @@ impl Restoration {
         self.limit
     }
 
+    /// The source topic that serves as changelog is processed up to here by now.
+    pub(super) fn raise(&mut self, limit: i64, plane: &mut dyn DataPlane) {
+        let Some(before) = self.limit.filter(|before| *before < limit) else { return };
+        self.limit = Some(limit);
+        // What was fetched beyond the limit before was dropped.
+        if self.progress.next >= before {
+            self.read_on(plane);
+        }
+    }
+
+    /// Reads from the next record on, whatever was fetched.
+    fn read_on(&mut self, plane: &mut dyn DataPlane) {
+        self.close(plane);
+        let start = StartAt::Offset(self.progress.next);
+        self.input = Some(plane.open(&self.progress.partition, start, ReadFor::Restore));
+    }
+
     /// A standby's task is to run: what is there already is not read again.
     pub(super) fn aim(&mut self, until: Until, plane: &mut dyn DataPlane) {
         let next = self.progress.next;
@@ -216,10 +233,8 @@ impl Restoration {
         };
         // The end may have been reported before, and is not again: a new reader tells it.
         if until.end.is_none() {
-            self.close(plane);
             self.reader = Reader::Own;
-            let start = StartAt::Offset(next);
-            self.input = Some(plane.open(&self.progress.partition, start, ReadFor::Restore));
+            self.read_on(plane);
         }
     }
 

@@ -10,6 +10,7 @@ use super::message::{Action, TaskInput, TaskToStart, TurnReport, WorkerError};
 use super::restore::{Restoration, Until};
 use super::restoring::{explain, remedy};
 use super::starting::Begin;
+use crate::names::TopicPartition;
 use crate::plane::DataPlane;
 use crate::time::Now;
 use std::collections::BTreeMap;
@@ -154,6 +155,33 @@ impl Worker {
             self.actions.extend(active.news().map(Action::Holds));
         }
         self.keep_in_step(now);
+        self.follow_owners(now);
+    }
+
+    /// From time to time: asks how far the owners of tasks have processed the inputs that standbys
+    /// follow as changelogs. What lies behind that is still input.
+    fn follow_owners(&mut self, now: Now) {
+        let standbys = self.active().filter(|active| active.is_standby());
+        let mut inputs: Vec<TopicPartition> =
+            standbys.flat_map(ActiveTask::inputs_as_changelogs).cloned().collect();
+        inputs.sort();
+        inputs.dedup();
+        if !inputs.is_empty() && self.processed.is_due(self.commits.policy.interval, now.moment) {
+            self.processed.asks(now.moment);
+            self.actions.push_back(Action::FindCommitted(inputs));
+        }
+    }
+
+    /// Inputs are processed up to here.
+    pub(super) fn owners_processed(&mut self, inputs: &BTreeMap<TopicPartition, i64>) {
+        self.processed.answered();
+        for active in self.tasks.iter_mut().flatten().filter(|active| active.is_standby()) {
+            for restoration in active.restorations_mut().1 {
+                if let Some(limit) = inputs.get(&restoration.progress().partition) {
+                    restoration.raise(*limit, &mut *self.plane);
+                }
+            }
+        }
     }
 }
 
@@ -170,6 +198,16 @@ impl ActiveTask {
         let begun = Restoration::begin_all(&mut self.task, stores, plane, now);
         self.phase = Phase::Standby(begun.map_err(|source| store_failed(self.id(), source))?);
         Ok(())
+    }
+
+    /// The inputs that the stores of a standby are restored from.
+    fn inputs_as_changelogs(&self) -> impl Iterator<Item = &TopicPartition> {
+        let restorations: &[Restoration] = match &self.phase {
+            Phase::Standby(restorations) => restorations,
+            _ => &[],
+        };
+        let limited = restorations.iter().filter(|restoration| restoration.limit().is_some());
+        limited.map(|restoration| &restoration.progress().partition)
     }
 
     /// What was read and cannot be made durable is read again.

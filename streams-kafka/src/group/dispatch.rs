@@ -46,6 +46,7 @@ impl Group {
         match action {
             WorkerAction::Commit { id, offsets, .. } => self.commit(worker, losses, id, offsets),
             WorkerAction::FindEnds(changelogs) => self.find_ends(worker, changelogs),
+            WorkerAction::FindCommitted(inputs) => self.find_committed(worker, inputs),
             WorkerAction::Running(task) => self.roster.running(task),
             WorkerAction::Closed(task) => {
                 self.parts.shared.break_off_restorations(task);

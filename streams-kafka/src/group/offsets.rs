@@ -9,7 +9,7 @@ use streams_core::roster::Role;
 use streams_core::store::ChangelogTopic;
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
-use streams_core::worker::{TaskInput, TaskToStart};
+use streams_core::worker::{Command, TaskInput, TaskToStart};
 
 use super::{Group, LookUp, Retry, TOPICS_RETRY};
 use crate::error::StreamsError;
@@ -53,6 +53,10 @@ impl Group {
         call: CallId,
         result: Result<Offsets, OffsetsError>,
     ) -> Result<(), StreamsError> {
+        if let Some(worker) = self.followers.remove(&call) {
+            self.tell_committed(worker, result.unwrap_or_default());
+            return Ok(());
+        }
         let Some(fetching) = self.fetching.remove(&call) else { return Ok(()) };
         let offsets = match result {
             Ok(offsets) => offsets,
@@ -81,6 +85,23 @@ impl Group {
         }
         self.roster.prepared(round, tasks);
         Ok(())
+    }
+
+    /// How far the group has processed inputs that standbys follow.
+    pub(super) fn find_committed(&mut self, worker: usize, inputs: Vec<TopicPartition>) {
+        let now = self.now();
+        match self.membership.fetch_offsets(inputs.into_iter().collect(), now) {
+            Ok(call) => {
+                self.followers.insert(call, worker);
+            }
+            // It asks again after a while.
+            Err(_) => self.tell_committed(worker, Offsets::new()),
+        }
+    }
+
+    fn tell_committed(&self, worker: usize, offsets: Offsets) {
+        let known = offsets.into_iter().filter_map(|(input, at)| Some((input, at?.offset)));
+        self.tell(worker, Command::Processed(known.collect()));
     }
 
     fn start_of(
@@ -123,6 +144,7 @@ mod tests {
     use super::super::Life;
     use super::*;
     use crate::group::testing::Idle;
+    use crate::worker_thread::WorkerHandle;
 
     /// A standby's inputs are known, and its offsets are to be asked for.
     fn fetching(group: &mut Group) -> Fetching {
@@ -180,5 +202,28 @@ mod tests {
         leave(group);
         group.fetch_offsets(fetching);
         check(group);
+    }
+
+    /// Also where nothing is known of them: the worker waits for the word.
+    #[test]
+    fn a_worker_that_asks_for_committed_offsets_is_answered() {
+        let mut idle = Idle::counting("offsets-followed");
+        let group = &mut idle.group;
+        let (listener, heard) = WorkerHandle::to_listener();
+        group.parts.workers.insert(1, listener);
+        let (input, other) = (TopicPartition::new("in", 0), TopicPartition::new("in", 1));
+        group.find_committed(1, vec![input.clone(), other.clone()]);
+        let call = *group.followers.keys().next().unwrap();
+        let at = CommittedOffset { offset: 7, leader_epoch: None, metadata: String::new() };
+        group.on_offsets(call, Ok([(input.clone(), Some(at)), (other, None)].into())).unwrap();
+        group.find_committed(1, vec![input.clone()]);
+        leave(group);
+        group.find_committed(1, vec![input.clone()]);
+        let told = heard.try_iter().map(|told| match told.command {
+            Command::Processed(inputs) => inputs,
+            other => panic!("{other:?}"),
+        });
+        let told: Vec<BTreeMap<TopicPartition, i64>> = told.collect();
+        assert_eq!(told, [[(input, 7)].into(), BTreeMap::new(), BTreeMap::new()]);
     }
 }

@@ -223,6 +223,14 @@ impl Machine {
                     let ends = changelogs.into_iter().filter_map(end).collect();
                     worker.handle(Command::Ends { at: time.wall, ends }, time);
                 }
+                Action::FindCommitted(inputs) => {
+                    let committed = |at: TopicPartition| {
+                        let committed = self.kafka.committed_offset(&Self::application(), &at)?;
+                        Some((at, committed.offset))
+                    };
+                    let known = inputs.into_iter().filter_map(committed).collect();
+                    worker.handle(Command::Processed(known), time);
+                }
                 Action::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
             }
@@ -514,4 +522,29 @@ fn what_a_standby_reads_is_durable_though_the_clock_was_set_back() {
     standby.kill();
     standby.stand_by(&now);
     assert_eq!((standby.rows().as_str(), standby.rebuilt), ("a=1", 0));
+}
+
+/// What lies behind what the owner has committed is still input: the standby would process it again.
+#[test]
+fn a_standby_follows_a_source_topic_as_far_as_its_owner_has_processed_it() {
+    let (kafka, mut now) = (cluster("c"), Clock::new());
+    let mut owner = Machine::new(&kafka, Changelog::Source);
+    let mut standby = Machine::new(&kafka, Changelog::Source);
+    owner.start(&now);
+    standby.stand_by(&now);
+    for round in 1..=3 {
+        owner.process("a", &format!("{round}"), &now);
+        append(&kafka, "in", "a", "still input");
+        now.pass(30_000);
+        standby.settle(&now);
+        now.pass(1_000);
+        standby.settle(&now);
+        assert_eq!(standby.rows(), format!("a={round}"));
+        owner.process("a", "later", &now);
+    }
+    now.pass(30_000);
+    standby.settle(&now);
+    owner.kill();
+    standby.tell(Command::Start(vec![standby.to_start()]), &now);
+    assert_eq!(standby.rows(), "a=later");
 }

@@ -457,6 +457,7 @@ impl Process {
                     }
                 }
                 Action::Failed { error, .. } => panic!("{error:?}"),
+                Action::FindCommitted(_) => panic!("no store is kept in its source topic"),
             }
         }
     }

@@ -203,6 +203,8 @@ impl Process {
         match action {
             Action::Commit { id, offsets, .. } => self.commit((worker, losses), id, offsets, now),
             Action::FindEnds(changelogs) => self.ask(Question::Ends(worker, changelogs), now),
+            // No store is kept in its source topic.
+            Action::FindCommitted(_) => self.tell(worker, Command::Processed(BTreeMap::new())),
             Action::Running(task) => {
                 self.said.push(format!("runs {task}"));
                 self.roster.running(task);
