@@ -147,7 +147,7 @@ pub struct Task {
     stores: Box<dyn TaskStores>,
     store_names: Vec<StoreName>,
     restored_from: Vec<Option<TopicPartition>>,
-    /// Those with a changelog of their own.
+    /// Those that are restored from a topic.
     logged_stores: Vec<(usize, Durability)>,
     /// By input partition: whether records were consumed since the task started.
     consumed: Vec<bool>,
@@ -171,7 +171,7 @@ impl Task {
         let store_names = parts.topology.stores_of(&parts.subtopologies);
         let to_open = stores_to_open(&parts.topology, &store_names, &parts.names, task);
         let restored_from = to_open.iter().map(|store| store.restored_from.clone()).collect();
-        let logged = to_open.iter().enumerate().filter(|(_, store)| store.changelog.is_some());
+        let logged = to_open.iter().enumerate().filter(|(_, store)| store.restored_from.is_some());
         let logged_stores = logged.map(|(at, store)| (at, Durability::of(&*store.spec))).collect();
         let owner = owner_of_stores(&parts, &store_names);
         let stores = parts.backend.open(OpenStores {
@@ -252,7 +252,7 @@ impl Task {
         &self.restored_from
     }
 
-    /// The stores that have a changelog of their own, by number.
+    /// The stores that are restored from a topic, by number: a changelog of their own, or an input.
     pub fn logged_stores(&self) -> impl Iterator<Item = (usize, Durability)> + '_ {
         self.logged_stores.iter().copied()
     }

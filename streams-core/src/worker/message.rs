@@ -175,7 +175,7 @@ pub struct HeldState {
     pub task: TaskId,
     /// What it does.
     pub phase: HeldPhase,
-    /// The sum of the offsets of its own changelogs up to which the state is there.
+    /// The sum of the offsets of its changelogs, be they inputs, up to which the state is there.
     pub position: i64,
     /// The same of what a restart finds on disk.
     pub on_disk: i64,

@@ -11,7 +11,7 @@ use streams_core::roster::Role;
 use streams_core::store::{ChangelogTopic, Logging, StoreSpec};
 use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 
-use super::offsets::Fetching;
+use super::offsets::Begun;
 use super::{Counted, Group, Input, Life, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::TopicsError;
@@ -27,9 +27,8 @@ impl Group {
         self.ask(move || {
             let prepared = topics.prepare(&topology, &names).map(|found| {
                 let tasks = all_tasks(&found.topology, &found.counts);
-                let changelogs = tasks
-                    .iter()
-                    .flat_map(|task| changelogs_of(&topology, &names, *task).unwrap_or_default());
+                let changelogs =
+                    tasks.iter().flat_map(|task| Changelogs::of(&topology, &names, *task).own);
                 let changelog_ends = topics.ends(&changelogs.collect::<Vec<_>>());
                 Counted { found, changelog_ends, changelogs: BTreeMap::new() }
             });
@@ -46,14 +45,25 @@ impl Group {
             Ok(counted) => {
                 self.topics_missing_since = None;
                 self.follow_topology(&counted.found.topology);
-                let tasks = self.task_inputs(&counted);
-                let now = self.now();
-                if let Err(refused) = self.membership.provide_tasks(generation, &tasks, now) {
-                    tracing::debug!(%refused, "a rebalance overtook the assignment");
+                let tasks = all_tasks(&self.parts.topology, &counted.found.counts).into_iter();
+                let inputs = tasks.flat_map(|task| self.changelogs_of(task).inputs);
+                let inputs: BTreeSet<TopicPartition> = inputs.collect();
+                if inputs.is_empty() {
+                    self.spread(generation, &counted);
+                } else {
+                    self.find_processed(inputs, (generation, counted));
                 }
                 Ok(())
             }
             Err(error) => self.wait_for_topics(error, Retry::Prepare(generation)),
+        }
+    }
+
+    /// The leader says which tasks there are, and where their changelogs end.
+    pub(super) fn spread(&mut self, generation: Generation, counted: &Counted) {
+        let (tasks, now) = (self.task_inputs(counted), self.now());
+        if let Err(refused) = self.membership.provide_tasks(generation, &tasks, now) {
+            tracing::debug!(%refused, "a rebalance overtook the assignment");
         }
     }
 
@@ -111,15 +121,18 @@ impl Group {
             .collect()
     }
 
-    /// Whether the task has state, and where its own changelogs end.
+    /// Whether the task has state, and where its changelogs end.
     fn state_of(&self, task: TaskId, ends: &BTreeMap<TopicPartition, i64>) -> TaskState {
-        match changelogs_of(&self.parts.topology, &self.parts.names, task) {
-            None => TaskState::Stateless,
-            Some(changelogs) => {
-                let ends = changelogs.iter().map(|changelog| ends.get(changelog));
-                TaskState::Logged { end: ends.sum() }
-            }
+        let Changelogs { own, inputs } = self.changelogs_of(task);
+        if own.is_empty() && inputs.is_empty() {
+            return TaskState::Stateless;
         }
+        let ends = own.iter().chain(&inputs).map(|changelog| ends.get(changelog));
+        TaskState::Logged { end: ends.sum() }
+    }
+
+    fn changelogs_of(&self, task: TaskId) -> Changelogs {
+        Changelogs::of(&self.parts.topology, &self.parts.names, task)
     }
 
     /// The partitions that a task reads: its own of each topic that has as many, sorted.
@@ -162,8 +175,8 @@ impl Group {
         let (topology, names) = (self.parts.topology.clone(), self.parts.names.clone());
         self.ask(move || {
             let active = look_up.tasks.iter().filter(|(_, role)| **role == Role::Active);
-            let changelogs = active
-                .flat_map(|(task, _)| changelogs_of(&topology, &names, *task).unwrap_or_default());
+            let changelogs =
+                active.flat_map(|(task, _)| Changelogs::of(&topology, &names, *task).own);
             let changelogs: Vec<TopicPartition> = changelogs.collect();
             let restored = restored_from(&topology, &names, look_up.tasks.keys());
             // The tasks stand still meanwhile.
@@ -196,7 +209,7 @@ impl Group {
         self.parts.clients.consumers(usize::try_from(partitions).unwrap_or(1))?;
         let inputs =
             look_up.tasks.keys().map(|task| (*task, self.inputs_of(*task, &counts))).collect();
-        self.fetch_offsets(Fetching { look_up, inputs, changelog_ends, changelogs });
+        self.fetch_offsets(Begun { look_up, inputs, changelog_ends, changelogs });
         Ok(())
     }
 }
@@ -257,20 +270,67 @@ fn restored_from<'a>(
     specs.filter_map(topic).collect()
 }
 
-/// The changelogs that a task has of its own; `None` if nothing of it can be rebuilt from Kafka.
-fn changelogs_of(
-    topology: &Topology,
-    names: &TopicNames,
-    task: TaskId,
-) -> Option<Vec<TopicPartition>> {
-    let stores = &topology.subtopology(task.subtopology)?.stores;
-    let specs = topology.stores().filter(|spec| stores.contains(spec.name()));
-    let specs: Vec<_> = specs.filter(|spec| *spec.logging() != Logging::Off).collect();
-    if specs.is_empty() {
-        return None;
+/// What a task's stores are restored from.
+struct Changelogs {
+    own: Vec<TopicPartition>,
+    /// Those that the task reads as well: where they end is what the group has processed.
+    inputs: Vec<TopicPartition>,
+}
+
+impl Changelogs {
+    fn of(topology: &Topology, names: &TopicNames, task: TaskId) -> Self {
+        let (mut own, mut inputs) = (Vec::new(), Vec::new());
+        let stores = topology.subtopology(task.subtopology).map(|part| &part.stores);
+        let is_its =
+            |spec: &&Arc<dyn StoreSpec>| stores.is_some_and(|stores| stores.contains(spec.name()));
+        for spec in topology.stores().filter(is_its) {
+            let of = |topic| TopicPartition { topic, partition: task.partition };
+            match spec.logging() {
+                Logging::Off => {}
+                Logging::On(_) => own.push(of(names.changelog(spec.name()))),
+                Logging::SourceTopic(topic) => inputs.push(of(topic.clone())),
+            }
+        }
+        Self { own, inputs }
     }
-    let own = specs.into_iter().filter(|spec| matches!(spec.logging(), Logging::On(_)));
-    let partition = task.partition;
-    let topic = |name| TopicPartition { topic: names.changelog(name), partition };
-    Some(own.map(|spec| topic(spec.name())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::testing::Idle;
+    use crate::topics::found;
+
+    /// A copy would count as complete without having read any of it.
+    #[test]
+    fn an_input_that_serves_as_changelog_ends_where_the_group_has_processed_it() {
+        let mut idle = Idle::reusing("assignment-reusing");
+        let group = &mut idle.group;
+        let found = found(&group.parts.topology, &group.parts.names, &["in"]);
+        let (changelog_ends, changelogs) = Default::default();
+        let counted = Counted { found, changelog_ends, changelogs };
+        group.topics_prepared(Generation(1), Ok(counted)).unwrap();
+        let task = TaskId::new(0, 0);
+        let state =
+            |ends: &[(TopicPartition, i64)]| group.state_of(task, &ends.iter().cloned().collect());
+        let input = TopicPartition::new("in", 0);
+        assert_eq!(state(&[(input.clone(), 7)]), TaskState::Logged { end: Some(7) });
+        assert_eq!(state(&[]), TaskState::Logged { end: None });
+        assert!(group.asks_how_far_is_processed(), "before the tasks are spread");
+    }
+
+    #[test]
+    fn tasks_are_spread_at_once_where_no_input_serves_as_changelog() {
+        let mut idle = Idle::counting("assignment-counting");
+        let group = &mut idle.group;
+        let (topology, names) = (&group.parts.topology, &group.parts.names);
+        let found = found(topology, names, &["in"]);
+        let task = TaskId::new(0, 0);
+        let changelog = group.changelogs_of(task).own.remove(0);
+        let changelog_ends = [(changelog, 5)].into();
+        assert_eq!(group.state_of(task, &changelog_ends), TaskState::Logged { end: Some(5) });
+        let counted = Counted { found, changelog_ends, changelogs: BTreeMap::new() };
+        group.topics_prepared(Generation(1), Ok(counted)).unwrap();
+        assert!(!group.asks_how_far_is_processed());
+    }
 }

@@ -177,8 +177,6 @@ pub(crate) struct Group {
     purge: Purge,
     cleanup: Cleanup,
     fetching: BTreeMap<CallId, offsets::Fetching>,
-    /// Workers that wait for committed offsets.
-    followers: BTreeMap<CallId, usize>,
     topics_missing_since: Option<Moment>,
     complaints: Complaints,
     inputs_seen: InputsSeen,
@@ -280,7 +278,6 @@ impl Group {
             purge: Purge::new(repartition_topics(&parts), parts.purge_interval),
             cleanup: Cleanup::new(parts.cleanup_delay),
             fetching: BTreeMap::new(),
-            followers: BTreeMap::new(),
             topics_missing_since: None,
             complaints: Complaints::default(),
             inputs_seen: InputsSeen::new(&parts.topology),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use streams_core::membership::{CallId, CommittedOffset, OffsetsError};
+use streams_core::membership::{CallId, CommittedOffset, Generation, OffsetsError};
 use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::roster::Role;
@@ -11,12 +11,23 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{Command, TaskInput, TaskToStart};
 
-use super::{Group, LookUp, Retry, TOPICS_RETRY};
+use super::{Counted, Group, LookUp, Retry, TOPICS_RETRY};
 use crate::error::StreamsError;
 
-/// Tasks whose offsets are being read.
+/// For whom offsets are being read.
 #[derive(Debug)]
-pub(super) struct Fetching {
+pub(super) enum Fetching {
+    /// Tasks that are to begin.
+    Tasks(Begun),
+    /// A worker whose standbys follow inputs.
+    Worker(usize),
+    /// The leader, before it spreads the tasks.
+    Leader(Generation, Counted),
+}
+
+/// Tasks that are to begin, as far as they are looked up.
+#[derive(Debug)]
+pub(super) struct Begun {
     pub(super) look_up: LookUp,
     pub(super) inputs: BTreeMap<TaskId, Vec<TopicPartition>>,
     pub(super) changelog_ends: BTreeMap<TopicPartition, i64>,
@@ -26,17 +37,17 @@ pub(super) struct Fetching {
 type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
 
 impl Group {
-    pub(super) fn fetch_offsets(&mut self, fetching: Fetching) {
+    pub(super) fn fetch_offsets(&mut self, begun: Begun) {
         let partitions: BTreeSet<TopicPartition> =
-            fetching.inputs.values().flatten().cloned().collect();
+            begun.inputs.values().flatten().cloned().collect();
         let now = self.now();
         match self.membership.fetch_offsets(partitions, now) {
             Ok(call) => {
-                self.fetching.insert(call, fetching);
+                self.fetching.insert(call, Fetching::Tasks(begun));
             }
             Err(refused) => {
                 tracing::warn!(%refused, "offsets could not be asked for");
-                self.look_again(fetching.look_up);
+                self.look_again(begun.look_up);
             }
         }
     }
@@ -53,25 +64,44 @@ impl Group {
         call: CallId,
         result: Result<Offsets, OffsetsError>,
     ) -> Result<(), StreamsError> {
-        if let Some(worker) = self.followers.remove(&call) {
-            self.tell_committed(worker, result.unwrap_or_default());
-            return Ok(());
+        match self.fetching.remove(&call) {
+            None => Ok(()),
+            Some(Fetching::Tasks(begun)) => self.begin(begun, result),
+            Some(Fetching::Worker(worker)) => {
+                self.tell_committed(worker, result.unwrap_or_default());
+                Ok(())
+            }
+            Some(Fetching::Leader(generation, mut counted)) => {
+                // Without an answer it is not known where they end.
+                let ends = result.unwrap_or_default().into_iter();
+                let ends = ends.map(|(input, at)| (input, at.map_or(0, |at| at.offset)));
+                counted.changelog_ends.extend(ends);
+                self.spread(generation, &counted);
+                Ok(())
+            }
         }
-        let Some(fetching) = self.fetching.remove(&call) else { return Ok(()) };
+    }
+
+    /// Tasks begin where the group has committed.
+    fn begin(
+        &mut self,
+        begun: Begun,
+        result: Result<Offsets, OffsetsError>,
+    ) -> Result<(), StreamsError> {
         let offsets = match result {
             Ok(offsets) => offsets,
             Err(OffsetsError::Gone) => {
-                self.look_again(fetching.look_up);
+                self.look_again(begun.look_up);
                 return Ok(());
             }
             Err(error @ OffsetsError::Refused { .. }) => return Err(StreamsError::Offsets(error)),
             Err(error) => {
                 tracing::warn!(%error, "committed offsets are asked for again");
-                self.fetch_offsets(fetching);
+                self.fetch_offsets(begun);
                 return Ok(());
             }
         };
-        let Fetching { look_up, inputs, changelog_ends, changelogs } = fetching;
+        let Begun { look_up, inputs, changelog_ends, changelogs } = begun;
         let LookUp { round, tasks: roles, .. } = look_up;
         let mut tasks = Vec::new();
         for (task, inputs) in inputs {
@@ -92,10 +122,25 @@ impl Group {
         let now = self.now();
         match self.membership.fetch_offsets(inputs.into_iter().collect(), now) {
             Ok(call) => {
-                self.followers.insert(call, worker);
+                self.fetching.insert(call, Fetching::Worker(worker));
             }
             // It asks again after a while.
             Err(_) => self.tell_committed(worker, Offsets::new()),
+        }
+    }
+
+    /// How far the group has processed inputs that serve as changelogs, for the leader.
+    pub(super) fn find_processed(
+        &mut self,
+        inputs: BTreeSet<TopicPartition>,
+        (generation, counted): (Generation, Counted),
+    ) {
+        let now = self.now();
+        match self.membership.fetch_offsets(inputs, now) {
+            Ok(call) => {
+                self.fetching.insert(call, Fetching::Leader(generation, counted));
+            }
+            Err(_) => self.spread(generation, &counted),
         }
     }
 
@@ -146,15 +191,22 @@ mod tests {
     use crate::group::testing::Idle;
     use crate::worker_thread::WorkerHandle;
 
+    impl Group {
+        /// Whether the leader waits to hear how far inputs are processed.
+        pub(in crate::group) fn asks_how_far_is_processed(&self) -> bool {
+            self.fetching.values().any(|one| matches!(one, Fetching::Leader(..)))
+        }
+    }
+
     /// A standby's inputs are known, and its offsets are to be asked for.
-    fn fetching(group: &mut Group) -> Fetching {
+    fn begun(group: &mut Group) -> Begun {
         group.roster.adopt(&BTreeSet::new(), &[TaskId::new(0, 0)].into());
         let Some(RosterAction::Prepare { round, tasks }) = group.roster.poll() else {
             panic!("nothing is to be looked up");
         };
         let look_up = LookUp { round, tasks, failures: 0 };
         let (inputs, changelog_ends, changelogs) = Default::default();
-        Fetching { look_up, inputs, changelog_ends, changelogs }
+        Begun { look_up, inputs, changelog_ends, changelogs }
     }
 
     /// A worker is late, and the member leaves for a while.
@@ -187,8 +239,8 @@ mod tests {
     fn a_standby_whose_member_leaves_while_it_is_looked_up_is_looked_up_again() {
         let mut idle = Idle::counting("offsets-gone");
         let group = &mut idle.group;
-        let fetching = fetching(group);
-        group.fetch_offsets(fetching);
+        let begun = begun(group);
+        group.fetch_offsets(begun);
         assert_eq!(group.fetching.len(), 1);
         leave(group);
         check(group);
@@ -198,9 +250,9 @@ mod tests {
     fn a_standby_that_was_counted_after_its_member_had_left_is_looked_up_again() {
         let mut idle = Idle::counting("offsets-refused");
         let group = &mut idle.group;
-        let fetching = fetching(group);
+        let begun = begun(group);
         leave(group);
-        group.fetch_offsets(fetching);
+        group.fetch_offsets(begun);
         check(group);
     }
 
@@ -213,7 +265,7 @@ mod tests {
         group.parts.workers.insert(1, listener);
         let (input, other) = (TopicPartition::new("in", 0), TopicPartition::new("in", 1));
         group.find_committed(1, vec![input.clone(), other.clone()]);
-        let call = *group.followers.keys().next().unwrap();
+        let call = *group.fetching.keys().next().unwrap();
         let at = CommittedOffset { offset: 7, leader_epoch: None, metadata: String::new() };
         group.on_offsets(call, Ok([(input.clone(), Some(at)), (other, None)].into())).unwrap();
         group.find_committed(1, vec![input.clone()]);

@@ -14,7 +14,9 @@ use streams_core::record::Record;
 use streams_core::store::Logging;
 use streams_core::time::{Now, Timestamp};
 use streams_core::topology::{Topology, TopologyBuilder};
-use streams_core::worker::{Action, Command, CommitFailure, TaskToStart, Worker};
+use streams_core::worker::{
+    Action, Command, CommitFailure, HeldPhase, HeldState, TaskToStart, Worker,
+};
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
 use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
 use streams_test::{KafkaModel, ModelPlane};
@@ -127,6 +129,8 @@ struct Machine {
     rebuilt: u64,
     /// What the group says to commits.
     commits: Result<(), CommitFailure>,
+    /// What the worker told last of its task's state.
+    held: Option<HeldState>,
 }
 
 impl Drop for Machine {
@@ -147,7 +151,7 @@ impl Machine {
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).unwrap();
         let kafka = kafka.clone();
-        Self { kafka, changelog, directory, worker: None, rebuilt: 0, commits: Ok(()) }
+        Self { kafka, changelog, directory, worker: None, rebuilt: 0, commits: Ok(()), held: None }
     }
 
     fn application() -> ApplicationId {
@@ -223,6 +227,7 @@ impl Machine {
                     let ends = changelogs.into_iter().filter_map(end).collect();
                     worker.handle(Command::Ends { at: time.wall, ends }, time);
                 }
+                Action::Holds(held) => self.held = Some(held),
                 Action::FindCommitted(inputs) => {
                     let committed = |at: TopicPartition| {
                         let committed = self.kafka.committed_offset(&Self::application(), &at)?;
@@ -540,6 +545,9 @@ fn a_standby_follows_a_source_topic_as_far_as_its_owner_has_processed_it() {
         now.pass(1_000);
         standby.settle(&now);
         assert_eq!(standby.rows(), format!("a={round}"));
+        let held = standby.held.map(|held| (held.phase, held.position, held.on_disk));
+        let processed = 3 * round - 2;
+        assert_eq!(held, Some((HeldPhase::Standby, processed, processed)));
         owner.process("a", "later", &now);
     }
     now.pass(30_000);
