@@ -1,6 +1,7 @@
 //! The state machine of a member: bytes and commands in, actions out.
 
 mod adopt;
+mod bootstrap;
 mod commits;
 mod drive;
 mod fetches;
