@@ -15,6 +15,7 @@ pub(super) enum Call {
     SaslAuthenticate,
     FindCoordinator,
     Metadata,
+    Brokers,
     Join,
     Sync(Generation),
     Heartbeat(Generation),

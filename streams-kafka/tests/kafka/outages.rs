@@ -83,9 +83,13 @@ fn brokers_restart_one_at_a_time_and_go_away_together() {
     let brokers = Brokers::start(NODES);
     let place = Place::on(brokers.cluster(), "brokers", 6);
     let mut numbering = Numbering::new(300, 6);
-    // A member is not to be expelled while there is no coordinator to hear it.
-    let mut fleet =
-        Fleet::new(&place, Shape::Tally, SLOTS).with(&[("session.timeout.ms", "45000")]);
+    // The processes are told of one broker only, which is the first to go.
+    let server = brokers.each()[1 % NODES].cluster();
+    let mut fleet = Fleet::new(&place, Shape::Tally, SLOTS).with(&[
+        // A member is not to be expelled while there is no coordinator to hear it.
+        ("session.timeout.ms", "45000"),
+        ("bootstrap.servers", server.servers()),
+    ]);
     let (mut pauses, mut together) = (Vec::new(), Vec::new());
     let (mut alone, mut back) = (Vec::new(), Vec::new());
     while_records_flow(&place, &mut numbering, 500, || {

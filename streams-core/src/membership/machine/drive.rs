@@ -29,6 +29,7 @@ impl Membership {
         self.expire_leaving(now);
         self.find_coordinator(now);
         self.describe_topics(now);
+        self.ask_for_brokers(now);
         if self.may_send() {
             self.drive_group(now);
         }
@@ -86,13 +87,14 @@ impl Membership {
             self.calls_deadline(),
             self.find_due(),
             self.describe_due(),
+            self.brokers_due(),
         ];
         connections.chain(group.into_iter().flatten()).chain(others.into_iter().flatten()).min()
     }
 
     // --- finding the coordinator ---
 
-    fn wants_coordinator(&self) -> bool {
+    pub(super) fn wants_coordinator(&self) -> bool {
         let in_group = !matches!(self.phase, Phase::Unsubscribed);
         in_group || self.fetches.len() > 0 || !self.dead.is_empty()
     }

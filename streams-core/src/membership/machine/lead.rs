@@ -100,7 +100,7 @@ impl Membership {
     }
 
     pub(super) fn on_metadata(&mut self, answer: MetadataResponse, now: Moment) {
-        self.bootstrap.backoff.reset();
+        self.learn_brokers(&answer, now);
         let max_age = self.config.metadata_max_age;
         let Some(watch) = self.watch_mut() else { return };
         let known = known_topics(answer, &watch.topics);

@@ -116,7 +116,9 @@ impl Membership {
     /// one is not taken for the other's. An order that was given is given again.
     #[must_use]
     pub fn successor(&self, now: Moment) -> Self {
-        Self { last_id: self.last_id, word: self.word, ..Self::new(self.config.clone(), now) }
+        let bootstrap = self.bootstrap.without_connection();
+        let (last_id, word) = (self.last_id, self.word);
+        Self { last_id, word, bootstrap, ..Self::new(self.config.clone(), now) }
     }
 
     /// Joins the group, or says anew what the member wants and what it is. Other topics than

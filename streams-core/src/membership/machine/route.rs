@@ -71,6 +71,10 @@ impl Membership {
                 let answer = read::<MetadataRequest>(request, frame)?;
                 self.on_metadata(answer, now);
             }
+            Call::Brokers => {
+                let answer = read::<MetadataRequest>(request, frame)?;
+                self.learn_brokers(&answer, now);
+            }
             Call::Join => {
                 let answer = read::<JoinGroupRequest>(request, frame)?;
                 self.on_join(answer, now);

@@ -7,7 +7,7 @@ use crate::membership::backoff::Backoff;
 use crate::membership::connection::Connection;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::{CallId, CommittedOffset, TopicInfo};
-use crate::membership::names::{Generation, MemberId, TopicName, TopicPartition};
+use crate::membership::names::{Address, Generation, MemberId, TopicName, TopicPartition};
 use crate::membership::user_data::{MemberData, SubscriptionData};
 use crate::time::Moment;
 
@@ -134,9 +134,22 @@ pub(super) enum Coordinator {
 #[derive(Debug, Default)]
 pub(super) struct Bootstrap {
     pub(super) connection: Option<Connection>,
+    /// The brokers that were named, beside the servers of the configuration.
+    pub(super) brokers: Vec<Address>,
+    /// When they are asked for again.
+    pub(super) refresh: Moment,
+    /// Counts through all of these.
     pub(super) server: usize,
     pub(super) not_before: Moment,
     pub(super) backoff: Backoff,
+}
+
+impl Bootstrap {
+    /// What is known of the brokers.
+    pub(super) fn without_connection(&self) -> Self {
+        let (brokers, refresh, server) = (self.brokers.clone(), self.refresh, self.server);
+        Self { brokers, refresh, server, ..Self::default() }
+    }
 }
 
 /// When the coordinator was last heard of.

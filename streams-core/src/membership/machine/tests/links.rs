@@ -6,6 +6,7 @@ use super::world::config;
 use crate::membership::wire::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};
 use crate::membership::wire::find_coordinator::FindCoordinatorRequest;
 use crate::membership::wire::find_coordinator::FindCoordinatorResponse;
+use crate::membership::wire::metadata::{Broker, MetadataRequest, MetadataResponse};
 use crate::membership::wire::sasl_authenticate::{
     SaslAuthenticateRequest, SaslAuthenticateResponse,
 };
@@ -20,6 +21,9 @@ struct Wire {
     member: Membership,
     now: Moment,
     connection: Option<ConnectionId>,
+    /// The ports of the brokers that it is told of.
+    named: Vec<i32>,
+    is_answered: bool,
 }
 
 impl Wire {
@@ -33,11 +37,29 @@ impl Wire {
         let now = Moment::from_millis(0);
         let mut member = Membership::new(config, now);
         member.subscribe(["clicks".into()].into(), crate::membership::MemberData::default(), now);
-        Self { member, now, connection: None }
+        Self { member, now, connection: None, named: Vec::new(), is_answered: false }
     }
 
+    /// What it does next, but for asking who the brokers are: it is told, unless it waits for another
+    /// answer.
     fn next(&mut self) -> Option<Action> {
-        self.member.poll(self.now)
+        let next = self.member.poll(self.now);
+        let Some(Action::Send { connection, bytes }) = &next else { return next };
+        let (header, _) = decode_request_header(&bytes[4..]).unwrap();
+        if header.api != Api::Metadata {
+            self.is_answered = false;
+            return next;
+        }
+        if !self.is_answered {
+            return self.next();
+        }
+        let one = |id| Broker { id, host: "b".to_owned(), port: id };
+        let (brokers, topics) = (self.named.iter().copied().map(one).collect(), Vec::new());
+        let told = MetadataResponse { brokers, cluster_id: None, topics };
+        let (version, correlation) = (header.version, header.correlation);
+        let bytes = encode_response::<MetadataRequest>(&told, version, correlation).unwrap();
+        self.member.on_bytes(*connection, &bytes, self.now);
+        self.next()
     }
 
     fn wait(&mut self, millis: u64) {
@@ -72,6 +94,7 @@ impl Wire {
         let request = R::decode(&mut body).unwrap();
         let bytes = encode_response::<R>(response, header.version, header.correlation).unwrap();
         self.member.on_bytes(connection, &bytes, self.now);
+        self.is_answered = true;
         request
     }
 
@@ -265,6 +288,25 @@ fn servers_that_refuse_are_tried_in_turn_and_ever_less_often() {
     for (port, millis) in [(1, 2000), (2, 4000), (1, 6000), (2, 6000)] {
         wire.connects(port);
         assert_about(wire.refuse(), millis);
+    }
+}
+
+#[test]
+fn brokers_that_were_named_take_their_turn_after_the_servers() {
+    let mut wire = Wire::new(None);
+    // The first is a server, two are no addresses.
+    wire.named = vec![2, 7, -1, 1 << 16, 8];
+    wire.connects(1);
+    wire.accept();
+    let _: FindCoordinatorRequest = wire.answer(&found());
+    let bootstrap = wire.connection;
+    wire.connects(9);
+    wire.refuse();
+    wire.connection = bootstrap;
+    let Some(Action::Send { .. }) = wire.next() else { panic!("no request") };
+    for port in [2, 7, 8, 1, 2] {
+        wire.refuse();
+        wire.connects(port);
     }
 }
 

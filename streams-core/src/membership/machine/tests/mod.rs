@@ -10,6 +10,7 @@ mod links;
 mod node;
 mod orders;
 mod scenarios;
+mod servers;
 mod standbys;
 mod storm;
 mod world;

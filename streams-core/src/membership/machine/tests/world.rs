@@ -12,7 +12,7 @@ use crate::membership::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::membership::wire::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 use crate::membership::wire::metadata::{
-    MetadataRequest, MetadataResponse, PartitionMetadata, TopicMetadata,
+    Broker, MetadataRequest, MetadataResponse, PartitionMetadata, TopicMetadata,
 };
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted,
@@ -45,6 +45,8 @@ pub(super) struct World {
     /// The broker, by its port, that coordinates; the others say so.
     pub(super) coordinator: u16,
     pub(super) down: BTreeSet<u16>,
+    /// The brokers that an answer about topics names.
+    pub(super) named: Vec<u16>,
     /// The next answers of an API are these errors.
     pub(super) faults: VecDeque<(Api, ErrorCode)>,
     /// The next answers of an API are lost with their connection, after the effect.
@@ -84,6 +86,7 @@ impl World {
             group: Group::new(),
             coordinator: 1,
             down: BTreeSet::new(),
+            named: vec![1, 2, 3],
             faults: VecDeque::new(),
             lost_answers: VecDeque::new(),
             unspoken: None,
@@ -346,7 +349,10 @@ impl World {
             Api::Metadata => {
                 let request = MetadataRequest::decode(&mut body).unwrap();
                 let topics = request.topics.iter().map(|topic| self.topic(topic)).collect();
-                let response = MetadataResponse { brokers: Vec::new(), cluster_id: None, topics };
+                let broker =
+                    |port: &u16| Broker { id: 0, host: "b".to_owned(), port: (*port).into() };
+                let brokers = self.named.iter().map(broker).collect();
+                let response = MetadataResponse { brokers, cluster_id: None, topics };
                 let (socket, bytes) = reply.encode::<MetadataRequest>(&response);
                 self.reply(socket, bytes);
             }
