@@ -349,13 +349,22 @@ pub enum Trouble {
     },
     /// The member goes without an answer from the coordinator that it has left.
     #[error(
-        "no coordinator answered within {} ms that this process leaves; others have its tasks when \
+        "no coordinator confirmed within {} ms that this process has left; others have its tasks when \
          its session is over at the latest",
         waited.as_millis()
     )]
     LeaveUnanswered {
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// The member goes although the coordinator does not let it leave.
+    #[error(
+        "the coordinator refused with {code} that this process leaves; others have its tasks when \
+         its session is over"
+    )]
+    LeaveRefused {
+        /// The broker's code.
+        code: ErrorCode,
     },
     /// The member leaves although others may not have heard that all shall close.
     #[error(

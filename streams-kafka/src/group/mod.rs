@@ -461,7 +461,7 @@ impl Group {
                 }
             }
             MemberEvent::Left => {
-                self.remember(None);
+                self.remember(self.membership.id_in_group());
                 self.is_out = true;
                 if self.life != Life::Outside {
                     self.life = Life::Over;
@@ -562,4 +562,25 @@ fn repartition_topics(parts: &GroupParts) -> BTreeSet<TopicName> {
     let repartition =
         |topic: &InternalTopic| matches!(topic.kind, InternalTopicKind::Repartition(_));
     all.filter(repartition).map(|topic| topic.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Idle;
+    use super::*;
+
+    #[test]
+    fn a_member_id_is_forgotten_only_when_the_group_has_no_such_member() {
+        let mut idle = Idle::new("left");
+        let backend = Arc::clone(&idle.group.parts.backend);
+        let kept = || backend.directory().last_member_id().unwrap();
+        idle.group.membership.leave_dead_member("dead".into());
+        idle.group.remember(Some(&"dead".into()));
+        idle.group.on_member_event(MemberEvent::Left).unwrap();
+        assert_eq!(kept().as_deref(), Some("dead"));
+        let (config, now) = (idle.group.parts.config.clone(), idle.group.now());
+        idle.group.membership = Membership::new(config, now);
+        idle.group.on_member_event(MemberEvent::Left).unwrap();
+        assert_eq!(kept(), None);
+    }
 }

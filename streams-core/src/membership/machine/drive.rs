@@ -52,7 +52,7 @@ impl Membership {
         if self.fetch_due().is_some_and(|due| due <= now) {
             self.send_fetch(now);
         }
-        if self.leave_due() {
+        if self.leave_due().is_some_and(|due| due <= now) {
             self.send_leave(now);
         }
         if self.heartbeat_due().is_some_and(|due| due <= now) {
@@ -74,7 +74,7 @@ impl Membership {
         let links = [self.link(Link::Bootstrap), self.link(Link::Coordinator)];
         let connections = links.into_iter().flatten().filter_map(|link| link.deadline());
         let group = if self.may_send() {
-            let calls = [self.dead_due(), self.commit_due(), self.fetch_due()];
+            let calls = [self.dead_due(), self.commit_due(), self.fetch_due(), self.leave_due()];
             let calls = calls.into_iter().flatten().min();
             [calls, self.heartbeat_due(), self.rebalance_due(), self.join_due()]
         } else {

@@ -3,11 +3,12 @@
 use super::Membership;
 use super::links::Link;
 use super::reaction::{Reaction, react};
-use super::state::Phase;
+use super::state::{Farewell, Phase};
 use crate::membership::connection::Call;
 use crate::membership::error::Trouble;
 use crate::membership::event::{Action, MemberEvent};
-use crate::membership::wire::leave_group::{LeaveGroupRequest, LeavingMember};
+use crate::membership::names::MemberId;
+use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse, LeavingMember};
 use crate::membership::wire::{Api, ErrorCode};
 use crate::time::Moment;
 
@@ -43,15 +44,26 @@ impl Membership {
         self.go(departure, now);
     }
 
+    /// The id under which the group may still know this process: its own, unless the coordinator has
+    /// confirmed that it left; while it has none, that of a dead member it has still to take out.
+    #[must_use]
+    pub fn id_in_group(&self) -> Option<&MemberId> {
+        match self.phase {
+            Phase::Left(Farewell::Confirmed) => None,
+            _ => self.member.as_ref().or_else(|| self.dead.first()),
+        }
+    }
+
     /// Leaves at once.
     pub(super) fn go(&mut self, departure: Departure, now: Moment) {
         let is_silent = self.config.instance.is_some() && departure == Departure::ToReturn;
         if is_silent || self.member.is_none() {
-            return self.finish_leaving();
+            return self.finish_leaving(Farewell::Unconfirmed);
         }
         // The answer to a join or a sync may take long, and holds up the connection.
         let stuck = self.is_ready(Link::Coordinator) && !self.may_send();
-        self.phase = Phase::Leaving { deadline: now.after(self.config.leave_timeout) };
+        let deadline = now.after(self.config.leave_timeout);
+        self.phase = Phase::Leaving { not_before: now, deadline };
         if stuck && let Some(connection) = self.link(Link::Coordinator) {
             let (id, address) = (connection.id, connection.address.clone());
             self.outbox.push_back(Action::Disconnect { connection: id });
@@ -61,7 +73,7 @@ impl Membership {
 
     pub(super) const fn leaving_deadline(&self) -> Option<Moment> {
         match self.phase {
-            Phase::Leaving { deadline } => Some(deadline),
+            Phase::Leaving { deadline, .. } => Some(deadline),
             _ => None,
         }
     }
@@ -69,18 +81,23 @@ impl Membership {
     pub(super) fn expire_leaving(&mut self, now: Moment) {
         if self.leaving_deadline().is_some_and(|deadline| deadline <= now) {
             self.trouble(Trouble::LeaveUnanswered { waited: self.config.leave_timeout });
-            self.finish_leaving();
+            self.finish_leaving(Farewell::Unconfirmed);
         }
     }
 
-    pub(super) fn finish_leaving(&mut self) {
-        self.finish(Phase::Left);
+    fn finish_leaving(&mut self, farewell: Farewell) {
+        self.finish(Phase::Left(farewell));
         self.tell(MemberEvent::Left);
     }
 
-    pub(super) fn leave_due(&self) -> bool {
-        let leaving = matches!(self.phase, Phase::Leaving { .. });
-        leaving && self.commits.len() == 0 && !self.awaits(Link::Coordinator, |c| c == Call::Leave)
+    pub(super) fn leave_due(&self) -> Option<Moment> {
+        let asked = self.awaits(Link::Coordinator, |call| call == Call::Leave);
+        match self.phase {
+            Phase::Leaving { not_before, .. } if !asked && self.commits.len() == 0 => {
+                Some(not_before)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn send_leave(&mut self, now: Moment) {
@@ -88,6 +105,36 @@ impl Membership {
         let members = vec![LeavingMember { member, instance }];
         let request = LeaveGroupRequest { group: self.config.group.clone(), members };
         self.send(Link::Coordinator, Call::Leave, &request, now);
+    }
+
+    /// A coordinator that cannot take it now is asked again until the deadline.
+    pub(super) fn on_left(&mut self, answer: &LeaveGroupResponse, now: Moment) {
+        let Phase::Leaving { deadline, .. } = self.phase else { return };
+        let of_member = answer.members.first().map(|member| member.error);
+        let code = match answer.error {
+            ErrorCode::None => of_member.unwrap_or(ErrorCode::None),
+            error => error,
+        };
+        if code == ErrorCode::FencedInstanceId {
+            // Another has its place.
+            return self.finish_leaving(Farewell::Confirmed);
+        }
+        match react(Api::LeaveGroup, code) {
+            Reaction::Done | Reaction::LoseMember => self.finish_leaving(Farewell::Confirmed),
+            Reaction::Fatal => {
+                self.trouble(Trouble::LeaveRefused { code });
+                self.finish_leaving(Farewell::Unconfirmed);
+            }
+            Reaction::FindAgain => {
+                self.report_retry(Api::LeaveGroup, code);
+                self.leave_coordinator(now);
+            }
+            _ => {
+                self.report_retry(Api::LeaveGroup, code);
+                let wait = self.join_backoff.next(self.config.retry_waits(), &mut self.jitter);
+                self.phase = Phase::Leaving { not_before: now.after(wait), deadline };
+            }
+        }
     }
 
     pub(super) fn dead_due(&self) -> Option<Moment> {

@@ -113,12 +113,17 @@ impl Membership {
     }
 
     /// A member to follow this one, which has left. Its ids are others, so that what is late for the
-    /// one is not taken for the other's. An order that was given is given again.
+    /// one is not taken for the other's. An order that was given is given again. Should the group still
+    /// know this one, the other takes it out first.
     #[must_use]
     pub fn successor(&self, now: Moment) -> Self {
         let bootstrap = self.bootstrap.without_connection();
         let (last_id, word) = (self.last_id, self.word);
-        Self { last_id, word, bootstrap, ..Self::new(self.config.clone(), now) }
+        let mut next = Self { last_id, word, bootstrap, ..Self::new(self.config.clone(), now) };
+        if let Some(id) = self.id_in_group() {
+            next.leave_dead_member(id.clone());
+        }
+        next
     }
 
     /// Joins the group, or says anew what the member wants and what it is. Other topics than
@@ -270,7 +275,7 @@ impl Membership {
 
     fn refuse_if_gone(&self) -> Result<(), CallRefused> {
         match self.phase {
-            Phase::Leaving { .. } | Phase::Left | Phase::Failed => Err(CallRefused::Gone),
+            Phase::Leaving { .. } | Phase::Left(_) | Phase::Failed => Err(CallRefused::Gone),
             _ => Ok(()),
         }
     }
@@ -293,7 +298,7 @@ impl Membership {
     }
 
     const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Left | Phase::Failed)
+        matches!(self.phase, Phase::Left(_) | Phase::Failed)
     }
 
     fn join_at(&mut self, not_before: Moment) {

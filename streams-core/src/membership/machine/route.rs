@@ -2,7 +2,6 @@
 
 use super::Membership;
 use super::links::Link;
-use super::state::Phase;
 use crate::membership::connection::{Call, InFlight};
 use crate::membership::error::TlsFault;
 use crate::membership::event::ConnectionId;
@@ -88,10 +87,8 @@ impl Membership {
                 self.on_heartbeat(generation, answer.error, request.sent, now);
             }
             Call::Leave => {
-                read::<LeaveGroupRequest>(request, frame)?;
-                if let Phase::Leaving { .. } = self.phase {
-                    self.finish_leaving();
-                }
+                let answer = read::<LeaveGroupRequest>(request, frame)?;
+                self.on_left(&answer, now);
             }
             Call::LeaveDead => {
                 let answer = read::<LeaveGroupRequest>(request, frame)?;

@@ -26,13 +26,22 @@ pub(super) enum Phase {
     Stable(Stable),
     /// It is going.
     Leaving {
+        /// When it says so, once its commits have been answered.
+        not_before: Moment,
         /// When it goes without an answer.
         deadline: Moment,
     },
     /// It has gone.
-    Left,
+    Left(Farewell),
     /// It cannot go on.
     Failed,
+}
+
+/// Whether the coordinator knows that a member has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    Confirmed,
+    Unconfirmed,
 }
 
 #[derive(Debug, Clone, Copy)]

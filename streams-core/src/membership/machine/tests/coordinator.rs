@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::membership::names::{GroupId, MemberId, TopicName, TopicPartition};
 use crate::membership::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::membership::wire::join_group::{JoinGroupRequest, JoinGroupResponse, JoinedMember};
-use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+use crate::membership::wire::leave_group::{LeaveGroupRequest, LeaveGroupResponse, LeftMember};
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommitted,
 };
@@ -298,13 +298,19 @@ impl Group {
     }
 
     pub(super) fn leave(&mut self, request: LeaveGroupRequest, reply: ReplyTo, now: Moment) {
-        let mut changed = false;
-        for leaving in request.members {
-            let holder = leaving.instance.and_then(|instance| self.holder(instance.as_str()));
-            let id = holder.or(leaving.member.map(|member| member.to_string()));
-            changed |= id.is_some_and(|id| self.remove(&id));
+        let mut members = Vec::new();
+        for member in request.members {
+            let instance = member.instance.as_ref();
+            let holder = instance.and_then(|instance| self.holder(instance.as_str()));
+            let id = holder.or_else(|| member.member.as_ref().map(ToString::to_string));
+            let error = match id.is_some_and(|id| self.remove(&id)) {
+                true => ErrorCode::None,
+                false => ErrorCode::UnknownMemberId,
+            };
+            members.push(LeftMember { member, error });
         }
-        let response = LeaveGroupResponse { error: ErrorCode::None, members: Vec::new() };
+        let changed = members.iter().any(|member| member.error == ErrorCode::None);
+        let response = LeaveGroupResponse { error: ErrorCode::None, members };
         self.replies.push(reply.encode::<LeaveGroupRequest>(&response));
         if changed {
             self.after_removal(now);

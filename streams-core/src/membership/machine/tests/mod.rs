@@ -6,6 +6,7 @@ mod coordinator;
 mod garbage;
 mod gone;
 mod lasting;
+mod leaving;
 mod links;
 mod node;
 mod orders;
