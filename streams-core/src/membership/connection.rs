@@ -14,6 +14,7 @@ pub(super) enum Call {
     SaslHandshake,
     SaslAuthenticate,
     FindCoordinator,
+    CheckCoordinator,
     Metadata,
     Brokers,
     Join,
@@ -23,6 +24,13 @@ pub(super) enum Call {
     LeaveDead,
     Commit,
     Fetch,
+}
+
+impl Call {
+    /// Whether other members must speak before it is answered.
+    pub(super) const fn waits_for_others(self) -> bool {
+        matches!(self, Self::Join | Self::Sync(_))
+    }
 }
 
 /// A request that has not been answered.
@@ -77,6 +85,11 @@ impl Connection {
 
     pub(super) fn awaits(&self, wanted: impl Fn(Call) -> bool) -> bool {
         self.in_flight.iter().any(|request| wanted(request.call))
+    }
+
+    /// When the first request of these was sent.
+    pub(super) fn awaited_since(&self, wanted: impl Fn(Call) -> bool) -> Option<Moment> {
+        self.in_flight.iter().find(|request| wanted(request.call)).map(|request| request.sent)
     }
 
     pub(super) fn agree(&mut self, api: Api, version: Version) {

@@ -91,6 +91,12 @@ impl Address {
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
+
+    /// What a broker says in an answer; `None` where that is no address.
+    pub(super) fn told(host: &str, port: i32) -> Option<Self> {
+        let port = u16::try_from(port).ok().filter(|_| !host.is_empty())?;
+        Some(Self::new(host, port))
+    }
 }
 
 impl fmt::Display for Address {

@@ -5,7 +5,7 @@ use super::Membership;
 use super::links::Link;
 use crate::membership::connection::Call;
 use crate::membership::names::Address;
-use crate::membership::wire::metadata::{Broker, MetadataRequest, MetadataResponse};
+use crate::membership::wire::metadata::{MetadataRequest, MetadataResponse};
 use crate::time::Moment;
 
 /// How many brokers are remembered: of so many, one is there.
@@ -60,13 +60,9 @@ impl Membership {
         if answer.brokers.is_empty() {
             return;
         }
-        let named = answer.brokers.iter().filter_map(address);
+        let named = answer.brokers.iter();
+        let named = named.filter_map(|broker| Address::told(&broker.host, broker.port));
         let named = named.filter(|broker| !self.config.bootstrap.contains(broker));
         self.bootstrap.brokers = named.take(BROKERS_MAX).collect();
     }
-}
-
-fn address(broker: &Broker) -> Option<Address> {
-    let port = u16::try_from(broker.port).ok().filter(|_| !broker.host.is_empty())?;
-    Some(Address::new(broker.host.as_str(), port))
 }

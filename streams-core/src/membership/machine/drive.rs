@@ -30,6 +30,7 @@ impl Membership {
         self.find_coordinator(now);
         self.describe_topics(now);
         self.ask_for_brokers(now);
+        self.check_coordinator(now);
         if self.may_send() {
             self.drive_group(now);
         }
@@ -38,8 +39,7 @@ impl Membership {
     /// Whether a request to the coordinator would be answered soon. A broker answers a connection
     /// in order, so that nothing may be put behind a join or a sync, which wait for other members.
     pub(super) fn may_send(&self) -> bool {
-        let waits = |call| matches!(call, Call::Join | Call::Sync(_));
-        self.is_ready(Link::Coordinator) && !self.awaits(Link::Coordinator, waits)
+        self.is_ready(Link::Coordinator) && !self.awaits(Link::Coordinator, Call::waits_for_others)
     }
 
     fn drive_group(&mut self, now: Moment) {
@@ -88,6 +88,7 @@ impl Membership {
             self.find_due(),
             self.describe_due(),
             self.brokers_due(),
+            self.check_due(),
         ];
         connections.chain(group.into_iter().flatten()).chain(others.into_iter().flatten()).min()
     }
@@ -116,12 +117,12 @@ impl Membership {
         }
     }
 
-    pub(super) fn on_coordinator(&mut self, answer: FindCoordinatorResponse, now: Moment) {
-        let port = u16::try_from(answer.port).ok().filter(|_| !answer.host.is_empty());
-        match (react(Api::FindCoordinator, answer.error), port) {
-            (Reaction::Done, Some(port)) => {
+    pub(super) fn on_coordinator(&mut self, answer: &FindCoordinatorResponse, now: Moment) {
+        let address = Address::told(&answer.host, answer.port);
+        match (react(Api::FindCoordinator, answer.error), address) {
+            (Reaction::Done, Some(address)) => {
                 self.bootstrap.backoff.reset();
-                self.open(Link::Coordinator, Address::new(answer.host, port), now);
+                self.open(Link::Coordinator, address, now);
             }
             (Reaction::Fatal, _) => self.fail_with(Api::FindCoordinator, answer.error),
             _ => {

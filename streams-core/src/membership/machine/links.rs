@@ -85,8 +85,9 @@ impl Membership {
 
     pub(super) fn send<R: Request>(&mut self, link: Link, call: Call, request: &R, now: Moment) {
         let wait = match call {
-            Call::Join | Call::Sync(_) => {
-                self.config.rebalance_timeout.saturating_add(REBALANCE_GRACE)
+            Call::Join => {
+                let rebalance = self.config.rebalance_timeout.saturating_add(REBALANCE_GRACE);
+                rebalance.max(self.config.request_timeout)
             }
             _ => self.config.request_timeout,
         };

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod bootstrap;
+mod check;
 mod commits;
 mod drive;
 mod fetches;

@@ -64,7 +64,11 @@ impl Membership {
             }
             Call::FindCoordinator => {
                 let answer = read::<FindCoordinatorRequest>(request, frame)?;
-                self.on_coordinator(answer, now);
+                self.on_coordinator(&answer, now);
+            }
+            Call::CheckCoordinator => {
+                let answer = read::<FindCoordinatorRequest>(request, frame)?;
+                self.on_check(&answer, now);
             }
             Call::Metadata => {
                 let answer = read::<MetadataRequest>(request, frame)?;

@@ -167,6 +167,8 @@ pub(super) struct Session {
     pub(super) heartbeat_due: Moment,
     pub(super) expires: Moment,
     pub(super) heard: Moment,
+    /// When another broker was asked last whether the coordinator is still who it was.
+    pub(super) checked: Moment,
 }
 
 /// What the member runs.

@@ -6,6 +6,7 @@ use super::world::config;
 use crate::membership::wire::api_versions::{ApiRange, ApiVersionsRequest, ApiVersionsResponse};
 use crate::membership::wire::find_coordinator::FindCoordinatorRequest;
 use crate::membership::wire::find_coordinator::FindCoordinatorResponse;
+use crate::membership::wire::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::membership::wire::metadata::{Broker, MetadataRequest, MetadataResponse};
 use crate::membership::wire::sasl_authenticate::{
     SaslAuthenticateRequest, SaslAuthenticateResponse,
@@ -13,8 +14,8 @@ use crate::membership::wire::sasl_authenticate::{
 use crate::membership::wire::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use crate::membership::wire::{Api, ErrorCode, Request, decode_request_header, encode_response};
 use crate::membership::{
-    Action, Address, ConnectionId, GroupFault, MemberEvent, Membership, MembershipConfig, Moment,
-    SaslFault, SaslStep, TlsFault,
+    Action, Address, ConnectionId, Generation, GroupFault, MemberEvent, Membership,
+    MembershipConfig, Moment, SaslFault, SaslStep, TlsFault,
 };
 
 struct Wire {
@@ -334,6 +335,45 @@ fn a_coordinator_that_cannot_be_told_is_asked_for_as_any_request_is_retried() {
     wire.troubled("is tried again after");
     assert!(wire.next().is_none());
     assert_about(wire.member.deadline().unwrap().since(wire.now).as_millis(), 100);
+}
+
+#[test]
+fn a_sync_is_waited_for_no_longer_than_any_request() {
+    let mut wire = Wire::new(None);
+    wire.connects(1);
+    wire.accept();
+    let _: FindCoordinatorRequest = wire.answer(&found());
+    let bootstrap = wire.connection;
+    wire.connects(9);
+    let coordinator = wire.connection;
+    wire.accept();
+    let _: JoinGroupRequest = wire.answer(&JoinGroupResponse {
+        error: ErrorCode::None,
+        generation: Generation(1),
+        protocol: "millstream".to_owned(),
+        leader: "another".to_owned(),
+        member: "this".to_owned(),
+        members: Vec::new(),
+    });
+    let told = wire.next();
+    assert!(matches!(told, Some(Action::Event(MemberEvent::MemberIdGiven(_)))), "{told:?}");
+    let Some(Action::Send { connection, .. }) = wire.next() else { panic!("no sync") };
+    assert_eq!(Some(connection), coordinator);
+    assert!(wire.next().is_none());
+    let sent = wire.now;
+    // Others say that it coordinates still.
+    wire.connection = bootstrap;
+    for checks in 1..6 {
+        wire.now = wire.member.deadline().unwrap();
+        assert_eq!(wire.now.since(sent), Duration::from_secs(5 * checks));
+        let _: FindCoordinatorRequest = wire.answer(&found());
+        assert!(wire.next().is_none());
+    }
+    wire.now = wire.member.deadline().unwrap();
+    assert_eq!(wire.now.since(sent), Duration::from_secs(30));
+    let Some(Action::Disconnect { connection }) = wire.next() else { panic!("it waits") };
+    assert_eq!(Some(connection), coordinator);
+    wire.troubled("no answer in time");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod node;
 mod orders;
 mod scenarios;
 mod servers;
+mod silence;
 mod standbys;
 mod storm;
 mod world;

@@ -1,6 +1,7 @@
 //! Processes, brokers and the network between them, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::coordinator::{Group, ReplyTo};
 use super::garbage::Spoilt;
@@ -26,6 +27,8 @@ use crate::membership::{
     Action, Address, ConnectionId, Generation, MembershipConfig, Moment, TopicName,
 };
 
+/// How long brokers take to see that one of them stands still.
+const NOTICED_AFTER: Duration = Duration::from_secs(4);
 /// Milliseconds that bytes travel.
 const LATENCY_MS: u64 = 1;
 
@@ -45,6 +48,8 @@ pub(super) struct World {
     /// The broker, by its port, that coordinates; the others say so.
     pub(super) coordinator: u16,
     pub(super) down: BTreeSet<u16>,
+    /// Brokers that take bytes, and answer nothing any more.
+    pub(super) silent: BTreeSet<u16>,
     /// The brokers that an answer about topics names.
     pub(super) named: Vec<u16>,
     /// The next answers of an API are these errors.
@@ -86,6 +91,7 @@ impl World {
             group: Group::new(),
             coordinator: 1,
             down: BTreeSet::new(),
+            silent: BTreeSet::new(),
             named: vec![1, 2, 3],
             faults: VecDeque::new(),
             lost_answers: VecDeque::new(),
@@ -129,6 +135,16 @@ impl World {
             self.arrive(socket, Arrival::Closed);
             self.group.hang_up(socket, self.now);
         }
+    }
+
+    /// The coordinator stands still, and another takes its place, with new sessions from then on.
+    pub(super) fn freeze_coordinator(&mut self, next: u16) {
+        let frozen = std::mem::replace(&mut self.coordinator, next);
+        self.silent.insert(frozen);
+        let sockets = self.sockets.iter().filter(|(_, socket)| socket.broker == frozen);
+        let sockets: Vec<u64> = sockets.map(|(id, _)| *id).collect();
+        sockets.iter().for_each(|socket| self.group.hang_up(*socket, self.now));
+        self.group.reload(self.now.after(NOTICED_AFTER));
     }
 
     pub(super) fn move_coordinator(&mut self, broker: u16) {
@@ -292,6 +308,9 @@ impl World {
 
     fn serve(&mut self, id: u64) {
         let Some(socket) = self.sockets.get_mut(&id).filter(|socket| !socket.busy) else { return };
+        if self.silent.contains(&socket.broker) {
+            return;
+        }
         let Some(frame) = socket.requests.pop_front() else { return };
         socket.busy = true;
         let broker = socket.broker;
