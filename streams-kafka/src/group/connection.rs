@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use streams_core::membership::{Address, ConnectionId, TlsFault};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
 use super::Input;
+use super::addresses::Untried;
 use crate::secure::{self, TlsClient};
 
 /// Frames that may wait for a connection; the membership client asks one thing at a time.
@@ -34,6 +34,7 @@ pub(crate) enum NetEvent {
 pub(super) struct Connections {
     inputs: Sender<Input>,
     tls: Option<TlsClient>,
+    untried: Untried,
     open: BTreeMap<ConnectionId, Connection>,
 }
 
@@ -46,17 +47,18 @@ struct Connection {
 }
 
 impl Connections {
-    pub(super) const fn new(inputs: Sender<Input>, tls: Option<TlsClient>) -> Self {
-        Self { inputs, tls, open: BTreeMap::new() }
+    pub(super) fn new(inputs: Sender<Input>, tls: Option<TlsClient>) -> Self {
+        Self { inputs, tls, untried: Untried::default(), open: BTreeMap::new() }
     }
 
     pub(super) fn connect(&mut self, id: ConnectionId, address: Address) {
         let (frames, to_send) = channel(FRAMES_MAX);
         let (inputs, stuck) = (self.inputs.clone(), Arc::new(Notify::new()));
-        let (is_stuck, tls) = (Arc::clone(&stuck), self.tls.clone());
+        let is_stuck = Arc::clone(&stuck);
+        let broker = Broker { id, address, tls: self.tls.clone(), untried: self.untried.clone() };
         let running = tokio::spawn(async move {
             let end = tokio::select! {
-                ended = run(id, &address, tls, &inputs, to_send) => end(ended),
+                ended = broker.run(&inputs, to_send) => end(ended),
                 () = is_stuck.notified() => {
                     NetEvent::Closed(format!("the broker has taken none of {FRAMES_MAX} requests"))
                 }
@@ -111,20 +113,65 @@ fn end(ended: io::Result<Ended>) -> NetEvent {
     }
 }
 
-async fn run(
+/// The other end of a connection.
+struct Broker {
     id: ConnectionId,
-    address: &Address,
+    address: Address,
     tls: Option<TlsClient>,
-    inputs: &Sender<Input>,
-    to_send: Receiver<Vec<u8>>,
-) -> io::Result<Ended> {
-    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
-    stream.set_nodelay(true)?;
-    match tls {
-        None => exchange(id, stream, inputs, to_send).await,
-        Some(tls) => {
-            let stream = tls.connect(&address.host, stream).await?;
-            exchange(id, stream, inputs, to_send).await
+    untried: Untried,
+}
+
+impl Broker {
+    async fn run(&self, inputs: &Sender<Input>, to_send: Receiver<Vec<u8>>) -> io::Result<Ended> {
+        let stream = self.untried.connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => self.exchange(stream, inputs, to_send).await,
+            Some(tls) => {
+                let stream = tls.connect(&self.address.host, stream).await?;
+                self.exchange(stream, inputs, to_send).await
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite,
+        inputs: &Sender<Input>,
+        mut to_send: Receiver<Vec<u8>>,
+    ) -> io::Result<Ended> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let _ = inputs.send(Input::Net(self.id, NetEvent::Connected)).await;
+        let mut ended = Ended::Unanswered;
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            tokio::select! {
+                frame = to_send.recv() => match frame {
+                    Some(frame) => {
+                        let written = async {
+                            writer.write_all(&frame).await?;
+                            writer.flush().await
+                        };
+                        if let Err(error) = written.await {
+                            return broken(error, ended);
+                        }
+                    }
+                    None => return Ok(ended),
+                },
+                read = reader.read(&mut buffer) => {
+                    let read = match read {
+                        Ok(0) => return Ok(ended),
+                        Ok(read) => read,
+                        Err(error) => return broken(error, ended),
+                    };
+                    if let Ended::Unanswered = ended {
+                        self.untried.answered(&self.address);
+                    }
+                    ended = Ended::Closed;
+                    let bytes = buffer.get(..read).unwrap_or_default().to_vec();
+                    let _ = inputs.send(Input::Net(self.id, NetEvent::Received(bytes))).await;
+                }
+            }
         }
     }
 }
@@ -136,44 +183,6 @@ fn broken(error: io::Error, ended: Ended) -> io::Result<Ended> {
             Ok(ended)
         }
         _ => Err(error),
-    }
-}
-
-async fn exchange(
-    id: ConnectionId,
-    stream: impl AsyncRead + AsyncWrite,
-    inputs: &Sender<Input>,
-    mut to_send: Receiver<Vec<u8>>,
-) -> io::Result<Ended> {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let _ = inputs.send(Input::Net(id, NetEvent::Connected)).await;
-    let mut ended = Ended::Unanswered;
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        tokio::select! {
-            frame = to_send.recv() => match frame {
-                Some(frame) => {
-                    let written = async {
-                        writer.write_all(&frame).await?;
-                        writer.flush().await
-                    };
-                    if let Err(error) = written.await {
-                        return broken(error, ended);
-                    }
-                }
-                None => return Ok(ended),
-            },
-            read = reader.read(&mut buffer) => {
-                let read = match read {
-                    Ok(0) => return Ok(ended),
-                    Ok(read) => read,
-                    Err(error) => return broken(error, ended),
-                };
-                ended = Ended::Closed;
-                let bytes = buffer.get(..read).unwrap_or_default().to_vec();
-                let _ = inputs.send(Input::Net(id, NetEvent::Received(bytes))).await;
-            }
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! DIFFERENCE(one-member): the process is one member; in Kafka each stream thread is one.
 
+mod addresses;
 mod assignment;
 mod cleanup;
 mod commits;
