@@ -67,11 +67,6 @@ impl Clients {
         Ok(clients)
     }
 
-    /// What the names of the application's internal topics begin with.
-    pub(crate) fn internal_prefix(&self) -> String {
-        format!("{}-", self.config.application_id())
-    }
-
     /// Brokers do not know a topic that is read.
     pub(crate) fn miss(&self, topic: &TopicName) {
         self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone());

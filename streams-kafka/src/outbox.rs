@@ -1,6 +1,6 @@
 //! The way of a worker's records to Kafka: one producer, partitions chosen as Java's does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,8 +25,6 @@ const APPEARS_MAX: Duration = Duration::from_secs(10);
 /// How long it is before it is asked for again: this at first, then twice as long each time.
 const APPEARS_STEP_MIN: Duration = Duration::from_millis(100);
 const APPEARS_STEP_MAX: Duration = Duration::from_secs(2);
-/// What the names of internal topics end with.
-const INTERNAL_SUFFIXES: [&str; 2] = ["-changelog", "-repartition"];
 /// Records without a key stay with a partition for this many bytes, so that batches fill.
 const STICKY_BYTES: usize = 16 << 10;
 
@@ -44,8 +42,22 @@ struct Topic {
     name: TopicName,
     slot: Result<TopicSlot, String>,
     known: Known,
+    is_internal: bool,
     sticky: i32,
     sticky_bytes: usize,
+}
+
+impl Topic {
+    /// It does not exist, or not any more.
+    fn gone(&mut self) -> ProduceError {
+        self.known = Known::Missing;
+        let topic = self.name.clone();
+        if self.is_internal {
+            ProduceError::InternalTopicGone { topic }
+        } else {
+            ProduceError::UnknownTopic { topic }
+        }
+    }
 }
 
 /// The producer of one worker.
@@ -53,8 +65,8 @@ struct Topic {
 pub(crate) struct KafkaOutbox {
     producer: Producer,
     known: Arc<Topics>,
-    /// What the names of internal topics begin with.
-    internal_prefix: String,
+    /// The application's internal topics.
+    internal: BTreeSet<TopicName>,
     topics: Vec<Topic>,
     delivered: VecDeque<Delivery>,
     fatal: Option<ClientProblem>,
@@ -75,11 +87,15 @@ pub(crate) struct SendBounds {
 }
 
 impl KafkaOutbox {
-    pub(crate) fn new(producer: Producer, clients: &Clients) -> Self {
+    pub(crate) fn new(
+        producer: Producer,
+        clients: &Clients,
+        internal: BTreeSet<TopicName>,
+    ) -> Self {
         Self {
             producer,
             known: Arc::clone(clients.topics()),
-            internal_prefix: clients.internal_prefix(),
+            internal,
             topics: Vec::new(),
             delivered: VecDeque::new(),
             fatal: None,
@@ -133,15 +149,11 @@ impl KafkaOutbox {
     }
 
     fn poll(&mut self, timeout: Duration, each: &mut dyn FnMut(Delivery)) {
-        let Self { producer, waiting_bytes, in_flight, fatal, topics, internal_prefix, .. } = self;
+        let Self { producer, waiting_bytes, in_flight, fatal, topics, .. } = self;
         producer.poll(timeout, |event| match event {
             ProducerEvent::Delivered(report) => {
                 *waiting_bytes = waiting_bytes.saturating_sub(report.bytes);
-                let deleted = || {
-                    let topic = topics.get_mut(report.topic.index() as usize)?;
-                    topic.known = Known::Missing;
-                    Some(gone(topic.name.clone(), internal_prefix))
-                };
+                let deleted = || topics.get_mut(report.topic.index() as usize).map(Topic::gone);
                 if let Some(sender) = in_flight.take(report.tag) {
                     each(delivery(&report, deleted, sender));
                 }
@@ -177,8 +189,7 @@ impl KafkaOutbox {
             }
             let waited = crate::clock::monotonic().saturating_duration_since(asked);
             if topic.known == Known::Missing || waited >= APPEARS_MAX {
-                topic.known = Known::Missing;
-                return Err(gone(topic.name.clone(), &self.internal_prefix));
+                return Err(topic.gone());
             }
             self.serve_for(step);
             step = (step * 2).min(APPEARS_STEP_MAX);
@@ -237,33 +248,13 @@ impl KafkaOutbox {
                     let millis = u64::try_from(wait_max).unwrap_or(u64::MAX);
                     return Err(ProduceError::QueueFull(millis));
                 }
-                Err(error) if error.is_unknown_topic() => return Err(self.lost(outgoing.topic)),
+                Err(error) if error.is_unknown_topic() => {
+                    let topic = self.topics.get_mut(outgoing.topic.index() as usize);
+                    return Err(topic.map_or_else(|| refused(error, bytes), Topic::gone));
+                }
                 Err(error) => return Err(refused(error, bytes)),
             }
         }
-    }
-
-    /// The topic of this slot does not exist any more.
-    fn lost(&mut self, slot: TopicSlot) -> ProduceError {
-        let prefix = &self.internal_prefix;
-        let topic = self.topics.get_mut(slot.index() as usize).map(|topic| {
-            topic.known = Known::Missing;
-            topic.name.clone()
-        });
-        gone(topic.unwrap_or_else(|| "".into()), prefix)
-    }
-}
-
-/// The error of a topic that does not exist.
-fn gone(topic: TopicName, internal_prefix: &str) -> ProduceError {
-    let is_internal = topic
-        .as_str()
-        .strip_prefix(internal_prefix)
-        .is_some_and(|rest| INTERNAL_SUFFIXES.iter().any(|suffix| rest.ends_with(suffix)));
-    if is_internal {
-        ProduceError::InternalTopicGone { topic }
-    } else {
-        ProduceError::UnknownTopic { topic }
     }
 }
 
@@ -274,6 +265,7 @@ impl Outbox for KafkaOutbox {
             let slot = self.producer.topic(name.as_str()).map_err(|error| error.to_string());
             let name = name.clone();
             self.topics.push(Topic {
+                is_internal: self.internal.contains(&name),
                 name,
                 slot,
                 known: Known::Nothing,
@@ -397,6 +389,7 @@ mod tests {
 
     const PURPOSE: Purpose = Purpose::Output { task: 7, sink: 1 };
     const ACTIVITY: Activity = Activity::Record { input: 0, offset: 5 };
+    const INTERNAL: &str = "legacy-by-hand";
 
     fn send(outbox: &mut KafkaOutbox, topic: TopicId) -> Result<(), ProduceError> {
         outbox.send(OutRecord {
@@ -417,9 +410,10 @@ mod tests {
         Clients::new(config.build().unwrap(), None).unwrap()
     }
 
-    /// The outbox with topics of one partition.
+    /// The outbox with topics of one partition, the user's but for the internal one.
     fn outbox<const N: usize>(clients: &Clients, names: [&str; N]) -> (KafkaOutbox, [TopicId; N]) {
-        let mut outbox = KafkaOutbox::new(clients.producer().unwrap(), clients);
+        let internal = [INTERNAL.into()].into();
+        let mut outbox = KafkaOutbox::new(clients.producer().unwrap(), clients, internal);
         let topics = names.map(|name| outbox.topic(&name.into()));
         outbox.topics.iter_mut().for_each(|topic| topic.known = Known::Partitions(1));
         (outbox, topics)
@@ -463,7 +457,7 @@ mod tests {
     #[test]
     fn a_topic_that_was_deleted_is_named_and_no_handler_is_asked_of_an_internal_one() {
         let brokers = MockCluster::new(1).unwrap();
-        let names = ["outbox-counts-changelog", "outbox-words-repartition", "other-changelog"];
+        let names = [INTERNAL, "outbox-counts-changelog"];
         let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         names.iter().for_each(|topic| brokers.topic_error(topic, unknown).unwrap());
         let settings = [("linger.ms", "0"), ("topic.metadata.propagation.max.ms", "0")];
@@ -474,14 +468,13 @@ mod tests {
             Err(error) => error,
         });
         assert!(outbox.topics.iter().all(|topic| topic.known == Known::Missing));
-        let [changelog, repartition, other] = names.map(TopicName::from);
+        let [internal, other] = names.map(TopicName::from);
         let expected = [
-            ProduceError::InternalTopicGone { topic: changelog },
-            ProduceError::InternalTopicGone { topic: repartition },
+            ProduceError::InternalTopicGone { topic: internal },
             ProduceError::UnknownTopic { topic: other },
         ];
         assert_eq!(errors, expected);
-        assert_eq!(errors.map(|error| error.concerns_record()), [false, false, true]);
+        assert_eq!(errors.map(|error| error.concerns_record()), [false, true]);
     }
 
     /// The broker sends the first batch back, and takes the second: it knows nothing of the producer.

@@ -190,9 +190,10 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     let waker = Waker::current();
     let mut producer = clients.producer()?;
     producer.wake(&waker);
-    let outbox = KafkaOutbox::new(producer, clients);
-    let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
     let settings = link.parts.settings.clone();
+    let internal = settings.topology.internal_topic_names(&settings.names);
+    let outbox = KafkaOutbox::new(producer, clients, internal);
+    let plane = KafkaPlane::new(Arc::clone(clients), outbox, waker);
     let mut worker = Worker::new(settings, Box::new(plane));
     worker.watch(link.pulse.place());
     let mut summary = Summary::new(link.parts.summary_interval, clock::now().moment);

@@ -1,6 +1,6 @@
 //! Names and settings of the topics that Millstream makes: repartition topics and changelogs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -156,5 +156,27 @@ impl Topology {
             Some(InternalTopic { name, kind, defaults, given, kept })
         });
         repartition.chain(changelogs).collect()
+    }
+
+    /// What the topics that Millstream makes for this topology are called in Kafka. A topic of the
+    /// program's own is none of them, whatever its name, and also where it serves a store as changelog.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, key_value, texts};
+    /// # use streams_core::topology::{TopicNames, TopologyBuilder};
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words", "app-old-changelog"], texts());
+    /// let count = builder.processor("count", &[words], forward);
+    /// builder.store(key_value("counts"), [count.id()]);
+    ///
+    /// let names = TopicNames::new(&"app".into());
+    /// let internal = builder.build()?.internal_topic_names(&names);
+    /// assert_eq!(internal, ["app-counts-changelog".into()].into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn internal_topic_names(&self, names: &TopicNames) -> BTreeSet<TopicName> {
+        self.internal_topics(names).into_iter().map(|topic| topic.name).collect()
     }
 }

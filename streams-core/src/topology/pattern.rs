@@ -137,8 +137,7 @@ impl Topology {
         if !self.has_patterns() {
             return Ok(self.clone());
         }
-        let internal = self.internal_topics(names).into_iter().map(|topic| topic.name);
-        let internal: BTreeSet<TopicName> = internal.collect();
+        let internal = self.internal_topic_names(names);
         let existing: BTreeSet<&TopicName> =
             existing.into_iter().filter(|topic| !internal.contains(*topic)).collect();
         let mut parts = self.parts().clone();

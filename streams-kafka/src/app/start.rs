@@ -128,7 +128,7 @@ fn check_names(topology: &Topology, names: &TopicNames) -> Result<(), StreamsErr
     let parts = topology.subtopologies().iter().chain(global);
     let given = parts.flat_map(|part| part.source_topics.iter().chain(&part.sink_topics));
     let given = given.map(|topic| names.in_kafka(topology, topic));
-    let internal = topology.internal_topics(names).into_iter().map(|topic| topic.name);
+    let internal = topology.internal_topic_names(names);
     let topics: BTreeSet<TopicName> = given.chain(internal).collect();
     let faults: Vec<_> = topics.iter().filter_map(|topic| topic.check().err()).collect();
     if faults.is_empty() { Ok(()) } else { Err(StreamsError::TopicNames(faults)) }

@@ -120,12 +120,11 @@ impl Group {
 
     /// Forgets those that are back, or not wanted any more, and says which are not.
     fn still_missing(&mut self, found: &Found, asked: BTreeSet<TopicName>) -> BTreeSet<TopicName> {
-        let internal = self.parts.topology.internal_topics(&self.parts.names);
-        let is_internal = |topic: &TopicName| internal.iter().any(|one| one.name == *topic);
+        let internal = self.parts.topology.internal_topic_names(&self.parts.names);
         let (back, away): (BTreeSet<_>, BTreeSet<_>) =
             asked.into_iter().partition(|topic| found.exists(topic));
         let (missing, unwanted): (BTreeSet<_>, BTreeSet<_>) =
-            away.into_iter().partition(is_internal);
+            away.into_iter().partition(|topic| internal.contains(topic));
         let was_denied = back.iter().any(|topic| self.gone.confirmed.contains(topic));
         back.iter().chain(&unwanted).for_each(|topic| self.gone.forget(topic));
         if !back.is_empty() {
