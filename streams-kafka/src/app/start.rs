@@ -64,8 +64,8 @@ pub(crate) fn assemble(parts: &Parts, shared: &Arc<Shared>) -> Result<Assembled,
     if !parts.topology.has_tasks() && parts.topology.global_stores().is_empty() {
         return Err(StreamsError::NothingToRead);
     }
+    check_names(&parts.topology, &topic_names(config))?;
     let application = config.application_id().as_str().into();
-    check_names(&parts.topology, &TopicNames::new(&application))?;
     let directory = StateDirectory::open(&config.state().dir, &application)?;
     remove_old_state(&directory, config.state().cleanup_dir_age_max)?;
     let budget = config.state().memory_budget_bytes;
@@ -120,6 +120,13 @@ fn check_generated(names: &GeneratedNames, config: &StreamsConfig) -> Result<(),
         );
     }
     Ok(())
+}
+
+fn topic_names(config: &StreamsConfig) -> TopicNames {
+    match &config.internal_topics().prefix {
+        Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
+        None => TopicNames::new(&config.application_id().as_str().into()),
+    }
 }
 
 /// A topic of a name that Kafka does not take can never be there.
@@ -219,17 +226,12 @@ fn worker_settings(
 ) -> WorkerSettings {
     let config = &parts.config;
     let processing = config.processing();
-    let application_id = config.application_id().as_str().into();
-    let names = match &config.internal_topics().prefix {
-        Some(prefix) => TopicNames::with_prefix(prefix.as_str()),
-        None => TopicNames::new(&application_id),
-    };
     let backend: Arc<dyn StateBackend> = Arc::<RocksBackend>::clone(backend);
     let commit = CommitPolicy { interval: processing.commit_interval, ..CommitPolicy::default() };
     let settings = WorkerSettings {
         topology: parts.topology.clone(),
-        application_id,
-        names,
+        application_id: config.application_id().as_str().into(),
+        names: topic_names(config),
         handlers: parts.handlers.clone(),
         timestamps: processing.default_timestamp_extractor,
         backend,
@@ -329,6 +331,7 @@ fn millis_of(config: &StreamsConfig, role: ClientRole, key: &str) -> Option<Dura
 #[cfg(test)]
 mod tests {
     use streams_core::config::StreamsConfigBuilder;
+    use streams_dsl::StreamsBuilder;
 
     use super::*;
 
@@ -338,6 +341,17 @@ mod tests {
         let config = config.set("commit.interval.ms", 400_000).set("delivery.timeout.ms", 800_000);
         let policy = retry_policy(&config.build().unwrap());
         assert_eq!(policy.overcome_after, Duration::from_secs(400 + 800 + 300));
+    }
+
+    #[test]
+    fn names_of_internal_topics_are_checked_with_the_prefix_that_they_get() {
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>("in").group_by_key().count().to_stream().to("out");
+        let topology = builder.build().unwrap();
+        let config = StreamsConfig::builder().application_id("a").bootstrap_servers("b:1");
+        let config = config.set("__internal.override.topic.prefix__", "p".repeat(240));
+        let error = check_names(&topology, &topic_names(&config.build().unwrap())).unwrap_err();
+        assert!(matches!(&error, StreamsError::TopicNames(faults) if faults.len() == 1), "{error}");
     }
 
     #[test]
