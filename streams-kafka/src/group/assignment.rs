@@ -11,6 +11,7 @@ use streams_core::roster::Role;
 use streams_core::store::{ChangelogTopic, Logging, StoreSpec};
 use streams_core::topology::{PartitionCounts, TopicNames, Topology};
 
+use super::gone::missing_of;
 use super::offsets::Begun;
 use super::{Counted, Group, Input, Life, LookUp, Retry, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
@@ -43,7 +44,7 @@ impl Group {
     ) -> Result<(), StreamsError> {
         match result {
             Ok(counted) => {
-                self.topics_missing_since = None;
+                self.gone.none_missing();
                 self.follow_topology(&counted.found.topology);
                 let tasks = all_tasks(&self.parts.topology, &counted.found.counts).into_iter();
                 let inputs = tasks.flat_map(|task| self.changelogs_of(task).inputs);
@@ -73,14 +74,15 @@ impl Group {
     /// starts an application beside the program that makes its topics would have to start it twice.
     fn wait_for_topics(&mut self, error: TopicsError, retry: Retry) -> Result<(), StreamsError> {
         let now = self.now();
-        let missed = self.gone.since().unwrap_or(now);
-        let since = *self.topics_missing_since.get_or_insert(missed);
-        let is_patient = matches!(error, TopicsError::Ask(_));
-        if !error.is_passing() || (!is_patient && now.since(since) >= TOPICS_MISSING_MAX) {
+        let missing = match &error {
+            TopicsError::Partitions(errors) => missing_of(errors),
+            _ => BTreeSet::new(),
+        };
+        if !error.is_passing() || self.gone.too_long(&missing, now).is_some() {
             return Err(StreamsError::Topics(error));
         }
         if self.complaints.is_due(&error.to_string(), now) {
-            match is_patient {
+            match missing.is_empty() {
                 true => tracing::warn!(%error, "trying again every second"),
                 false => {
                     let seconds = TOPICS_MISSING_MAX.as_secs();
@@ -200,7 +202,7 @@ impl Group {
             Ok(counted) => counted,
             Err(error) => return self.wait_for_topics(error, Retry::Look(look_up)),
         };
-        self.topics_missing_since = None;
+        self.gone.none_missing();
         self.follow_topology(&found.topology);
         let counts = found.counts;
         let sources = self.parts.topology.subtopologies().iter();

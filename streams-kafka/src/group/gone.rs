@@ -1,5 +1,5 @@
-//! Topics that are deleted while they are read. They may come back, for as long as topics may take that
-//! are missing at the start; meanwhile all others are read and committed.
+//! Topics that are missing, and how long they may be. Those that are deleted while they are read may
+//! come back for as long; meanwhile all others are read and committed.
 //!
 //! DIFFERENCE(deleted-inputs): in Kafka the application fails with the next rebalance.
 
@@ -14,36 +14,49 @@ use super::{Group, TOPICS_MISSING_MAX, TOPICS_RETRY};
 use crate::error::StreamsError;
 use crate::topics::{Found, TopicsError};
 
-/// What is known of topics that brokers do not know any more.
+/// What is known of topics that brokers do not know.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
-    /// Since when each is missed.
+    /// Since when each is missing.
     since: BTreeMap<TopicName, Moment>,
-    /// Those that brokers were asked about.
+    /// Those of them that were read, and are looked for.
+    missed: BTreeSet<TopicName>,
+    /// Those of them that brokers were asked about.
     asked: BTreeSet<TopicName>,
     /// Those that all brokers deny, which was told.
     confirmed: BTreeSet<TopicName>,
     /// Partitions of which only the old topic was read: a position in it means nothing in a new one.
     stale: BTreeSet<TopicPartition>,
-    look_at: Option<Moment>,
+    /// When those that are missed are looked for.
+    look_at: Moment,
 }
 
 impl Gone {
-    /// When to look for them.
-    pub(super) const fn due(&self) -> Option<Moment> {
-        self.look_at
+    /// When to look for those that are missed.
+    pub(super) fn due(&self) -> Option<Moment> {
+        (!self.missed.is_empty()).then_some(self.look_at)
     }
 
-    /// Since when one of them is missed.
-    pub(super) fn since(&self) -> Option<Moment> {
-        self.since.values().min().copied()
+    /// These topics are missing. One that has been for too long, if there is one.
+    pub(super) fn too_long(
+        &mut self,
+        missing: &BTreeSet<TopicName>,
+        now: Moment,
+    ) -> Option<TopicName> {
+        let mut since = |topic: &TopicName| *self.since.entry(topic.clone()).or_insert(now);
+        let (since, topic) = missing.iter().map(|topic| (since(topic), topic)).min()?;
+        (now.since(since) >= TOPICS_MISSING_MAX).then(|| topic.clone())
+    }
+
+    /// All topics are there, but for those that are missed.
+    pub(super) fn none_missing(&mut self) {
+        self.since.retain(|topic, _| self.missed.contains(topic));
     }
 
     /// Brokers are asked about topics. What they say of one that is missed only later, may be of
     /// before.
     pub(super) fn asked(&mut self) {
-        self.look_at = None;
-        self.asked = self.since.keys().cloned().collect();
+        self.asked = self.missed.clone();
     }
 
     /// A task begins anew with these inputs.
@@ -61,6 +74,7 @@ impl Gone {
 
     fn forget(&mut self, topic: &TopicName) {
         self.since.remove(topic);
+        self.missed.remove(topic);
         self.confirmed.remove(topic);
     }
 }
@@ -70,10 +84,10 @@ impl Group {
     pub(super) fn miss(&mut self, topics: BTreeSet<TopicName>) {
         let now = self.now();
         for topic in topics {
-            if !self.gone.since.contains_key(&topic) {
+            if self.gone.missed.insert(topic.clone()) {
                 self.gone.stale.extend(self.inputs_seen.partitions_of(&topic).cloned());
-                self.gone.since.insert(topic, now);
-                self.gone.look_at = Some(now);
+                self.gone.since.entry(topic).or_insert(now);
+                self.gone.look_at = now;
             }
         }
     }
@@ -85,37 +99,27 @@ impl Group {
         found: Result<Found, TopicsError>,
     ) -> Result<Result<Found, TopicsError>, StreamsError> {
         let asked = std::mem::take(&mut self.gone.asked);
-        if self.gone.since.is_empty() {
+        if self.gone.missed.is_empty() {
             return Ok(found);
         }
         let now = self.now();
-        self.gone.look_at = Some(now.after(TOPICS_RETRY));
+        self.gone.look_at = now.after(TOPICS_RETRY);
         let missing = match &found {
             Ok(found) => self.still_missing(found, asked),
             Err(TopicsError::Partitions(errors)) => missing_of(errors),
             Err(_) => return Ok(found),
         };
         for topic in &missing {
-            self.gone.since.entry(topic.clone()).or_insert(now);
+            self.gone.missed.insert(topic.clone());
             if self.gone.confirmed.insert(topic.clone()) {
                 let seconds = TOPICS_MISSING_MAX.as_secs();
                 tracing::warn!(%topic, "a topic that is read does not exist any more; create it again within {seconds} s, or the application ends");
             }
         }
-        let since = |topic: &TopicName| self.gone.since.get(topic).copied();
-        let longest = missing.iter().min_by_key(|topic| since(topic)).cloned();
-        if let Some(topic) = longest
-            && since(&topic).is_some_and(|since| now.since(since) >= TOPICS_MISSING_MAX)
-        {
-            self.gone.since.clear();
-            self.gone.look_at = None;
-            let error = found.err().unwrap_or(TopicsError::InternalGone { topic });
-            return Err(StreamsError::Topics(error));
-        }
-        if self.gone.since.is_empty() {
-            self.gone.look_at = None;
-        }
-        Ok(found)
+        let Some(topic) = self.gone.too_long(&missing, now) else { return Ok(found) };
+        self.gone.since.clear();
+        self.gone.missed.clear();
+        Err(StreamsError::Topics(found.err().unwrap_or(TopicsError::InternalGone { topic })))
     }
 
     /// Forgets those that are back, or not wanted any more, and says which are not.
@@ -146,7 +150,7 @@ impl Group {
     }
 }
 
-fn missing_of(errors: &[PartitionCountError]) -> BTreeSet<TopicName> {
+pub(super) fn missing_of(errors: &[PartitionCountError]) -> BTreeSet<TopicName> {
     let missing = errors.iter().filter_map(|error| match error {
         PartitionCountError::MissingTopic(topic) => Some(topic.clone()),
         _ => None,
@@ -158,11 +162,13 @@ fn missing_of(errors: &[PartitionCountError]) -> BTreeSet<TopicName> {
 mod tests {
     use std::time::Duration;
 
+    use streams_core::membership::Generation;
+
     use super::*;
     use crate::group::testing::Idle;
     use crate::topics::found;
 
-    fn missing() -> Result<Found, TopicsError> {
+    fn missing<T>() -> Result<T, TopicsError> {
         Err(TopicsError::Partitions(vec![PartitionCountError::MissingTopic("in".into())]))
     }
 
@@ -215,6 +221,25 @@ mod tests {
         let error = group.topics_seen(missing()).unwrap_err();
         let text = error.chain();
         assert!(text.contains("\"in\" does not exist; create it"), "{text}");
+    }
+
+    #[test]
+    fn a_topic_that_is_missed_while_it_is_waited_for_has_its_minute_once() {
+        let mut idle = Idle::new("waited");
+        let group = &mut idle.group;
+        let generation = Generation(1);
+        group.topics_prepared(generation, Err(TopicsError::Ask("away".to_owned()))).unwrap();
+        wait(group, TOPICS_MISSING_MAX);
+        // Nothing was known of it while the brokers were away.
+        group.topics_prepared(generation, missing()).unwrap();
+        assert_eq!(group.look_due(), None, "it was not read");
+        wait(group, TOPICS_MISSING_MAX / 2);
+        group.miss(["in".into()].into());
+        group.gone.asked();
+        group.topics_seen(missing()).unwrap();
+        wait(group, TOPICS_MISSING_MAX / 2);
+        assert!(group.topics_prepared(generation, missing()).is_err());
+        assert!(group.topics_seen(missing()).is_err());
     }
 
     #[test]
