@@ -109,8 +109,8 @@ impl Group {
             Err(TopicsError::Partitions(errors)) => missing_of(errors),
             Err(_) => return Ok(found),
         };
+        self.miss(missing.clone());
         for topic in &missing {
-            self.gone.missed.insert(topic.clone());
             if self.gone.confirmed.insert(topic.clone()) {
                 let seconds = TOPICS_MISSING_MAX.as_secs();
                 tracing::warn!(%topic, "a topic that is read does not exist any more; create it again within {seconds} s, or the application ends");
@@ -257,6 +257,17 @@ mod tests {
         for said in [topic.as_str(), "is lost", "restart the application"] {
             assert!(text.contains(said), "{said} is not in: {text}");
         }
+    }
+
+    #[test]
+    fn offsets_are_not_committed_of_a_topic_that_is_found_missing_beside_another() {
+        let mut idle = Idle::new("beside");
+        let group = &mut idle.group;
+        begin(group);
+        group.miss(["other".into()].into());
+        group.gone.asked();
+        group.topics_seen(missing()).unwrap();
+        assert_eq!(committed(group), ["other"]);
     }
 
     #[test]
