@@ -51,9 +51,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner =
-            move |_: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
+        self.join_global_with(table, selector, joiner, Named::default())
     }
 
     /// As [`join_global`](Self::join_global), with a name.
@@ -86,9 +84,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner =
-            move |_: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
+        let joiner = move |_: &K, value: &NV, row: &W| joiner(value, row);
+        self.join_global_with_key_with(table, selector, joiner, named)
     }
 
     /// As [`join_global`](Self::join_global), by a joiner that sees the record's key too.
@@ -125,9 +122,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner =
-            move |key: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(key, value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), None)
+        self.join_global_with_key_with(table, selector, joiner, Named::default())
     }
 
     /// As [`join_global_with_key`](Self::join_global_with_key), with a name.
@@ -161,8 +156,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         R: Clone + 'static,
     {
         let joiner =
-            move |key: &K, value: &NV, row: Option<&W>| Ok(row.map(|row| joiner(key, value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
+            move |key: &K, value: &NV, row: &W| Ok::<_, ProcessorError>(joiner(key, value, row));
+        self.try_join_global(table, selector, joiner, named)
     }
 
     /// As [`join_global_with_key_with`](Self::join_global_with_key_with), by a function that may
@@ -243,8 +238,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
+        self.left_join_global_with(table, selector, joiner, Named::default())
     }
 
     /// As [`left_join_global`](Self::left_join_global), with a name.
@@ -277,8 +271,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |_: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
+        let joiner = move |_: &K, value: &NV, row: Option<&W>| joiner(value, row);
+        self.left_join_global_with_key_with(table, selector, joiner, named)
     }
 
     /// As [`left_join_global`](Self::left_join_global), by a joiner that sees the record's key too.
@@ -312,8 +306,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(key, value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), None)
+        self.left_join_global_with_key_with(table, selector, joiner, Named::default())
     }
 
     /// As [`left_join_global_with_key`](Self::left_join_global_with_key), with a name.
@@ -346,8 +339,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         W: Clone + 'static,
         R: Clone + 'static,
     {
-        let joiner = move |key: &K, value: &NV, row: Option<&W>| Ok(Some(joiner(key, value, row)));
-        self.joined_with_global((table, selector), (Unmatched::Kept, joiner), named.0)
+        let joiner = move |key: &K, value: &NV, row: Option<&W>| {
+            Ok::<_, ProcessorError>(joiner(key, value, row))
+        };
+        self.try_left_join_global(table, selector, joiner, named)
     }
 
     /// As [`left_join_global_with_key_with`](Self::left_join_global_with_key_with), by a function that may
