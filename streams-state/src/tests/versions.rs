@@ -115,6 +115,31 @@ fn calls_return_what_kafkas_store_does() {
     });
 }
 
+/// After the calls and a commit, the first backend opens what was there, and all of them restore it.
+fn check_kept(
+    (header, calls): (&str, &[&str]),
+    (fixture, history_ms): &(Fixture, i64),
+    backends: &[&dyn StateBackend],
+) {
+    let mut stores = fixture.open(backends[0]);
+    let last = run(calls, fixture, &mut *stores);
+    let kept = |stores: &dyn TaskStores| history(&handle(stores, "v"), last - history_ms, last + 2);
+    stores.commit(&[(0, fixture.end())]).unwrap();
+    let before = kept(&*stores);
+    drop(stores);
+    let stores = fixture.open(backends[0]);
+    assert_eq!(stores.position(0), Some(fixture.end()), "{header} opened again");
+    assert_eq!(kept(&*stores), before, "{header} opened again");
+    drop(stores);
+    for backend in backends {
+        let mut stores = fixture.open(*backend);
+        stores.wipe(0).unwrap();
+        fixture.restore(&mut *stores, 0, fixture.end() / 2);
+        fixture.restore(&mut *stores, 0, fixture.end());
+        assert_eq!(kept(&*stores), before, "{header} restored");
+    }
+}
+
 #[test]
 fn a_store_is_the_same_after_a_restart_and_a_restoration() {
     let mut number = 0;
@@ -124,45 +149,17 @@ fn a_store_is_the_same_after_a_restart_and_a_restoration() {
             return;
         }
         let scratch = ScratchDirectory::new("versions-again");
-        let (fixture, history_ms) = fixture(header);
-        let backend = scratch.backend();
-        let mut stores = fixture.open(&backend);
-        let last = run(calls, &fixture, &mut *stores);
-        let kept =
-            |stores: &dyn TaskStores| history(&handle(stores, "v"), last - history_ms, last + 2);
-        stores.commit(&[(0, fixture.end())]).unwrap();
-        let before = kept(&*stores);
-        drop(stores);
-        assert_eq!(kept(&*fixture.open(&backend)), before, "{header} on disk");
-        for backend in [&MemoryBackend::new() as &dyn StateBackend, &backend] {
-            let mut stores = fixture.open(backend);
-            stores.wipe(0).unwrap();
-            fixture.restore(&mut *stores, 0, fixture.end() / 2);
-            fixture.restore(&mut *stores, 0, fixture.end());
-            assert_eq!(kept(&*stores), before, "{header} restored");
-        }
+        let backends: [&dyn StateBackend; 2] = [&scratch.backend(), &MemoryBackend::new()];
+        check_kept((header, calls), &fixture(header), &backends);
     });
 }
 
 #[test]
 fn in_a_place_of_its_own_a_store_is_the_same() {
     each_store(|header, calls| {
-        let (shelf, backend) = (Shelf::default(), MemoryBackend::new());
-        let (fixture, history_ms) = fixture_in(header, |store| store.kept_in(shelf.clone()));
-        let mut stores = fixture.open(&backend);
-        let last = run(calls, &fixture, &mut *stores);
-        let kept =
-            |stores: &dyn TaskStores| history(&handle(stores, "v"), last - history_ms, last + 2);
-        stores.commit(&[(0, fixture.end())]).unwrap();
-        let before = kept(&*stores);
-        drop(stores);
-        let mut stores = fixture.open(&backend);
-        assert_eq!(stores.position(0), Some(fixture.end()));
-        assert_eq!(kept(&*stores), before, "{header} opened again");
-        stores.wipe(0).unwrap();
-        fixture.restore(&mut *stores, 0, fixture.end() / 2);
-        fixture.restore(&mut *stores, 0, fixture.end());
-        assert_eq!(kept(&*stores), before, "{header} restored");
+        let shelf = Shelf::default();
+        let fixture = fixture_in(header, |store| store.kept_in(shelf));
+        check_kept((header, calls), &fixture, &[&MemoryBackend::new()]);
     });
 }
 
