@@ -123,15 +123,16 @@ impl Membership {
                 self.tell(MemberEvent::TasksWanted(wanted));
             }
             Phase::Stable(Stable { role: Role::Watcher(watch), .. }) => {
-                let before = watch.known.take().unwrap_or_else(|| known.clone());
+                let Some(before) = &mut watch.known else {
+                    watch.known = Some(known);
+                    return;
+                };
                 let gone: BTreeSet<TopicName> =
                     before.keys().filter(|topic| !known.contains_key(*topic)).cloned().collect();
-                // Without them there would be no assignment, and no commit until then. One that is
-                // made again tells by its id that it is another.
-                let mut now_known = before.clone();
-                now_known.extend(known);
-                let differs = have_changed(&before, &now_known);
-                watch.known = Some(now_known);
+                let differs = are_others(&known, before);
+                // Without those that are gone there would be no assignment, and no commit until then.
+                // One that is made again tells by its id that it is another.
+                before.extend(known);
                 if !gone.is_empty() {
                     self.tell(MemberEvent::TopicsGone(gone));
                 }
@@ -160,18 +161,17 @@ impl Watch {
     }
 }
 
-/// Whether these are other topics. A topic whose id is not known may be the same.
-fn have_changed(
+/// Whether topics are new, or others than before. One whose id is not known may be the same.
+fn are_others(
+    topics: &BTreeMap<TopicName, TopicInfo>,
     before: &BTreeMap<TopicName, TopicInfo>,
-    now: &BTreeMap<TopicName, TopicInfo>,
 ) -> bool {
-    let differs = |(topic, before): (&TopicName, &TopicInfo)| {
-        now.get(topic).is_none_or(|now| {
+    topics.iter().any(|(topic, now)| {
+        before.get(topic).is_none_or(|before| {
             let ids = before.id.zip(now.id);
             before.partitions != now.partitions || ids.is_some_and(|(before, now)| before != now)
         })
-    };
-    before.len() != now.len() || before.iter().any(differs)
+    })
 }
 
 fn known_topics(
