@@ -16,7 +16,8 @@ use streams_state::{
     MemoryBudget, RocksBackend, StateDirectory, Stores, TimestampedKeyValueStore, Update,
 };
 
-use crate::common::{Scratch, handle, open};
+use crate::common::scratch::ScratchDirectory;
+use crate::common::{handle, open};
 
 type Counts = TimestampedKeyValueStore<String, i64>;
 
@@ -44,8 +45,8 @@ fn cpu() -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0))
 }
 
-fn backend(scratch: &Scratch, budget: MemoryBudget) -> RocksBackend {
-    let directory = StateDirectory::open(&scratch.0, &"bench".into()).expect("it is free");
+fn backend(scratch: &ScratchDirectory, budget: MemoryBudget) -> RocksBackend {
+    let directory = StateDirectory::open(scratch.path(), &"bench".into()).expect("it is free");
     RocksBackend::new(directory, budget)
 }
 
@@ -96,7 +97,7 @@ impl Counting {
 }
 
 /// 10 million distinct keys of 8 to 16 bytes, in random order; then as many again, all known.
-fn distinct(scratch: &Scratch, records: u64) {
+fn distinct(scratch: &ScratchDirectory, records: u64) {
     let budget = MemoryBudget::of(BUDGET);
     let staged_max = STAGED_BYTES_MAX.min(budget.staged_bytes_max());
     let backend = backend(scratch, budget);
@@ -121,7 +122,7 @@ fn distinct(scratch: &Scratch, records: u64) {
 }
 
 /// 4 million updates of 100,000 keys, a commit each 100,000.
-fn hot(scratch: &Scratch) {
+fn hot(scratch: &ScratchDirectory) {
     let backend = backend(scratch, MemoryBudget::of(BUDGET));
     let mut counting = Counting::new(&backend);
     let keys: Vec<_> = (0..100_000).map(|number| format!("key-{number}")).collect();
@@ -138,7 +139,7 @@ fn hot(scratch: &Scratch) {
 }
 
 /// 200 tasks of 10 stores, each with a few rows.
-fn opened(scratch: &Scratch) {
+fn opened(scratch: &ScratchDirectory) {
     let backend = backend(scratch, MemoryBudget::of(BUDGET));
     let names: Vec<_> = (0..10).map(|store| format!("store-{store}")).collect();
     let specs = names
@@ -164,7 +165,7 @@ fn opened(scratch: &Scratch) {
 }
 
 fn main() {
-    let scratch = Scratch::new("counting");
+    let scratch = ScratchDirectory::new("counting");
     let chosen: Vec<_> = std::env::args().skip(1).collect();
     let is_chosen = |name: &str| chosen.iter().any(|argument| argument == name);
     if is_chosen("distinct") {

@@ -12,7 +12,8 @@ use streams_state::{
     TimestampedKeyValueStore, Update,
 };
 
-use crate::common::{Scratch, handle, open};
+use crate::common::scratch::ScratchDirectory;
+use crate::common::{handle, open};
 
 type Counts = TimestampedKeyValueStore<String, i64>;
 
@@ -76,8 +77,8 @@ fn operations(criterion: &mut Criterion) {
     measure(criterion, "cached", &cached, &keys);
 
     // Rows that the overlay has no room for are read from RocksDB.
-    let scratch = Scratch::new("operations");
-    let directory = StateDirectory::open(&scratch.0, &"bench".into()).expect("it is free");
+    let scratch = ScratchDirectory::new("operations");
+    let directory = StateDirectory::open(scratch.path(), &"bench".into()).expect("it is free");
     let backend = RocksBackend::new(directory, MemoryBudget::of(16 << 20));
     let (mut stores, committed) = counts(&backend, None);
     for (number, keys) in (1..).zip(keys.chunks(10_000)) {

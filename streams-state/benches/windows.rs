@@ -15,7 +15,8 @@ use streams_state::{
     WindowStore,
 };
 
-use crate::common::{Scratch, handle, open};
+use crate::common::scratch::ScratchDirectory;
+use crate::common::{handle, open};
 
 type Counts = TimestampedWindowStore<String, i64>;
 
@@ -52,8 +53,8 @@ fn counts(backend: &RocksBackend, keys: &[String], closed: i64) -> (Box<dyn Task
 fn windows(criterion: &mut Criterion) {
     let keys: Vec<String> = (0..KEYS).map(|number| format!("key-{number}")).collect();
     for closed in [10, 1000] {
-        let scratch = Scratch::new(&format!("windows-{closed}"));
-        let directory = StateDirectory::open(&scratch.0, &"bench".into()).expect("it is free");
+        let scratch = ScratchDirectory::new(&format!("windows-{closed}"));
+        let directory = StateDirectory::open(scratch.path(), &"bench".into()).expect("it is free");
         // The least budget, so that reads come to the disk.
         let backend = RocksBackend::new(directory, MemoryBudget::of(4 << 20));
         let (mut stores, counts) = counts(&backend, &keys, closed);
@@ -110,8 +111,8 @@ fn records(backend: &RocksBackend, keys: &[String], closed: i64) -> (Box<dyn Tas
 fn joins(criterion: &mut Criterion) {
     let keys: Vec<String> = (0..KEYS).map(|number| format!("key-{number}")).collect();
     for closed in [10, 1000] {
-        let scratch = Scratch::new(&format!("joins-{closed}"));
-        let directory = StateDirectory::open(&scratch.0, &"bench".into()).expect("it is free");
+        let scratch = ScratchDirectory::new(&format!("joins-{closed}"));
+        let directory = StateDirectory::open(scratch.path(), &"bench".into()).expect("it is free");
         let backend = RocksBackend::new(directory, MemoryBudget::of(4 << 20));
         let (mut stores, records) = records(&backend, &keys, closed);
         let value = vec![7; 100];

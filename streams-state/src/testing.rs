@@ -1,10 +1,10 @@
 //! What the tests of this crate share: a directory, an outbox that records, and a task of stores.
 
+mod scratch;
+
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use streams_core::config::DefaultTimestampExtractor;
 use streams_core::error::ProduceError;
@@ -18,33 +18,13 @@ use streams_core::store::{
 };
 use streams_core::time::Timestamp;
 
+pub(crate) use self::scratch::ScratchDirectory;
 use crate::{MemoryBudget, RocksBackend, StateDirectory};
 
-/// A directory that goes with the test.
-pub(crate) struct ScratchDirectory(PathBuf);
-
 impl ScratchDirectory {
-    pub(crate) fn new(name: &str) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(format!("millstream-{name}-{process}-{next}"));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
     pub(crate) fn backend(&self) -> RocksBackend {
         let directory = StateDirectory::open(self.path(), &"app".into()).unwrap();
         RocksBackend::new(directory, MemoryBudget::of(16 << 20))
-    }
-}
-
-impl Drop for ScratchDirectory {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
     }
 }
 

@@ -10,6 +10,8 @@ mod joins;
 mod names;
 mod own_stores;
 mod processors;
+#[path = "../../../streams-state/src/testing/scratch.rs"]
+mod scratch;
 #[path = "../../../streams-test/tests/driver/shelf.rs"]
 #[expect(dead_code, reason = "few of its parts are used here")]
 mod shelf;

@@ -1,9 +1,7 @@
 //! Stores in a place of the program's own: what an application gives, logs and keeps with them is what
 //! it is on RocksDB, through commits, failures and restarts.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use streams_core::config::StreamsConfig;
@@ -23,6 +21,7 @@ use streams_state::{
 use streams_test::model::KafkaModel;
 use streams_test::{CommitWhen, Entry, TopologyTestDriver};
 
+use crate::scratch::ScratchDirectory;
 use crate::shelf::Shelves;
 
 /// Who keeps the rows.
@@ -158,26 +157,10 @@ fn steps(seed: u64) -> Vec<Step> {
     (0..300).map(&mut step).collect()
 }
 
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("millstream-own-stores-{}-{next}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
+impl ScratchDirectory {
     fn backend(&self) -> Arc<dyn StateBackend> {
-        let directory = StateDirectory::open(&self.0, &"app".into()).unwrap();
+        let directory = StateDirectory::open(self.path(), &"app".into()).unwrap();
         Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20)))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
     }
 }
 
@@ -229,7 +212,7 @@ fn seen(driver: &TopologyTestDriver) -> Seen {
 
 /// What is seen after each commit of a run.
 fn run(keeper: &Keeper, steps: &[Step], format: &str) -> Vec<Seen> {
-    let (topology, scratch) = (topology(keeper), Scratch::new());
+    let (topology, scratch) = (topology(keeper), ScratchDirectory::new("own-stores"));
     let backend = || match keeper {
         Keeper::RocksDb => scratch.backend(),
         // What is not kept by the program is rebuilt.

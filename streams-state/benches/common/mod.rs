@@ -1,7 +1,9 @@
 //! A task of one store whose changelog goes nowhere.
 
+#[path = "../../src/testing/scratch.rs"]
+pub(crate) mod scratch;
+
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,22 +76,4 @@ pub(crate) fn open(
 pub(crate) fn handle<S: 'static>(stores: &dyn TaskStores, name: &str) -> S {
     let handle = stores.handle(&name.into()).expect("there is such a store");
     *handle.downcast::<S>().expect("it is of this type")
-}
-
-/// A directory that goes with the benchmark.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    /// A new directory.
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("millstream-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory can be made");
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
-    }
 }

@@ -1,9 +1,7 @@
 //! Stores on disk that come back: whether they still belong to their changelogs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +19,7 @@ use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, S
 use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
 use streams_test::{KafkaModel, ModelPlane};
 
+use super::scratch::ScratchDirectory;
 use super::{setup, support};
 
 const TASK: TaskId = TaskId::new(0, 0);
@@ -124,34 +123,20 @@ impl Clock {
 struct Machine {
     kafka: KafkaModel,
     changelog: Changelog,
-    directory: PathBuf,
     worker: Option<Worker>,
     rebuilt: u64,
     /// What the group says to commits.
     commits: Result<(), CommitFailure>,
     /// What the worker told last of its task's state.
     held: Option<HeldState>,
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.worker = None;
-        std::fs::remove_dir_all(&self.directory).unwrap_or_default();
-    }
+    /// Goes after the worker.
+    directory: ScratchDirectory,
 }
 
 impl Machine {
     fn new(kafka: &KafkaModel, changelog: Changelog) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "millstream-disks-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        let kafka = kafka.clone();
-        Self { kafka, changelog, directory, worker: None, rebuilt: 0, commits: Ok(()), held: None }
+        let (kafka, directory) = (kafka.clone(), ScratchDirectory::new("disks"));
+        Self { kafka, changelog, worker: None, rebuilt: 0, commits: Ok(()), held: None, directory }
     }
 
     fn application() -> ApplicationId {
@@ -160,7 +145,7 @@ impl Machine {
 
     fn new_worker(&self) -> Worker {
         let application_id = Self::application();
-        let directory = StateDirectory::open(&self.directory, &application_id).unwrap();
+        let directory = StateDirectory::open(self.directory.path(), &application_id).unwrap();
         let backend = Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20)));
         let settings = setup::settings(&application_id, latest(self.changelog), backend);
         Worker::new(settings, Box::new(ModelPlane::new(&self.kafka)))

@@ -4,10 +4,9 @@ mod age;
 mod own;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use streams_core::config::DefaultTimestampExtractor;
@@ -35,6 +34,7 @@ use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
 
 use super::faulty::{Backend, Fuses};
+use super::scratch::ScratchDirectory;
 use super::setup;
 use super::support::{sink, source};
 
@@ -106,26 +106,10 @@ fn topology(rates: StoreBuilder<Rates>) -> Topology {
     builder.build().unwrap()
 }
 
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("millstream-globals-{}-{next}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
+impl ScratchDirectory {
     fn backend(&self) -> Arc<dyn StateBackend> {
-        let directory = StateDirectory::open(&self.0, &"app".into()).unwrap();
+        let directory = StateDirectory::open(self.path(), &"app".into()).unwrap();
         Arc::new(RocksBackend::new(directory, MemoryBudget::of(16 << 20)))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
     }
 }
 
@@ -311,12 +295,12 @@ fn tasks_see_all_partitions_and_what_comes_later_in_memory() {
 
 #[test]
 fn tasks_see_all_partitions_and_what_comes_later_on_disk() {
-    let scratch = Scratch::new();
+    let scratch = ScratchDirectory::new("globals");
     joins(&settings(scratch.backend()));
 }
 
 /// Fills the stores from a backend that is opened anew.
-fn restart(scratch: &Scratch, kafka: &KafkaModel) -> (Told, BTreeMap<String, i64>) {
+fn restart(scratch: &ScratchDirectory, kafka: &KafkaModel) -> (Told, BTreeMap<String, i64>) {
     let settings = settings(scratch.backend());
     let mut globals = global(&settings, kafka);
     let told = run(&mut globals, &settings);
@@ -332,7 +316,7 @@ fn rows(globals: &GlobalWorker) -> BTreeMap<String, i64> {
 
 #[test]
 fn a_restart_reads_only_what_is_new() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), at.into()));
     let (told, rows) = restart(&scratch, &kafka);
     // A rate of 0 is none.
@@ -345,7 +329,7 @@ fn a_restart_reads_only_what_is_new() {
 
 #[test]
 fn a_store_whose_position_left_the_log_is_filled_anew() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     restart(&scratch, &kafka);
     (0..9).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("n{at}"), 2));
@@ -359,7 +343,7 @@ fn a_store_whose_position_left_the_log_is_filled_anew() {
 
 #[test]
 fn a_topic_that_was_made_again_fills_the_store_anew() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     restart(&scratch, &kafka);
     kafka.delete_topic(&"rates".into()).unwrap();
@@ -372,7 +356,7 @@ fn a_topic_that_was_made_again_fills_the_store_anew() {
 
 #[test]
 fn a_topic_that_was_made_again_and_is_longer_fills_the_store_anew() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     restart(&scratch, &kafka);
     kafka.delete_topic(&"rates".into()).unwrap();
@@ -387,7 +371,7 @@ fn a_topic_that_was_made_again_and_is_longer_fills_the_store_anew() {
 
 #[test]
 fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     let settings = settings(scratch.backend());
     let mut globals = global_of(&settings, &kafka, &BTreeMap::new(), NOW);
@@ -404,14 +388,14 @@ fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() 
 
 #[test]
 fn a_damaged_database_is_set_aside_and_filled_anew() {
-    let (scratch, kafka) = (Scratch::new(), cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     restart(&scratch, &kafka);
-    let database = scratch.0.join("app/global/rocksdb");
+    let database = scratch.path().join("app/global/rocksdb");
     std::fs::write(database.join("CURRENT"), "no manifest\n").unwrap();
     let (told, rows) = restart(&scratch, &kafka);
     assert_eq!((told.records(), rows.len()), (60, 60));
-    assert!(scratch.0.join("app/global/rocksdb.corrupt-1").exists());
+    assert!(scratch.path().join("app/global/rocksdb.corrupt-1").exists());
 }
 
 #[test]
@@ -470,7 +454,7 @@ fn the_deserialization_handler_judges_records_of_global_topics() {
 
 #[test]
 fn other_threads_see_each_row_move_forward_to_its_last_value() {
-    let scratch = Scratch::new();
+    let scratch = ScratchDirectory::new("globals");
     see_rows_move_forward(&settings(scratch.backend()));
 }
 

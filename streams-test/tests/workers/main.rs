@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../../../streams-state/src/testing/scratch.rs"]
+mod scratch;
+
 #[path = "../driver/support.rs"]
 #[expect(dead_code, reason = "few of its parts are used here")]
 mod support;

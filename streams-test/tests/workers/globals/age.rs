@@ -6,7 +6,7 @@ use streams_core::names::TopicPartition;
 use streams_core::time::Timestamp;
 use streams_test::KafkaModel;
 
-use super::{NOW, RATES, Scratch, cluster, global_at, run_at, send, settings};
+use super::{NOW, RATES, ScratchDirectory, cluster, global_at, run_at, send, settings};
 
 const DELETIONS_KEPT_MS: i64 = 60_000;
 
@@ -30,7 +30,7 @@ fn after(millis: i64) -> Timestamp {
 
 /// A process that starts and, at each of these times, looks for the ends of the topic if it wants
 /// to; then it is gone. How many records it read.
-fn process(scratch: &Scratch, kafka: &KafkaModel, from: i64, looks: &[i64]) -> u64 {
+fn process(scratch: &ScratchDirectory, kafka: &KafkaModel, from: i64, looks: &[i64]) -> u64 {
     let settings = settings(scratch.backend());
     let mut globals = global_at(&settings, kafka, after(from));
     let told = run_at(&mut globals, &settings, after(from));
@@ -50,7 +50,7 @@ fn process(scratch: &Scratch, kafka: &KafkaModel, from: i64, looks: &[i64]) -> u
 
 #[test]
 fn a_store_that_is_older_than_its_topics_deletions_is_filled_anew() {
-    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), forgetful_cluster());
     assert_eq!(process(&scratch, &kafka, 0, &[]), 60);
     assert_eq!(process(&scratch, &kafka, DELETIONS_KEPT_MS, &[]), 0, "not too old yet");
     assert_eq!(process(&scratch, &kafka, DELETIONS_KEPT_MS + 1, &[]), 60);
@@ -60,7 +60,7 @@ fn a_store_that_is_older_than_its_topics_deletions_is_filled_anew() {
 
 #[test]
 fn a_store_that_reaches_the_ends_of_its_topic_is_as_young_as_the_question() {
-    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), forgetful_cluster());
     assert_eq!(process(&scratch, &kafka, 0, &[0, 50_000]), 60);
     // A process that is frozen, and asks for nothing meanwhile, proves nothing by waking up.
     assert_eq!(process(&scratch, &kafka, 100_000, &[]), 0);
@@ -69,7 +69,7 @@ fn a_store_that_reaches_the_ends_of_its_topic_is_as_young_as_the_question() {
 
 #[test]
 fn a_store_that_lags_is_not_in_step() {
-    let (scratch, kafka) = (Scratch::new(), forgetful_cluster());
+    let (scratch, kafka) = (ScratchDirectory::new("globals"), forgetful_cluster());
     let settings = settings(scratch.backend());
     let mut globals = global_at(&settings, &kafka, NOW);
     let told = run_at(&mut globals, &settings, NOW);
