@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streams_core::error::StoreError;
+use streams_core::error::ProcessorError;
 use streams_core::names::StoreName;
 use streams_core::processor::{LinkError, NodeLinks};
 use streams_core::store::StoreSpec;
@@ -31,49 +31,48 @@ impl<K: 'static, V: 'static> TableStore<K, V> {
     }
 }
 
+/// A row, or what its store or the function that computes it failed with.
+pub(crate) type LookedUp<V> = Result<Option<Timestamped<V>>, ProcessorError>;
+
 /// Gives the row of a key as it is now.
 pub(crate) trait LookUp<K, V> {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError>;
+    fn look_up(&self, key: &K) -> LookedUp<V>;
 
     /// The row as it was at a time; as it is now, where former rows are not kept.
     #[inline]
-    fn look_up_as_of(&self, key: &K, _: Timestamp) -> Result<Option<Timestamped<V>>, StoreError> {
+    fn look_up_as_of(&self, key: &K, _: Timestamp) -> LookedUp<V> {
         self.look_up(key)
     }
 }
 
 impl<K: 'static, V: 'static> LookUp<K, V> for TimestampedKeyValueStore<K, V> {
     #[inline]
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.get(key)
+    fn look_up(&self, key: &K) -> LookedUp<V> {
+        Ok(self.get(key)?)
     }
 }
 
 impl<K: 'static, V: 'static> LookUp<K, V> for VersionedKeyValueStore<K, V> {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.get(key)
+    fn look_up(&self, key: &K) -> LookedUp<V> {
+        Ok(self.get(key)?)
     }
 
-    fn look_up_as_of(
-        &self,
-        key: &K,
-        timestamp: Timestamp,
-    ) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.as_of(key, timestamp)
+    fn look_up_as_of(&self, key: &K, timestamp: Timestamp) -> LookedUp<V> {
+        Ok(self.as_of(key, timestamp)?)
     }
 }
 
 /// The start of a window tells it from the others of its key.
 impl<K: 'static, V: 'static> LookUp<Windowed<K>, V> for TimestampedWindowStore<K, V> {
     #[inline]
-    fn look_up(&self, key: &Windowed<K>) -> Result<Option<Timestamped<V>>, StoreError> {
-        self.get(&key.key, key.window.start)
+    fn look_up(&self, key: &Windowed<K>) -> LookedUp<V> {
+        Ok(self.get(&key.key, key.window.start)?)
     }
 }
 
 /// As in Kafka, the time of a session's row is the session's end.
 impl<K: 'static, V: 'static> LookUp<Windowed<K>, V> for SessionStore<K, V> {
-    fn look_up(&self, key: &Windowed<K>) -> Result<Option<Timestamped<V>>, StoreError> {
+    fn look_up(&self, key: &Windowed<K>) -> LookedUp<V> {
         let value = self.get(&key.key, key.window)?;
         Ok(value.map(|value| Timestamped { value, timestamp: key.window.end }))
     }

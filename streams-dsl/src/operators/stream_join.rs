@@ -110,7 +110,10 @@ where
             Some(row_key) => rows.look_up_as_of(row_key, timestamp).map(|row| (true, row)),
             None => Ok((false, None)),
         });
-        let (has_key, row) = row.map_err(|error| place.store_failure(error))?;
+        let (has_key, row) = match row {
+            Ok(found) => found,
+            Err(error) => return place.fail(error),
+        };
         if !has_key && !kept {
             return place.drop_record(DropReason::NullKey);
         }

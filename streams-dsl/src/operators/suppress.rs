@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use streams_core::error::{BufferFull, Pushed, StoreError, TaskError};
+use streams_core::error::{BufferFull, Pushed, TaskError};
 use streams_core::names::StoreName;
 use streams_core::processor::{
     Edge, FlushCache, NodeCell, NodeLinks, ProcessorTemplate, Push, TaskContext,
@@ -18,7 +18,7 @@ use streams_state::{Buffered, SuppressionBuffer, Timestamped};
 use super::Place;
 use crate::args::{Bounds, Full, Until};
 use crate::change::Change;
-use crate::view::{LookUp, TableView, View};
+use crate::view::{LookUp, LookedUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-SUPPRESS-";
 
@@ -158,7 +158,7 @@ struct SuppressedRows<K, V> {
 }
 
 impl<K: 'static, V: 'static> LookUp<K, V> for SuppressedRows<K, V> {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
+    fn look_up(&self, key: &K) -> LookedUp<V> {
         match self.buffer.prior(key)? {
             None => self.rows.look_up(key),
             // As in Kafka, the time of that row is not known.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use streams_core::error::{Pushed, StoreError};
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
 use streams_core::time::Timestamp;
@@ -14,9 +14,20 @@ use super::Place;
 use super::table_output::{Row, Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::{Input, TableSettings};
-use crate::view::{LookUp, TableView, View};
+use crate::view::{LookUp, LookedUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-FILTER-";
+
+/// A value for which the predicate holds.
+#[inline]
+fn kept<K, V>(
+    holds: &impl Fn(&K, &V) -> Result<bool, ProcessorError>,
+    key: &K,
+    value: Option<V>,
+) -> Result<Option<V>, ProcessorError> {
+    let Some(value) = value else { return Ok(None) };
+    Ok(holds(key, &value)?.then_some(value))
+}
 
 struct StoredFilter<K, V, F> {
     holds: Arc<F>,
@@ -29,13 +40,16 @@ impl<K, V, F> Push<K, Change<V>> for StoredFilter<K, V, F>
 where
     K: Clone + 'static,
     V: Clone + 'static,
-    F: Fn(&K, &V) -> bool,
+    F: Fn(&K, &V) -> Result<bool, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Self { holds, input, output, place } = self;
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
-            let new = change.new.filter(|value| holds(&key, value));
+            let new = match kept(&**holds, &key, change.new) {
+                Ok(new) => new,
+                Err(error) => return place.fail(error),
+            };
             let row = if output.sends_old() {
                 output.update(&key, |stored| {
                     let old = stored.map(|row| row.value);
@@ -72,30 +86,43 @@ struct PassingFilter<K, V, F> {
     input: Input,
     old_values: OldValues,
     out: Edge<K, Change<V>>,
+    place: Place,
+}
+
+impl<K, V, F: Fn(&K, &V) -> Result<bool, ProcessorError>> PassingFilter<K, V, F> {
+    #[inline]
+    fn filtered(&self, key: &K, change: Change<V>) -> Result<Change<V>, ProcessorError> {
+        let Change { new, old, age } = change;
+        let new = kept(&*self.holds, key, new)?;
+        let old = match self.old_values {
+            OldValues::Send => kept(&*self.holds, key, old)?,
+            OldValues::Omit => None,
+        };
+        Ok(Change { new, old, age })
+    }
 }
 
 impl<K, V, F> Push<K, Change<V>> for PassingFilter<K, V, F>
 where
     K: Clone,
     V: Clone,
-    F: Fn(&K, &V) -> bool,
+    F: Fn(&K, &V) -> Result<bool, ProcessorError>,
 {
     #[inline]
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
-        let Record { key, value: Change { new, old, age }, timestamp, headers } = record;
-        let new = new.filter(|value| (self.holds)(&key, value));
-        let old = match self.old_values {
-            OldValues::Send => old.filter(|value| (self.holds)(&key, value)),
-            OldValues::Omit => None,
+        let Record { key, value, timestamp, headers } = record;
+        let value = match self.filtered(&key, value) {
+            Ok(value) => value,
+            Err(error) => return self.place.fail(error),
         };
         if self.old_values == OldValues::Send
             && self.input == Input::Plain
-            && new.is_none()
-            && old.is_none()
+            && value.new.is_none()
+            && value.old.is_none()
         {
             return Ok(());
         }
-        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
+        self.out.push(Record { key, value, timestamp, headers })
     }
 }
 
@@ -108,16 +135,15 @@ pub(crate) fn template<K, V, F>(
 where
     K: Clone + 'static,
     V: Clone + 'static,
-    F: Fn(&K, &V) -> bool + Send + Sync + 'static,
+    F: Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync + 'static,
 {
     let TableSettings { store, old_values } = settings.clone();
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<V>>| {
-        let holds = Arc::clone(&holds);
+        let (holds, place) = (Arc::clone(&holds), Place::of(links));
         let Some(store) = &store else {
-            return Ok(NodeCell::owned(PassingFilter { holds, input, old_values, out }));
+            return Ok(NodeCell::owned(PassingFilter { holds, input, old_values, out, place }));
         };
         let output = TableOutput::of(links, store, old_values, out)?;
-        let place = Place::of(links);
         Ok(stored_node(links, StoredFilter { holds, input, output, place }))
     })
 }
@@ -128,19 +154,25 @@ struct FilteredRows<K, V, F> {
     rows: View<K, V>,
 }
 
-impl<K, V, F: Fn(&K, &V) -> bool> LookUp<K, V> for FilteredRows<K, V, F> {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<V>>, StoreError> {
-        let row = self.rows.look_up(key)?;
-        Ok(row.filter(|row| (self.holds)(key, &row.value)))
+impl<K, V, F> FilteredRows<K, V, F>
+where
+    F: Fn(&K, &V) -> Result<bool, ProcessorError>,
+{
+    fn filtered(&self, key: &K, row: Option<Timestamped<V>>) -> LookedUp<V> {
+        kept(&|key: &K, row: &Timestamped<V>| (self.holds)(key, &row.value), key, row)
+    }
+}
+
+impl<K, V, F> LookUp<K, V> for FilteredRows<K, V, F>
+where
+    F: Fn(&K, &V) -> Result<bool, ProcessorError>,
+{
+    fn look_up(&self, key: &K) -> LookedUp<V> {
+        self.filtered(key, self.rows.look_up(key)?)
     }
 
-    fn look_up_as_of(
-        &self,
-        key: &K,
-        timestamp: Timestamp,
-    ) -> Result<Option<Timestamped<V>>, StoreError> {
-        let row = self.rows.look_up_as_of(key, timestamp)?;
-        Ok(row.filter(|row| (self.holds)(key, &row.value)))
+    fn look_up_as_of(&self, key: &K, timestamp: Timestamp) -> LookedUp<V> {
+        self.filtered(key, self.rows.look_up_as_of(key, timestamp)?)
     }
 }
 
@@ -149,7 +181,7 @@ pub(crate) fn rows<K, V, F>(holds: Arc<F>, rows: TableView<K, V>) -> TableView<K
 where
     K: 'static,
     V: 'static,
-    F: Fn(&K, &V) -> bool + Send + Sync + 'static,
+    F: Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync + 'static,
 {
     rows.computed(move |rows| FilteredRows { holds: Arc::clone(&holds), rows })
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use streams_core::error::{Pushed, StoreError};
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::metrics::DropReason;
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
@@ -14,7 +14,7 @@ use streams_state::{OldValues, Timestamped};
 use super::Place;
 use crate::change::Change;
 use crate::plan::{Input, TableSettings};
-use crate::view::{LookUp, TableView, View};
+use crate::view::{LookUp, LookedUp, TableView, View};
 
 pub(crate) const THIS_PREFIX: &str = "KTABLE-JOINTHIS-";
 pub(crate) const OTHER_PREFIX: &str = "KTABLE-JOINOTHER-";
@@ -47,12 +47,12 @@ impl Needs {
 
 /// Puts two values together; called where the join's needs are met.
 pub(crate) trait JoinValues<K, A, B, R>:
-    Fn(&K, Option<&A>, Option<&B>) -> Option<R> + Send + Sync + 'static
+    Fn(&K, Option<&A>, Option<&B>) -> Result<Option<R>, ProcessorError> + Send + Sync + 'static
 {
 }
 
 impl<K, A, B, R, F> JoinValues<K, A, B, R> for F where
-    F: Fn(&K, Option<&A>, Option<&B>) -> Option<R> + Send + Sync + 'static
+    F: Fn(&K, Option<&A>, Option<&B>) -> Result<Option<R>, ProcessorError> + Send + Sync + 'static
 {
 }
 
@@ -70,15 +70,17 @@ impl<K, A, B, R, F> Push<K, Change<A>> for TableJoin<K, B, R, F>
 where
     K: Clone,
     R: Clone,
-    F: Fn(&K, Option<&A>, Option<&B>) -> Option<R>,
+    F: Fn(&K, Option<&A>, Option<&B>) -> Result<Option<R>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<A>>) -> Pushed {
         let Record { key, value: Change { new, old, age }, timestamp, headers } = record;
         if self.input.leaves_out(age) {
             return self.place.drop_record(DropReason::OutOfOrder);
         }
-        let other = self.others.look_up(&key);
-        let other = other.map_err(|error| self.place.store_failure(error))?;
+        let other = match self.others.look_up(&key) {
+            Ok(other) => other,
+            Err(error) => return self.place.fail(error),
+        };
         // Nothing to tell: the row has no partner that it needs, or nothing was there before.
         let is_news = match (&other, self.needs.other) {
             (Some(_), _) => true,
@@ -91,11 +93,16 @@ where
         let timestamp = other.as_ref().map_or(timestamp, |other| other.timestamp.max(timestamp));
         let other = other.as_ref().map(|other| &other.value);
         let join = |own: Option<&A>| {
-            if self.needs.are_met(own, other) { (self.joiner)(&key, own, other) } else { None }
+            if self.needs.are_met(own, other) { (self.joiner)(&key, own, other) } else { Ok(None) }
         };
-        let new = join(new.as_ref());
-        let old = if self.old_values == OldValues::Send { join(old.as_ref()) } else { None };
-        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
+        let joined = join(new.as_ref()).and_then(|new| {
+            let old = if self.old_values == OldValues::Send { join(old.as_ref())? } else { None };
+            Ok(Change { new, old, age })
+        });
+        match joined {
+            Ok(value) => self.out.push(Record { key, value, timestamp, headers }),
+            Err(error) => self.place.fail(error),
+        }
     }
 }
 
@@ -132,9 +139,9 @@ struct JoinedRows<K, A, B, F> {
 
 impl<K, A, B, R, F> LookUp<K, R> for JoinedRows<K, A, B, F>
 where
-    F: Fn(&K, Option<&A>, Option<&B>) -> Option<R>,
+    F: Fn(&K, Option<&A>, Option<&B>) -> Result<Option<R>, ProcessorError>,
 {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<R>>, StoreError> {
+    fn look_up(&self, key: &K) -> LookedUp<R> {
         let own = self.own.look_up(key)?;
         if own.is_none() && self.needs.own == Need::Required {
             return Ok(None);
@@ -148,7 +155,8 @@ where
         if !self.needs.are_met(own, other) {
             return Ok(None);
         }
-        Ok((self.joiner)(key, own, other).map(|value| Timestamped { value, timestamp }))
+        let value = (self.joiner)(key, own, other)?;
+        Ok(value.map(|value| Timestamped { value, timestamp }))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use streams_core::error::{Pushed, StoreError};
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
 use streams_core::time::Timestamp;
@@ -13,9 +13,12 @@ use super::Place;
 use super::table_output::{Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
-use crate::view::{LookUp, TableView, View};
+use crate::view::{LookUp, LookedUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-MAPVALUES-";
+
+/// What the function gives.
+type Mapped<N> = Result<Option<N>, ProcessorError>;
 
 struct StoredMap<K, N, F> {
     f: Arc<F>,
@@ -28,13 +31,16 @@ where
     K: Clone + 'static,
     V: 'static,
     N: Clone + 'static,
-    F: Fn(&K, V) -> Option<N>,
+    F: Fn(&K, V) -> Mapped<N>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Self { f, output, place } = self;
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
-            let new = change.new.and_then(|value| f(&key, value));
+            let new = match change.new.map_or(Ok(None), |value| f(&key, value)) {
+                Ok(new) => new,
+                Err(error) => return place.fail(error),
+            };
             let row = output.replace(&key, new, timestamp);
             let row = row.map_err(|error| task.store_failure(error))?;
             output.forward(key, row, headers)
@@ -60,24 +66,38 @@ struct PassingMap<K, N, F> {
     f: Arc<F>,
     old_values: OldValues,
     out: Edge<K, Change<N>>,
+    place: Place,
+}
+
+impl<K, N, F> PassingMap<K, N, F> {
+    #[inline]
+    fn mapped<V>(&self, key: &K, change: Change<V>) -> Result<Change<N>, ProcessorError>
+    where
+        F: Fn(&K, V) -> Mapped<N>,
+    {
+        let Change { new, old, age } = change;
+        let new = new.map_or(Ok(None), |value| (self.f)(key, value))?;
+        let old = match self.old_values {
+            OldValues::Send => old.map_or(Ok(None), |value| (self.f)(key, value))?,
+            OldValues::Omit => None,
+        };
+        Ok(Change { new, old, age })
+    }
 }
 
 impl<K, V, N, F> Push<K, Change<V>> for PassingMap<K, N, F>
 where
     K: Clone,
     N: Clone,
-    F: Fn(&K, V) -> Option<N>,
+    F: Fn(&K, V) -> Mapped<N>,
 {
     #[inline]
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key, value: change, timestamp, headers } = record;
-        let Change { new, old, age } = change;
-        let new = new.and_then(|value| (self.f)(&key, value));
-        let old = match self.old_values {
-            OldValues::Send => old.and_then(|value| (self.f)(&key, value)),
-            OldValues::Omit => None,
-        };
-        self.out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
+        match self.mapped(&key, change) {
+            Ok(value) => self.out.push(Record { key, value, timestamp, headers }),
+            Err(error) => self.place.fail(error),
+        }
     }
 }
 
@@ -87,16 +107,15 @@ where
     K: Clone + 'static,
     V: Clone + 'static,
     N: Clone + 'static,
-    F: Fn(&K, V) -> Option<N> + Send + Sync + 'static,
+    F: Fn(&K, V) -> Mapped<N> + Send + Sync + 'static,
 {
     let TableSettings { store, old_values } = settings.clone();
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<N>>| {
-        let f = Arc::clone(&f);
+        let (f, place) = (Arc::clone(&f), Place::of(links));
         let Some(store) = &store else {
-            return Ok(NodeCell::<K, Change<V>>::owned(PassingMap { f, old_values, out }));
+            return Ok(NodeCell::<K, Change<V>>::owned(PassingMap { f, old_values, out, place }));
         };
         let output = TableOutput::of(links, store, old_values, out)?;
-        let place = Place::of(links);
         Ok(stored_node::<K, Change<V>, _>(links, StoredMap { f, output, place }))
     })
 }
@@ -107,26 +126,24 @@ struct MappedRows<K, V, F> {
     rows: View<K, V>,
 }
 
-fn mapped<K, V, N>(
-    f: &impl Fn(&K, V) -> Option<N>,
-    key: &K,
-    row: Option<Timestamped<V>>,
-) -> Option<Timestamped<N>> {
-    let Timestamped { value, timestamp } = row?;
-    f(key, value).map(|value| Timestamped { value, timestamp })
+impl<K, V, F> MappedRows<K, V, F> {
+    fn mapped<N>(&self, key: &K, row: Option<Timestamped<V>>) -> LookedUp<N>
+    where
+        F: Fn(&K, V) -> Mapped<N>,
+    {
+        let Some(Timestamped { value, timestamp }) = row else { return Ok(None) };
+        let value = (self.f)(key, value)?;
+        Ok(value.map(|value| Timestamped { value, timestamp }))
+    }
 }
 
-impl<K, V, N, F: Fn(&K, V) -> Option<N>> LookUp<K, N> for MappedRows<K, V, F> {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<N>>, StoreError> {
-        Ok(mapped(&*self.f, key, self.rows.look_up(key)?))
+impl<K, V, N, F: Fn(&K, V) -> Mapped<N>> LookUp<K, N> for MappedRows<K, V, F> {
+    fn look_up(&self, key: &K) -> LookedUp<N> {
+        self.mapped(key, self.rows.look_up(key)?)
     }
 
-    fn look_up_as_of(
-        &self,
-        key: &K,
-        timestamp: Timestamp,
-    ) -> Result<Option<Timestamped<N>>, StoreError> {
-        Ok(mapped(&*self.f, key, self.rows.look_up_as_of(key, timestamp)?))
+    fn look_up_as_of(&self, key: &K, timestamp: Timestamp) -> LookedUp<N> {
+        self.mapped(key, self.rows.look_up_as_of(key, timestamp)?)
     }
 }
 
@@ -136,7 +153,7 @@ where
     K: 'static,
     V: 'static,
     N: 'static,
-    F: Fn(&K, V) -> Option<N> + Send + Sync + 'static,
+    F: Fn(&K, V) -> Mapped<N> + Send + Sync + 'static,
 {
     rows.computed(move |rows| MappedRows { f: Arc::clone(&f), rows })
 }

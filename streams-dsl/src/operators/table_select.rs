@@ -7,12 +7,12 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use streams_core::error::Pushed;
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::processor::{Edge, NodeCell, NodeLinks, ProcessorTemplate, Push};
 use streams_core::record::Record;
 use streams_core::serde::SharedSerde;
 
-use super::repartition;
+use super::{Place, repartition};
 use crate::change::{Change, ChangeSerde};
 use crate::null::OrNull;
 use crate::plan::{Input, TableChannel};
@@ -23,6 +23,7 @@ struct Select<K2, V2, S, F> {
     select: Arc<F>,
     input: Input,
     out: Edge<K2, Change<V2>>,
+    place: Place,
     selected: PhantomData<fn() -> S>,
 }
 
@@ -31,7 +32,7 @@ where
     K2: Clone + PartialEq + 'static,
     V2: Clone,
     S: OrNull<K2>,
-    F: Fn(&K, V) -> (S, V2),
+    F: Fn(&K, V) -> Result<(S, V2), ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key, value: change, timestamp, headers } = record;
@@ -39,11 +40,16 @@ where
         if self.input.leaves_out(change.age) {
             return Ok(());
         }
-        let select = |value: Option<V>| {
-            let (key, value) = (self.select)(&key, value?);
-            Some((key.into_plain()?, value))
+        let select = |value: Option<V>| -> Result<Option<(K2, V2)>, ProcessorError> {
+            let Some(value) = value else { return Ok(None) };
+            let (key, value) = (self.select)(&key, value)?;
+            Ok(key.into_plain().map(|key| (key, value)))
         };
-        let (new, old) = (select(change.new), select(change.old));
+        let selected = select(change.new).and_then(|new| Ok((new, select(change.old)?)));
+        let (new, old) = match selected {
+            Ok(selected) => selected,
+            Err(error) => return self.place.fail(error),
+        };
         let mut send = |key, new, old| {
             let (value, headers) = (Change::latest(new, old), headers.clone());
             self.out.push(Record { key, value, timestamp, headers })
@@ -64,7 +70,7 @@ where
 
 /// Gives each row the key and value that `select` does.
 pub(crate) fn template<K, V, K2, V2, S>(
-    select: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+    select: impl Fn(&K, V) -> Result<(S, V2), ProcessorError> + Send + Sync + 'static,
     input: Input,
 ) -> ProcessorTemplate
 where
@@ -75,9 +81,10 @@ where
     S: OrNull<K2>,
 {
     let select = Arc::new(select);
-    ProcessorTemplate::new(move |_: &mut NodeLinks<'_>, out: Edge<K2, Change<V2>>| {
+    ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K2, Change<V2>>| {
         let (select, selected) = (Arc::clone(&select), PhantomData::<fn() -> S>);
-        Ok(NodeCell::<K, Change<V>>::owned(Select { select, input, out, selected }))
+        let place = Place::of(links);
+        Ok(NodeCell::<K, Change<V>>::owned(Select { select, input, out, place, selected }))
     })
 }
 

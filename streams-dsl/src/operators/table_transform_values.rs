@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use streams_core::error::{Pushed, StoreError};
+use streams_core::error::{ProcessorError, Pushed};
 use streams_core::names::StoreName;
 use streams_core::processor::{
     ConnectedStores, Edge, LinkError, NodeCell, NodeLinks, ProcessorTemplate, Push,
@@ -18,21 +18,21 @@ use super::Place;
 use super::table_output::{Stored, TableOutput, stored_node};
 use crate::change::Change;
 use crate::plan::TableSettings;
-use crate::view::{LookUp, TableView, View};
+use crate::view::{LookUp, LookedUp, TableView, View};
 
 pub(crate) const PREFIX: &str = "KTABLE-TRANSFORMVALUES-";
 
 /// Makes a transformer for a task. Kafka's `ValueTransformerWithKeySupplier`.
 pub(crate) trait Supply<K, V, N, F>: Send + Sync + 'static
 where
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
 {
     fn supply(&self, stores: &ConnectedStores<'_, '_>) -> Result<F, LinkError>;
 }
 
 impl<K, V, N, F, S> Supply<K, V, N, F> for S
 where
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
     S: Fn(&ConnectedStores<'_, '_>) -> Result<F, LinkError> + Send + Sync + 'static,
 {
     fn supply(&self, stores: &ConnectedStores<'_, '_>) -> Result<F, LinkError> {
@@ -51,13 +51,17 @@ where
     K: Clone + 'static,
     V: 'static,
     N: Clone + 'static,
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError>,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Self { f, output, place } = self;
         place.with_record(record, |record, task| {
             let Record { key, value: change, timestamp, headers } = record;
-            let row = f(&key, change.new).and_then(|new| output.replace(&key, new, timestamp));
+            let new = match f(&key, change.new) {
+                Ok(new) => new,
+                Err(error) => return place.fail(error),
+            };
+            let row = output.replace(&key, new, timestamp);
             let row = row.map_err(|error| task.store_failure(error))?;
             output.forward(key, row, headers)
         })
@@ -89,18 +93,23 @@ impl<K, V, N, F> Push<K, Change<V>> for PassingTransform<K, N, F>
 where
     K: Clone,
     N: Clone,
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError>,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Self { f, old_values, out, place } = self;
-        place.with_record(record, |record, task| {
+        place.with_record(record, |record, _| {
             let Record { key, value: Change { new, old, age }, timestamp, headers } = record;
-            let new = f(&key, new).map_err(|error| task.store_failure(error))?;
-            let old = match old_values {
-                OldValues::Send => f(&key, old).map_err(|error| task.store_failure(error))?,
-                OldValues::Omit => None,
-            };
-            out.push(Record { key, value: Change { new, old, age }, timestamp, headers })
+            let made = f(&key, new).and_then(|new| {
+                let old = match old_values {
+                    OldValues::Send => f(&key, old)?,
+                    OldValues::Omit => None,
+                };
+                Ok(Change { new, old, age })
+            });
+            match made {
+                Ok(value) => out.push(Record { key, value, timestamp, headers }),
+                Err(error) => place.fail(error),
+            }
         })
     }
 }
@@ -114,7 +123,7 @@ where
     K: Clone + 'static,
     V: Clone + 'static,
     N: Clone + 'static,
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
 {
     let TableSettings { store, old_values } = settings.clone();
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Change<N>>| {
@@ -136,13 +145,9 @@ struct TransformedRows<K, V, F> {
 }
 
 impl<K, V, F> TransformedRows<K, V, F> {
-    fn transformed<N>(
-        &self,
-        key: &K,
-        row: Option<Timestamped<V>>,
-    ) -> Result<Option<Timestamped<N>>, StoreError>
+    fn transformed<N>(&self, key: &K, row: Option<Timestamped<V>>) -> LookedUp<N>
     where
-        F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError>,
+        F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError>,
     {
         let (value, timestamp) = match row {
             Some(Timestamped { value, timestamp }) => (Some(value), timestamp),
@@ -155,17 +160,13 @@ impl<K, V, F> TransformedRows<K, V, F> {
 
 impl<K, V, N, F> LookUp<K, N> for TransformedRows<K, V, F>
 where
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError>,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError>,
 {
-    fn look_up(&self, key: &K) -> Result<Option<Timestamped<N>>, StoreError> {
+    fn look_up(&self, key: &K) -> LookedUp<N> {
         self.transformed(key, self.rows.look_up(key)?)
     }
 
-    fn look_up_as_of(
-        &self,
-        key: &K,
-        timestamp: Timestamp,
-    ) -> Result<Option<Timestamped<N>>, StoreError> {
+    fn look_up_as_of(&self, key: &K, timestamp: Timestamp) -> LookedUp<N> {
         self.transformed(key, self.rows.look_up_as_of(key, timestamp)?)
     }
 }
@@ -180,7 +181,7 @@ where
     K: 'static,
     V: 'static,
     N: 'static,
-    F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+    F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
 {
     rows.transformed(stores, move |links, rows| {
         let f = RefCell::new(supplier.supply(&ConnectedStores::of(links))?);

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::topology::TopologyError;
 
 use super::KTable;
@@ -147,8 +148,50 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
         R: OrNull<N>,
     {
+        let joiner =
+            move |key: &K, one: &V, other: &W| Ok::<_, ProcessorError>(joiner(key, one, other));
+        self.try_join(other, joiner, derived)
+    }
+
+    /// As [`join_with_key_with`](Self::join_with_key_with), by a function that may fail; the
+    /// processing handler says what becomes of the change. One that is left out changes nothing: a
+    /// row that is stored stays as it was.
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let shares: KTable<'_, String, i64> = builder.table("shares");
+    /// let counts: KTable<'_, String, i64> = builder.table("counts");
+    /// let each = |key: &String, all: &i64, count: &i64| {
+    ///     all.checked_div(*count).ok_or_else(|| format!("nobody shares {key}"))
+    /// };
+    /// let each: KTable<'_, String, i64> = shares.try_join(counts, each, Named::new("share"));
+    /// each.to_stream().to("each");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("shares").pipe("cake", 12)?;
+    /// let mut counts = driver.input::<String, i64>("counts");
+    /// counts.pipe("cake", 3)?;
+    /// assert_eq!(driver.output::<String, i64>("each").read_values()?, [4]);
+    /// assert!(counts.pipe("cake", 0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join<W, N, R, E>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, &W) -> Result<R, E> + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+        E: Into<ProcessorError>,
+    {
         let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
-            joiner(key, one?, other?).into_plain()
+            let (Some(one), Some(other)) = (one, other) else { return Ok(None) };
+            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
         };
         self.joined(other, INNER, joiner, derived.into())
     }
@@ -270,8 +313,50 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
         R: OrNull<N>,
     {
+        let joiner = move |key: &K, one: &V, other: Option<&W>| {
+            Ok::<_, ProcessorError>(joiner(key, one, other))
+        };
+        self.try_left_join(other, joiner, derived)
+    }
+
+    /// As [`left_join_with_key_with`](Self::left_join_with_key_with), by a function that may fail;
+    /// see [`try_join`](Self::try_join).
+    ///
+    /// ```
+    /// # use streams_dsl::{Derived, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<'_, String, i64> = builder.table("stock");
+    /// let prices: KTable<'_, String, i64> = builder.table("prices");
+    /// let value = |kind: &String, stock: &i64, price: Option<&i64>| {
+    ///     price.map(|price| stock * price).ok_or_else(|| format!("{kind} has no price"))
+    /// };
+    /// let values = stock.try_left_join::<_, i64, _, _>(prices, value, Derived::default());
+    /// values.to_stream().to("values");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// let mut stock = driver.input::<String, i64>("stock");
+    /// stock.pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, i64>("values").read_values()?, [10]);
+    /// assert!(stock.pipe("plum", 2).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_left_join<W, N, R, E>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, &V, Option<&W>) -> Result<R, E> + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+        E: Into<ProcessorError>,
+    {
         let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
-            joiner(key, one?, other).into_plain()
+            let Some(one) = one else { return Ok(None) };
+            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
         };
         self.joined(other, LEFT, joiner, derived.into())
     }
@@ -401,8 +486,49 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
         R: OrNull<N>,
     {
-        let joiner =
-            move |key: &K, one: Option<&V>, other: Option<&W>| joiner(key, one, other).into_plain();
+        let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
+            Ok::<_, ProcessorError>(joiner(key, one, other))
+        };
+        self.try_outer_join(other, joiner, derived)
+    }
+
+    /// As [`outer_join_with_key_with`](Self::outer_join_with_key_with), by a function that may fail;
+    /// see [`try_join`](Self::try_join).
+    ///
+    /// ```
+    /// # use streams_dsl::{Derived, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let cash: KTable<'_, String, i64> = builder.table("cash");
+    /// let debts: KTable<'_, String, i64> = builder.table("debts");
+    /// let owns = |key: &String, cash: Option<&i64>, debts: Option<&i64>| {
+    ///     let owns = cash.unwrap_or(&0).checked_sub(*debts.unwrap_or(&0));
+    ///     owns.ok_or_else(|| format!("{key} owes too much"))
+    /// };
+    /// let owns = cash.try_outer_join::<_, i64, _, _>(debts, owns, Derived::default());
+    /// owns.to_stream().to("owns");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("cash").pipe("ann", -7)?;
+    /// assert_eq!(driver.output::<String, i64>("owns").read_values()?, [-7]);
+    /// assert!(driver.input::<String, i64>("debts").pipe("ann", i64::MAX).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_outer_join<W, N, R, E>(
+        self,
+        other: KTable<'b, K, W>,
+        joiner: impl Fn(&K, Option<&V>, Option<&W>) -> Result<R, E> + Send + Sync + 'static,
+        derived: impl Into<Derived<K, N>>,
+    ) -> KTable<'b, K, N>
+    where
+        W: Clone + 'static,
+        N: Clone + 'static,
+        R: OrNull<N>,
+        E: Into<ProcessorError>,
+    {
+        let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
+            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
+        };
         self.joined(other, OUTER, joiner, derived.into())
     }
 

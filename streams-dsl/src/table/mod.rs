@@ -10,6 +10,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName};
 use streams_core::serde::DefaultSerde;
 
@@ -158,7 +159,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
         derived: impl Into<Derived<K, V>>,
     ) -> Self {
-        let holds = Arc::new(predicate);
+        self.filtered(move |key, value| Ok(predicate(key, value)), derived.into())
+    }
+
+    fn filtered(
+        self,
+        holds: impl Fn(&K, &V) -> Result<bool, ProcessorError> + Send + Sync + 'static,
+        derived: Derived<K, V>,
+    ) -> Self {
+        let holds = Arc::new(holds);
         let (parent, of_rows) = (self.table, Arc::clone(&holds));
         let input = self.builder.plan().input_from(self.node);
         let make: Box<MakeTable> =
@@ -168,7 +177,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
             table_filter::rows(Arc::clone(&of_rows), rows)
         };
         let derivation = Derivation { make, rows: Box::new(rows) };
-        self.derive(table_filter::PREFIX, WantsOld::IfStored, derived.into(), derivation)
+        self.derive(table_filter::PREFIX, WantsOld::IfStored, derived, derivation)
     }
 
     /// The rows for which the predicate does not hold, otherwise as with [`filter`](Self::filter):
@@ -314,7 +323,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         R: OrNull<N>,
         N: Clone + 'static,
     {
-        let f = Arc::new(move |key: &K, value: V| f(key, value).into_plain());
+        self.values_mapped(move |key, value| Ok(f(key, value).into_plain()), derived.into())
+    }
+
+    fn values_mapped<N: Clone + 'static>(
+        self,
+        f: impl Fn(&K, V) -> Result<Option<N>, ProcessorError> + Send + Sync + 'static,
+        derived: Derived<K, N>,
+    ) -> KTable<'b, K, N> {
+        let f = Arc::new(f);
         let (parent, of_rows) = (self.table, Arc::clone(&f));
         let make: Box<MakeTable> = Box::new(move |settings| {
             table_map_values::template::<K, V, N, _>(Arc::clone(&f), settings)
@@ -324,7 +341,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
             table_map_values::rows(Arc::clone(&of_rows), rows)
         };
         let derivation = Derivation { make, rows: Box::new(rows) };
-        self.derive(table_map_values::PREFIX, WantsOld::No, derived.into(), derivation)
+        self.derive(table_map_values::PREFIX, WantsOld::No, derived, derivation)
     }
 
     /// A table whose rows are computed from those of this one.
@@ -542,6 +559,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     pub fn group_by_with<K2, V2, S>(
         self,
         selector: impl Fn(&K, V) -> (S, V2) + Send + Sync + 'static,
+        grouped: Grouped<K2, V2>,
+    ) -> KGroupedTable<'b, K2, V2>
+    where
+        S: OrNull<K2>,
+        K2: Clone + PartialEq + 'static,
+        V2: Clone + 'static,
+    {
+        self.grouped(move |key, value| Ok(selector(key, value)), grouped)
+    }
+
+    fn grouped<K2, V2, S>(
+        self,
+        selector: impl Fn(&K, V) -> Result<(S, V2), ProcessorError> + Send + Sync + 'static,
         grouped: Grouped<K2, V2>,
     ) -> KGroupedTable<'b, K2, V2>
     where

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use streams_core::error::StoreError;
+use streams_core::error::ProcessorError;
 use streams_core::names::StoreName;
 use streams_core::processor::{ConnectedStores, LinkError};
 
@@ -21,7 +21,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), and gives the
     /// transformer. A store that is not there is a fault when the topology is built. The
     /// transformer gets the key and the new value, which is `None` for a deletion: it is called for
-    /// those too. Key, timestamp and headers stay. An error of a store fails the task.
+    /// those too. Key, timestamp and headers stay. An error of a store fails the task; any other one
+    /// goes to the processing handler.
     ///
     /// The result is stored only under a name of its own; see
     /// [`transform_values_with`](Self::transform_values_with). While it is not, an operator that
@@ -63,7 +64,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> KTable<'b, K, N>
     where
         N: Clone + 'static,
-        F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+        F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
     {
         self.transform_values_with(supplier, stores, Derived::default())
     }
@@ -103,7 +104,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ) -> KTable<'b, K, N>
     where
         N: Clone + 'static,
-        F: FnMut(&K, Option<V>) -> Result<Option<N>, StoreError> + 'static,
+        F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
     {
         let Derived { node, store } = derived.into();
         let stores: Vec<StoreName> = stores.iter().map(|store| (*store).into()).collect();

@@ -31,7 +31,7 @@ fn longer(a: String, b: String) -> Result<Option<String>, &'static str> {
 
 /// Takes the lines, of which the last but one fails in `operator`, which read it at `place`.
 #[track_caller]
-fn fails<V: Printed>(
+pub(crate) fn fails<V: Printed>(
     describe: impl FnOnce(&StreamsBuilder),
     lines: &[&str],
     (operator, place): (&str, &str),

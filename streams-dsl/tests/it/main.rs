@@ -4,6 +4,7 @@
 mod arguments;
 mod cogroup;
 mod fallible;
+mod fallible_tables;
 mod faults;
 mod generated_names;
 mod joins;

@@ -1,6 +1,6 @@
 //! Values of a table's rows made with stores.
 
-use streams_core::error::StoreError;
+use streams_core::error::ProcessorError;
 use streams_core::processor::{ConnectedStores, LinkError};
 use streams_dsl::{Consumed, Derived, KStream, KTable, Materialized, StreamsBuilder};
 use streams_state::{KeyValueStore, Stores};
@@ -10,7 +10,7 @@ use crate::{drive, written};
 const INPUT: &[&str] = &["a one 5", "- two 6", "b - 7", "a x 3", "b two 8", "b - 9"];
 
 type Table<'b> = KTable<'b, String, String>;
-type Transformed = Result<Option<String>, StoreError>;
+type Transformed = Result<Option<String>, ProcessorError>;
 
 /// Writes the number of its calls for the key behind the value, and `none` for a deletion of `b`.
 fn numbering(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streams_core::error::StoreError;
+use streams_core::error::ProcessorError;
 use streams_core::processor::ConnectedStores;
 use streams_core::serde::{DefaultSerde, SharedSerde, TimeWindowedSerde};
 use streams_core::time::Timestamp;
@@ -152,7 +152,7 @@ fn what_is_derived_without_a_store_is_read_through_it() {
     derived(|counts| counts.map_values(|count| 10 * count), tenfold);
     let transformed: Derive = |counts| {
         let tenfold = |_: &ConnectedStores<'_, '_>| {
-            Ok(|_: &Windowed<String>, count: Option<i64>| -> Result<_, StoreError> {
+            Ok(|_: &Windowed<String>, count: Option<i64>| -> Result<_, ProcessorError> {
                 Ok(count.map(|count| 10 * count))
             })
         };

@@ -35,8 +35,10 @@ where
 {
     fn push(&mut self, record: Record<K, Response<VO>>) -> Pushed {
         let Record { key, value: response, timestamp, headers } = record;
-        let row = self.rows.look_up(&key).map_err(|error| self.place.store_failure(error))?;
-        let row = row.map(|row| row.value);
+        let row = match self.rows.look_up(&key) {
+            Ok(row) => row.map(|row| row.value),
+            Err(error) => return self.place.fail(error),
+        };
         let now = row.as_ref().map(|row| hash(&self.value, &self.topic, row, &mut self.buffer));
         let now = match now.transpose() {
             Ok(now) => now,

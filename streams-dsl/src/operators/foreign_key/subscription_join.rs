@@ -23,8 +23,10 @@ where
 {
     fn push(&mut self, record: Record<CombinedKey<KO, K>, Subscription<K>>) -> Pushed {
         let Record { key: CombinedKey { foreign, primary }, value, timestamp, headers } = record;
-        let row = foreign.as_ref().map(|key| self.foreign_rows.look_up(key)).transpose();
-        let row = row.map_err(|error| self.place.store_failure(error))?.flatten();
+        let row = match foreign.as_ref().map_or(Ok(None), |key| self.foreign_rows.look_up(key)) {
+            Ok(row) => row,
+            Err(error) => return self.place.fail(error),
+        };
         let timestamp = row.as_ref().map_or(timestamp, |row| row.timestamp.max(timestamp));
         let row = row.map(|row| row.value);
         let foreign = match value.instruction {
