@@ -1,5 +1,6 @@
 //! Tables.
 
+mod fallible;
 mod foreign_key_joins;
 mod foreign_key_nodes;
 mod joins;
