@@ -1,5 +1,6 @@
 //! Joins of two tables by a foreign key.
 
+use streams_core::error::ProcessorError;
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::TopologyError;
 
@@ -184,10 +185,65 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         F: OrNull<KO>,
         R: OrNull<N>,
     {
+        let extractor = move |key: &K, value: &V| Ok::<_, ProcessorError>(extractor(key, value));
+        let joiner = move |value: &V, other: &VO| Ok::<_, ProcessorError>(joiner(value, other));
+        self.try_foreign_key_join(other, extractor, joiner, joined, materialized)
+    }
+
+    /// As [`foreign_key_join_with_key_with`](Self::foreign_key_join_with_key_with), by an extractor
+    /// and a joiner that may fail; the processing handler says what becomes of the change. One whose
+    /// extractor fails leaves the row subscribed as it was, one whose joiner fails leaves the result.
+    ///
+    /// ```
+    /// # use streams_core::error::ProcessorError;
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KTable<'_, String, String> = builder.table("orders");
+    /// let customers: KTable<'_, i64, String> = builder.table("customers");
+    /// // `7: pears` is what customer 7 has ordered.
+    /// let customer = |_: &String, order: &String| -> Result<i64, ProcessorError> {
+    ///     Ok(order.split_once(':').ok_or("no customer")?.0.parse()?)
+    /// };
+    /// let line = |order: &String, name: &String| Ok::<_, ProcessorError>(format!("{order} ({name})"));
+    /// let (joined, stored) = (TableJoined::new(), Materialized::<String, String>::named("lines"));
+    /// let _ = orders.try_foreign_key_join(customers, customer, line, joined, stored);
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<i64, String>("customers").pipe(7, "ann")?;
+    /// let mut orders = driver.input::<String, String>("orders");
+    /// orders.pipe("1", "7: pears")?;
+    /// let lines = driver.key_values::<String, String>("lines")?;
+    /// assert_eq!(lines.get(&"1".to_owned())?.as_deref(), Some("7: pears (ann)"));
+    /// assert!(orders.pipe("2", "seven: plums").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_foreign_key_join<KO, VO, N, F, R, E, G>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> Result<F, E> + Send + Sync + 'static,
+        joiner: impl Fn(&V, &VO) -> Result<R, G> + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+        E: Into<ProcessorError>,
+        G: Into<ProcessorError>,
+    {
         let functions = Functions {
-            extract: move |key: &K, value: &V| extractor(key, value).into_plain(),
+            extract: move |key: &K, value: &V| {
+                extractor(key, value).map(|key| key.into_plain()).map_err(Into::into)
+            },
             foreign: Need::Required,
-            joiner: move |value: &V, other: Option<&VO>| joiner(value, other?).into_plain(),
+            joiner: move |value: &V, other: Option<&VO>| {
+                let Some(other) = other else { return Ok(None) };
+                joiner(value, other).map(|made| made.into_plain()).map_err(Into::into)
+            },
         };
         self.joined_by_foreign_key(other, functions, joined, materialized)
     }
@@ -352,10 +408,63 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         F: OrNull<KO>,
         R: OrNull<N>,
     {
+        let extractor = move |key: &K, value: &V| Ok::<_, ProcessorError>(extractor(key, value));
+        let joiner =
+            move |value: &V, other: Option<&VO>| Ok::<_, ProcessorError>(joiner(value, other));
+        self.try_foreign_key_left_join(other, extractor, joiner, joined, materialized)
+    }
+
+    /// As [`foreign_key_left_join_with_key_with`](Self::foreign_key_left_join_with_key_with), by an
+    /// extractor and a joiner that may fail; see
+    /// [`try_foreign_key_join`](Self::try_foreign_key_join).
+    ///
+    /// ```
+    /// # use streams_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// # use streams_test::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let orders: KTable<'_, String, String> = builder.table("orders");
+    /// let customers: KTable<'_, i64, String> = builder.table("customers");
+    /// let customer = |_: &String, order: &String| order.parse::<i64>();
+    /// let line = |order: &String, name: Option<&String>| {
+    ///     name.map(|name| format!("for {name}")).ok_or_else(|| format!("nobody is {order}"))
+    /// };
+    /// let (joined, stored) = (TableJoined::new(), Materialized::<String, String>::new());
+    /// let lines = orders.try_foreign_key_left_join(customers, customer, line, joined, stored);
+    /// lines.to_stream().to("lines");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<i64, String>("customers").pipe(7, "ann")?;
+    /// let mut orders = driver.input::<String, String>("orders");
+    /// orders.pipe("1", "7")?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_values()?, ["for ann"]);
+    /// assert!(orders.pipe("2", "8").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_foreign_key_left_join<KO, VO, N, F, R, E, G>(
+        self,
+        other: KTable<'b, KO, VO>,
+        extractor: impl Fn(&K, &V) -> Result<F, E> + Send + Sync + 'static,
+        joiner: impl Fn(&V, Option<&VO>) -> Result<R, G> + Send + Sync + 'static,
+        joined: TableJoined<K, V, KO, VO>,
+        materialized: Materialized<K, N>,
+    ) -> KTable<'b, K, N>
+    where
+        KO: Clone + 'static,
+        VO: Clone + 'static,
+        N: Clone + 'static,
+        F: OrNull<KO>,
+        R: OrNull<N>,
+        E: Into<ProcessorError>,
+        G: Into<ProcessorError>,
+    {
         let functions = Functions {
-            extract: move |key: &K, value: &V| extractor(key, value).into_plain(),
+            extract: move |key: &K, value: &V| {
+                extractor(key, value).map(|key| key.into_plain()).map_err(Into::into)
+            },
             foreign: Need::Optional,
-            joiner: move |value: &V, other: Option<&VO>| joiner(value, other).into_plain(),
+            joiner: move |value: &V, other: Option<&VO>| {
+                joiner(value, other).map(|made| made.into_plain()).map_err(Into::into)
+            },
         };
         self.joined_by_foreign_key(other, functions, joined, materialized)
     }
@@ -371,8 +480,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         KO: Clone + 'static,
         VO: Clone + 'static,
         N: Clone + 'static,
-        F: Fn(&K, &V) -> Option<KO> + Send + Sync + 'static,
-        J: Fn(&V, Option<&VO>) -> Option<N> + Send + Sync + 'static,
+        F: Fn(&K, &V) -> Result<Option<KO>, ProcessorError> + Send + Sync + 'static,
+        J: Fn(&V, Option<&VO>) -> Result<Option<N>, ProcessorError> + Send + Sync + 'static,
     {
         let mut plan = self.builder.plan();
         let Some(other) = other.in_plan_of(self.builder) else {

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::{NodeName, StoreName, TopicName};
 use streams_core::processor::{Nulls, Partitions, SinkTemplate, SourceTemplate, StreamPartitioner};
 use streams_core::serde::{OptionSerde, SharedSerde};
@@ -168,8 +169,8 @@ where
     ) -> (PlanId, TableId)
     where
         N: Clone + 'static,
-        F: Fn(&K, &V) -> Option<KO> + Send + Sync + 'static,
-        J: Fn(&V, Option<&VO>) -> Option<N> + Send + Sync + 'static,
+        F: Fn(&K, &V) -> Result<Option<KO>, ProcessorError> + Send + Sync + 'static,
+        J: Fn(&V, Option<&VO>) -> Result<Option<N>, ProcessorError> + Send + Sync + 'static,
     {
         let Functions { extract, foreign, joiner } = functions;
         let (foreign_key, value) = (self.foreign_key(), self.row());

@@ -7,7 +7,7 @@ use streams_core::error::{ProcessorError, TaskError};
 use streams_core::handler::{Handlers, Verdict};
 use streams_core::processor::ConnectedStores;
 use streams_core::serde::DefaultSerde;
-use streams_dsl::{Derived, Grouped, KTable, Materialized, Named, StreamsBuilder};
+use streams_dsl::{Derived, Grouped, KTable, Materialized, Named, StreamsBuilder, TableJoined};
 use streams_test::TopologyTestDriver;
 
 use crate::fallible::fails;
@@ -110,6 +110,38 @@ fn a_join_of_tables_may_fail() {
         joined.to_stream().to("out");
     };
     fails::<i64>(outer, &lines, place, "a=5@0 a=6@1 a=8@3");
+}
+
+#[test]
+fn a_join_by_a_foreign_key_fails_by_either_function() {
+    // `in` says by the first letter which row it is joined with.
+    let letter = |_: &String, text: &String| match &text[..1] {
+        "x" => Err("no letter"),
+        letter => Ok(letter.to_owned()),
+    };
+    let join = |text: &String, row: &String| match text.as_str() {
+        "ay" => Err("no text"),
+        _ => Ok(format!("{text}{row}")),
+    };
+    let keys = || TableJoined::named("made");
+    let stored = || Materialized::<String, String>::new().without_cache();
+    let inner = |builder: &StreamsBuilder| {
+        let (one, other) = (texts(builder), rows(builder));
+        let joined = one.try_foreign_key_join(other, letter, join, keys(), stored());
+        joined.to_stream().to("out");
+    };
+    let left = move |builder: &StreamsBuilder| {
+        let (one, other) = (texts(builder), rows(builder));
+        let join =
+            move |text: &String, row: Option<&String>| row.map(|row| join(text, row)).transpose();
+        let joined = one.try_foreign_key_left_join(other, letter, join, keys(), stored());
+        joined.to_stream().to("out");
+    };
+    for (bad, place) in [("k xy 2", PLACE), ("k ay 2", "-topic\" partition 0 offset 1")] {
+        let lines = ["rows: a 5 0", "j a 1", bad, "l ab 3"];
+        fails::<String>(inner, &lines, ("made", place), "j=a5@1 l=ab5@3");
+        fails::<String>(left, &lines, ("made", place), "j=a5@1 l=ab5@3");
+    }
 }
 
 /// What comes out when all that fails is left out, and where it failed.

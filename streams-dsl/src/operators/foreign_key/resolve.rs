@@ -31,7 +31,7 @@ where
     K: Clone,
     V: 'static,
     R: Clone,
-    F: Fn(&V, Option<&VO>) -> Option<R>,
+    F: Fn(&V, Option<&VO>) -> Result<Option<R>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Response<VO>>) -> Pushed {
         let Record { key, value: response, timestamp, headers } = record;
@@ -47,8 +47,11 @@ where
         if now != response.hash {
             return self.place.drop_record(DropReason::Stale);
         }
-        let value = row.and_then(|row| (self.joiner)(&row, response.foreign.as_ref()));
-        self.out.push(Record { key, value, timestamp, headers })
+        let joined = row.map_or(Ok(None), |row| (self.joiner)(&row, response.foreign.as_ref()));
+        match joined {
+            Ok(value) => self.out.push(Record { key, value, timestamp, headers }),
+            Err(error) => self.place.fail(error),
+        }
     }
 }
 
@@ -63,7 +66,7 @@ where
     V: Clone + 'static,
     VO: 'static,
     R: Clone + 'static,
-    F: Fn(&V, Option<&VO>) -> Option<R> + Send + Sync + 'static,
+    F: Fn(&V, Option<&VO>) -> Result<Option<R>, ProcessorError> + Send + Sync + 'static,
 {
     let ((value, topic), joiner) = (value, Arc::new(joiner));
     ProcessorTemplate::new(move |links: &mut NodeLinks<'_>, out: Edge<K, Option<R>>| {

@@ -61,7 +61,7 @@ impl<K, V, KO, F> Send<K, V, KO, F>
 where
     V: 'static,
     KO: 'static,
-    F: Fn(&K, &V) -> Option<KO>,
+    F: Fn(&K, &V) -> Result<Option<KO>, ProcessorError>,
 {
     fn is_changed(&mut self, old: &KO, new: Option<&KO>) -> Result<bool, SerdeError> {
         let Some(new) = new else { return Ok(true) };
@@ -74,10 +74,11 @@ where
     }
 
     /// What a change means for the right side.
-    fn plan(&mut self, key: &K, change: &Change<V>) -> Result<Plan<KO>, SerdeError> {
-        let extract =
-            |value: &Option<V>| value.as_ref().and_then(|value| (self.given.extract)(key, value));
-        let (old, new) = (extract(&change.old), extract(&change.new));
+    fn plan(&mut self, key: &K, change: &Change<V>) -> Result<Plan<KO>, ProcessorError> {
+        let extract = |value: &Option<V>| {
+            value.as_ref().map_or(Ok(None), |value| (self.given.extract)(key, value))
+        };
+        let (old, new) = (extract(&change.old)?, extract(&change.new)?);
         let is_gone = change.new.is_none();
         if self.given.foreign == Need::Optional {
             if is_gone && change.old.is_none() {
@@ -124,7 +125,7 @@ where
     K: Clone + 'static,
     V: 'static,
     KO: Clone + 'static,
-    F: Fn(&K, &V) -> Option<KO>,
+    F: Fn(&K, &V) -> Result<Option<KO>, ProcessorError>,
 {
     fn push(&mut self, record: Record<K, Change<V>>) -> Pushed {
         let Record { key: primary_key, value: change, timestamp, headers } = record;
@@ -133,7 +134,7 @@ where
         }
         let plan = match self.plan(&primary_key, &change) {
             Ok(plan) => plan,
-            Err(error) => return self.place.fail(ProcessorError::from(error)),
+            Err(error) => return self.place.fail(error),
         };
         if plan.iter().all(Option::is_none) {
             return Ok(());
@@ -158,7 +159,7 @@ where
     K: Clone + 'static,
     V: 'static,
     KO: Clone + 'static,
-    F: Fn(&K, &V) -> Option<KO> + std::marker::Send + Sync + 'static,
+    F: Fn(&K, &V) -> Result<Option<KO>, ProcessorError> + std::marker::Send + Sync + 'static,
 {
     let sending = Arc::new(sending);
     ProcessorTemplate::new(
