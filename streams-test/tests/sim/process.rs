@@ -36,7 +36,7 @@ use super::plan::{Names, Plan, Uncaught, Weather};
 /// `max.poll.interval.ms`.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of what workers say, how much a busy group thread hears late, and how many milliseconds at most.
-const HEARD_LATE_ONE_IN: u64 = 100;
+const HEARD_LATE_ONE_IN: u64 = 20;
 const HEARD_AFTER_MAX: u64 = 8_000;
 
 /// A command, with the number of losses that the group has seen before it.
