@@ -53,7 +53,19 @@ enum OutgoingState {
     Nothing,
 }
 
+/// How far an eviction is whose entries a node forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Eviction {
+    Over,
+    /// The node has not come for the entries yet.
+    Waiting,
+    Forwarding,
+}
+
 /// The record cache of a store, within the budget of its worker.
+///
+/// As in Kafka, what is evicted counts until the node that owns the store has forwarded it, so that
+/// the caches of the stores below evict too; only then is the budget looked at again.
 #[derive(Debug)]
 pub(crate) struct CacheLayer {
     cache: RefCell<RecordCache>,
@@ -63,6 +75,11 @@ pub(crate) struct CacheLayer {
     outgoing: RefCell<VecDeque<Outgoing>>,
     /// How many of them, at the end, are not yet written.
     unwritten: Cell<usize>,
+    eviction: Cell<Eviction>,
+    /// Bytes of evicted entries that still count.
+    held_bytes: Cell<usize>,
+    /// What says deleted and leaves the cache when the eviction is over.
+    deleted: RefCell<Deleted>,
 }
 
 impl CacheLayer {
@@ -73,6 +90,9 @@ impl CacheLayer {
             owner: Cell::new(Owner::Nobody),
             outgoing: RefCell::default(),
             unwritten: Cell::new(0),
+            eviction: Cell::new(Eviction::Over),
+            held_bytes: Cell::new(0),
+            deleted: RefCell::default(),
         }
     }
 
@@ -121,7 +141,9 @@ impl CacheLayer {
             (read(value), hint)
         };
         let (result, _) = layers.read_below(hash, key, populate)?;
-        self.evict(layers)?;
+        if self.is_over_budget() {
+            self.make_room(layers)?;
+        }
         Ok(result)
     }
 
@@ -137,17 +159,39 @@ impl CacheLayer {
         layers.check_open()?;
         let writer = writer(layers.context());
         self.change(|cache| cache.put((hash, key), value, Some(writer), hint));
-        self.evict(layers)
+        // An owner that has read the row just now forwards next what that evicted.
+        let is_owner_to_forward = hint.is_some() && self.eviction.get() == Eviction::Waiting;
+        if self.is_over_budget() && !is_owner_to_forward {
+            self.make_room(layers)?;
+        }
+        Ok(())
     }
 
-    /// Evicts entries of this store while the worker's caches are over their budget.
+    /// Whether the worker's caches are over their budget.
     #[inline]
-    fn evict(&self, layers: &Layers) -> Result<(), StoreError> {
-        while self.budget.used_bytes() > self.budget.max_bytes() {
-            if self.cache.borrow().is_empty() {
+    fn is_over_budget(&self) -> bool {
+        // What waits for its node is as good as gone: until that comes, others may read and write.
+        let gone = match self.eviction.get() {
+            Eviction::Waiting => self.held_bytes.get(),
+            Eviction::Over | Eviction::Forwarding => 0,
+        };
+        self.budget.used_bytes().saturating_sub(gone) > self.budget.max_bytes()
+    }
+
+    /// Evicts entries of this store while the worker's caches are over their budget. Where a node is
+    /// to forward them, that goes on once it has; see [`forwarded`](Self::forwarded).
+    #[cold]
+    fn make_room(&self, layers: &Layers) -> Result<(), StoreError> {
+        while self.is_over_budget() && !self.cache.borrow().is_empty() {
+            // A clean entry may be waiting to be written; it must not be read from below before.
+            self.write_outgoing(layers)?;
+            if self.change(RecordCache::evict_clean) {
+                continue;
+            }
+            self.evict_dirty(layers)?;
+            if self.has_owner() {
                 return Ok(());
             }
-            self.evict_one(layers)?;
         }
         Ok(())
     }
@@ -155,21 +199,51 @@ impl CacheLayer {
     /// Evicts clean entries while the worker's caches are over their budget.
     pub(crate) fn trim(&self) {
         // A clean entry that waits to be written must not be read from below before.
-        let is_over = || self.budget.used_bytes() > self.budget.max_bytes();
-        while self.is_settled() && is_over() && self.change(RecordCache::evict_clean) {}
+        while self.is_settled() && self.is_over_budget() && self.change(RecordCache::evict_clean) {}
     }
 
-    #[cold]
-    fn evict_one(&self, layers: &Layers) -> Result<(), StoreError> {
-        // A clean entry may be waiting to be written; it must not be read from below before.
-        self.write_outgoing(layers)?;
-        let Some(evicted) = self.change(RecordCache::evict) else { return Ok(()) };
-        let others = self.cache.borrow_mut().take_dirty();
-        let deleted = deleted_keys(&others);
+    fn evict_dirty(&self, layers: &Layers) -> Result<(), StoreError> {
+        let mut cache = self.cache.borrow_mut();
+        let before = cache.bytes();
+        let Some(evicted) = cache.evict() else { return Ok(()) };
+        let freed = before.saturating_sub(cache.bytes());
+        let others = cache.take_dirty();
+        drop(cache);
+        self.held_bytes.set(self.held_bytes.get() + freed);
+        self.deleted.borrow_mut().add(&others);
         self.enqueue(std::iter::once(evicted).chain(others));
         self.write_outgoing(layers)?;
-        self.remove_deleted(layers, &deleted);
+        match (self.has_owner(), self.eviction.get()) {
+            (false, _) => self.end_eviction(layers),
+            (true, Eviction::Over) => self.eviction.set(Eviction::Waiting),
+            (true, Eviction::Waiting | Eviction::Forwarding) => {}
+        }
         Ok(())
+    }
+
+    // DIFFERENCE(cache-count): what is read into the cache meanwhile counts twice in Kafka.
+    fn end_eviction(&self, layers: &Layers) {
+        let deleted = self.deleted.take();
+        self.remove_deleted(layers, &deleted);
+        self.budget.adjust(self.held_bytes.take(), 0);
+        self.eviction.set(Eviction::Over);
+    }
+
+    /// The node begins to forward what waits.
+    pub(crate) fn forwarding(&self) {
+        if self.eviction.get() == Eviction::Waiting {
+            self.eviction.set(Eviction::Forwarding);
+        }
+    }
+
+    /// The node has forwarded all that waited: what was evicted counts no more, and if the worker's
+    /// caches are over their budget still, more is.
+    pub(crate) fn forwarded(&self, layers: &Layers) -> Result<(), StoreError> {
+        if self.eviction.get() == Eviction::Over {
+            return Ok(());
+        }
+        self.end_eviction(layers);
+        self.make_room(layers)
     }
 
     fn enqueue(&self, entries: impl IntoIterator<Item = DirtyEntry>) {
@@ -244,7 +318,8 @@ impl CacheLayer {
     /// [`flushed`](Self::flushed) when that is done.
     pub(crate) fn start_flush(&self) -> Deleted {
         let dirty = self.cache.borrow_mut().take_dirty();
-        let deleted = deleted_keys(&dirty);
+        let mut deleted = Deleted::default();
+        deleted.add(&dirty);
         self.enqueue(dirty);
         deleted
     }
@@ -300,16 +375,21 @@ impl CacheLayer {
         self.change(RecordCache::clear);
         self.outgoing.borrow_mut().clear();
         self.unwritten.set(0);
+        self.budget.adjust(self.held_bytes.take(), 0);
+        self.deleted.take();
+        self.eviction.set(Eviction::Over);
     }
 }
 
 /// The keys of flushed entries that say deleted; their nodes go when the flush is done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Deleted(Vec<Box<[u8]>>);
 
-fn deleted_keys(entries: &[DirtyEntry]) -> Deleted {
-    let deleted = entries.iter().filter(|entry| entry.value.is_none());
-    Deleted(deleted.map(|entry| entry.key.clone()).collect())
+impl Deleted {
+    fn add(&mut self, entries: &[DirtyEntry]) {
+        let deleted = entries.iter().filter(|entry| entry.value.is_none());
+        self.0.extend(deleted.map(|entry| entry.key.clone()));
+    }
 }
 
 fn writer(context: &TaskContext) -> Writer {

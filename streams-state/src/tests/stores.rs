@@ -166,6 +166,66 @@ fn an_eviction_forwards_the_eldest_and_then_all_dirty_entries() {
 }
 
 #[test]
+fn what_is_evicted_counts_until_it_is_forwarded() {
+    let opened = counts(Some(67));
+    let Opened { fixture, counts, .. } = &opened;
+    counts.own_flushes(OldValues::Omit);
+    let mut counted = Vec::new();
+    for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
+        fixture.at(value, value);
+        counts.put(&text(key), &value, at(value)).unwrap();
+        let evicted = counts.forward_evicted(&mut |flushed| {
+            counted.push((flushed.key, fixture.cache.used_bytes()));
+            Ok(())
+        });
+        evicted.unwrap();
+        assert_eq!(fixture.cache.used_bytes(), 67);
+    }
+    // By the third, the second is clean and goes at once.
+    let expected = [("a", 134), ("b", 134)];
+    assert_eq!(counted, expected.map(|(key, bytes)| (text(key), bytes)));
+}
+
+#[test]
+fn what_is_read_while_it_is_forwarded_counts_once() {
+    let mut opened = counts(Some(3 * 67));
+    opened.counts.own_flushes(OldValues::Omit);
+    for (key, value) in (0..20).map(|value| (value.to_string(), value)) {
+        opened.counts.put(&key, &value, at(value)).unwrap();
+        let evicted = opened.counts.forward_evicted(&mut |flushed| {
+            assert!(opened.counts.get(&flushed.key).unwrap().is_some());
+            Ok(())
+        });
+        evicted.unwrap();
+        assert!(opened.fixture.cache.used_bytes() <= 3 * 67);
+    }
+    opened.stores.discard();
+    assert_eq!(opened.fixture.cache.used_bytes(), 0);
+}
+
+#[test]
+fn reading_a_store_whose_owner_does_not_come_keeps_to_the_budget() {
+    let opened = counts(Some(2 * 67));
+    let Opened { fixture, counts, .. } = &opened;
+    counts.own_flushes(OldValues::Omit);
+    for value in 0..9 {
+        counts.put(&value.to_string(), &value, at(value)).unwrap();
+    }
+    let forwarded = Forwarded::default();
+    counts.flush_cache(&mut collect(&opened, &forwarded)).unwrap();
+    counts.put(&text("x"), &10, at(10)).unwrap();
+    for value in (0..9).chain(0..9) {
+        assert_eq!(counts.get(&value.to_string()).unwrap().map(|row| row.value), Some(value));
+        // Beyond it is what waits for the owner.
+        assert!(fixture.cache.used_bytes() <= 3 * 67);
+    }
+    forwarded.borrow_mut().clear();
+    counts.forward_evicted(&mut collect(&opened, &forwarded)).unwrap();
+    assert_eq!(forwarded.take().len(), 1);
+    assert!(fixture.cache.used_bytes() <= 2 * 67);
+}
+
+#[test]
 fn a_cache_that_is_made_smaller_gives_up_what_was_written_out() {
     let mut opened = counts(Some(3 * 67));
     for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {

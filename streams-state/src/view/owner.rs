@@ -14,14 +14,21 @@ pub(super) fn forward<F>(
 ) -> Pushed {
     let context = layers.context();
     let failed = |error| context.store_failure(error);
-    while let Some(out) = cache.next_outgoing(layers).map_err(failed)? {
-        let writer = &out.entry.writer;
-        let saved = context.turn_to_cached(writer.place, writer.timestamp, writer.headers.clone());
-        let result = decode(out).map_err(failed).and_then(&mut *each);
-        context.restore(saved);
-        result?;
+    loop {
+        cache.forwarding();
+        while let Some(out) = cache.next_outgoing(layers).map_err(failed)? {
+            let writer = &out.entry.writer;
+            let (time, headers) = (writer.timestamp, writer.headers.clone());
+            let saved = context.turn_to_cached(writer.place, time, headers);
+            let result = decode(out).map_err(failed).and_then(&mut *each);
+            context.restore(saved);
+            result?;
+        }
+        cache.forwarded(layers).map_err(failed)?;
+        if cache.is_settled() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Writes out all dirty entries, in the order of their last writes, and gives each to `each`.
@@ -31,6 +38,8 @@ pub(super) fn flush<F>(
     each: &mut dyn FnMut(F) -> Pushed,
 ) -> Pushed {
     let Some(cache) = layers.cache() else { return Ok(()) };
+    // What was evicted when others read the store comes first.
+    forward(layers, cache, &decode, each)?;
     let deleted = cache.start_flush();
     let result = forward(layers, cache, decode, each);
     cache.flushed(layers, &deleted);
