@@ -38,7 +38,7 @@ impl<'b> Node<'_, 'b> {
     /// An aggregation of a grouped stream, or what leads to one.
     pub(crate) fn on_grouped(self, on: GroupedStream<'b>) -> Given<'b> {
         let (f, kind) = (self.text("fn"), self.result());
-        let emit = self.optional("emit").map(|_| EmitStrategy::OnWindowClose).unwrap_or_default();
+        let emit = (self.json["emit"] == "window_close").then_some(EmitStrategy::OnWindowClose);
         // Windows of each kind are a type of their own, and some pass nulls on.
         macro_rules! aggregated {
             ($on:expr => $handle:path, $value:ty $(, $merge:expr)?) => {
@@ -53,7 +53,7 @@ impl<'b> Node<'_, 'b> {
                 })
             };
             ($windows:expr, $value:ty $(, $merge:expr)?) => {{
-                let on = on.windowed_by($windows).with_emit_strategy(emit);
+                let on = on.windowed_by($windows).with_emit_strategy(emit.unwrap_or_default());
                 aggregated!(on => Handle::Windowed, $value $(, $merge)?)
             }};
         }

@@ -62,6 +62,17 @@ fn results_are_those_of_kafkas_driver() {
     compare(expected.zip(cases().map(|case| conformance::run_case(case, |driver| driver))));
 }
 
+#[test]
+fn only_window_close_says_that_windows_are_given_out_when_they_close() {
+    let (member, other) = (r#", "emit": "window_close""#, r#", "emit": "late""#);
+    let run = |case: &str| conformance::run_case(case, |driver| driver);
+    let closing = || cases().filter(move |case| case.contains(member));
+    compare(
+        closing().map(|case| (run(&case.replace(member, "")), run(&case.replace(member, other)))),
+    );
+    assert!(closing().any(|case| run(case) != run(&case.replace(member, ""))));
+}
+
 /// The result without the changelogs of buffers, which are written when a task commits: the producer
 /// gives their records the time.
 fn without_buffers(mut result: Json) -> Json {
