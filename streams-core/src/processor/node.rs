@@ -90,7 +90,7 @@ macro_rules! task_calls {
         /// ```
         ///
         /// # Errors
-        /// When the interval is shorter than 1 ms.
+        /// When the interval is shorter than 1 ms, or the processor fills a global store.
         pub fn schedule(
             &mut self,
             interval: Duration,
@@ -124,7 +124,8 @@ macro_rules! task_calls {
         /// ```
         ///
         /// # Errors
-        /// When the interval is shorter than 1 ms, or the start is negative.
+        /// When the interval is shorter than 1 ms, the start is negative, or the processor fills a
+        /// global store.
         pub fn schedule_from(
             &mut self,
             start: Timestamp,

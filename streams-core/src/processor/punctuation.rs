@@ -40,6 +40,19 @@ pub enum ScheduleError {
     /// The start lies before the epoch.
     #[error("the start {0} is negative; take a time from 0 on")]
     Start(Timestamp),
+    /// The processor fills a global store, which follows its topic and no clock.
+    #[error(
+        "the processor of a global store is called for records only; schedule in a processor of a stream, which may read the store"
+    )]
+    GlobalStore,
+}
+
+/// Whether punctuations are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clocks {
+    Followed,
+    /// The task fills global stores.
+    Ignored,
 }
 
 /// What a processor asks for.
@@ -135,11 +148,23 @@ pub(crate) struct Schedules {
     /// The schedule whose call is being made, unless it was cancelled meanwhile.
     called: Option<PunctuationId>,
     next_id: u32,
+    clocks: Clocks,
 }
 
 impl Schedules {
     pub(crate) const fn new() -> Self {
-        Self { stream_time: Queue::new(), wall_clock: Queue::new(), called: None, next_id: 0 }
+        Self {
+            stream_time: Queue::new(),
+            wall_clock: Queue::new(),
+            called: None,
+            next_id: 0,
+            clocks: Clocks::Followed,
+        }
+    }
+
+    /// Refuses all schedules: the task fills global stores.
+    pub(crate) const fn ignore_clocks(&mut self) {
+        self.clocks = Clocks::Ignored;
     }
 
     fn queue(&mut self, kind: PunctuationType) -> &mut Queue {
@@ -157,6 +182,9 @@ impl Schedules {
         asked: Asked,
         now: Timestamp,
     ) -> Result<PunctuationId, ScheduleError> {
+        if self.clocks == Clocks::Ignored {
+            return Err(ScheduleError::GlobalStore);
+        }
         let Asked { interval: every, kind, anchor } = asked;
         let interval = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
         if interval < 1 {
@@ -182,7 +210,7 @@ impl Schedules {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self { next_id: self.next_id, ..Self::new() };
+        *self = Self { next_id: self.next_id, clocks: self.clocks, ..Self::new() };
     }
 
     pub(crate) fn cancel(&mut self, id: PunctuationId) {
@@ -303,6 +331,15 @@ mod tests {
         assert_eq!(refused, Err(ScheduleError::Interval(Duration::from_micros(999))));
         let early = Schedules::new().add(0, every(1, kind, Some(-7)), at(0));
         assert_eq!(early, Err(ScheduleError::Start(at(-7))));
+    }
+
+    #[test]
+    fn a_task_of_global_stores_refuses_schedules_also_when_it_starts_again() {
+        let mut schedules = Schedules::new();
+        schedules.ignore_clocks();
+        schedules.clear();
+        let refused = schedules.add(0, every(1, PunctuationType::WallClock, None), at(0));
+        assert_eq!(refused, Err(ScheduleError::GlobalStore));
     }
 
     #[test]

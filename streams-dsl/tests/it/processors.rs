@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use streams_core::error::ProcessorError;
+use streams_core::error::{ProcessorError, TaskError};
 use streams_core::processor::{
     Context, FixedKeyContext, FixedKeyProcessor, InitContext, Processor, Punctuation,
-    PunctuationType,
+    PunctuationType, ScheduleError,
 };
 use streams_core::record::{FixedKeyRecord, Record};
-use streams_dsl::{KStream, Named, StreamsBuilder};
+use streams_dsl::{Consumed, KStream, Named, StreamsBuilder};
 use streams_state::{KeyValueStore, Stores};
+use streams_test::{TestError, TopologyTestDriver};
 
 use crate::{drive, pipe, written};
 
@@ -140,4 +141,43 @@ fn a_processor_has_stores_and_is_called_by_time() {
     assert_eq!(written::<i64>(&driver, "first"), "b=1@11 a=1@12 a=0@30");
     assert_eq!(written::<String>(&driver, "gathered"), "b=x@11 a=z@30");
     assert_eq!(written::<i64>(&driver, "counts"), "b=1@11 a=1@30");
+}
+
+/// Keeps the stream time at which a key came.
+struct Clock(KeyValueStore<String, i64>);
+
+impl Processor<String, String> for Clock {
+    type OutKey = ();
+    type OutValue = ();
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, (), ()>,
+    ) -> Result<(), ProcessorError> {
+        Ok(self.0.put(&record.key, &cx.stream_time().millis())?)
+    }
+}
+
+#[test]
+fn a_processor_of_a_global_store_sees_stream_time_and_schedules_nothing() {
+    let builder = StreamsBuilder::new();
+    let store = Stores::key_value::<String, String>("rows");
+    builder.add_global_store::<String, String, _>(store, "rows", Consumed::new(), |stores| {
+        Ok(Gather(stores.store("rows")?))
+    });
+    let error = TopologyTestDriver::new(&builder.build().unwrap()).unwrap_err();
+    let TestError::Task(error) = error else { panic!("{error}") };
+    let TaskError::Processing { source, .. } = *error else { panic!("{error}") };
+    assert_eq!(source.downcast_ref(), Some(&ScheduleError::GlobalStore));
+
+    let builder = StreamsBuilder::new();
+    let store = Stores::key_value::<String, i64>("times");
+    builder.add_global_store::<String, String, _>(store, "times", Consumed::new(), |stores| {
+        Ok(Clock(stores.store("times")?))
+    });
+    let driver = TopologyTestDriver::new(&builder.build().unwrap()).unwrap();
+    pipe(&driver, &["times: a 1 7", "times: b 2 3"]);
+    let times = driver.key_values::<String, i64>("times").unwrap();
+    assert_eq!(times.get(&"b".to_owned()).unwrap(), Some(7));
 }
