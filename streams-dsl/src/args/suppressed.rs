@@ -509,6 +509,7 @@ impl<F> BufferConfig<F> {
         self.when_full()
     }
 
+    // DIFFERENCE(suppress-logging): in Kafka this turns a changelog on again that was turned off.
     fn when_full<G: WhenFull>(self) -> BufferConfig<G> {
         BufferConfig::of(Bounds { full: G::POLICY, ..self.bounds })
     }
@@ -521,7 +522,7 @@ impl<F> BufferConfig<F> {
     /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
-    /// let buffer = BufferConfig::unbounded().without_changelog();
+    /// let buffer = BufferConfig::max_records(9).without_changelog().emit_early_when_full();
     /// let hour = Duration::from_secs(3_600);
     /// prices.suppress(Suppressed::until_time_limit(hour, buffer)).to_stream().to("thin-prices");
     ///

@@ -180,6 +180,7 @@ impl Table {
     }
 
     /// The name to query it by.
+    // DIFFERENCE(foreign-key-store-name): in Kafka a foreign-key join without a store has one too.
     pub(crate) fn queryable(&self) -> Option<&StoreName> {
         (self.presence == Presence::Queryable).then_some(self.store.as_ref()?.name())
     }

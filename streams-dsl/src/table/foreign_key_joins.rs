@@ -36,6 +36,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///     |author| author.clone(),
     ///     |author: &String, country: &String| format!("{author} of {country}"),
     /// );
+    /// assert_eq!(countries.store_name(), None);
     /// countries.to_stream().to("books");
     ///
     /// let driver = TopologyTestDriver::new(&builder.build()?)?;
