@@ -149,6 +149,7 @@ impl<'b, K, V, W: Windowing, S> WindowedKStream<'b, K, V, W, S> {
     /// assert_eq!((counts.len(), counts["ann"]), (1, Some(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    // DIFFERENCE(emit-strategy): in Kafka the stream that it is called on changes too.
     pub fn with_emit_strategy(self, emit: EmitStrategy) -> Self
     where
         W: ClosingWindows,
