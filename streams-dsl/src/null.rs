@@ -5,6 +5,7 @@
 use std::any::type_name;
 use std::sync::Arc;
 
+use streams_core::error::ProcessorError;
 use streams_core::names::TopicName;
 use streams_core::serde::{Payload, Serde, SerdeError, SharedSerde};
 
@@ -109,6 +110,16 @@ pub(crate) fn plain<N, T: OrNull<N>>(value: &T) -> Option<&N> {
 #[inline]
 pub(crate) fn into_plain<N, T: OrNull<N>>(value: T) -> Option<N> {
     value.into_plain()
+}
+
+/// As [`into_plain`], of what a function gives that may fail.
+#[inline]
+pub(crate) fn try_into_plain<N, T, E>(made: Result<T, E>) -> Result<Option<N>, ProcessorError>
+where
+    T: OrNull<N>,
+    E: Into<ProcessorError>,
+{
+    made.map(into_plain).map_err(Into::into)
 }
 
 /// The serde of what may be null, from that of the plain type.

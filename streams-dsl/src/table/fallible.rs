@@ -6,7 +6,7 @@ use streams_core::error::ProcessorError;
 use super::KTable;
 use crate::args::{Derived, Grouped};
 use crate::grouped_table::KGroupedTable;
-use crate::null::OrNull;
+use crate::null::{OrNull, try_into_plain};
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// As [`filter`](Self::filter), by a predicate that may fail; the processing handler says what
@@ -171,7 +171,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         N: Clone + 'static,
         E: Into<ProcessorError>,
     {
-        let f = move |_: &K, value| f(value).map(|made| made.into_plain()).map_err(Into::into);
+        let f = move |_: &K, value| try_into_plain(f(value));
         self.values_mapped(f, derived.into())
     }
 

@@ -7,7 +7,7 @@ use streams_core::topology::TopologyError;
 use super::KTable;
 use super::foreign_key_nodes::{Functions, Given, result};
 use crate::args::{Materialized, TableJoined};
-use crate::null::OrNull;
+use crate::null::{OrNull, try_into_plain};
 use crate::operators::table_join::Need;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
@@ -237,13 +237,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         G: Into<ProcessorError>,
     {
         let functions = Functions {
-            extract: move |key: &K, value: &V| {
-                extractor(key, value).map(|key| key.into_plain()).map_err(Into::into)
-            },
+            extract: move |key: &K, value: &V| try_into_plain(extractor(key, value)),
             foreign: Need::Required,
             joiner: move |value: &V, other: Option<&VO>| {
                 let Some(other) = other else { return Ok(None) };
-                joiner(value, other).map(|made| made.into_plain()).map_err(Into::into)
+                try_into_plain(joiner(value, other))
             },
         };
         self.joined_by_foreign_key(other, functions, joined, materialized)
@@ -459,13 +457,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         G: Into<ProcessorError>,
     {
         let functions = Functions {
-            extract: move |key: &K, value: &V| {
-                extractor(key, value).map(|key| key.into_plain()).map_err(Into::into)
-            },
+            extract: move |key: &K, value: &V| try_into_plain(extractor(key, value)),
             foreign: Need::Optional,
-            joiner: move |value: &V, other: Option<&VO>| {
-                joiner(value, other).map(|made| made.into_plain()).map_err(Into::into)
-            },
+            joiner: move |value: &V, other: Option<&VO>| try_into_plain(joiner(value, other)),
         };
         self.joined_by_foreign_key(other, functions, joined, materialized)
     }

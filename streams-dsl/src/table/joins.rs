@@ -9,7 +9,7 @@ use streams_core::topology::TopologyError;
 use super::KTable;
 use crate::args::Derived;
 use crate::change::Change;
-use crate::null::OrNull;
+use crate::null::{OrNull, try_into_plain};
 use crate::operators::table_join::{self, JoinValues, Need, Needs};
 use crate::operators::table_join_merge;
 use crate::plan::{
@@ -191,7 +191,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     {
         let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
             let (Some(one), Some(other)) = (one, other) else { return Ok(None) };
-            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
+            try_into_plain(joiner(key, one, other))
         };
         self.joined(other, INNER, joiner, derived.into())
     }
@@ -356,7 +356,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     {
         let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
             let Some(one) = one else { return Ok(None) };
-            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
+            try_into_plain(joiner(key, one, other))
         };
         self.joined(other, LEFT, joiner, derived.into())
     }
@@ -527,7 +527,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         E: Into<ProcessorError>,
     {
         let joiner = move |key: &K, one: Option<&V>, other: Option<&W>| {
-            joiner(key, one, other).map(|made| made.into_plain()).map_err(Into::into)
+            try_into_plain(joiner(key, one, other))
         };
         self.joined(other, OUTER, joiner, derived.into())
     }
