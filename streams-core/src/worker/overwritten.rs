@@ -18,10 +18,11 @@ use super::commit::Wanted;
 use super::in_step::store_failed;
 use super::message::{TurnReport, WorkerError};
 use crate::error::StoreError;
-use crate::plane::{DataPlane, Fetched, InputId, ReadFor, StartAt};
+use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::record::RecordBatch;
 use crate::store::TaskStores;
 use crate::time::{Moment, Now};
+use crate::topology::OffsetReset;
 
 /// Records looked at in a turn.
 const TURN_RECORDS: usize = 256;
@@ -35,6 +36,8 @@ struct Repair {
     input: InputId,
     /// What is still to be looked at.
     left: Range<i64>,
+    /// Whether records at its beginning are gone, so that it is read from where the log begins.
+    is_cut: bool,
     until: Moment,
 }
 
@@ -77,7 +80,20 @@ impl Repair {
     ) -> Result<usize, StoreError> {
         match plane.fetch(self.input, TURN_RECORDS) {
             Fetched::Nothing => Ok(0),
+            // Its first records were deleted meanwhile; what is left still lies over rows.
+            Fetched::Failed(FetchError::OutOfRange { partition, .. }) if !self.is_cut => {
+                self.is_cut = true;
+                plane.close(self.input);
+                let start = StartAt::Reset(OffsetReset::Earliest);
+                self.input = plane.open(&partition, start, ReadFor::Restore);
+                self.step(stores, plane)
+            }
             Fetched::Records(batch) => self.look_through(&*batch, stores),
+            // The topic is another one, and not as long.
+            Fetched::End(offset) if self.is_cut && offset < self.left.start => {
+                self.left.start = self.left.end;
+                Ok(0)
+            }
             Fetched::End(offset) => {
                 self.left.start = offset.max(self.left.start);
                 Ok(0)
@@ -98,6 +114,9 @@ impl Repair {
     ) -> Result<usize, StoreError> {
         for index in 0..batch.len() {
             let record = batch.record(index);
+            if record.offset < self.left.start {
+                continue;
+            }
             if record.offset >= self.left.end {
                 self.left.start = self.left.end;
                 break;
@@ -129,7 +148,8 @@ impl ActiveTask {
                 None => {
                     let start = StartAt::Offset(stretch.start);
                     let input = plane.open(&changelog, start, ReadFor::Restore);
-                    self.repairs.open.push(Repair { store, input, left: stretch, until });
+                    let left = stretch;
+                    self.repairs.open.push(Repair { store, input, left, is_cut: false, until });
                 }
             }
         }

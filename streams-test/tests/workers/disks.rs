@@ -335,6 +335,21 @@ fn rows_that_another_writer_wrote_over_are_written_again() {
 }
 
 #[test]
+fn of_a_stretch_that_was_cut_what_is_left_is_written_again() {
+    let (kafka, now) = (cluster("c"), Clock::new());
+    let mut machine = Machine::new(&kafka, Changelog::Own);
+    machine.start(&now);
+    machine.process("a", "2", &now);
+    append(&kafka, CHANGELOG, "never here", "1");
+    append(&kafka, CHANGELOG, "a", "1");
+    // The first record that the machine has not written is gone, the second one is not.
+    kafka.delete_before(&partition(CHANGELOG), 2).unwrap();
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=1");
+    machine.process("b", "1", &now);
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=2 b=1");
+}
+
+#[test]
 fn a_task_that_leaves_writes_again_what_another_writer_wrote_over() {
     let (kafka, now) = (cluster("c"), Clock::new());
     let mut machine = Machine::new(&kafka, Changelog::Own);
