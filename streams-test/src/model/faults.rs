@@ -29,6 +29,8 @@ pub struct FaultRates {
     pub lost_request: u32,
     /// A request is worked on, and its answer lost with the connection.
     pub lost_reply: u32,
+    /// A request is worked on, and its answer is no answer: its end is missing.
+    pub broken_reply: u32,
     /// A request is worked on, and once more later.
     pub repeated: u32,
     /// A request is refused with an error that passes.
@@ -47,6 +49,7 @@ impl FaultRates {
         delay_max: Duration::ZERO,
         lost_request: 0,
         lost_reply: 0,
+        broken_reply: 0,
         repeated: 0,
         refused: 0,
         undelivered: 0,
@@ -60,6 +63,7 @@ pub(super) enum Fate {
     Answered,
     LostRequest,
     LostReply,
+    BrokenReply,
     Repeated,
     Refused,
 }
@@ -141,6 +145,12 @@ impl Network {
         others.find(|broker| self.is_up(*broker))
     }
 
+    /// Which broker leads a partition, or will as soon as any does.
+    pub(super) fn leader(&self, partition: i32) -> i32 {
+        let first = partition.rem_euclid(self.brokers);
+        if self.is_up(first) { first } else { self.up_after(first).unwrap_or(first) }
+    }
+
     /// Whether a partition can be read and written now.
     pub(super) fn has_leader(&self, partition: i32, now: Moment) -> bool {
         let leader = partition.rem_euclid(self.brokers);
@@ -153,6 +163,7 @@ impl Network {
         for (rate, fate) in [
             (rates.lost_request, Fate::LostRequest),
             (rates.lost_reply, Fate::LostReply),
+            (rates.broken_reply, Fate::BrokenReply),
             (rates.repeated, Fate::Repeated),
             (rates.refused, Fate::Refused),
         ] {

@@ -8,6 +8,7 @@ mod broker;
 mod dice;
 mod error;
 mod faults;
+mod link;
 mod log;
 mod outbox;
 mod plane;
@@ -34,6 +35,8 @@ pub use self::dice::Dice;
 pub use self::error::ModelError;
 pub use self::faults::FaultRates;
 use self::faults::Network;
+use self::link::Links;
+pub use self::link::{Brokers, Carries, MachineId, Outage, Survivors};
 use self::log::PartitionLog;
 pub use self::log::Tombstones;
 pub use self::outbox::ModelOutbox;
@@ -69,6 +72,7 @@ struct State {
     offsets: BTreeMap<ApplicationId, BTreeMap<TopicPartition, CommittedOffset>>,
     groups: Groups,
     network: Network,
+    links: Links,
     lanes: BTreeMap<WriterId, Lane>,
     auto_create: AutoCreate,
     now: Option<Timestamp>,
@@ -84,7 +88,11 @@ const CLUSTER: &str = "model";
 
 /// A model of Kafka in memory. Clones are handles on the same model.
 #[derive(Clone, Default)]
-pub struct KafkaModel(Arc<Mutex<State>>);
+pub struct KafkaModel {
+    state: Arc<Mutex<State>>,
+    /// Where the clients are that come through this handle.
+    machine: MachineId,
+}
 
 impl fmt::Debug for KafkaModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,7 +149,7 @@ impl KafkaModel {
     /// A thread that panicked inside a step left a state that is still whole: steps change it at
     /// their end.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The broker's clock, which stamps records without a time. At 0 until it is set.

@@ -56,7 +56,8 @@ impl ModelOutbox {
 
     /// What became of the records sent since the last call, in the order of sending.
     pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> + use<> {
-        let (late, on_their_way) = self.model.state().delivered(self.writer);
+        let machine = self.model.machine;
+        let (late, on_their_way) = self.model.state().delivered(self.writer, machine);
         self.on_their_way = on_their_way;
         let told: Vec<Delivery> = self.deliveries.drain(..).chain(late).collect();
         for delivery in &told {
@@ -147,7 +148,7 @@ impl Outbox for ModelOutbox {
         state.ensure(&partition.topic)?;
         if state.network.is_faulty() {
             state.check(&partition, &new)?;
-            state.dispatch(partition, new, tag)?;
+            state.dispatch(self.model.machine, partition, (new, tag))?;
         } else {
             let offset = state.append(&partition, new)?;
             self.deliveries.push_back(tag.told(Ok(offset)));

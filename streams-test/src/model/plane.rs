@@ -76,6 +76,9 @@ impl Input {
     }
 
     fn fetch(&mut self, model: &KafkaModel, max: usize) -> Result<Fetched, FetchError> {
+        if !model.reaches_leader(&self.partition) {
+            return Ok(Fetched::Nothing);
+        }
         if !model.may_fetch(&self.partition) {
             let (partition, message) =
                 (self.partition.clone(), "no answer from its leader".to_owned());
@@ -118,8 +121,8 @@ impl DataPlane for ModelPlane {
         };
         let partition = partition.clone();
         let mut input = Input { partition, purpose, position, reported_end: None };
-        // The end is that of now; an error comes again with the first fetch.
-        if input.position(&self.model).is_err() {
+        // The end is that of now, if brokers tell; an error comes again with the first fetch.
+        if !self.model.reaches_leader(&input.partition) || input.position(&self.model).is_err() {
             input.position = position;
         }
         self.inputs.insert(id, input);

@@ -9,6 +9,7 @@ use streams_core::outbox::{Purpose, TopicId};
 use streams_core::plane::Delivery;
 use streams_core::processor::Activity;
 
+use super::link::MachineId;
 use super::{NewRecord, State, WriterId};
 
 /// A record that was sent, and not acknowledged.
@@ -47,9 +48,11 @@ enum End {
 /// What one producer has sent. Records of a partition arrive in order, without gaps.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
+    machine: MachineId,
     on_their_way: VecDeque<OnItsWay>,
     last_due: BTreeMap<TopicPartition, Moment>,
-    deliveries: VecDeque<Delivery>,
+    /// With the partition of each.
+    deliveries: VecDeque<(i32, Delivery)>,
     life: Life,
 }
 
@@ -74,17 +77,19 @@ impl State {
     /// Puts a record on its way.
     pub(super) fn dispatch(
         &mut self,
+        machine: MachineId,
         partition: TopicPartition,
-        record: NewRecord,
-        tag: Tag,
+        (record, tag): (NewRecord, Tag),
     ) -> Result<(), ProduceError> {
         let now = self.groups.now();
-        let due = now.after(self.network.delay());
+        let late = self.links.delay(self.route(machine, partition.partition), now);
+        let due = now.after(self.network.delay()).after(late);
         let end = if self.network.loses_delivery() { End::TimesOut } else { End::Acknowledged };
         let lane = self.lanes.entry(record.writer).or_default();
         if lane.life == Life::Broken {
             return Err(timed_out());
         }
+        lane.machine = machine;
         let last = lane.last_due.entry(partition.clone()).or_insert(due);
         *last = due.max(*last);
         lane.on_their_way.push_back(OnItsWay { due: *last, partition, record, tag, end });
@@ -105,8 +110,11 @@ impl State {
         let now = self.groups.now();
         let mut waiting = BTreeSet::new();
         for sent in std::mem::take(&mut lane.on_their_way) {
-            let is_ready =
-                sent.due <= now && self.network.has_leader(sent.partition.partition, now);
+            let partition = sent.partition.partition;
+            let route = self.route(lane.machine, partition);
+            let is_ready = sent.due <= now
+                && self.links.carries_requests(route, now)
+                && self.network.has_leader(partition, now);
             if lane.life != Life::Broken && (!is_ready || waiting.contains(&sent.partition)) {
                 waiting.insert(sent.partition.clone());
                 lane.on_their_way.push_back(sent);
@@ -124,19 +132,35 @@ impl State {
                 }
                 (_, End::Acknowledged) => self.append(&sent.partition, sent.record),
             };
-            lane.deliveries.push_back(tag.told(outcome));
+            lane.deliveries.push_back((partition, tag.told(outcome)));
         }
         if lane.life == Life::Broken {
             let left = lane.on_their_way.drain(..);
-            let failed = left.map(|sent| sent.tag.told(Err(timed_out())));
+            let failed =
+                left.map(|sent| (sent.partition.partition, sent.tag.told(Err(timed_out()))));
             lane.deliveries.extend(failed);
         }
     }
 
-    /// What became of a producer's records, and how many are still on their way.
-    pub(super) fn delivered(&mut self, writer: WriterId) -> (VecDeque<Delivery>, usize) {
+    /// What became of a producer's records, as far as it hears, and of how many it has not heard.
+    pub(super) fn delivered(
+        &mut self,
+        writer: WriterId,
+        machine: MachineId,
+    ) -> (VecDeque<Delivery>, usize) {
         let Some(lane) = self.lanes.get_mut(&writer) else { return Default::default() };
-        (std::mem::take(&mut lane.deliveries), lane.on_their_way.len())
+        let (told, now) = (std::mem::take(&mut lane.deliveries), self.groups.now());
+        // That it has given up, it knows by itself.
+        let (knows, on_their_way) = (lane.life == Life::Broken, lane.on_their_way.len());
+        let hears = |(partition, _): &(i32, Delivery)| {
+            knows || self.links.carries_answers(self.route(machine, *partition), now)
+        };
+        let (heard, unheard): (VecDeque<_>, VecDeque<_>) = told.into_iter().partition(hears);
+        let unknown = on_their_way + unheard.len();
+        if let Some(lane) = self.lanes.get_mut(&writer) {
+            lane.deliveries = unheard;
+        }
+        (heard.into_iter().map(|(_, delivery)| delivery).collect(), unknown)
     }
 
     /// Why a producer can send no more.

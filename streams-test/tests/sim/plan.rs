@@ -75,6 +75,7 @@ impl Plan {
             delayed: 300,
             lost_request: of(15),
             lost_reply: of(15),
+            broken_reply: of(5),
             repeated: of(10),
             refused: of(15),
             undelivered: of(2) / 2,

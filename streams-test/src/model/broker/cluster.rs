@@ -52,7 +52,17 @@ impl KafkaModel {
 
     /// Nothing goes wrong any more: all brokers are up, and what is on its way arrives in time.
     pub fn end_faults(&self) {
-        self.state().network.heal();
+        let mut state = self.state();
+        let now = state.groups.now;
+        state.network.heal();
+        state.links.heal(now);
+    }
+
+    /// The number of the broker that coordinates the groups, which is the first one until they
+    /// [move](Self::move_coordinator).
+    #[must_use]
+    pub fn coordinator(&self) -> u16 {
+        u16::try_from(self.state().network.coordinator()).unwrap_or_default()
     }
 
     /// Another broker coordinates the groups: what was not written down is forgotten, and for a
@@ -76,7 +86,7 @@ impl KafkaModel {
             return state.network.start(broker);
         };
         for connection in state.groups.connections.values_mut() {
-            if connection.broker == broker {
+            if connection.path.route.broker == broker {
                 connection.state = Line::Closed;
             }
         }

@@ -21,9 +21,11 @@ use streams_core::names::TopicPartition;
 
 use self::answer::answer;
 pub use self::connection::ModelConnection;
+pub(super) use self::connection::broker_at;
 use self::group::Group;
 use super::Dice;
 use super::faults::Fate;
+use super::link::{Links, Path};
 
 /// Where the answer to a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +72,23 @@ struct Waiting {
 /// One request at a time is worked on, as brokers do it.
 #[derive(Default)]
 struct Connection {
-    broker: i32,
+    path: Path,
     input: FrameBuffer,
     waiting: VecDeque<Waiting>,
     state: Line,
     output: Vec<u8>,
+}
+
+impl Connection {
+    /// Whether what the client says arrives.
+    fn is_heard(&self, links: &Links, now: Moment) -> bool {
+        links.carries_requests(self.path.route, now) && !links.is_silent(self.path, now)
+    }
+
+    /// Whether the client hears what is said.
+    fn hears(&self, links: &Links, now: Moment) -> bool {
+        links.carries_answers(self.path.route, now) && !links.is_silent(self.path, now)
+    }
 }
 
 /// What a connection does.
@@ -87,6 +101,8 @@ enum Line {
     Busy,
     /// A request is worked on, and its answer will be lost with the connection.
     Failing,
+    /// A request is worked on, and of its answer a part will be missing.
+    Garbling,
     Closed,
 }
 
@@ -101,9 +117,12 @@ impl Groups {
             connection.state = Line::Closed;
             return;
         }
-        connection.state = Line::Free;
+        let is_garbled = std::mem::take(&mut connection.state) == Line::Garbling;
         // What the model answers always fits a frame.
-        if let Ok(bytes) = encode_response::<R>(response, to.version, to.correlation) {
+        if let Ok(mut bytes) = encode_response::<R>(response, to.version, to.correlation) {
+            if is_garbled {
+                cut(&mut bytes);
+            }
             connection.output.extend(bytes);
         }
     }
@@ -131,13 +150,13 @@ impl Groups {
     }
 
     /// A request that can be worked on now.
-    fn next_ready(&mut self) -> Option<(u64, i32, Waiting)> {
+    fn next_ready(&mut self, links: &Links) -> Option<(u64, i32, Waiting)> {
         let now = self.now;
         self.connections.iter_mut().find_map(|(number, connection)| {
-            let is_free = connection.state == Line::Free;
+            let is_free = connection.state == Line::Free && connection.is_heard(links, now);
             let next = connection.waiting.pop_front_if(|next| is_free && next.due <= now)?;
             connection.state = Line::Busy;
-            Some((*number, connection.broker, next))
+            Some((*number, connection.path.route.broker, next))
         })
     }
 }
@@ -147,13 +166,16 @@ impl super::State {
     fn work(&mut self) -> Result<(), DecodeError> {
         loop {
             self.groups.send_replies();
-            let Some((connection, broker, next)) = self.groups.next_ready() else { break };
+            let Some((connection, broker, next)) = self.groups.next_ready(&self.links) else {
+                break;
+            };
             match next.fate {
                 Fate::Answered => answer(self, (connection, broker), &next.frame)?,
                 Fate::LostRequest => self.close(connection),
-                Fate::LostReply => {
+                Fate::LostReply | Fate::BrokenReply => {
                     if let Some(connection) = self.groups.connections.get_mut(&connection) {
-                        connection.state = Line::Failing;
+                        let is_lost = next.fate == Fate::LostReply;
+                        connection.state = if is_lost { Line::Failing } else { Line::Garbling };
                     }
                     answer(self, (connection, broker), &next.frame)?;
                 }
@@ -185,6 +207,15 @@ impl super::State {
             connection.state = Line::Closed;
             connection.waiting.clear();
         }
+    }
+}
+
+/// Takes the last byte of a frame.
+fn cut(frame: &mut Vec<u8>) {
+    frame.pop();
+    let length = u32::try_from(frame.len()).unwrap_or_default().saturating_sub(4);
+    if let Some(prefix) = frame.first_chunk_mut() {
+        *prefix = length.to_be_bytes();
     }
 }
 
