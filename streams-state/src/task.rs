@@ -448,6 +448,7 @@ impl TaskStores for StoresOfTask {
 
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         let open = self.store(store)?;
+        // First: some rows may be gone where others cannot be removed.
         open.position.set(None);
         match &open.content {
             Content::Rows(rows) => rows.wipe(),

@@ -30,6 +30,16 @@ pub(super) enum Phase {
     Stopped(Stopped),
 }
 
+impl Phase {
+    /// What is read into stores.
+    pub(super) fn reading(&self) -> &[Restoration] {
+        match self {
+            Self::Standby(restorations) | Self::Restoring(restorations) => restorations,
+            Self::Running | Self::Stopped(_) => &[],
+        }
+    }
+}
+
 /// What becomes of a task once its commit is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Afterwards {
@@ -175,10 +185,7 @@ impl ActiveTask {
 
     /// How far the state is, if that has changed since it was told last.
     pub(super) fn news(&mut self) -> Option<HeldState> {
-        let reading: &[Restoration] = match &self.phase {
-            Phase::Standby(restorations) | Phase::Restoring(restorations) => restorations,
-            Phase::Running | Phase::Stopped(_) => &[],
-        };
+        let reading = self.phase.reading();
         let mut held = HeldState {
             task: self.id(),
             phase: match &self.phase {

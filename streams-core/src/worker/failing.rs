@@ -5,6 +5,7 @@
 use super::Worker;
 use super::active::{ActiveTask, Afterwards, Phase};
 use super::commit::Wanted;
+use super::in_step::store_failed;
 use super::message::{Action, TaskToStart, WorkerError};
 use super::retry::Troubles;
 use super::starting::Begin;
@@ -215,7 +216,7 @@ impl Worker {
         if wanted.eq(active.task.partitions()) {
             stopped.begin = Begin::Active;
             active.afterwards = Afterwards::Stay;
-            active.begun.inputs = to_start.inputs;
+            (active.begun.inputs, active.begun.changelogs) = (to_start.inputs, to_start.changelogs);
         } else {
             self.open_anew(to_start, now);
         }
@@ -295,6 +296,9 @@ impl Worker {
         active.task.reset().map_err(WorkerError::Start)?;
         active.troubles.resume(now.moment);
         let to_start = active.begun.clone();
+        let admitted = active.drop_unfinished().and_then(|()| active.admit(&to_start, now));
+        let emptied = admitted.map_err(|source| store_failed(active.id(), source))?;
+        self.stores_rebuilt += emptied.len() as u64;
         match begin {
             Begin::Active => {
                 self.begin_restorations(active, &to_start, now)?;

@@ -110,6 +110,18 @@ pub(super) fn store_failed(task: TaskId, source: StoreError) -> WorkerError {
 }
 
 impl ActiveTask {
+    /// Empties stores that do not say how far they are: what they hold may be of a reading that was
+    /// given up, or of one that could not be undone.
+    pub(super) fn drop_unfinished(&mut self) -> Result<(), StoreError> {
+        for store in 0..self.task.store_names().len() {
+            let is_restored = self.task.restored_from().get(store).is_some_and(Option::is_some);
+            if is_restored && self.task.stores().position(store).is_none() {
+                self.task.stores_mut().wipe(store)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Empties stores that do not belong to the changelogs that the task is given. Which.
     pub(super) fn admit(
         &mut self,
@@ -122,19 +134,22 @@ impl ActiveTask {
         for store in 0..self.task.store_names().len() {
             let from = self.task.restored_from().get(store).and_then(Option::as_ref);
             let Some(topic) = from.and_then(|from| topics.get(&from.topic)) else { continue };
-            let holds_some = self.task.stores().position(store).is_some();
+            // What a standby has read lies in its store before the store's position says so.
+            let has_read = self.phase.reading().iter().any(|read| read.has_read(store));
+            let holds_some = has_read || self.task.stores().position(store).is_some();
             let kept = self.task.stores().identity(store);
             let reason = kept.reason_to_rebuild(topic, now.wall).filter(|_| holds_some);
             let stores = self.task.stores_mut();
-            stores.belongs_to(store, topic);
             if let Some(reason) = reason {
                 let directory = stores.directory().unwrap_or_else(|| "memory".to_owned());
+                // Where there is no space for that, it stays what it was, and says so.
                 stores.wipe(store)?;
                 let name = self.task.store_names().get(store);
                 let name = name.map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(task = %self.id(), store = name, directory, %reason, "the store is rebuilt from the whole changelog");
                 emptied.push(store);
             }
+            self.task.stores_mut().belongs_to(store, topic);
         }
         Ok(emptied)
     }

@@ -189,6 +189,10 @@ impl Restoration {
         self.store
     }
 
+    pub(super) const fn has_read(&self, store: usize) -> bool {
+        self.store == store && self.progress.records > 0
+    }
+
     pub(super) const fn progress(&self) -> &RestoreProgress {
         &self.progress
     }

@@ -55,11 +55,22 @@ impl Worker {
         active.afterwards = Afterwards::Stay;
         active.settle_standby();
         active.begun.inputs.clone_from(&to_start.inputs);
+        active.begun.changelogs.clone_from(&to_start.changelogs);
         let Phase::Standby(restorations) = &mut active.phase else { return Ok(()) };
         // What is read of them ends with the task, should one of its stores fail here.
         active.phase = Phase::Restoring(std::mem::take(restorations));
-        let fail = |source| store_failed(to_start.task, source);
-        let emptied = active.admit(&to_start, now).map_err(fail)?;
+        let task = to_start.task;
+        let fail = move |source| store_failed(task, source);
+        let emptied = match active.admit(&to_start, now) {
+            Ok(emptied) => emptied,
+            // Whether its stores may stay is judged again when they are opened. Nobody is told that
+            // it was closed: the worker has it still.
+            Err(source) => {
+                drop(self.end(task));
+                self.not_opened((to_start, Begin::Active), fail(source), now);
+                return Ok(());
+            }
+        };
         self.stores_rebuilt += emptied.len() as u64;
         let (task, restorations) = active.restorations_mut();
         for restoration in restorations {

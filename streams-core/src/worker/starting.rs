@@ -179,7 +179,7 @@ impl Worker {
     }
 
     /// The task does nothing any more, and nothing of it is committed. Its stores are still open.
-    fn end(&mut self, task: TaskId) -> Option<ActiveTask> {
+    pub(super) fn end(&mut self, task: TaskId) -> Option<ActiveTask> {
         let number = self.order.remove(&task)?;
         let mut active = self.tasks.get_mut(number as usize).and_then(Option::take)?;
         self.commits.forget(number);

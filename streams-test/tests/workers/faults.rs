@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use streams_core::error::ProduceError;
 use streams_core::handler::LogAndSkip;
-use streams_core::names::{TaskId, TopicPartition};
+use streams_core::names::{TaskId, TopicName, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::task::TaskIdle;
 use streams_core::task::commit_metadata::CommitMetadata;
@@ -230,6 +230,32 @@ fn a_task_is_opened_once_its_disk_has_space() {
     assert!(!bench.runs(FIRST));
     bench.wait(2_000);
     assert!(bench.runs(FIRST) && bench.failed.is_empty(), "{:?}", bench.failed);
+}
+
+#[test]
+fn a_standby_without_space_to_be_emptied_does_not_run_as_it_is() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::Release(vec![FIRST]));
+    let changelog = TopicName::from("app-counts-changelog");
+    let known = |bench: &Bench| {
+        let topic = bench.kafka.changelog_topic(&changelog).unwrap();
+        let changelogs = [(changelog.clone(), topic)].into();
+        vec![TaskToStart { changelogs, ..bench.to_start(FIRST) }]
+    };
+    bench.tell(Command::StandBy(known(&bench)));
+    assert_eq!(bench.count(FIRST, "a"), Some(1));
+    bench.kafka.delete_topic(&changelog).unwrap();
+    bench.kafka.create_topic(changelog.clone(), 2, BTreeMap::new()).unwrap();
+    bench.fuses.full.store(2, Ordering::Relaxed);
+    let closed = bench.closed.clone();
+    bench.tell(Command::Start(known(&bench)));
+    assert!(!bench.runs(FIRST));
+    assert_eq!(bench.closed, closed, "the worker has it still");
+    bench.wait(10_000);
+    assert!(bench.runs(FIRST) && bench.failed.is_empty(), "{:?}", bench.failed);
+    assert_eq!(bench.count(FIRST, "a"), None, "that was in the topic of before");
 }
 
 #[test]

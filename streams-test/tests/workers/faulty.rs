@@ -11,7 +11,9 @@ use streams_core::names::{StoreName, TopicPartition};
 use streams_core::outbox::SharedOutbox;
 use streams_core::plane::{DataPlane, Delivery, Fetched, InputId, ReadFor, StartAt};
 use streams_core::record::RawRecord;
-use streams_core::store::{OpenStores, SharedStores, StateBackend, TaskStores};
+use streams_core::store::{
+    ChangelogTopic, OpenStores, SharedStores, StateBackend, StoreIdentity, TaskStores,
+};
 use streams_core::time::Timestamp;
 use streams_state::MemoryBackend;
 use streams_test::ModelPlane;
@@ -25,7 +27,8 @@ pub(crate) struct Fuses {
     pub(crate) made: AtomicU32,
     /// How many more commits of the stores find the store `counts` damaged.
     pub(crate) damaged: AtomicU32,
-    /// How many more times the disk is found full: when stores are opened, restored or committed.
+    /// How many more times the disk is found full: when stores are opened, restored, emptied
+    /// or committed.
     pub(crate) full: AtomicU32,
     /// How many more times the second store of a task cannot begin to be restored.
     pub(crate) unwritable: AtomicU32,
@@ -78,7 +81,14 @@ impl TaskStores for Damageable {
         self.stores.restored_up_to(store, next_offset)
     }
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
+        has_space(&self.fuses)?;
         self.stores.wipe(store)
+    }
+    fn identity(&self, store: usize) -> StoreIdentity {
+        self.stores.identity(store)
+    }
+    fn belongs_to(&mut self, store: usize, topic: &ChangelogTopic) {
+        self.stores.belongs_to(store, topic);
     }
     fn staged_bytes(&self) -> usize {
         self.stores.staged_bytes()
