@@ -5,23 +5,29 @@
 //! moment which records have arrived where.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use streams_core::error::ProcessorError;
-use streams_core::names::{ApplicationId, SubtopologyId, TaskId, TopicName, TopicPartition};
+use streams_core::names::{
+    ApplicationId, StoreName, SubtopologyId, TaskId, TopicName, TopicPartition,
+};
 use streams_core::processor::{
-    ConnectedStores, Context, LinkError, Nulls, Processor, Sink, SinkDestination, Source,
-    TimestampExtractor,
+    ConnectedStores, Context, InitContext, LinkError, Nulls, Processor, Punctuation,
+    PunctuationType, Sink, SinkDestination, Source,
 };
 use streams_core::record::Record;
 use streams_core::serde::DefaultSerde;
 use streams_core::topology::{RepartitionCount, TopicNames, Topology, TopologyBuilder};
 use streams_state::{KeyValueStore, Stores};
-use streams_test::model::Dice;
+
+use super::flaws::Flaws;
+use super::poison::{NO_NUMBER, Poison};
 
 pub(crate) const PARTITIONS: i32 = 3;
 pub(crate) const KEYS: u64 = 12;
 const GROUPS: u64 = 5;
+/// How often the application's code is called by the wall clock.
+const PUNCTUATE_EACH: Duration = Duration::from_secs(1);
 pub(crate) const INPUT: &str = "in";
 pub(crate) const OUTPUT: &str = "out";
 const BY_GROUP: &str = "by-group-repartition";
@@ -67,55 +73,10 @@ fn group(key: &str) -> String {
     format!("g{}", number % GROUPS)
 }
 
-/// Where the code of the application fails, by an error or a panic, until it is mended. Clones are
-/// one.
-#[derive(Debug, Clone)]
-pub(crate) struct Flaws(Arc<Mutex<Frailty>>);
-
-#[derive(Debug)]
-struct Frailty {
-    dice: Dice,
-    /// It fails once in so many passes; never if that is 0.
-    once_in: u64,
-    /// How often it has.
-    failed: u64,
-}
-
-impl Flaws {
-    pub(crate) fn new(seed: u64, once_in: u64) -> Self {
-        Self(Arc::new(Mutex::new(Frailty { dice: Dice::new(seed), once_in, failed: 0 })))
-    }
-
-    fn with<T>(&self, of: impl FnOnce(&mut Frailty) -> T) -> T {
-        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn mend(&self) {
-        self.with(|frailty| frailty.once_in = 0);
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.with(|frailty| frailty.failed)
-    }
-
-    /// A place where the code may fail.
-    fn pass(&self) -> Result<(), ProcessorError> {
-        let panics = self.with(|Frailty { dice, once_in, failed }| {
-            let fails = *once_in > 0 && dice.one_in(*once_in);
-            *failed += u64::from(fails);
-            fails.then(|| dice.one_in(2))
-        });
-        match panics {
-            None => Ok(()),
-            Some(false) => Err("a flaw in the code".into()),
-            // Without the hook, which would print each.
-            Some(true) => std::panic::resume_unwind(Box::new("a flaw in the code")),
-        }
-    }
-}
-
 /// Keeps a tally of what it sees, under the record's key, and passes each record on.
 struct Count {
+    task: TaskId,
+    name: StoreName,
     store: KeyValueStore<String, String>,
     flaws: Flaws,
 }
@@ -126,7 +87,10 @@ impl Count {
         flaws: &Flaws,
     ) -> impl Fn(&ConnectedStores<'_, '_>) -> Result<Self, LinkError> + use<> {
         let flaws = flaws.clone();
-        move |stores| Ok(Self { store: stores.store(store)?, flaws: flaws.clone() })
+        move |stores| {
+            let (task, name, flaws) = (stores.task(), store.into(), flaws.clone());
+            Ok(Self { task, name, store: stores.store(store)?, flaws })
+        }
     }
 }
 
@@ -134,13 +98,28 @@ impl Processor<String, String> for Count {
     type OutKey = String;
     type OutValue = String;
 
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
+        cx.schedule(PUNCTUATE_EACH, PunctuationType::WallClock)?;
+        Ok(())
+    }
+
+    fn punctuate(
+        &mut self,
+        _: Punctuation,
+        _: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        self.flaws.pass_or_panic(1);
+        Ok(())
+    }
+
     fn process(
         &mut self,
         record: Record<String, String>,
         cx: &mut Context<'_, String, String>,
     ) -> Result<(), ProcessorError> {
-        let (key, number) = number(&record.value).ok_or("a value without number")?;
+        let (key, number) = number(&record.value).ok_or(NO_NUMBER)?;
         self.flaws.pass()?;
+        self.flaws.read(self.task, &self.name)?;
         let mut all = tallies(&self.store.get(&record.key)?.unwrap_or_default());
         let tally = all.entry(key).or_default();
         *tally = Tally { last: tally.last.max(number), seen: tally.seen + 1 };
@@ -167,18 +146,14 @@ impl Processor<String, String> for Group {
     }
 }
 
-fn source() -> Source<String, String> {
-    Source {
-        key: String::serde(),
-        value: String::serde(),
-        timestamps: TimestampExtractor::FailOnInvalid,
-        nulls: Nulls::Fail,
-    }
+fn source(flaws: &Flaws) -> Source<String, String> {
+    let (key, value, timestamps) = (String::serde(), flaws.serde(), flaws.timestamps());
+    Source { key, value, timestamps, nulls: Nulls::Fail }
 }
 
-fn sink(topic: &str) -> Sink<String, String> {
+fn sink(topic: &str, flaws: &Flaws) -> Sink<String, String> {
     let destination = SinkDestination::Topic(topic.into());
-    Sink { destination, key: String::serde(), value: String::serde(), partitioner: None }
+    Sink { destination, key: String::serde(), value: flaws.serde(), partitioner: None }
 }
 
 /// The topology, and what its topics are called in Kafka.
@@ -188,24 +163,26 @@ pub(crate) struct App {
     pub(crate) names: TopicNames,
     pub(crate) id: ApplicationId,
     pub(crate) flaws: Flaws,
+    pub(crate) poison: Poison,
 }
 
 impl App {
     pub(crate) fn new(flaws: Flaws) -> Self {
         let [first, second] = STORES;
         let mut builder = TopologyBuilder::new();
-        let input = builder.source("input", [INPUT], source());
+        let input = builder.source("input", [INPUT], source(&flaws));
         let count = builder.processor("count", &[input], Count::of(first, &flaws));
         builder.store(Stores::key_value::<String, String>(first).build(), [count.id()]);
         let group = builder.processor("group", &[count], |_: &ConnectedStores<'_, '_>| Ok(Group));
         builder.add_repartition_topic(BY_GROUP.into(), RepartitionCount::Derived);
-        builder.sink("to-group", &[group], sink(BY_GROUP));
-        let again = builder.source("by-group", [BY_GROUP], source());
+        builder.sink("to-group", &[group], sink(BY_GROUP, &flaws));
+        let again = builder.source("by-group", [BY_GROUP], source(&flaws));
         let count = builder.processor("count-again", &[again], Count::of(second, &flaws));
         builder.store(Stores::key_value::<String, String>(second).build(), [count.id()]);
-        builder.sink("output", &[count], sink(OUTPUT));
+        builder.sink("output", &[count], sink(OUTPUT, &flaws));
         let id = ApplicationId::from("app");
-        Self { topology: builder.build().unwrap(), names: TopicNames::new(&id), id, flaws }
+        let (topology, names) = (builder.build().unwrap(), TopicNames::new(&id));
+        Self { topology, names, id, flaws, poison: Poison::default() }
     }
 
     pub(crate) fn repartition(&self) -> TopicName {

@@ -7,9 +7,11 @@ use streams_test::KafkaModel;
 use streams_test::model::{AcceptedCommit, ModelRecord, WriterId};
 
 use super::app::{App, INPUT, OUTPUT, PARTITIONS, STORES, Tally, number, tallies};
-use super::disk::{Disk, fold};
+use super::changelogs::Changelogs;
+use super::disk::Disk;
+use super::image::Rows;
 use super::plan::Weather;
-use super::process::{Life, Process};
+use super::process::{Life, Process, Thread};
 
 /// How long a task may run on after its process has heard that it was lost.
 const AFTERLIFE_MS: u64 = 15_000;
@@ -22,6 +24,15 @@ type Seen = BTreeMap<String, u64>;
 
 /// An uninterrupted time in which one process has a task.
 type Tenure = u64;
+
+/// What lies at a place of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Entry {
+    /// A key and its number.
+    Numbered(String, u64),
+    /// It cannot be read.
+    Poison,
+}
 
 /// A row whose last record is not its owner's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +49,9 @@ pub(crate) struct Checks {
     app: App,
     kafka: KafkaModel,
     sequence: BTreeMap<String, u64>,
-    /// By partition of an input: the key and number of each record, in order of their offsets.
-    inputs: BTreeMap<TopicPartition, Vec<(String, u64)>>,
+    /// By partition of an input, in order of their offsets.
+    inputs: BTreeMap<TopicPartition, Vec<Entry>>,
+    pub(crate) changelogs: Changelogs,
     covered: BTreeMap<TopicPartition, i64>,
     pub(crate) sent: Seen,
     repartitioned: Seen,
@@ -70,6 +82,7 @@ impl Checks {
             kafka: kafka.clone(),
             sequence: BTreeMap::new(),
             inputs: BTreeMap::new(),
+            changelogs: Changelogs::new(app, kafka),
             covered: BTreeMap::new(),
             sent: Seen::new(),
             repartitioned: Seen::new(),
@@ -87,18 +100,30 @@ impl Checks {
 
     pub(crate) fn sent(&mut self, partition: TopicPartition, key: &str, number: u64) {
         self.sent.insert(key.to_owned(), number);
-        self.inputs.entry(partition).or_default().push((key.to_owned(), number));
+        self.inputs.entry(partition).or_default().push(Entry::Numbered(key.to_owned(), number));
+    }
+
+    /// Somebody has sent what cannot be read. What is sent to the repartition topic is seen there.
+    pub(crate) fn poisoned(&mut self, partition: TopicPartition) {
+        if partition.topic.as_str() == INPUT {
+            self.inputs.entry(partition).or_default().push(Entry::Poison);
+        }
     }
 
     /// What was appended since the last look.
     pub(crate) fn records(&mut self) -> Verdict {
         let repartition = self.app.repartition();
         for record in self.new_records(repartition.as_str()) {
+            let at = TopicPartition { topic: repartition.clone(), partition: record.partition };
+            let entries = self.inputs.entry(at).or_default();
+            if record.writer == WriterId::default() {
+                entries.push(Entry::Poison);
+                continue;
+            }
             let value = text(&record);
             let (key, number) = number(&value).ok_or("an unreadable repartition record")?;
+            entries.push(Entry::Numbered(key.clone(), number));
             follow(&mut self.repartitioned, "the repartition topic", &key, number)?;
-            let at = TopicPartition { topic: repartition.clone(), partition: record.partition };
-            self.inputs.entry(at).or_default().push((key, number));
         }
         for record in self.new_records(OUTPUT) {
             let value = text(&record);
@@ -110,6 +135,7 @@ impl Checks {
             let changelog = self.app.changelog_topic(store);
             for record in self.new_records(changelog.as_str()) {
                 let task = TaskId::new(part, record.partition);
+                self.changelogs.add(task, &record);
                 let key = record.key.as_deref().map(String::from_utf8_lossy);
                 let row = (task, key.unwrap_or_default().into_owned());
                 let tenure = self.tenures.get(&task).copied().unwrap_or_default();
@@ -166,7 +192,9 @@ impl Checks {
         let Some(process) = processes.iter().find(is_of) else { return Ok(()) };
         for (partition, _) in &commit.offsets {
             let task = self.app.reader(partition);
-            if self.stale.contains_key(&(process.number, task)) {
+            let had = process.had_in.get(&commit.generation);
+            let is_lost = self.stale.contains_key(&(process.number, task));
+            if is_lost || had.is_some_and(|had| !had.contains(&task)) {
                 let number = process.number;
                 return Err(format!("process {number} committed {task}, which it has lost"));
             }
@@ -183,13 +211,31 @@ impl Checks {
         let Some(new) = records.get(new) else {
             return Err(format!("{partition} is committed up to {offset}, beyond its end"));
         };
-        for (key, number) in new {
+        for (at, entry) in (*from..).zip(new) {
+            let Entry::Numbered(key, number) = entry else {
+                if !self.app.poison.was_left_out(partition, at) {
+                    return Err(format!("{partition} at {at}: nobody was asked to leave it out"));
+                }
+                continue;
+            };
             let is_in = |seen: &Seen| seen.get(key).is_some_and(|seen| seen >= number);
             if !is_in(next) || !is_in(&self.logged[part]) {
                 return Err(format!("{key}:{number} is committed and is not in all logs"));
             }
         }
         *from = offset.max(*from);
+        Ok(())
+    }
+
+    /// Only what is committed is deleted from the repartition topic.
+    pub(crate) fn deleted(&self) -> Verdict {
+        for partition in 0..PARTITIONS {
+            let at = TopicPartition { topic: self.app.repartition(), partition };
+            let start = self.kafka.offsets(&at).map_or(0, |(start, _)| start);
+            if start > self.covered.get(&at).copied().unwrap_or(0) {
+                return Err(format!("{at} is deleted up to {start}, uncommitted"));
+            }
+        }
         Ok(())
     }
 
@@ -239,6 +285,7 @@ impl Checks {
                 let before = self.writers.insert(*task, thread.writer);
                 if before != Some(thread.writer) {
                     *self.tenures.entry(*task).or_default() += 1;
+                    self.begins(*task, process, thread)?;
                 }
                 owned.insert(*task);
             }
@@ -257,37 +304,59 @@ impl Checks {
         Ok(())
     }
 
+    /// A task begins to run: its store holds all that was in the changelog when the group gave the
+    /// task to the process.
+    fn begins(&self, task: TaskId, process: &Process, thread: &Thread) -> Verdict {
+        let Some((topic, end)) = process.granted.get(&task).copied().flatten() else {
+            return Ok(());
+        };
+        let position = thread.worker.task(task).and_then(|task| task.stores().position(0));
+        if self.changelogs.topic(task) == Some(topic) && position.unwrap_or(0) < end {
+            let number = process.number;
+            return Err(format!("{task} runs in process {number} at {position:?} of {end}"));
+        }
+        Ok(())
+    }
+
     /// What lies on disk is what the changelog says up to the position.
     pub(crate) fn disk(&self, disk: &Disk) -> Verdict {
         for ((task, store), image) in disk.images() {
-            let Some(position) = image.position else { continue };
-            let (folded, end) = self.folded(task, &store, position);
-            if position > end {
-                return Err(format!("{task} {store} is at {position} of {end}"));
-            }
+            let Some(wanted) = self.changelogs.wanted((task, &store), &image)? else { continue };
             // The owner's disk holds its own rows where others wrote over them in the changelog.
-            let own = |rows: BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let own = |rows: Rows| -> Rows {
                 rows.into_iter().filter(|(row, _)| !self.is_touched(task, row)).collect()
             };
-            let (rows, folded) = (own(image.rows.clone()), own(folded));
-            if folded != rows {
-                return Err(format!("{task} {store} at {position} holds {rows:?}, not {folded:?}"));
+            let (rows, wanted) = (own(image.rows.clone()), own(wanted));
+            if wanted != rows {
+                let at = image.position;
+                return Err(format!("{task} {store} at {at:?} holds {rows:?}, not {wanted:?}"));
             }
         }
         Ok(())
     }
 
-    fn is_touched(&self, task: TaskId, row: &str) -> bool {
-        self.touched.contains(&(task, row.to_owned()))
+    /// Stores are emptied for a reason, and each for its own.
+    pub(crate) fn emptied(&self, disk: &Disk) -> Verdict {
+        for (task, store) in disk.take_emptied() {
+            let is_damaged = self.app.flaws.has_damaged(task);
+            if !is_damaged && !self.changelogs.is_spoilt(task) {
+                return Err(format!("{task} {store} was emptied for nothing"));
+            }
+        }
+        Ok(())
     }
 
-    fn folded(&self, task: TaskId, store: &StoreName, to: i64) -> (BTreeMap<String, String>, i64) {
-        let topic = self.app.changelog_topic(store.as_str());
-        let changelog = TopicPartition { topic, partition: task.partition };
-        let (_, end) = self.kafka.offsets(&changelog).unwrap();
-        let records = self.kafka.read(&changelog, 0, usize::MAX).unwrap();
-        let before = records.iter().take_while(|record| record.offset < to);
-        (fold(before.map(|record| (&record.key, &record.value))), end)
+    /// Something was done to the changelogs of these tasks: what is not there any more nobody can
+    /// write again.
+    pub(crate) fn forget_taints(&mut self) {
+        let changelogs = &self.changelogs;
+        self.tainted.retain(|(task, row), _| {
+            !changelogs.is_spoilt(*task) || changelogs.has_row(*task, row)
+        });
+    }
+
+    fn is_touched(&self, task: TaskId, row: &str) -> bool {
+        self.touched.contains(&(task, row.to_owned()))
     }
 
     /// Whether all input is committed.
@@ -313,6 +382,7 @@ impl Checks {
                 ));
             }
         }
+        self.left_out(weather)?;
         if weather == Weather::Calm
             && let Some((record, copies)) = self.copies.iter().find(|(_, copies)| **copies != 1)
         {
@@ -324,18 +394,32 @@ impl Checks {
         Ok(())
     }
 
+    /// All that cannot be read was left out, and nothing else was.
+    fn left_out(&self, weather: Weather) -> Verdict {
+        for ((partition, offset), times) in self.app.poison.left_out() {
+            let entries = self.inputs.get(&partition);
+            let entry = entries.and_then(|all| all.get(usize::try_from(offset).unwrap()));
+            if entry != Some(&Entry::Poison) {
+                return Err(format!("{partition} at {offset} was left out: {entry:?}"));
+            }
+            if weather == Weather::Calm && times != 1 {
+                return Err(format!("{partition} at {offset} was left out {times} times"));
+            }
+        }
+        Ok(())
+    }
+
     fn stores(&self, disks: &[Disk], part: u32, weather: Weather) -> Verdict {
         let store = StoreName::from(STORES[part as usize]);
         let mut found = BTreeMap::<String, Tally>::new();
         let mut excused = BTreeSet::new();
         for partition in 0..PARTITIONS {
             let task = TaskId::new(part, partition);
-            let changelog = self.app.changelog(task);
-            let (_, end) = self.kafka.offsets(&changelog).unwrap();
-            let (rows, _) = self.folded(task, &store, end);
+            let (rows, end) = self.changelogs.left(task);
             let whole = |disk: &&Disk| {
                 let images = disk.images();
-                images.get(&(task, store.clone())).is_some_and(|image| image.position == Some(end))
+                let image = images.get(&(task, store.clone()));
+                image.is_some_and(|image| image.position == Some(end) && !image.is_damaged())
             };
             // What a process wrote that had lost the task, nobody may have read.
             let is_touched = self.tainted.keys().any(|(touched, _)| *touched == task);
@@ -353,7 +437,9 @@ impl Checks {
         for (key, last) in &self.sent {
             let tally = found.get(key).copied().unwrap_or_default();
             let is_exact = weather == Weather::Calm;
-            let is_short = tally.last != *last || tally.seen < *last;
+            let lost = self.changelogs.lost(part, key);
+            let is_behind = tally.last != *last && lost < *last;
+            let is_short = is_behind || tally.seen + lost < *last;
             if (is_short && !excused.contains(key)) || (is_exact && tally.seen != *last) {
                 return Err(format!("{store} holds {tally:?} of {key}, of which {last} were sent"));
             }

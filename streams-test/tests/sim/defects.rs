@@ -3,14 +3,19 @@
 //! build of the product knows of them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use streams_core::error::ProduceError;
 use streams_core::names::{TopicName, TopicPartition};
 use streams_core::outbox::{OutRecord, Outbox, Purpose, SharedOutbox, TopicId};
-use streams_core::plane::{DataPlane, Delivery, Fetched, InputId, ReadFor, StartAt};
+use streams_core::plane::{DataPlane, Delivery, FetchError, Fetched, InputId, ReadFor, StartAt};
+use streams_core::record::RecordBatch;
+use streams_test::model::ModelBatch;
 use streams_test::{KafkaModel, ModelPlane};
+
+use super::app::number;
+use super::plan::Fault;
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +58,64 @@ pub(crate) enum Defect {
     StoreBeforeOffsets,
     /// What was processed before the tasks were lost is committed as the generation of now.
     NewestGenerationAtCommit,
+    /// A request whose answer gets lost on a connection that stays open is waited for.
+    UnansweredWaitedFor,
+    /// A commit of which nothing is heard is taken for done.
+    DoubtTakenForCommit,
+    /// A damaged store is opened as it is.
+    DamageTakenAsItIs,
+    /// A damaged store is emptied, and not its position.
+    DamagedPositionKept,
+    /// A store is taken for the beginning of a changelog that was made anew.
+    RemadeChangelogTrusted,
+    /// A store behind which records were deleted from its changelog is taken for restored.
+    CutTakenForEnd,
+    /// A changelog of other partitions is used as it is.
+    OtherPartitionsAccepted,
+    /// A record that cannot be read is left out, and the next one with it.
+    PoisonTakesNext,
+    /// A record that cannot be read is left out, and not counted.
+    PoisonUncounted,
+    /// A task that panicked goes on behind what it had read.
+    PanicLosesNext,
+    /// A panic ends the worker's thread, with all of its tasks.
+    PanicIsTheThreads,
+}
+
+/// What a run is made with, beside its seed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trial {
+    pub(crate) defect: Option<Defect>,
+    /// What does not happen in it.
+    pub(crate) without: Option<Fault>,
+}
+
+impl Trial {
+    pub(crate) fn of(defect: Defect) -> Self {
+        Self { defect: Some(defect), without: None }
+    }
+
+    pub(crate) fn has(self, fault: Fault) -> bool {
+        self.without != Some(fault)
+    }
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 18] = [
+    /// What alone shows it, where one of these does.
+    pub(crate) fn shown_by(self) -> Option<Fault> {
+        match self {
+            Self::UnansweredWaitedFor | Self::DoubtTakenForCommit => Some(Fault::Networks),
+            Self::DamageTakenAsItIs | Self::DamagedPositionKept => Some(Fault::Damages),
+            Self::RemadeChangelogTrusted | Self::CutTakenForEnd | Self::OtherPartitionsAccepted => {
+                Some(Fault::Changelogs)
+            }
+            Self::PoisonTakesNext | Self::PoisonUncounted => Some(Fault::Poison),
+            Self::PanicLosesNext | Self::PanicIsTheThreads => Some(Fault::Panics),
+            _ => None,
+        }
+    }
+
+    pub(crate) const ALL: [Self; 29] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -75,8 +134,22 @@ impl Defect {
         Self::OrderNotPassedOn,
         Self::StoreBeforeOffsets,
         Self::NewestGenerationAtCommit,
+        Self::UnansweredWaitedFor,
+        Self::DoubtTakenForCommit,
+        Self::DamageTakenAsItIs,
+        Self::DamagedPositionKept,
+        Self::RemadeChangelogTrusted,
+        Self::CutTakenForEnd,
+        Self::OtherPartitionsAccepted,
+        Self::PoisonTakesNext,
+        Self::PoisonUncounted,
+        Self::PanicLosesNext,
+        Self::PanicIsTheThreads,
     ];
 }
+
+/// Inputs of tasks that panicked, until they are read again.
+pub(crate) type Slips = Rc<RefCell<BTreeSet<TopicPartition>>>;
 
 /// A data plane with a defect.
 pub(crate) struct FaultyPlane {
@@ -88,6 +161,7 @@ pub(crate) struct FaultyPlane {
     reading: BTreeMap<InputId, TopicPartition>,
     read: BTreeMap<TopicPartition, i64>,
     outbox: Rc<RefCell<Early>>,
+    slips: Slips,
 }
 
 /// Acknowledges changes when they are sent.
@@ -99,7 +173,12 @@ struct Early {
 }
 
 impl FaultyPlane {
-    pub(crate) fn new(plane: ModelPlane, kafka: &KafkaModel, defect: Defect) -> Self {
+    pub(crate) fn new(
+        plane: ModelPlane,
+        kafka: &KafkaModel,
+        defect: Defect,
+        slips: &Slips,
+    ) -> Self {
         let early = Early {
             outbox: plane.outbox(),
             kafka: kafka.clone(),
@@ -114,7 +193,32 @@ impl FaultyPlane {
             reading: BTreeMap::new(),
             read: BTreeMap::new(),
             outbox: Rc::new(RefCell::new(early)),
+            slips: Rc::clone(slips),
         }
+    }
+
+    /// Up to where a partition is taken to be read when it is opened again.
+    fn skipped_to(&self, partition: &TopicPartition, purpose: ReadFor) -> Option<i64> {
+        let is_forgotten = match self.defect {
+            Defect::NoRewindOfReplaced => true,
+            Defect::PanicLosesNext => self.slips.borrow_mut().remove(partition),
+            _ => false,
+        };
+        self.read.get(partition).copied().filter(|_| is_forgotten && purpose == ReadFor::Input)
+    }
+
+    /// What was fetched of an input, without the records that follow those that cannot be read.
+    fn without_next(&self, partition: &TopicPartition, batch: &dyn RecordBatch) -> Fetched {
+        let (first, last) = (batch.record(0).offset, batch.record(batch.len() - 1).offset);
+        let records = self.kafka.read(partition, first, batch.len()).unwrap_or_default();
+        let mut is_behind = false;
+        let left = records.into_iter().filter(|record| {
+            let value = record.value.as_deref().map(String::from_utf8_lossy);
+            let is_poison = value.is_none_or(|value| number(&value).is_none());
+            let is_taken = std::mem::replace(&mut is_behind, is_poison);
+            record.offset == last || !is_taken
+        });
+        Fetched::Records(Box::new(ModelBatch::new(left.collect())))
     }
 }
 
@@ -128,13 +232,12 @@ impl DataPlane for FaultyPlane {
     }
 
     fn open(&mut self, partition: &TopicPartition, start: StartAt, purpose: ReadFor) -> InputId {
-        let read = self.read.get(partition).filter(|_| purpose == ReadFor::Input);
-        let start = match (start, read) {
-            (StartAt::Offset(at), Some(read)) => StartAt::Offset(at.max(*read)),
+        let start = match (start, self.skipped_to(partition, purpose)) {
+            (StartAt::Offset(at), Some(read)) => StartAt::Offset(at.max(read)),
             _ => start,
         };
         let input = self.plane.open(partition, start, purpose);
-        if purpose == ReadFor::Input && self.defect == Defect::NoRewindOfReplaced {
+        if purpose == ReadFor::Input {
             self.reading.insert(input, partition.clone());
         }
         if purpose == ReadFor::Restore && self.defect == Defect::QuietTakenForEnd {
@@ -156,6 +259,17 @@ impl DataPlane for FaultyPlane {
         if let (Some(partition), Fetched::Records(batch)) = (self.reading.get(&input), &fetched) {
             self.read.insert(partition.clone(), batch.record(batch.len() - 1).offset + 1);
         }
+        let fetched = match (self.defect, self.reading.get(&input), fetched) {
+            (Defect::PoisonTakesNext, Some(partition), Fetched::Records(batch)) => {
+                self.without_next(partition, &*batch)
+            }
+            (
+                Defect::CutTakenForEnd,
+                None,
+                Fetched::Failed(FetchError::OutOfRange { offset, .. }),
+            ) => Fetched::End(offset),
+            (_, _, fetched) => fetched,
+        };
         match (self.restoring.get_mut(&input), fetched) {
             (Some(at), Fetched::Records(batch)) => {
                 *at = batch.record(batch.len() - 1).offset + 1;

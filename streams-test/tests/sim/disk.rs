@@ -3,28 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
 use streams_core::error::StoreError;
 use streams_core::membership::MemberId;
 use streams_core::names::{StoreName, TaskId};
-use streams_core::record::{Headers, RawRecord};
+use streams_core::record::RawRecord;
 use streams_core::store::{
     ChangelogTopic, Deletions, OpenStores, StateBackend, StoreIdentity, TaskStores,
 };
 use streams_core::time::Timestamp;
 use streams_state::{KeyValueStore, MemoryBackend};
-use streams_test::model::WriterId;
+use streams_test::model::{Dice, WriterId};
 
 use super::defects::Defect;
+use super::image::{Began, Image, Rows, record};
 use super::process::Setting;
-
-/// What lies on disk of one store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Image {
-    pub(crate) rows: BTreeMap<String, String>,
-    pub(crate) position: Option<i64>,
-    identity: StoreIdentity,
-}
 
 #[derive(Debug, Default)]
 struct Content {
@@ -32,6 +24,10 @@ struct Content {
     last_member: Option<MemberId>,
     on_disk: BTreeMap<TaskId, i64>,
     is_full: bool,
+    /// Stores that workers have emptied since this was looked at.
+    emptied: Vec<(TaskId, StoreName)>,
+    /// Damaged stores that were found and set aside.
+    set_aside: u64,
 }
 
 /// A disk; clones are the same one.
@@ -39,20 +35,18 @@ struct Content {
 pub(crate) struct Disk {
     content: Arc<Mutex<Content>>,
     defect: Option<Defect>,
-    /// Whose records to look for, where stores are written before the offsets are committed.
-    early: Option<(Setting, WriterId)>,
+    /// Of the worker that uses it.
+    user: Option<(Setting, WriterId)>,
 }
 
 impl Disk {
     pub(crate) fn new(defect: Option<Defect>) -> Self {
-        Self { content: Arc::default(), defect, early: None }
+        Self { content: Arc::default(), defect, user: None }
     }
 
     /// The same disk, for a worker that writes by this name.
     pub(crate) fn of_writer(&self, setting: &Setting, writer: WriterId) -> Self {
-        let is_early = self.defect == Some(Defect::StoreBeforeOffsets);
-        let early = is_early.then(|| (setting.clone(), writer));
-        Self { early, ..self.clone() }
+        Self { user: Some((setting.clone(), writer)), ..self.clone() }
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -61,6 +55,50 @@ impl Disk {
 
     pub(crate) fn images(&self) -> BTreeMap<(TaskId, StoreName), Image> {
         self.content().images.clone()
+    }
+
+    /// Something happens to a store while no process is up, that is to tell of it. Which.
+    pub(crate) fn damage(&self, dice: &mut Dice) -> Option<(TaskId, StoreName)> {
+        let mut content = self.content();
+        let whole = content.images.iter().filter(|(_, image)| image.position.is_some());
+        let whole: Vec<_> = whole.map(|(name, _)| name.clone()).collect();
+        let name = whole.get(dice.index(whole.len()))?.clone();
+        // A file that is gone altogether has no checksum to tell.
+        if dice.one_in(4) {
+            content.images.remove(&name);
+        } else if let Some(image) = content.images.get_mut(&name) {
+            image.damage(dice);
+        }
+        Some(name)
+    }
+
+    pub(crate) fn set_aside(&self) -> u64 {
+        self.content().set_aside
+    }
+
+    pub(crate) fn take_emptied(&self) -> Vec<(TaskId, StoreName)> {
+        std::mem::take(&mut self.content().emptied)
+    }
+
+    /// What is there of a store, unless it is damaged: then it is set aside.
+    fn read(&self, name: &(TaskId, StoreName)) -> Option<Image> {
+        let mut content = self.content();
+        let image = content.images.get(name).cloned()?;
+        if !image.is_damaged() || self.defect == Some(Defect::DamageTakenAsItIs) {
+            return Some(image);
+        }
+        content.set_aside += 1;
+        if self.defect == Some(Defect::DamagedPositionKept) {
+            return Some(image.without_rows());
+        }
+        content.images.remove(name);
+        None
+    }
+
+    /// Which topic a task's changelog is now.
+    fn changelog(&self, task: TaskId) -> Option<u64> {
+        let (setting, _) = self.user.as_ref()?;
+        setting.kafka.topic_identity(&setting.app.changelog(task).topic)
     }
 
     pub(crate) fn wipe(&self) {
@@ -109,16 +147,32 @@ impl StateBackend for Disk {
         let names: Vec<StoreName> =
             request.stores.iter().map(|store| store.spec.name().clone()).collect();
         let mut stores = MemoryBackend::new().open(request)?;
+        let empty = Began { topic: self.changelog(task), offset: None };
+        let mut begun = vec![empty; names.len()];
         for (at, name) in names.iter().enumerate() {
-            let image = self.content().images.get(&(task, name.clone())).cloned();
-            let Some(Image { rows, position: Some(position), identity }) = image else { continue };
+            let image = self.read(&(task, name.clone()));
+            let Some(Image { rows, position: Some(position), identity, began, .. }) = image else {
+                continue;
+            };
             for (key, value) in rows {
-                stores.restore(at, &row(&key, &value))?;
+                stores.restore(at, &record(&key, &value))?;
             }
             stores.restored_up_to(at, position)?;
-            identify(&mut *stores, at, identity)?;
+            identify(&mut *stores, at, self.trusted(task, identity))?;
+            begun[at] = began;
         }
-        Ok(Box::new(OnDisk { stores, names, task, disk: self.clone() }))
+        Ok(Box::new(OnDisk { stores, names, task, begun, disk: self.clone() }))
+    }
+}
+
+impl Disk {
+    fn trusted(&self, task: TaskId, identity: StoreIdentity) -> StoreIdentity {
+        let Some((setting, _)) = &self.user else { return identity };
+        if self.defect != Some(Defect::RemadeChangelogTrusted) {
+            return identity;
+        }
+        let topic = setting.kafka.changelog_topic(&setting.app.changelog(task).topic);
+        StoreIdentity { topic_id: topic.and_then(|topic| topic.topic_id), ..identity }
     }
 }
 
@@ -133,28 +187,19 @@ fn identify(
     current_at.map_or(Ok(()), |time| stores.set_current_at(store, time))
 }
 
-fn row<'a>(key: &'a str, value: &'a str) -> RawRecord<'a> {
-    RawRecord {
-        key: Some(key.as_bytes()),
-        value: Some(value.as_bytes()),
-        timestamp: Timestamp::from_millis(0),
-        offset: 0,
-        leader_epoch: None,
-        headers: Headers::default(),
-    }
-}
-
 /// Stores in memory whose commits go to the disk.
 struct OnDisk {
     stores: Box<dyn TaskStores>,
     names: Vec<StoreName>,
     task: TaskId,
+    /// By store.
+    begun: Vec<Began>,
     disk: Disk,
 }
 
 impl OnDisk {
     /// The rows of a store, staged ones among them.
-    fn rows(&self, store: usize) -> BTreeMap<String, String> {
+    fn rows(&self, store: usize) -> Rows {
         let handle = self.stores.handle(&self.names[store]).unwrap();
         let store = handle.downcast::<KeyValueStore<String, String>>().unwrap();
         store.all().unwrap().map(Result::unwrap).collect()
@@ -162,7 +207,7 @@ impl OnDisk {
 
     /// The offset behind what the worker has sent of a store's changes.
     fn sent_up_to(&self) -> Option<i64> {
-        let (setting, writer) = self.disk.early.as_ref()?;
+        let (setting, writer) = self.disk.user.as_ref()?;
         let changelog = setting.app.changelog(self.task);
         let records = setting.kafka.records(&changelog.topic);
         let mut own = records.iter().rev().filter(|record| record.partition == changelog.partition);
@@ -178,7 +223,16 @@ impl OnDisk {
         let rows = self.rows(store);
         let name = (self.task, self.names[store].clone());
         let identity = self.stores.identity(store);
-        self.disk.content().images.insert(name, Image { rows, position, identity });
+        let image = Image::new((rows, position), identity, self.begun[store]);
+        self.disk.content().images.insert(name, image);
+    }
+
+    /// Something is read of the changelog.
+    fn reads(&mut self, store: usize, offset: i64) {
+        if self.begun[store].offset.is_none() {
+            let topic = self.disk.changelog(self.task);
+            self.begun[store] = Began { topic, offset: Some(offset) };
+        }
     }
 }
 
@@ -196,11 +250,13 @@ impl TaskStores for OnDisk {
     }
 
     fn restore(&mut self, store: usize, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        self.reads(store, record.offset);
         self.stores.restore(store, record)
     }
 
     fn restored_up_to(&mut self, store: usize, next_offset: i64) -> Result<(), StoreError> {
         self.disk.has_space_for(&self.names[store])?;
+        self.reads(store, next_offset);
         self.stores.restored_up_to(store, next_offset)?;
         self.save(store, Some(next_offset));
         Ok(())
@@ -212,8 +268,13 @@ impl TaskStores for OnDisk {
 
     fn wipe(&mut self, store: usize) -> Result<(), StoreError> {
         self.disk.has_space_for(&self.names[store])?;
+        let held_some = self.stores.position(store).is_some();
         self.stores.wipe(store)?;
+        self.begun[store] = Began { topic: self.disk.changelog(self.task), offset: None };
         self.save(store, None);
+        if held_some {
+            self.disk.content().emptied.push((self.task, self.names[store].clone()));
+        }
         Ok(())
     }
 
@@ -234,7 +295,7 @@ impl TaskStores for OnDisk {
     }
 
     fn commit_unlogged(&mut self) -> Result<(), StoreError> {
-        if self.disk.early.is_some() {
+        if self.disk.defect == Some(Defect::StoreBeforeOffsets) {
             for store in 0..self.names.len() {
                 self.save(store, self.sent_up_to().or_else(|| self.saved_position(store)));
             }
@@ -267,20 +328,4 @@ impl TaskStores for OnDisk {
     fn discard(&mut self) {
         self.stores.discard();
     }
-}
-
-/// What a store holds after these records of its changelog.
-pub(crate) fn fold<'a>(
-    records: impl Iterator<Item = (&'a Option<Bytes>, &'a Option<Bytes>)>,
-) -> BTreeMap<String, String> {
-    let mut rows = BTreeMap::new();
-    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
-    for (key, value) in records {
-        let Some(key) = key else { continue };
-        match value {
-            Some(value) => rows.insert(text(key), text(value)),
-            None => rows.remove(&text(key)),
-        };
-    }
-    rows
 }

@@ -8,10 +8,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
+mod changelogs;
 mod checks;
 mod defects;
 mod disk;
+mod flaws;
+mod image;
 mod plan;
+mod poison;
 mod process;
 mod world;
 
@@ -20,13 +24,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use self::defects::Defect;
+use self::defects::{Defect, Trial};
 use self::world::{Failure, Report, run};
 
 /// Seeds that the tests of a change run.
 const SEEDS: u64 = 400;
 /// Each planted defect must be found within so many.
 const SEEDS_TO_FIND: u64 = 2_000;
+/// So many show nothing of a defect when the fault that shows it is left out.
+const SEEDS_WITHOUT: u64 = 30;
 const THREADS: usize = 2;
 
 fn setting(name: &str) -> Option<u64> {
@@ -34,8 +40,8 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs a seed; a panic is a failure too.
-fn attempt(seed: u64, defect: Option<Defect>) -> Result<Report, Failure> {
-    let ran = catch_unwind(AssertUnwindSafe(|| run(seed, defect)));
+fn attempt(seed: u64, trial: Trial) -> Result<Report, Failure> {
+    let ran = catch_unwind(AssertUnwindSafe(|| run(seed, trial)));
     ran.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -93,7 +99,7 @@ struct Outcome {
 }
 
 /// Runs seeds on all threads until one fails or all are done.
-fn run_all(seeds: Seeds, defect: Option<Defect>) -> Outcome {
+fn run_all(seeds: Seeds, trial: Trial) -> Outcome {
     let (next, sum) = (AtomicU64::new(0), Mutex::new(Outcome::default()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -104,7 +110,7 @@ fn run_all(seeds: Seeds, defect: Option<Defect>) -> Outcome {
                         return;
                     }
                     let seed = seeds.first + at;
-                    let ran = attempt(seed, defect);
+                    let ran = attempt(seed, trial);
                     let mut sum = sum.lock().unwrap();
                     sum.ran += 1;
                     match ran {
@@ -122,7 +128,7 @@ fn run_all(seeds: Seeds, defect: Option<Defect>) -> Outcome {
 #[test]
 fn one_seed() {
     let seed = setting("MILLSTREAM_SEED").unwrap_or(0);
-    match attempt(seed, None) {
+    match attempt(seed, Trial::default()) {
         Ok(report) => println!("seed {seed} held: {report:?}"),
         Err(failure) => panic!("{}", explain(seed, &failure)),
     }
@@ -131,24 +137,26 @@ fn one_seed() {
 #[test]
 fn every_seed_holds() {
     let seeds = Seeds::chosen();
-    let Outcome { report, ran, failed } = run_all(seeds, None);
+    let Outcome { report, ran, failed } = run_all(seeds, Trial::default());
     println!("{ran} seeds from {}: {report:?}", seeds.first);
     if let Some((seed, failure)) = failed {
         panic!("{}", explain(seed, &failure));
     }
     let Report { crashes, zombies, failures, returns, fenced, late, ordered, repeated, .. } =
         report;
-    let Report { blackouts, full_disks, .. } = report;
+    let Report { blackouts, full_disks, panics, damages, set_aside, .. } = report;
+    let Report { outages, left_out, spoilt, refused, .. } = report;
     assert!(crashes >= ran && failures >= ran, "{report:?}");
     let rare = [zombies, returns, fenced, late, ordered, repeated, blackouts, full_disks];
-    assert!(rare.iter().all(|count| *count > 0), "{report:?}");
+    let others = [panics, damages, set_aside, outages, left_out, spoilt, refused];
+    assert!(rare.iter().chain(&others).all(|count| *count > 0), "{report:?}");
 }
 
 #[test]
 fn planted_defects_are_found() {
     let mut missed = Vec::new();
     for defect in Defect::ALL {
-        let Outcome { ran, failed, .. } = run_all(Seeds::upto(SEEDS_TO_FIND), Some(defect));
+        let Outcome { ran, failed, .. } = run_all(Seeds::upto(SEEDS_TO_FIND), Trial::of(defect));
         match failed {
             Some((seed, Failure { what, .. })) => {
                 println!("{defect:?} was found by seed {seed}, after {ran}: {what}");
@@ -160,9 +168,22 @@ fn planted_defects_are_found() {
 }
 
 #[test]
+fn what_one_fault_shows_is_not_seen_without_it() {
+    for defect in Defect::ALL {
+        let without = defect.shown_by();
+        let trial = Trial { without, ..Trial::of(defect) };
+        let seeds = Seeds::upto(if without.is_some() { SEEDS_WITHOUT } else { 0 });
+        if let Some((seed, Failure { what, .. })) = run_all(seeds, trial).failed {
+            panic!("{defect:?} was found without {without:?} by seed {seed}: {what}");
+        }
+    }
+}
+
+#[test]
 fn a_seed_tells_the_whole_run() {
     for seed in 0..4 {
-        let reports = [(); 2].map(|()| attempt(seed, None).map_err(|failure| failure.what));
+        let reports =
+            [(); 2].map(|()| attempt(seed, Trial::default()).map_err(|failure| failure.what));
         let [one, other] = reports.map(|report| format!("{report:?}"));
         assert_eq!(one, other);
     }

@@ -1,9 +1,12 @@
 //! What a seed makes of a run, before it begins.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use streams_core::assign::PlacementPolicy;
 use streams_test::model::{Dice, FaultRates};
+
+use super::defects::Trial;
 
 /// How rough a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,83 @@ pub(crate) enum Weather {
     Rough,
     /// So do some that were paused for longer than their session.
     Wild,
+}
+
+/// What goes wrong beside crashes. A run has some of it, never all, and many have little: where much
+/// happens at once, one thing hides or ends what another would show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// Calls are lost, late, repeated, refused, and answered by half.
+    Calls,
+    /// Processes are paused.
+    Pauses,
+    /// Workers do nothing for a while.
+    Stalls,
+    /// Group threads are busy, and hear some seconds late what workers say.
+    LateNews,
+    /// Threads of workers end.
+    Threads,
+    /// Brokers go, and coordinators move.
+    Brokers,
+    /// Processes start by the names of others.
+    Namesakes,
+    /// Clocks are set.
+    Clocks,
+    /// Disks are full.
+    FullDisks,
+    /// Networks of machines fail: one way or both, to one broker or all.
+    Networks,
+    /// Stores are damaged.
+    Damages,
+    /// Changelogs are cut, deleted and made anew.
+    Changelogs,
+    /// Nobody can read some of the input.
+    Poison,
+    /// The application's code fails.
+    Errors,
+    /// The application's code panics.
+    Panics,
+}
+
+impl Fault {
+    const ALL: [Self; 15] = [
+        Self::Calls,
+        Self::Pauses,
+        Self::Stalls,
+        Self::LateNews,
+        Self::Threads,
+        Self::Brokers,
+        Self::Namesakes,
+        Self::Clocks,
+        Self::FullDisks,
+        Self::Networks,
+        Self::Damages,
+        Self::Changelogs,
+        Self::Poison,
+        Self::Errors,
+        Self::Panics,
+    ];
+
+    const fn happens_in(self, weather: Weather) -> bool {
+        match self {
+            Self::Poison => true,
+            Self::Pauses | Self::Namesakes => matches!(weather, Weather::Wild),
+            _ => !matches!(weather, Weather::Calm),
+        }
+    }
+
+    /// Whether it happens now and then; others do wherever brokers, processes or the code are called.
+    pub(crate) const fn is_an_event(self) -> bool {
+        !matches!(self, Self::Calls | Self::LateNews | Self::Errors | Self::Panics)
+    }
+
+    /// Each kind is in one run of two to four.
+    fn drawn(dice: &mut Dice, weather: Weather, trial: Trial) -> BTreeSet<Self> {
+        let of = 2 + dice.below(3);
+        let mut drawn: BTreeSet<Self> = Self::ALL.into_iter().filter(|_| dice.one_in(of)).collect();
+        drawn.retain(|fault| fault.happens_in(weather) && trial.has(*fault));
+        drawn
+    }
 }
 
 /// How members are known to the group.
@@ -46,31 +126,41 @@ pub(crate) enum Disks {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) weather: Weather,
+    pub(crate) faults: BTreeSet<Fault>,
+    /// At least one a partition: those beyond lead none, and may coordinate the groups.
     pub(crate) brokers: u16,
+    /// How often the groups have moved before the run begins.
+    pub(crate) moves: u64,
     pub(crate) workers: usize,
     pub(crate) names: Names,
     pub(crate) disks: Disks,
     pub(crate) uncaught: Uncaught,
-    /// The application's code fails once in so many passes; never if that is 0.
+    /// Where the application's code fails or panics, it does so once in so many passes.
     pub(crate) flaw_once_in: u64,
     pub(crate) initial_delay: Duration,
+    /// How long commits may take, and fetching what was committed.
+    pub(crate) offsets_timeout: Duration,
     pub(crate) commit_interval: Duration,
     pub(crate) turn_records: usize,
+    /// Fewer records come at once. Where they are few, a row that one process has changed is not soon
+    /// changed by another that has lost the task.
+    pub(crate) arrivals: u64,
     pub(crate) placement: PlacementPolicy,
     pub(crate) rates: FaultRates,
     pub(crate) steps: u64,
 }
 
 impl Plan {
-    pub(crate) fn new(dice: &mut Dice) -> Self {
+    pub(crate) fn new(dice: &mut Dice, trial: Trial) -> Self {
         let weather = match dice.below(8) {
             0 => Weather::Calm,
             1..4 => Weather::Rough,
             _ => Weather::Wild,
         };
-        let is_calm = weather == Weather::Calm;
+        let faults = Fault::drawn(dice, weather, trial);
+        let has_calls = faults.contains(&Fault::Calls);
         let mut of =
-            |most: u64| if is_calm { 0 } else { u32::try_from(dice.below(most + 1)).unwrap() };
+            |most: u64| if has_calls { u32::try_from(dice.below(most + 1)).unwrap() } else { 0 };
         let rates = FaultRates {
             delayed: 300,
             lost_request: of(15),
@@ -89,7 +179,9 @@ impl Plan {
         };
         Self {
             weather,
-            brokers: 3,
+            faults,
+            brokers: 3 + u16::try_from(dice.below(3)).unwrap(),
+            moves: dice.below(5),
             workers: 1 + dice.index(2),
             names: if dice.one_in(3) { Names::Lasting } else { Names::Given },
             disks: if dice.one_in(4) { Disks::Lost } else { Disks::Kept },
@@ -98,13 +190,19 @@ impl Plan {
                 1 | 2 => Uncaught::ShutDown,
                 _ => Uncaught::Replace,
             },
-            flaw_once_in: if is_calm || dice.one_in(3) { 0 } else { 40 + dice.below(400) },
+            flaw_once_in: 40 + dice.below(400),
             initial_delay: Duration::from_secs(3 * dice.below(2)),
+            offsets_timeout: Duration::from_secs(3 + dice.below(6)),
             commit_interval: Duration::from_millis(100 + dice.below(1500)),
             turn_records: 1 + dice.index(16),
+            arrivals: [2, 4, 12][dice.index(3)],
             placement,
             rates: FaultRates { delay_max: Duration::from_millis(20 + dice.below(400)), ..rates },
-            steps: 40 + dice.below(40),
+            steps: 60 + dice.below(60),
         }
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
     }
 }

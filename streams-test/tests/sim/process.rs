@@ -1,18 +1,19 @@
 //! One process: a group thread with a real member and a real roster, and workers, all of which hear
 //! of each other later. It is what `streams-kafka` makes of them, without its threads and sockets.
 
+mod boundary;
 mod failing;
 mod group;
 mod network;
+mod topics;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streams_core::config::DefaultTimestampExtractor;
-use streams_core::handler::Handlers;
 use streams_core::membership::{
     Address, CallId, CommitToken, ConnectionId, Departure, Generation, InstanceId, MemberData,
     Membership, MembershipConfig, Moment, Order, ProcessId,
@@ -25,13 +26,14 @@ use streams_core::time::{Now, Timestamp};
 use streams_core::worker::{
     Action, Command, CommitId, CommitPolicy, RetryPolicy, SharedGlobals, Worker, WorkerSettings,
 };
-use streams_test::model::{Dice, ModelConnection, WriterId};
+use streams_test::model::{Dice, MachineId, ModelConnection, WriterId};
 use streams_test::{KafkaModel, ModelPlane};
 
+use self::boundary::Failed;
 use super::app::App;
-use super::defects::{Defect, FaultyPlane};
+use super::defects::{Defect, FaultyPlane, Slips};
 use super::disk::Disk;
-use super::plan::{Names, Plan, Uncaught, Weather};
+use super::plan::{Fault, Names, Plan, Uncaught};
 
 /// `max.poll.interval.ms`.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +54,9 @@ pub(crate) struct Thread {
     inbox: VecDeque<Told>,
     losses: u64,
     stall: Stall,
+    /// Tasks that it was told to let go of.
+    leaving: BTreeSet<TaskId>,
+    slips: Slips,
 }
 
 /// A thread does nothing for a while.
@@ -161,6 +166,12 @@ pub(crate) struct Process {
     pub(crate) end: Option<End>,
     /// The tasks that the group wants it to run.
     pub(crate) adopted: BTreeSet<TaskId>,
+    /// Which topic the changelog of each was when the group gave it the task, and where it ended; `None`
+    /// of one that was not there.
+    pub(crate) granted: BTreeMap<TaskId, Option<(u64, i64)>>,
+    /// The tasks that it has had since the group gave it up last, and by generation which those were.
+    had: BTreeSet<TaskId>,
+    pub(crate) had_in: BTreeMap<i32, BTreeSet<TaskId>>,
     /// What happened, for the trace.
     pub(crate) said: Vec<String>,
     /// Whether the group said that all tasks are lost since this was last looked at.
@@ -206,20 +217,36 @@ pub(crate) struct Setting {
     pub(crate) defect: Option<Defect>,
     /// Nothing goes wrong any more.
     pub(crate) is_well: Arc<AtomicBool>,
+    /// Changelogs, by sub-topology, that somebody has refused because of their partitions.
+    pub(crate) refused: Arc<Mutex<BTreeSet<u32>>>,
+}
+
+impl Setting {
+    pub(crate) fn new(app: App, kafka: KafkaModel, plan: Plan, defect: Option<Defect>) -> Self {
+        let (is_well, refused) = Default::default();
+        Self { app, kafka, plan, defect, is_well, refused }
+    }
+
+    /// As a process on this machine sees it.
+    fn on_machine(&self, slot: usize) -> Self {
+        let machine = MachineId(u16::try_from(slot).unwrap());
+        Self { kafka: self.kafka.on_machine(machine), ..self.clone() }
+    }
 }
 
 fn config(setting: &Setting, name: usize, seed: u64) -> MembershipConfig {
     let servers = (0..setting.plan.brokers).map(|broker| Address::new("model", 9092 + broker));
     let seconds = Duration::from_secs;
+    let is_patient = setting.defect == Some(Defect::UnansweredWaitedFor);
     MembershipConfig {
         instance: (setting.plan.names == Names::Lasting)
             .then(|| InstanceId::from(format!("slot-{name}").as_str())),
         session_timeout: seconds(6),
         heartbeat_interval: seconds(1),
         rebalance_timeout: REBALANCE_TIMEOUT,
-        request_timeout: seconds(3),
+        request_timeout: if is_patient { seconds(1_000) } else { seconds(3) },
         connect_timeout: seconds(2),
-        offsets_timeout: seconds(8),
+        offsets_timeout: setting.plan.offsets_timeout,
         leave_timeout: seconds(2),
         follow_up_delay: seconds(3),
         probing_interval: seconds(5),
@@ -233,6 +260,7 @@ impl Process {
     pub(crate) fn start(setting: &Setting, identity: Identity, disk: &Disk, now: u64) -> Self {
         let moment = Moment::from_millis(now);
         let Identity { number, slot, name } = identity;
+        let setting = &setting.on_machine(slot);
         let mut member = Membership::new(config(setting, name, number), moment);
         if let Some(dead) = disk.last_member() {
             member.leave_dead_member(dead);
@@ -251,6 +279,9 @@ impl Process {
             life: Life::Up,
             end: None,
             adopted: BTreeSet::new(),
+            granted: BTreeMap::new(),
+            had: BTreeSet::new(),
+            had_in: BTreeMap::new(),
             member,
             roster: Roster::new(threads.len(), disk.positions()),
             threads,
@@ -347,13 +378,19 @@ impl Process {
         }
         while let Some(told) = thread.inbox.pop_front() {
             thread.losses = told.losses;
+            thread.follow(&told.command);
             thread.worker.handle(told.command, time);
         }
-        thread.worker.turn(time);
-        let mut told = Vec::new();
+        let stay = thread.staying();
+        let report = thread.worker.turn(time);
+        if self.setting.defect != Some(Defect::PoisonUncounted) {
+            self.setting.app.poison.report(report.dropped.total());
+        }
+        let (mut told, mut failed) = (Vec::new(), Failed::default());
         while let Some(action) = thread.worker.poll() {
             told.push(match action {
                 Action::Failed { tasks, error } => {
+                    failed.add(&tasks, &error);
                     self.said.push(format!(
                         "fails in {tasks:?}: {}",
                         streams_core::error::chain(&error)
@@ -368,14 +405,15 @@ impl Process {
             });
         }
         told.into_iter().for_each(|input| self.say(worker, input, now));
+        self.hold_boundary((worker, &stay), &failed, now);
     }
 
     /// A worker says something. The group thread, which may be busy, hears it soon or some seconds
     /// later, and in order.
     fn say(&mut self, worker: usize, input: Input, now: u64) {
-        let is_calm = self.setting.plan.weather == Weather::Calm;
-        let is_prompt = is_calm || self.setting.is_well.load(Ordering::Relaxed);
-        let is_late = !is_prompt && self.dice.one_in(HEARD_LATE_ONE_IN);
+        let is_busy = self.setting.plan.has(Fault::LateNews);
+        let is_well = self.setting.is_well.load(Ordering::Relaxed);
+        let is_late = is_busy && !is_well && self.dice.one_in(HEARD_LATE_ONE_IN);
         let wait = if is_late { self.dice.below(HEARD_AFTER_MAX) } else { 0 };
         let heard = self.heard_by.entry(worker).or_default();
         *heard = (now + wait).max(*heard);
@@ -400,7 +438,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         topology: setting.app.topology.clone(),
         application_id: setting.app.id.clone(),
         names: setting.app.names.clone(),
-        handlers: Handlers::default(),
+        handlers: setting.app.poison.handlers(&setting.app.flaws),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::NONE,
         backend: Arc::new(disk.of_writer(setting, writer)),
@@ -412,11 +450,14 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         buffered_records: 8,
         turn_records: plan.turn_records,
     };
+    let slips = Slips::default();
     let worker = match setting.defect {
         Some(defect) => {
-            Worker::new(settings, Box::new(FaultyPlane::new(plane, &setting.kafka, defect)))
+            let plane = FaultyPlane::new(plane, &setting.kafka, defect, &slips);
+            Worker::new(settings, Box::new(plane))
         }
         None => Worker::new(settings, Box::new(plane)),
     };
-    Thread { worker, writer, inbox: VecDeque::new(), losses: 0, stall: Stall::default() }
+    let (inbox, leaving) = Default::default();
+    Thread { worker, writer, inbox, losses: 0, stall: Stall::default(), leaving, slips }
 }

@@ -1,11 +1,14 @@
 //! A run: processes, brokers, disks, and what happens to them.
 
+mod changelogs;
 mod ending;
+mod faults;
+mod report;
 mod returning;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::membership::{Moment, Order};
@@ -15,11 +18,13 @@ use streams_core::time::Timestamp;
 use streams_test::KafkaModel;
 use streams_test::model::{Dice, NewRecord};
 
-use super::app::{App, Flaws, INPUT, KEYS, PARTITIONS, key};
+pub(crate) use self::report::Report;
+use super::app::{App, INPUT, KEYS, PARTITIONS, key};
 use super::checks::{Checks, Verdict};
-use super::defects::Defect;
+use super::defects::Trial;
 use super::disk::Disk;
-use super::plan::{Disks, Names, Plan, Uncaught, Weather};
+use super::flaws::Flaws;
+use super::plan::{Disks, Fault, Names, Plan, Uncaught, Weather};
 use super::process::{End, Identity, Life, Process, Setting};
 
 /// Virtual milliseconds from one look to the next.
@@ -32,47 +37,6 @@ const HOUR_MS: i64 = 3_600_000;
 const SETTLE_MAX_MS: u64 = 180_000;
 /// Lines of the trace that are kept.
 const TRACE_MAX: usize = 60;
-
-/// What a run did.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Report {
-    pub(crate) ticks: u64,
-    pub(crate) crashes: u64,
-    pub(crate) zombies: u64,
-    /// Failures of the application's code, and workers whose threads ended.
-    pub(crate) failures: u64,
-    /// Static members that found their tasks again, and processes that lost their names to others.
-    pub(crate) returns: u64,
-    pub(crate) fenced: u64,
-    /// Processes that were out of the group until a late worker was back.
-    pub(crate) late: u64,
-    /// Processes that closed because all were asked to.
-    pub(crate) ordered: u64,
-    pub(crate) records: u64,
-    pub(crate) repeated: u64,
-    pub(crate) tainted: u64,
-    /// Times that all brokers were gone, and that a disk was full.
-    pub(crate) blackouts: u64,
-    pub(crate) full_disks: u64,
-}
-
-impl Report {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.ticks += other.ticks;
-        self.crashes += other.crashes;
-        self.zombies += other.zombies;
-        self.failures += other.failures;
-        self.returns += other.returns;
-        self.fenced += other.fenced;
-        self.late += other.late;
-        self.ordered += other.ordered;
-        self.records += other.records;
-        self.repeated += other.repeated;
-        self.tainted += other.tainted;
-        self.blackouts += other.blackouts;
-        self.full_disks += other.full_disks;
-    }
-}
 
 /// Why a run failed, and what happened before.
 #[derive(Debug)]
@@ -100,13 +64,15 @@ pub(crate) struct World {
     stopped: Stopped,
     /// What the wall clock of each machine shows beyond the time that has passed.
     walls: [i64; SLOTS],
+    /// Until when the network of each machine fails.
+    outages: [u64; SLOTS],
     trace: VecDeque<String>,
     report: Report,
 }
 
 /// Runs a seed to its end.
-pub(crate) fn run(seed: u64, defect: Option<Defect>) -> Result<Report, Failure> {
-    let mut world = World::new(seed, defect);
+pub(crate) fn run(seed: u64, trial: Trial) -> Result<Report, Failure> {
+    let mut world = World::new(seed, trial);
     match world.live() {
         Ok(()) => Ok(world.finished()),
         Err(what) => Err(Failure { what, trace: world.trace.into() }),
@@ -114,12 +80,13 @@ pub(crate) fn run(seed: u64, defect: Option<Defect>) -> Result<Report, Failure> 
 }
 
 impl World {
-    fn new(seed: u64, defect: Option<Defect>) -> Self {
+    fn new(seed: u64, trial: Trial) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::new(&mut dice);
-        let flaws = Flaws::new(dice.roll(), plan.flaw_once_in);
+        let plan = Plan::new(&mut dice, trial);
+        let flaws = Flaws::new(dice.roll(), &plan);
         let (app, kafka) = (App::new(flaws), KafkaModel::new());
         kafka.set_brokers(plan.brokers);
+        (0..plan.moves).for_each(|_| kafka.move_coordinator(Duration::ZERO));
         kafka.set_initial_rebalance_delay(plan.initial_delay);
         kafka.set_faults(dice.roll(), plan.rates);
         kafka.keep_commits();
@@ -128,14 +95,15 @@ impl World {
         }
         let mut world = Self {
             checks: Checks::new(&app, &kafka),
-            setting: Setting { app, kafka, plan, defect, is_well: Arc::default() },
+            setting: Setting::new(app, kafka, plan, trial.defect),
             dice,
             processes: Vec::new(),
-            disks: (0..SLOTS).map(|_| Disk::new(defect)).collect(),
+            disks: (0..SLOTS).map(|_| Disk::new(trial.defect)).collect(),
             started: 0,
             now: 1_000,
             stopped: Stopped::None,
             walls: [WALL_START_MS; SLOTS],
+            outages: [0; SLOTS],
             trace: VecDeque::new(),
             report: Report::default(),
         };
@@ -156,6 +124,7 @@ impl World {
         self.start_process();
         for _ in 0..self.setting.plan.steps {
             self.happen()?;
+            self.go_wrong();
             let wait = self.dice.below(800);
             self.pass(wait)?;
         }
@@ -195,9 +164,10 @@ impl World {
         self.setting.app.flaws.mend();
         self.setting.is_well.store(true, Ordering::Relaxed);
         for process in &mut self.processes {
-            process.paused_until = 0;
-            process.threads.values_mut().for_each(|thread| thread.stall(self.now, 0));
+            process.paused_until = process.paused_until.min(self.now);
+            process.threads.values_mut().for_each(|thread| thread.stall(self.now, self.now));
         }
+        self.put_changelogs_right()?;
         self.start_process();
         // The restoration of what a crash left behind, and one more round of records.
         self.pass(1_000)?;
@@ -223,7 +193,12 @@ impl World {
     }
 
     fn finished(mut self) -> Report {
-        self.report.failures += self.setting.app.flaws.count();
+        let failed = self.setting.app.flaws.failed();
+        self.report.failures += failed.errors + failed.panics;
+        self.report.panics = failed.panics;
+        self.report.damages = failed.damages;
+        self.report.set_aside = self.disks.iter().map(Disk::set_aside).sum();
+        self.report.left_out = self.setting.app.poison.left_out().len() as u64;
         let copies = self.checks.copies.values();
         self.report.repeated = copies.map(|copies| copies - 1).sum();
         self.report.tainted = self.checks.tainted.len() as u64;
@@ -280,11 +255,14 @@ impl World {
         let process = self.processes.remove(at);
         self.note(format!("process {} crashes", process.number));
         self.report.crashes += 1;
-        let disk = self.disks[process.slot].clone();
+        let slot = process.slot;
+        let disk = self.disks[slot].clone();
         drop(process);
         self.checks.disk(&disk)?;
         if self.setting.plan.disks == Disks::Lost || self.dice.one_in(8) {
             disk.wipe();
+        } else if self.dice.one_in(6) && self.setting.plan.has(Fault::Damages) {
+            self.damage(slot);
         }
         Ok(())
     }
@@ -292,11 +270,10 @@ impl World {
     /// One random event.
     fn happen(&mut self) -> Verdict {
         let up = self.processes.len();
-        let wild = self.setting.plan.weather == Weather::Wild;
         let rough = self.setting.plan.weather != Weather::Calm;
-        match self.dice.below(26) {
+        match self.dice.below(24) {
             0..10 => {
-                for _ in 0..self.dice.below(12) {
+                for _ in 0..self.dice.below(self.setting.plan.arrivals) {
                     let number = self.dice.below(KEYS);
                     self.send(number);
                 }
@@ -312,84 +289,9 @@ impl World {
                 self.note(format!("process {number} is told to close"));
                 self.processes[at].close(self.now);
             }
-            16 | 17 if wild && up > 0 => {
-                let (at, millis) = (self.dice.index(up), 2_000 + self.dice.below(18_000));
-                let number = self.processes[at].number;
-                self.note(format!("process {number} is paused for {millis} ms"));
-                self.processes[at].paused_until = self.now + millis;
-            }
-            18 if rough && up > 0 => {
-                let (at, millis) = (self.dice.index(up), self.dice.below(16_000));
-                let process = &mut self.processes[at];
-                let thread = self.dice.index(self.setting.plan.workers);
-                if let Some(thread) = process.threads.get_mut(&thread) {
-                    thread.stall(self.now, self.now + millis);
-                }
-            }
-            19 if rough => {
-                self.note("the coordinator moves".to_owned());
-                let loading = std::time::Duration::from_millis(self.dice.below(1_500));
-                self.setting.kafka.move_coordinator(loading);
-            }
-            20 if rough => self.toggle_broker(),
-            21 if rough && up > 0 => {
-                let at = self.dice.index(up);
-                let worker = self.dice.index(self.setting.plan.workers);
-                let number = self.processes[at].number;
-                self.note(format!("the thread of worker {worker} of process {number} ends"));
-                self.processes[at].end_thread(worker, self.now);
-                self.report.failures += 1;
-            }
-            22 if wild => self.start_namesake(),
-            23 if rough => self.set_a_clock(),
-            24 if rough => self.fill_or_free_a_disk(),
             _ => {}
         }
         Ok(())
-    }
-
-    /// Somebody sets a machine's wall clock by an hour.
-    fn set_a_clock(&mut self) {
-        let slot = self.dice.index(SLOTS);
-        let by = if self.dice.one_in(2) { HOUR_MS } else { -HOUR_MS };
-        self.walls[slot] += by;
-        self.note(format!("the clock of machine {slot} is set by {by} ms"));
-        for process in self.processes.iter_mut().filter(|process| process.slot == slot) {
-            process.wall_ahead = self.walls[slot];
-        }
-    }
-
-    fn fill_or_free_a_disk(&mut self) {
-        let slot = self.dice.index(SLOTS);
-        let is_full = self.disks[slot].fill_or_free();
-        self.note(format!("the disk of machine {slot} is full: {is_full}"));
-        self.report.full_disks += u64::from(is_full);
-    }
-
-    fn toggle_broker(&mut self) {
-        let loading = std::time::Duration::from_millis(self.dice.below(1_500));
-        match std::mem::replace(&mut self.stopped, Stopped::None) {
-            Stopped::None => {}
-            Stopped::One(broker) => {
-                self.note(format!("broker {broker} is back"));
-                return self.setting.kafka.start_broker(broker);
-            }
-            Stopped::All => {
-                self.note("all brokers are back".to_owned());
-                return self.setting.kafka.start_all_brokers(loading);
-            }
-        }
-        if self.dice.one_in(4) {
-            self.note("all brokers are gone".to_owned());
-            self.stopped = Stopped::All;
-            self.report.blackouts += 1;
-            return self.setting.kafka.stop_all_brokers();
-        }
-        let broker = u16::try_from(self.dice.below(self.setting.plan.brokers.into())).unwrap();
-        self.note(format!("broker {broker} is gone"));
-        let leaderless = std::time::Duration::from_millis(self.dice.below(3_000));
-        self.setting.kafka.stop_broker(broker, leaderless);
-        self.stopped = Stopped::One(broker);
     }
 
     fn send(&mut self, number: u64) {
@@ -413,6 +315,7 @@ impl World {
         while self.now < end {
             self.tick()?;
         }
+        self.mend_what_was_refused();
         Ok(())
     }
 
@@ -422,13 +325,19 @@ impl World {
         self.setting.kafka.advance_groups(Moment::from_millis(self.now));
         self.checks.records()?;
         self.checks.commits(&self.processes)?;
-        self.see_who_is_out();
         let first = self.dice.index(self.processes.len());
         for step in 0..self.processes.len() {
             let at = (first + step) % self.processes.len();
             self.let_work(at)?;
         }
+        self.checks.deleted()?;
+        // A process may be put out and replaced within a turn.
+        self.see_who_is_out();
         self.checks.owners(&self.processes, self.now)?;
+        self.setting.app.poison.is_counted()?;
+        for disk in &self.disks {
+            self.checks.emptied(disk)?;
+        }
         for process in self.processes.extract_if(.., |one| one.life == Life::Over) {
             self.report.late += process.times_out;
             self.report.fenced += u64::from(process.end == Some(End::Fenced));
@@ -447,6 +356,7 @@ impl World {
         process.work(now);
         if std::mem::take(&mut process.heard_of_loss) {
             self.checks.hears_of_loss(process, now);
+            self.checks.disk(&self.disks[process.slot])?;
         }
         if let Some(fault) = process.fault.take() {
             return Err(fault);

@@ -17,7 +17,7 @@ impl Process {
     }
 
     /// It closes, or all do. It does not wait for others when it fails again.
-    fn fail(&mut self, now: Moment) {
+    pub(super) fn fail(&mut self, now: Moment) {
         self.departure = Departure::ForGood;
         let wants_all = self.setting.plan.uncaught == Uncaught::ShutDownAll;
         if wants_all && self.life == Life::Up && self.order() == Order::GoOn {
@@ -112,6 +112,8 @@ impl Process {
         self.read.extend(self.ends_of_inputs());
         self.losses += 1;
         self.token = None;
+        self.granted.clear();
+        self.had.clear();
         self.roster.lose_all();
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use streams_core::assign::{TaskInputs, TaskState};
 use streams_core::membership::{
     CallId, CallRefused, CommittedOffset, GroupFault, MemberEvent, Moment, OffsetsError, Order,
 };
@@ -14,8 +13,8 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{Action, Command, CommitFailure, CommitId, TaskInput, TaskToStart};
 
-use super::{Commit, Input, Life, LookUp, Process, Question, Told};
-use crate::app::{App, INPUT};
+use super::{Commit, Input, Life, LookUp, Process, Question, Setting, Told};
+use crate::app::INPUT;
 use crate::defects::Defect;
 
 type Offsets = BTreeMap<TopicPartition, Option<CommittedOffset>>;
@@ -66,19 +65,7 @@ impl Process {
 
     pub(super) fn handle(&mut self, input: Input, now: Moment) {
         match input {
-            Input::TopicsPrepared(generation) => {
-                let tasks = App::tasks().map(|task| {
-                    let end = self
-                        .setting
-                        .kafka
-                        .offsets(&self.setting.app.changelog(task))
-                        .map(|(_, end)| end);
-                    let partitions = vec![self.setting.app.input(task)];
-                    (task, TaskInputs { partitions, state: TaskState::Logged { end } })
-                });
-                // A rebalance may have overtaken it.
-                let _ = self.member.provide_tasks(generation, &tasks.collect(), now);
-            }
+            Input::TopicsPrepared(generation) => self.topics_prepared(generation, now),
             Input::LookedUp(look_up, ends) => self.fetch_offsets(look_up, ends, now),
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Worker(worker, losses, action) => self.on_worker((worker, losses), action, now),
@@ -87,7 +74,19 @@ impl Process {
         }
     }
 
-    /// Where the changelogs of tasks that are to run end.
+    /// What a task must hold of its changelog that this process had not before.
+    fn note_granted(&mut self, tasks: &BTreeSet<TaskId>) {
+        self.granted.retain(|task, _| tasks.contains(task));
+        let Setting { app, kafka, .. } = &self.setting;
+        for task in tasks {
+            self.granted.entry(*task).or_insert_with(|| {
+                let changelog = app.changelog(*task);
+                Some((kafka.topic_identity(&changelog.topic)?, kafka.offsets(&changelog)?.1))
+            });
+        }
+    }
+
+    /// Where the changelogs of tasks that are to run end, as far as their brokers tell.
     pub(super) fn ends(&mut self, look_up: &LookUp) -> BTreeMap<TopicPartition, i64> {
         let mut ends = BTreeMap::new();
         for (task, role) in &look_up.tasks {
@@ -95,12 +94,13 @@ impl Process {
             let Some((_, end)) = self.setting.kafka.offsets(&changelog) else { continue };
             let first = *self.first_ends.entry(changelog.clone()).or_insert(end);
             let held = self.roster_position(*task);
-            if *role == Role::Active {
-                let end = match self.setting.defect {
-                    Some(Defect::EndsAskedOnce) => first,
-                    Some(Defect::PromotedAsItIs) => held.unwrap_or(end),
-                    _ => end,
-                };
+            let known = self.setting.kafka.reaches_leader(&changelog).then_some(end);
+            let end = match self.setting.defect {
+                Some(Defect::EndsAskedOnce) => Some(first),
+                Some(Defect::PromotedAsItIs) => held.or(known),
+                _ => known,
+            };
+            if let (Role::Active, Some(end)) = (role, end) {
                 ends.insert(changelog, end);
             }
         }
@@ -173,9 +173,13 @@ impl Process {
                     names(&assigned.active),
                     names(&assigned.standby)
                 ));
+                let running = self.running();
+                self.had.extend(assigned.active.iter().copied().chain(running));
+                self.had_in.insert(assigned.token.generation().0, self.had.clone());
                 self.token = Some(assigned.token);
                 if self.life == Life::Up {
                     self.roster.adopt(&assigned.active, &assigned.standby);
+                    self.note_granted(&assigned.active);
                     self.adopted = assigned.active;
                 }
                 if assigned.order == Order::ShutDown && !self.is(Defect::OrderUnheard) {
@@ -262,9 +266,12 @@ impl Process {
 
     fn committed(&mut self, call: CallId, result: Result<(), OffsetsError>) {
         let Some(Commit { worker, id, processed }) = self.commits.remove(&call) else { return };
-        if result.is_ok() {
+        let is_in_doubt = matches!(result, Err(OffsetsError::TimedOut));
+        let is_taken = result.is_ok() || (is_in_doubt && self.is(Defect::DoubtTakenForCommit));
+        if is_taken {
             self.purge.extend(processed);
         }
+        let result = if is_taken { Ok(()) } else { result };
         let result = result.map_err(|error| match error {
             OffsetsError::Fenced => CommitFailure::Fenced,
             OffsetsError::StaleToken | OffsetsError::Rebalancing => CommitFailure::Rebalancing,
@@ -288,7 +295,7 @@ impl Process {
 
     /// Deletes processed records of the repartition topic.
     pub(super) fn purge_sometimes(&mut self) {
-        if self.purge.is_empty() || !self.dice.one_in(20) {
+        if self.purge.is_empty() || !self.setting.kafka.is_reachable() || !self.dice.one_in(20) {
             return;
         }
         let repartition = self.setting.app.repartition();

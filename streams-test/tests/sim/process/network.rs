@@ -35,6 +35,9 @@ impl Process {
 
     fn act(&mut self, action: Action, now: Moment) {
         match action {
+            // Neither a connection nor a refusal: it gives up by itself.
+            Action::Connect { ref address, .. }
+                if !self.setting.kafka.reaches_port(address.port) => {}
             Action::Connect { connection, address } => {
                 match self.setting.kafka.connect_to(address.port) {
                     Some(open) => {
@@ -84,6 +87,9 @@ impl Process {
 
     /// Brokers answer what was asked a while ago, as things are now.
     fn ask_brokers(&mut self, now: u64) {
+        if !self.setting.kafka.is_reachable() {
+            return;
+        }
         let questions = std::mem::take(&mut self.questions);
         let (due, later): (Vec<_>, Vec<_>) = questions.into_iter().partition(|(at, _)| *at <= now);
         self.questions = later;
@@ -95,10 +101,10 @@ impl Process {
                     Input::LookedUp(look_up, ends)
                 }
                 Question::Ends(worker, changelogs) => {
-                    let ends = changelogs.into_iter();
-                    let ends = ends
-                        .filter_map(|at| self.setting.kafka.offsets(&at).map(|(_, end)| (at, end)))
-                        .collect();
+                    let kafka = &self.setting.kafka;
+                    let ends = changelogs.into_iter().filter(|at| kafka.reaches_leader(at));
+                    let ends = ends.filter_map(|at| kafka.offsets(&at).map(|(_, end)| (at, end)));
+                    let ends = ends.collect();
                     let at = self.wall(now);
                     Input::EndsFound(worker, Command::Ends { at, ends })
                 }
