@@ -91,6 +91,11 @@ pub enum RebuildReason {
         /// Of the topic.
         found: TopicId,
     },
+    /// Nothing was known of the topic when the store was filled, so it may have been another one.
+    UnknownTopic {
+        /// Of the topic.
+        found: TopicId,
+    },
     /// The changelog may have forgotten deletions that the store has not seen.
     TooOld {
         /// When the store was current last.
@@ -122,6 +127,11 @@ impl fmt::Display for RebuildReason {
                 hex(*kept),
                 hex(*found)
             ),
+            Self::UnknownTopic { found } => write!(
+                f,
+                "it does not say which topic it was filled from, and its changelog has the id {}",
+                hex(*found)
+            ),
             Self::TooOld { current_at, kept_for } => write!(
                 f,
                 "it was in step with its changelog at {current_at} last (milliseconds since 1970), and the changelog forgets deletions after {} ms (delete.retention.ms)",
@@ -138,7 +148,8 @@ impl fmt::Display for RebuildReason {
 
 impl StoreIdentity {
     /// Why a store of this identity, which holds a part of a changelog, cannot go on from there.
-    /// `None` when it can. What is not known on one side differs from nothing.
+    /// `None` when it can. What is not known of a cluster differs from nothing, and so does a topic
+    /// without an id; a store that does not know its topic may be of one that was deleted.
     ///
     /// A clock that was set back shows a time that is still to come. It is as far from now as one
     /// that has gone by, and is judged alike: a small correction costs nothing, and a clock that is
@@ -154,10 +165,12 @@ impl StoreIdentity {
         {
             return Some(RebuildReason::OtherCluster { kept: kept.clone(), found: found.clone() });
         }
-        if let (Some(kept), Some(found)) = (self.topic_id, found.topic_id)
-            && kept != found
-        {
-            return Some(RebuildReason::OtherTopic { kept, found });
+        match (self.topic_id, found.topic_id) {
+            (None, Some(found)) => return Some(RebuildReason::UnknownTopic { found }),
+            (Some(kept), Some(found)) if kept != found => {
+                return Some(RebuildReason::OtherTopic { kept, found });
+            }
+            _ => {}
         }
         let Deletions::KeptFor(kept_for) = found.deletions else { return None };
         let Some(current_at) = self.current_at else {
@@ -201,13 +214,14 @@ mod tests {
             None => "keep",
             Some(RebuildReason::OtherCluster { .. }) => "cluster",
             Some(RebuildReason::OtherTopic { .. }) => "topic",
+            Some(RebuildReason::UnknownTopic { .. }) => "unknown",
             Some(RebuildReason::TooOld { .. }) => "age",
             Some(RebuildReason::NoTime { .. }) => "no time",
         }
     }
 
     #[test]
-    fn another_id_is_another_changelog_and_an_unknown_one_is_none() {
+    fn another_id_is_another_changelog_and_a_store_without_one_may_be_of_another() {
         let day = Deletions::KeptFor(Duration::from_secs(86_400));
         let here = found(Some("c"), Some(1), day);
         let nobody = found(None, None, day);
@@ -217,7 +231,8 @@ mod tests {
             (kept(Some("c"), Some(2), Some(0)), &here, "topic"),
             (kept(Some("d"), Some(2), Some(0)), &here, "cluster"),
             (kept(None, Some(1), Some(0)), &here, "keep"),
-            (kept(None, None, Some(0)), &here, "keep"),
+            (kept(None, None, Some(0)), &here, "unknown"),
+            (kept(None, None, Some(0)), &nobody, "keep"),
             (kept(None, Some(2), Some(0)), &here, "topic"),
             (kept(Some("d"), Some(2), Some(0)), &nobody, "keep"),
         ] {

@@ -370,7 +370,7 @@ fn a_topic_that_was_made_again_and_is_longer_fills_the_store_anew() {
 }
 
 #[test]
-fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() {
+fn a_store_of_an_unknown_topic_is_filled_anew_and_is_of_the_topic_from_then_on() {
     let (scratch, kafka) = (ScratchDirectory::new("globals"), cluster());
     (0..60).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("k{at}"), 1));
     let settings = settings(scratch.backend());
@@ -378,12 +378,9 @@ fn a_store_of_an_unknown_topic_is_taken_over_and_is_of_the_topic_from_then_on() 
     assert_eq!(run(&mut globals, &settings).records(), 60);
     globals.close(Now::from_wall(NOW));
     drop((globals, settings));
-    // Nothing new is there to be written beside.
+    // What it was filled from may have been another topic of that name.
+    assert_eq!(restart(&scratch, &kafka).0.records(), 60);
     assert_eq!(restart(&scratch, &kafka).0.records(), 0);
-    kafka.delete_topic(&"rates".into()).unwrap();
-    kafka.create_topic("rates", RATES, BTreeMap::new()).unwrap();
-    (0..90).for_each(|at| send(&kafka, ("rates", at % RATES), &format!("n{at}"), 1));
-    assert_eq!(restart(&scratch, &kafka).0.records(), 90);
 }
 
 #[test]
