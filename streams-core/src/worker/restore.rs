@@ -1,6 +1,7 @@
 //! Rebuilding a store from its changelog, a bounded number of records a turn.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::message::{RestorePhase, RestoreProgress, TaskInput};
 use crate::error::StoreError;
@@ -9,13 +10,17 @@ use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
 use crate::record::RecordBatch;
 use crate::store::TaskStores;
 use crate::task::Task;
-use crate::time::Now;
+use crate::time::{Moment, Now};
 use crate::topology::OffsetReset;
 
 /// Records after which progress is told.
 pub(super) const TOLD_RECORDS: u64 = 100_000;
 /// Records after which progress is made durable. The more, the fewer rows are written twice.
 const DURABLE_RECORDS: i64 = 1_000_000;
+
+/// How long a standby's reader may bring nothing on its way to the end that was found when its task
+/// was to run. Leaders that are new know the end of their log a little later.
+const GOAL_WAIT: Duration = Duration::from_secs(10);
 
 /// How far a store is to be rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +80,9 @@ pub(super) enum RestoreFailure {
 enum Reader {
     /// For this restoration.
     Own,
-    /// Since before the standby's task was to run.
-    OfStandby,
+    /// Since before the standby's task was to run. If it brings nothing until this time, the log may
+    /// have become shorter, and what it told of the end before is not told again.
+    OfStandby(Moment),
 }
 
 /// One store being restored.
@@ -223,10 +229,10 @@ impl Restoration {
     }
 
     /// A standby's task is to run: what is there already is not read again.
-    pub(super) fn aim(&mut self, until: Until, plane: &mut dyn DataPlane) {
+    pub(super) fn aim(&mut self, until: Until, plane: &mut dyn DataPlane, now: Now) {
         let next = self.progress.next;
         self.limit = until.limit;
-        (self.goal, self.reader) = (until.end, Reader::OfStandby);
+        (self.goal, self.reader) = (until.end, Reader::OfStandby(now.moment.after(GOAL_WAIT)));
         self.told_at = 0;
         self.progress = RestoreProgress {
             start: next,
@@ -237,9 +243,14 @@ impl Restoration {
         };
         // The end may have been reported before, and is not again: a new reader tells it.
         if until.end.is_none() {
-            self.reader = Reader::Own;
-            self.read_on(plane);
+            self.ask_anew(plane);
         }
+    }
+
+    /// A reader of its own says where the end is.
+    fn ask_anew(&mut self, plane: &mut dyn DataPlane) {
+        self.reader = Reader::Own;
+        self.read_on(plane);
     }
 
     /// Puts at most about `max` records into the store of a standby. How many there were.
@@ -267,12 +278,21 @@ impl Restoration {
         &mut self,
         stores: &mut dyn TaskStores,
         plane: &mut dyn DataPlane,
-        max: usize,
+        (max, now): (usize, Now),
     ) -> Result<Step, RestoreFailure> {
         if self.is_done() {
             return self.finish(stores, self.progress.next);
         }
-        self.read(stores, plane, (max, Pursuit::ToTheEnd))
+        if matches!(self.reader, Reader::OfStandby(until) if now.moment >= until) {
+            self.ask_anew(plane);
+        }
+        let step = self.read(stores, plane, (max, Pursuit::ToTheEnd))?;
+        if let Reader::OfStandby(until) = &mut self.reader
+            && step.records > 0
+        {
+            *until = now.moment.after(GOAL_WAIT);
+        }
+        Ok(step)
     }
 
     fn read(
@@ -320,7 +340,7 @@ impl Restoration {
 
     /// Whether the reader may have come to this end while the task was a standby.
     fn told_before(&self, end: i64) -> bool {
-        self.reader == Reader::OfStandby && self.goal.is_some_and(|goal| end < goal)
+        matches!(self.reader, Reader::OfStandby(_)) && self.goal.is_some_and(|goal| end < goal)
     }
 
     fn is_through(&self, pursuit: Pursuit) -> bool {

@@ -41,7 +41,7 @@ impl Worker {
             let mut told = Vec::new();
             for restoration in restorations.iter_mut() {
                 let stores = active.task.stores_mut();
-                let step = restoration.step(stores, &mut *self.plane, left.max(1));
+                let step = restoration.step(stores, &mut *self.plane, (left.max(1), now));
                 let step = match step {
                     Ok(step) => step,
                     Err(failure) => {

@@ -79,7 +79,7 @@ impl Worker {
             if emptied.contains(&restoration.store()) {
                 restoration.begin_again(task, until, &mut *self.plane, now).map_err(fail)?;
             } else {
-                restoration.aim(until, &mut *self.plane);
+                restoration.aim(until, &mut *self.plane, now);
             }
             self.actions.push_back(Action::Restored(restoration.progress().clone()));
         }

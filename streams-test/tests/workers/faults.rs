@@ -259,6 +259,21 @@ fn a_standby_without_space_to_be_emptied_does_not_run_as_it_is() {
 }
 
 #[test]
+fn a_standby_whose_changelog_is_shorter_by_now_runs() {
+    let mut bench = Bench::new();
+    bench.send(0, "a", "x");
+    bench.settle();
+    bench.tell(Command::Release(vec![FIRST]));
+    bench.tell(Command::StandBy(vec![bench.to_start(FIRST)]));
+    let changelog = TopicPartition { topic: "app-counts-changelog".into(), partition: 0 };
+    // What was asked of it before it was deleted and made again.
+    let changelog_ends = [(changelog, 5)].into();
+    bench.tell(Command::Start(vec![TaskToStart { changelog_ends, ..bench.to_start(FIRST) }]));
+    bench.wait(10_000);
+    assert!(bench.runs(FIRST) && bench.failed.is_empty(), "{:?}", bench.failed);
+}
+
+#[test]
 fn a_disk_that_stays_full_is_a_failure() {
     let mut bench = Bench::new();
     bench.tell(Command::Release(vec![FIRST]));
