@@ -306,9 +306,9 @@ impl RocksDatabase {
         for position in &positions {
             self.put_position(&mut batch, *position)?;
         }
-        restoring.clear();
-        drop(restoring);
+        // Rows that find no space now are written with those that follow.
         self.write(batch)?;
+        restoring.clear();
         self.moved(&positions);
         Ok(())
     }
