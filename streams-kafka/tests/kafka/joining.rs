@@ -1,13 +1,14 @@
 //! A process joins others that have much state: how long tasks that stay and tasks that move pause,
 //! and how long those of Kafka Streams do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use streams_core::names::TaskId;
 
 use crate::support::Place;
+use crate::support::bystander::Bystander;
 use crate::support::child::{Library, classpath};
 use crate::support::fleet::Fleet;
 use crate::support::flow::{self, await_all_committed, compare_many, while_records_flow};
@@ -36,6 +37,23 @@ const SETTINGS: [(&str, &str); 2] =
 /// As by default; the short form does not wait for it.
 const LONG_COMMIT_INTERVAL: (&str, &str) = ("commit.interval.ms", "30000");
 
+/// The longest pauses of tasks.
+#[derive(Debug, Clone, Copy)]
+struct Pauses {
+    stayed: Duration,
+    moved: Duration,
+}
+
+impl Pauses {
+    fn of(pauses: &BTreeMap<TaskId, Duration>, moved: &BTreeSet<TaskId>) -> Self {
+        let longest = |moves: bool| {
+            let ones = pauses.iter().filter(|(task, _)| moved.contains(task) == moves);
+            ones.map(|(_, pause)| *pause).max().unwrap_or_default()
+        };
+        Self { stayed: longest(false), moved: longest(true) }
+    }
+}
+
 /// What a join did to the tasks.
 #[derive(Debug)]
 struct Join {
@@ -44,8 +62,10 @@ struct Join {
     shared: Duration,
     staying: usize,
     moving: usize,
-    stayed_max: Duration,
-    moved_max: Duration,
+    /// The longest pauses, of tasks that stay and of those that move.
+    whole: Pauses,
+    /// Beyond what a consumer that does nothing else waited for the same records.
+    own: Pauses,
     /// The longest pause before anything changed.
     before_max: Duration,
     /// Tasks that two processes had at a time.
@@ -60,17 +80,20 @@ impl fmt::Display for Join {
         let cells = [
             format!("{:?}", self.library),
             millis(self.before_max),
-            format!("{} tasks {}", self.staying, millis(self.stayed_max)),
-            format!("{} tasks {}", self.moving, millis(self.moved_max)),
+            format!("{} tasks {}", self.staying, millis(self.whole.stayed)),
+            millis(self.own.stayed),
+            format!("{} tasks {}", self.moving, millis(self.whole.moved)),
+            millis(self.own.moved),
             format!("{} s", self.shared.as_secs()),
         ];
         write_row(f, &cells.each_ref().map(String::as_str))
     }
 }
 
-const HEADINGS: [&str; 5] = ["longest pause of", "no change", "staying", "moving", "shared after"];
+const HEADINGS: [&str; 7] =
+    ["longest pause of", "no change", "staying", "its own", "moving", "its own", "shared after"];
 
-fn write_row(f: &mut fmt::Formatter<'_>, cells: &[&str; 5]) -> fmt::Result {
+fn write_row(f: &mut fmt::Formatter<'_>, cells: &[&str; 7]) -> fmt::Result {
     let [name, cells @ ..] = cells;
     write!(f, "{name:<18}")?;
     cells.iter().try_for_each(|cell| write!(f, "{cell:>20}"))
@@ -103,33 +126,34 @@ fn join(library: Library, keys: u64) -> Join {
     drop(writer.finish());
     await_all_committed(&place, MOVED_MAX);
     let [mut flowing, mut since, mut shared] = [Duration::ZERO; 3];
-    while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
-        // Tasks that rested until records flowed have gone on.
-        let_live(BEFORE);
-        flowing = clock();
-        let_live(BEFORE);
-        since = clock();
-        fleet.start(2);
-        shared = fleet.await_shared(partitions, MOVED_MAX);
-        fleet.await_flowing(partitions);
+    let ((), bystander) = Bystander::beside(&place, || {
+        while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
+            // Tasks that rested until records flowed have gone on.
+            let_live(BEFORE);
+            flowing = clock();
+            let_live(BEFORE);
+            since = clock();
+            fleet.start(2);
+            shared = fleet.await_shared(partitions, MOVED_MAX);
+            fleet.await_flowing(partitions);
+        });
     });
     await_all_committed(&place, MOVED_MAX);
     fleet.close_all();
 
     let owners = fleet.owners();
     let moved = owners.moved(since);
-    let (moving, staying): (BTreeMap<TaskId, Duration>, BTreeMap<TaskId, Duration>) =
-        owners.pauses(since..Duration::MAX).into_iter().partition(|(task, _)| moved.contains(task));
-    let longest =
-        |pauses: &BTreeMap<TaskId, Duration>| pauses.values().max().copied().unwrap_or_default();
+    let whole = owners.pauses(since..Duration::MAX);
+    let own = owners.pauses_beside(since..Duration::MAX, &bystander);
+    let before = owners.pauses(flowing..since);
     Join {
         library,
         shared,
-        staying: staying.len(),
-        moving: moving.len(),
-        stayed_max: longest(&staying),
-        moved_max: longest(&moving),
-        before_max: longest(&owners.pauses(flowing..since)),
+        staying: whole.len() - moved.len(),
+        moving: moved.len(),
+        whole: Pauses::of(&whole, &moved),
+        own: Pauses::of(&own, &moved),
+        before_max: before.into_values().max().unwrap_or_default(),
         doubled: owners.doubled().len(),
         difference: compare_many(&place, &numbering),
     }
@@ -153,6 +177,7 @@ fn tasks_that_stay_hardly_pause_when_a_process_joins() {
         } else {
             (PAUSE_MAX, PAUSE_MAX)
         };
-        assert!(joined.stayed_max < stayed_max && joined.moved_max < moved_max, "{joined:?}");
+        let Pauses { stayed, moved } = joined.own;
+        assert!(stayed < stayed_max && moved < moved_max, "{joined:?}");
     }
 }

@@ -96,6 +96,18 @@ impl Cluster {
         config.set("enable.partition.eof", "true").create().unwrap()
     }
 
+    /// A consumer of all that is written to a topic from now on.
+    pub(super) fn follower(&self, topic: &str) -> BaseConsumer {
+        let mut config = self.client();
+        let consumer: BaseConsumer = config.set("group.id", "nobody").create().unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..i32::try_from(self.partitions(topic)).unwrap() {
+            assignment.add_partition_offset(topic, partition, Offset::End).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        consumer
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().unwrap()
     }

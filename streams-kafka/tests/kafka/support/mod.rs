@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod broker;
+pub(crate) mod bystander;
 pub(crate) mod child;
 pub(crate) mod cluster;
 pub(crate) mod commits;

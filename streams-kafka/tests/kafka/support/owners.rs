@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use streams_core::names::TaskId;
 
+use super::bystander::Bystander;
 use super::flow;
 use super::watch::TaskEvent;
 
@@ -67,10 +68,16 @@ impl Span {
         self.to.is_none_or(|to| to > at)
     }
 
-    /// The longest time between two records that ended in this time, as far as it lies within.
-    fn rest_max(&self, during: &Range<Duration>) -> Duration {
+    /// The longest time between two records that ended in this time, as far as it lies within,
+    /// from when a record was there.
+    fn rest_max(
+        &self,
+        during: &Range<Duration>,
+        there_at: impl Fn(Duration) -> Duration,
+    ) -> Duration {
         let rests = self.rests.iter().filter(|(_, to)| during.contains(to) && self.had_at(*to));
-        rests.map(|(from, to)| *to - (*from).max(during.start)).max().unwrap_or_default()
+        let lengths = rests.map(|(from, to)| to.saturating_sub(there_at(*from).max(during.start)));
+        lengths.max().unwrap_or_default()
     }
 }
 
@@ -177,16 +184,27 @@ impl Owners {
     /// By task, the longest part of this time in which it processed nothing, and which ended in it:
     /// between two records of one owner, or from the last of one to the first of the next.
     pub(crate) fn pauses(&self, during: Range<Duration>) -> BTreeMap<TaskId, Duration> {
-        let pause = |spans: &[Span]| {
-            let rests = spans.iter().map(|span| span.rest_max(&during));
+        self.pauses_beside(during, &Bystander::default())
+    }
+
+    /// The same, from when the bystander had a record to read: what remains is not due to what comes
+    /// before the process.
+    pub(crate) fn pauses_beside(
+        &self,
+        during: Range<Duration>,
+        bystander: &Bystander,
+    ) -> BTreeMap<TaskId, Duration> {
+        let pause = |task: TaskId, spans: &[Span]| {
+            let there_at = |from| bystander.there_at(task.partition, from);
+            let rests = spans.iter().map(|span| span.rest_max(&during, there_at));
             let pairs = spans.windows(2).filter(|pair| during.contains(&pair[1].from));
             let changes = pairs.filter_map(|pair| {
-                let last = pair[0].last?.max(during.start);
+                let last = there_at(pair[0].last?).max(during.start);
                 Some(pair[1].first?.saturating_sub(last))
             });
             rests.chain(changes).max().unwrap_or_default()
         };
-        self.0.iter().map(|(task, spans)| (*task, pause(spans))).collect()
+        self.0.iter().map(|(task, spans)| (*task, pause(*task, spans))).collect()
     }
 
     /// The longest time from then until a task that rested processed a record again.
