@@ -175,9 +175,7 @@ impl World {
         Ok(())
     }
 
-    /// All that runs commits and closes; then disks, logs and outputs are compared.
-    fn shut_down(&mut self) -> Verdict {
-        self.note("all processes close".to_owned());
+    fn close_all(&mut self) -> Verdict {
         self.processes.iter_mut().for_each(|process| process.close(self.now));
         let end = self.now + SETTLE_MAX_MS;
         while !self.processes.is_empty() {
@@ -186,6 +184,13 @@ impl World {
             }
             self.pass(200)?;
         }
+        Ok(())
+    }
+
+    /// All that runs commits and closes; then disks, logs and outputs are compared.
+    fn shut_down(&mut self) -> Verdict {
+        self.note("all processes close".to_owned());
+        self.close_all()?;
         for disk in &self.disks {
             self.checks.disk(disk)?;
         }

@@ -2,7 +2,7 @@
 
 use streams_core::names::TaskId;
 
-use super::{PARTITIONS, SETTLE_MAX_MS, Verdict, World};
+use super::{PARTITIONS, Verdict, World};
 
 const PARTS: u32 = 2;
 /// Longer than a session, so that nobody is remembered.
@@ -76,21 +76,12 @@ impl World {
             match self.checks.changelogs.count(part) {
                 Some(PARTITIONS) => {}
                 None => self.make_changelog(part, PARTITIONS),
-                Some(_) => self.start_again()?,
+                Some(_) => {
+                    self.close_all()?;
+                    self.pass(FORGOTTEN_MS)?;
+                }
             }
         }
         Ok(())
-    }
-
-    fn start_again(&mut self) -> Verdict {
-        self.processes.iter_mut().for_each(|process| process.close(self.now));
-        let end = self.now + SETTLE_MAX_MS;
-        while !self.processes.is_empty() {
-            if self.now > end {
-                return Err("not all processes closed".to_owned());
-            }
-            self.pass(200)?;
-        }
-        self.pass(FORGOTTEN_MS)
     }
 }
