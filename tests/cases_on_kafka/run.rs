@@ -76,7 +76,7 @@ impl Running<'_> {
     }
 
     fn write(&self, steps: &[Json]) {
-        let writer = self.place.cluster.writer();
+        let mut writer = self.place.cluster.writer();
         for step in steps {
             writer.write(&real(&self.place, step["topic"].as_str().unwrap()), &given(step));
         }

@@ -85,7 +85,7 @@ impl World {
     }
 
     fn write(&mut self, partitions: std::ops::Range<i32>, of_each: u64) {
-        let writer = self.place.cluster.writer();
+        let mut writer = self.place.cluster.writer();
         for number in 0..of_each {
             // Spread over all keys: a restoration has as much to do at its end as at its beginning.
             let key = number.wrapping_mul(7919) % self.keys;

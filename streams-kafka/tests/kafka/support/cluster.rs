@@ -157,7 +157,7 @@ impl Cluster {
 
     /// Writes records and waits until all are acknowledged.
     pub(crate) fn write(&self, topic: &str, records: &[Given]) {
-        let writer = self.writer();
+        let mut writer = self.writer();
         records.iter().for_each(|record| writer.write(topic, record));
         writer.finish();
     }

@@ -45,7 +45,7 @@ impl Dice {
 
 /// Writes records, so many a second, until told to stop.
 pub(crate) fn feed(place: &Place, numbering: &mut Numbering, a_second: usize, stop: &AtomicBool) {
-    let writer = place.cluster.writer();
+    let mut writer = place.cluster.writer();
     let began = Instant::now();
     let before = numbering.given();
     while !stop.load(Ordering::Relaxed) {

@@ -51,9 +51,14 @@ impl ProducerContext for Reports {
     }
 }
 
+/// Partitions that share a producer. One that sends one request at a time, with one partition in each,
+/// would let more of them wait for each other.
+const PARTITIONS_EACH: usize = 10;
+
 /// Writes records as they come.
 pub(crate) struct Writer {
-    producer: BaseProducer<Reports>,
+    config: ClientConfig,
+    producers: Vec<BaseProducer<Reports>>,
 }
 
 impl Writer {
@@ -64,10 +69,19 @@ impl Writer {
         // sent back, as long as it took a later one. Brokers that know the producer do not; they
         // forget it when they start again, because records of these tests are years old.
         config.set("max.in.flight", "1");
-        Self { producer: config.create_with_context(Reports::default()).unwrap() }
+        Self { config, producers: Vec::new() }
     }
 
-    pub(crate) fn write(&self, topic: &str, given: &Given) {
+    fn producer(&mut self, partition: i32) -> &BaseProducer<Reports> {
+        let at = usize::try_from(partition).unwrap() / PARTITIONS_EACH;
+        while self.producers.len() <= at {
+            let new = self.config.create_with_context(Reports::default()).unwrap();
+            self.producers.push(new);
+        }
+        &self.producers[at]
+    }
+
+    pub(crate) fn write(&mut self, topic: &str, given: &Given) {
         let headers = given.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: value.as_deref() })
         });
@@ -78,23 +92,28 @@ impl Writer {
         }
         record.key = given.key.as_deref();
         record.payload = given.value.as_deref();
-        while let Err((error, same)) = self.producer.send(record) {
+        let producer = self.producer(given.partition);
+        while let Err((error, same)) = producer.send(record) {
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             assert!(is_full, "a record was refused: {error}");
-            self.producer.poll(Duration::from_millis(10));
+            producer.poll(Duration::from_millis(10));
             record = same;
         }
-        self.producer.poll(Duration::ZERO);
+        producer.poll(Duration::ZERO);
     }
 
-    /// Waits until all is acknowledged. Where each record is, in the order in which that was told.
+    /// Waits until all is acknowledged. Where each record is, in the order in which that was told of
+    /// its partition.
     pub(crate) fn finish(self) -> Vec<Receipt> {
-        self.producer.flush(FLUSH_MAX).unwrap();
-        let Told { receipts, failed } =
-            std::mem::take(&mut *self.producer.context().0.lock().unwrap());
-        assert_eq!(failed, 0, "input records were not acknowledged");
-        let unplaced = receipts.iter().filter(|receipt| receipt.offset < 0).count();
-        assert_eq!(unplaced, 0, "no broker has said where it wrote these input records");
-        receipts
+        self.producers.into_iter().flat_map(finish).collect()
     }
+}
+
+fn finish(producer: BaseProducer<Reports>) -> Vec<Receipt> {
+    producer.flush(FLUSH_MAX).unwrap();
+    let Told { receipts, failed } = std::mem::take(&mut *producer.context().0.lock().unwrap());
+    assert_eq!(failed, 0, "input records were not acknowledged");
+    let unplaced = receipts.iter().filter(|receipt| receipt.offset < 0).count();
+    assert_eq!(unplaced, 0, "no broker has said where it wrote these input records");
+    receipts
 }
