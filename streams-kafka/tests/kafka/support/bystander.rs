@@ -40,8 +40,9 @@ impl Bystander {
         let consumer = place.cluster.follower(&place.input);
         let (mut last, mut waits) = (BTreeMap::new(), BTreeMap::<i32, Vec<Wait>>::new());
         while !stop.load(Ordering::Relaxed) {
-            let Some(read) = consumer.poll(POLL) else { continue };
-            let (partition, now) = (read.unwrap().partition(), clock());
+            // It says so when brokers are away, and goes on.
+            let Some(Ok(read)) = consumer.poll(POLL) else { continue };
+            let (partition, now) = (read.partition(), clock());
             let before = last.insert(partition, now).unwrap_or(now);
             if now.saturating_sub(before) >= WAIT_MIN {
                 waits.entry(partition).or_default().push((before, now));

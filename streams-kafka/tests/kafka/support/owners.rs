@@ -207,11 +207,18 @@ impl Owners {
         self.0.iter().map(|(task, spans)| (*task, pause(*task, spans))).collect()
     }
 
-    /// The longest time from then until a task that rested processed a record again.
-    pub(crate) fn resumed_max(&self, at: Duration) -> Duration {
-        let rests = self.0.values().flatten().flat_map(|span| &span.rests);
-        let over = rests.filter(|(from, to)| (*from..*to).contains(&at));
-        over.map(|(_, to)| *to - at).max().unwrap_or_default()
+    /// The longest time from then until a task that rested processed a record again, beyond when the
+    /// bystander had one.
+    pub(crate) fn resumed_max(&self, at: Duration, bystander: &Bystander) -> Duration {
+        let rests = self.0.iter().flat_map(|(task, spans)| {
+            let rests = spans.iter().flat_map(|span| &span.rests);
+            rests.map(|rest| (task.partition, *rest))
+        });
+        let over = rests.filter(|(_, (from, to))| (*from..*to).contains(&at));
+        let took = over.map(|(partition, (from, to))| {
+            to.saturating_sub(bystander.there_at(partition, from).max(at))
+        });
+        took.max().unwrap_or_default()
     }
 
     /// How long it took until the last of the tasks that somebody had until then processed a record in
