@@ -32,8 +32,8 @@ struct Waits {
     other_max: Duration,
     /// Beyond the end of a session, and the last change.
     beyond_max: Duration,
-    /// How many were longer than they are to be.
-    late: usize,
+    /// Those that were longer than they are to be.
+    late: Vec<Vacancy>,
 }
 
 impl Waits {
@@ -48,7 +48,7 @@ impl Waits {
             let longest = if was_killed { &mut waits.killed_max } else { &mut waits.other_max };
             *longest = vacancy.length().max(*longest);
             waits.beyond_max = waits.beyond_max.max(beyond);
-            waits.late += usize::from(beyond > OWNED_AGAIN);
+            waits.late.extend((beyond > OWNED_AGAIN).then_some(*vacancy));
         }
         waits
     }
@@ -57,6 +57,7 @@ impl Waits {
 impl fmt::Display for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { count, killed_max, other_max, beyond_max, late } = self;
+        let late = late.len();
         write!(
             f,
             "{count} times a task had no owner, at most {killed_max:?} after a kill and \
@@ -124,5 +125,8 @@ fn each_task_has_one_owner_while_processes_are_killed_and_join() {
     assert!(owners.doubled().is_empty(), "{:?}", owners.doubled());
     assert_eq!((found.lost, found.disordered, found.low, low), (0, 0, 0, 0), "{found:?}");
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");
-    assert!(waits.beyond_max < flow::bar(OWNED_AGAIN, OWNED_AGAIN_SHORT), "{waits}");
+    let bar = flow::bar(OWNED_AGAIN, OWNED_AGAIN_SHORT);
+    let around = |late: &Vacancy| (*late, fleet.changes_within(late.from - SESSION..late.to));
+    let late: Vec<_> = waits.late.iter().map(around).collect();
+    assert!(waits.beyond_max < bar, "{waits}: {late:#?}");
 }

@@ -1,6 +1,7 @@
 //! Several processes of one application, which are started, killed, closed and suspended, and what
 //! became of their tasks.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::app::SOON;
@@ -83,7 +84,7 @@ impl<'a> Fleet<'a> {
         self
     }
 
-    pub(crate) fn slots(&self) -> std::ops::Range<usize> {
+    pub(crate) fn slots(&self) -> Range<usize> {
         0..self.running.len()
     }
 
@@ -213,6 +214,11 @@ impl<'a> Fleet<'a> {
     pub(crate) fn changes(&self, wanted: &[Change]) -> Vec<Duration> {
         let of_kind = self.changes.iter().filter(|(_, change)| wanted.contains(change));
         of_kind.map(|(at, _)| *at).collect()
+    }
+
+    /// What was done when, in this time.
+    pub(crate) fn changes_within(&self, time: Range<Duration>) -> Vec<(Duration, Change)> {
+        self.changes.iter().filter(|(at, _)| time.contains(at)).copied().collect()
     }
 
     /// Of changelogs, in processes that have ended: records read, and what a whole replay would
