@@ -100,7 +100,8 @@ fn each_task_has_one_owner_while_processes_are_killed_and_join() {
         for _ in 0..rounds {
             disturb(&mut fleet, &mut dice);
         }
-        fleet.await_shared(partitions, SOON);
+        // They need not be even: where a process has no recent copy of a state, it is made first.
+        fleet.await_owned(partitions);
     });
     let [kills, closes, starts] = [Change::Killed, Change::Closed, Change::Started]
         .map(|change| fleet.changes(&[change]).len());
