@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rdkafka::message::Message;
 
+use super::flow::beside;
 use super::place::Place;
 use super::watch::clock;
 
@@ -26,14 +27,7 @@ pub(crate) struct Bystander(BTreeMap<i32, Vec<Wait>>);
 impl Bystander {
     /// Reads the input while `act` runs.
     pub(crate) fn beside<T>(place: &Place, act: impl FnOnce() -> T) -> (T, Self) {
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let reading = scope.spawn(|| Self::read(place, &stop));
-            let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-            stop.store(true, Ordering::Relaxed);
-            let waits = reading.join().unwrap();
-            (acted.unwrap_or_else(|panic| std::panic::resume_unwind(panic)), waits)
-        })
+        beside(|stop| Self::read(place, stop), act)
     }
 
     fn read(place: &Place, stop: &AtomicBool) -> Self {

@@ -65,15 +65,25 @@ pub(crate) fn while_records_flow(
     a_second: usize,
     act: impl FnOnce(),
 ) {
+    beside(|stop| feed(place, numbering, a_second, stop), act);
+}
+
+/// Runs `act`, and beside it what goes on until it is told to stop, however `act` ends.
+pub(super) fn beside<A, B: Send>(
+    goes_on: impl FnOnce(&AtomicBool) -> B + Send,
+    act: impl FnOnce() -> A,
+) -> (A, B) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| feed(place, numbering, a_second, &stop));
+        let other = scope.spawn(|| goes_on(&stop));
         let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
         stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = acted {
-            std::panic::resume_unwind(panic);
+        let ended = other.join();
+        match acted {
+            Ok(acted) => (acted, ended.unwrap()),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
-    });
+    })
 }
 
 /// Waits until the group has committed all of the input of a tally.
