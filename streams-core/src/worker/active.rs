@@ -10,6 +10,7 @@ use crate::task::{Durability, OffsetToCommit, Task};
 use crate::time::Timestamp;
 use crate::topology::OffsetReset;
 
+use super::commit::Commits;
 use super::failing::Stopped;
 use super::in_step::Marks;
 use super::message::{HeldPhase, HeldState, TaskInput, TaskToStart};
@@ -150,6 +151,13 @@ impl ActiveTask {
 
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
+    }
+
+    /// Whether it may work beside the commit on its way. One that leaves would need another one if it
+    /// did once its stores are written.
+    pub(super) fn may_work(&self, number: u32, commits: &Commits) -> bool {
+        let waits = self.afterwards != Afterwards::Stay && commits.is_writing();
+        self.is_running() && !waits && !commits.takes(number)
     }
 
     /// Whether it has done what is not committed yet.

@@ -1,7 +1,8 @@
 //! When to commit, and the steps of a commit.
 //!
 //! Caches are flushed, every delivery is awaited, offsets are committed, and only then the stores
-//! are written. So the disk never holds what was not committed.
+//! are written. So the disk never holds what was not committed. Much is written in several turns, and
+//! tasks whose stores are written process again while others wait for that.
 
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub struct CommitPolicy {
     pub worker_staged_bytes_max: usize,
     /// How long a refused commit waits before it is tried again.
     pub retry_backoff: Duration,
+    /// A turn writes stores of committed tasks until it has written this many staged bytes, those of
+    /// each task at once; more where turns take long.
+    pub turn_written_bytes: usize,
 }
 
 impl Default for CommitPolicy {
@@ -28,6 +32,7 @@ impl Default for CommitPolicy {
             staged_bytes_max: 32 << 20,
             worker_staged_bytes_max: 256 << 20,
             retry_backoff: Duration::from_millis(100),
+            turn_written_bytes: 256 << 10,
         }
     }
 }
@@ -40,6 +45,10 @@ impl CommitPolicy {
         Self { staged_bytes_max, worker_staged_bytes_max, ..self }
     }
 }
+
+/// So long may a turn take that writes as much as one may: a fraction of the time goes into writing,
+/// whatever turns take.
+const WRITING_TURN: Duration = Duration::from_millis(20);
 
 /// Whose commit is wanted before the interval is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +66,26 @@ pub(super) enum InFlight {
     Flushing { tasks: Vec<u32>, began: Moment },
     /// The offsets were handed out.
     Sent { id: CommitId, tasks: Vec<u32>, began: Moment },
+    /// The offsets are committed. The stores of these tasks are still to be written.
+    Writing { tasks: Vec<u32>, last: Moment },
+}
+
+impl InFlight {
+    fn tasks(&self) -> &[u32] {
+        match self {
+            Self::Flushing { tasks, .. }
+            | Self::Sent { tasks, .. }
+            | Self::Writing { tasks, .. } => tasks,
+        }
+    }
+
+    const fn tasks_mut(&mut self) -> &mut Vec<u32> {
+        match self {
+            Self::Flushing { tasks, .. }
+            | Self::Sent { tasks, .. }
+            | Self::Writing { tasks, .. } => tasks,
+        }
+    }
 }
 
 /// The commits of a worker, one at a time.
@@ -180,17 +209,30 @@ impl Commits {
 
     /// Whether tasks may process that have no part in the commit on its way.
     pub(super) fn lets_others_work(&self) -> bool {
-        self.in_flight.is_none() || self.scope == Wanted::OfLeaving
+        self.awaits_nobody() || self.scope == Wanted::OfLeaving
+    }
+
+    /// Whether what is still to be done of a commit, if anything is, can be done at once.
+    pub(super) const fn awaits_nobody(&self) -> bool {
+        matches!(self.in_flight, None | Some(InFlight::Writing { .. }))
+    }
+
+    pub(super) const fn is_writing(&self) -> bool {
+        matches!(self.in_flight, Some(InFlight::Writing { .. }))
+    }
+
+    /// How many bytes may be written now, by the time since the last ones.
+    pub(super) fn bytes_to_write(&mut self, now: Moment) -> usize {
+        let Some(InFlight::Writing { last, .. }) = &mut self.in_flight else { return 0 };
+        let passed = now.since(std::mem::replace(last, now));
+        let turns = passed.as_millis() / WRITING_TURN.as_millis();
+        let turns = usize::try_from(turns.max(1)).unwrap_or(usize::MAX);
+        self.policy.turn_written_bytes.saturating_mul(turns)
     }
 
     /// Whether the task has a part in the commit on its way.
     pub(super) fn takes(&self, task: u32) -> bool {
-        match &self.in_flight {
-            None => false,
-            Some(InFlight::Flushing { tasks, .. } | InFlight::Sent { tasks, .. }) => {
-                tasks.contains(&task)
-            }
-        }
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.tasks().contains(&task))
     }
 
     /// Nobody waits any more for the commit that could not be made, or it was made.
@@ -209,11 +251,11 @@ impl Commits {
         self.scope
     }
 
-    /// This task is no longer the worker's, or has failed: nothing of it is written when the commit
-    /// is answered.
+    /// This task has no part in the commit any more: it is written, or it is no longer the worker's, or
+    /// has failed, and nothing of it is written.
     pub(super) fn forget(&mut self, lost: u32) {
         let Some(in_flight) = &mut self.in_flight else { return };
-        let (InFlight::Flushing { tasks, .. } | InFlight::Sent { tasks, .. }) = in_flight;
+        let tasks = in_flight.tasks_mut();
         tasks.retain(|task| *task != lost);
         if tasks.is_empty() {
             self.in_flight = None;

@@ -1,10 +1,9 @@
 //! The steps of a worker's commit.
 
 use super::Worker;
-use super::active::{Afterwards, Surprises};
+use super::active::{ActiveTask, Afterwards};
 use super::commit::{InFlight, Wanted};
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
-use super::retry::Troubles;
 use crate::names::TaskId;
 use crate::time::{Moment, Now};
 
@@ -21,8 +20,13 @@ impl Worker {
         match self.commits.in_flight.take() {
             Some(InFlight::Flushing { tasks, began }) if self.have_arrived(&tasks) => {
                 self.hand_out_offsets(tasks, began, now)?;
-                // Without offsets, the commit is complete already.
-                report.is_busy |= self.commits.in_flight.is_none();
+                // Without offsets, nobody has to be waited for.
+                report.is_busy |= self.commits.awaits_nobody();
+            }
+            Some(writing @ InFlight::Writing { .. }) => {
+                self.commits.in_flight = Some(writing);
+                self.write_stores(now)?;
+                report.is_busy = true;
             }
             other => self.commits.in_flight = other,
         }
@@ -83,7 +87,7 @@ impl Worker {
             self.settle(Err(error), now);
         }
         if offsets.is_empty() {
-            return self.finish_commit(&tasks, began, now);
+            return self.finish_commit(tasks, began, now);
         }
         let id = self.commits.next_id();
         self.actions.push_back(Action::Commit { id, tasks: self.names_of(&tasks), offsets });
@@ -92,8 +96,8 @@ impl Worker {
     }
 
     pub(super) fn names_of(&self, numbers: &[u32]) -> Vec<TaskId> {
-        let tasks = numbers.iter().filter_map(|n| self.tasks.get(*n as usize)?.as_ref());
-        tasks.map(super::active::ActiveTask::id).collect()
+        let tasks = numbers.iter().filter_map(|number| self.active_of(*number));
+        tasks.map(ActiveTask::id).collect()
     }
 
     pub(super) fn commit_answered(
@@ -104,7 +108,7 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         match self.commits.in_flight.take() {
             Some(InFlight::Sent { id, tasks, began }) if id == answered => match result {
-                Ok(()) => self.finish_commit(&tasks, began, now),
+                Ok(()) => self.finish_commit(tasks, began, now),
                 Err(CommitFailure::Fenced) => {
                     self.commits.resume();
                     let lost = self.names_of(&tasks);
@@ -143,37 +147,5 @@ impl Worker {
         let Some(task) = self.names_of(tasks).first().copied() else { return };
         self.commits.resume();
         self.fail_together(tasks, WorkerError::TimedOut { task, waited, source }, now);
-    }
-
-    /// The offsets are committed: the stores are written, each task's in one batch.
-    fn finish_commit(&mut self, tasks: &[u32], began: Moment, now: Now) -> Result<(), WorkerError> {
-        self.commits.resume();
-        self.commits.made.add(now.moment.since(began));
-        let mut failed = Vec::new();
-        for number in tasks {
-            let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
-            let task = active.id();
-            for offset in active.task.offsets() {
-                active.remember_committed(&offset);
-            }
-            let mut positions = active.positions();
-            let Surprises { overwritten, lost } = active.settle_positions();
-            // After a kill before the rebuild, a position in the new log would let it be left out.
-            positions.retain(|(store, _)| !lost.contains(store));
-            if let Err(source) = active.task.committed(&positions) {
-                failed.push(WorkerError::Task { task, source });
-                continue;
-            }
-            active.troubles = Troubles::default();
-            active.repairs.committed();
-            active.begin_repairs(overwritten, &mut *self.plane, now);
-            if !lost.is_empty() {
-                failed.extend(self.rebuild(*number, &lost, now).err());
-            }
-        }
-        for error in failed {
-            self.settle(Err(error), now);
-        }
-        self.finish_leaving(now)
     }
 }

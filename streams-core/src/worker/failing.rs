@@ -104,10 +104,7 @@ impl Worker {
     /// The worker can send nothing any more: as a thread dies in Kafka, none of its tasks goes on.
     pub(super) fn producer_failed(&mut self, error: ProduceError, now: Now) {
         let numbers = self.order.values().copied();
-        let is_running = |number: &u32| {
-            let active = self.tasks.get(*number as usize).and_then(Option::as_ref);
-            active.is_some_and(ActiveTask::is_running)
-        };
+        let is_running = |number: &u32| self.active_of(*number).is_some_and(ActiveTask::is_running);
         let running: Vec<u32> = numbers.filter(is_running).collect();
         self.fail_together(&running, WorkerError::Producer(error), now);
     }

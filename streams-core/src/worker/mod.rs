@@ -16,6 +16,7 @@ mod retry;
 mod standby;
 mod starting;
 mod whereabouts;
+mod writing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -262,7 +263,7 @@ impl Worker {
     #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&Task> {
         let number = *self.order.get(&id)?;
-        Some(&self.tasks.get(number as usize)?.as_ref()?.task)
+        Some(&self.active_of(number)?.task)
     }
 
     /// The worker's tasks that run.
@@ -317,11 +318,10 @@ impl Worker {
             // Until it is over, punctuations wait too.
             return commit;
         }
-        let numbers = self.order.values().filter(|number| !self.commits.takes(**number));
-        let active = numbers.filter_map(|number| self.tasks.get(*number as usize)?.as_ref());
         let is_going = self.pace == Pace::Going;
-        let going = active.filter(|active| is_going && active.is_running());
-        let due = going.filter_map(|active| active.task.next_wall_clock_punctuation());
+        let active = self.order.values().filter_map(|at| Some((*at, self.active_of(*at)?)));
+        let going = active.filter(|(at, active)| is_going && active.may_work(*at, &self.commits));
+        let due = going.filter_map(|(_, active)| active.task.next_wall_clock_punctuation());
         let punctuations = due.map(|due| now.moment.after(due.since(now.wall)));
         punctuations.chain(commit).chain(self.next_restart()).min()
     }
@@ -347,7 +347,11 @@ impl Worker {
     }
 
     fn active(&self) -> impl Iterator<Item = &ActiveTask> {
-        self.order.values().filter_map(|number| self.tasks.get(*number as usize)?.as_ref())
+        self.order.values().filter_map(|number| self.active_of(*number))
+    }
+
+    fn active_of(&self, number: u32) -> Option<&ActiveTask> {
+        self.tasks.get(number as usize)?.as_ref()
     }
 
     /// All deliveries that arrived; those that failed are shown to the production handler.
@@ -422,7 +426,7 @@ impl Worker {
                 let staged = active.task.stores().staged_bytes();
                 let is_full = staged > self.commits.policy.staged_bytes_max;
                 let is_held_up = is_full && self.commits.is_held_up();
-                if !active.is_running() || is_held_up || self.commits.takes(*number) {
+                if is_held_up || !active.may_work(*number, &self.commits) {
                     continue;
                 }
                 self.place.enter(*id);
@@ -486,13 +490,13 @@ impl Worker {
     }
 }
 
-/// Those that run, but for the tasks of the commit on its way.
+/// Those that may work beside the commit on its way.
 fn working<'a>(
     tasks: &'a mut [Option<ActiveTask>],
     commits: &'a Commits,
 ) -> impl Iterator<Item = &'a mut ActiveTask> {
     let tasks = (0..).zip(tasks).filter_map(|(number, task)| Some((number, task.as_mut()?)));
-    let working = tasks.filter(|(number, task)| task.is_running() && !commits.takes(*number));
+    let working = tasks.filter(|(number, task)| task.may_work(*number, commits));
     working.map(|(_, task)| task)
 }
 

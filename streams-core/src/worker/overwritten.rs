@@ -65,6 +65,12 @@ impl Repairs {
         self.is_written = false;
     }
 
+    /// They are not gone on with now.
+    fn put_off(&mut self, now: Now) {
+        let until = now.moment.after(WAIT_MAX);
+        self.open.iter_mut().for_each(|repair| repair.until = until);
+    }
+
     pub(super) fn give_up(&mut self, plane: &mut dyn DataPlane) {
         self.open.drain(..).for_each(|repair| plane.close(repair.input));
         self.is_written = false;
@@ -189,8 +195,14 @@ impl Worker {
         now: Now,
         report: &mut TurnReport,
     ) -> Result<(), WorkerError> {
-        for active in self.tasks.iter_mut().flatten() {
+        for (number, active) in (0..).zip(&mut self.tasks) {
+            let Some(active) = active else { continue };
             if !active.is_running() || active.repairs.are_done() {
+                continue;
+            }
+            if self.commits.takes(number) {
+                // It would not wait for what is sent meanwhile.
+                active.repairs.put_off(now);
                 continue;
             }
             let task = active.id();
@@ -198,7 +210,8 @@ impl Worker {
             let looked_at = looked_at.map_err(|source| store_failed(task, source))?;
             report.is_busy |= looked_at > 0;
             if active.repairs.are_done() {
-                self.commits.request(Wanted::OfAll);
+                let stays = active.afterwards == Afterwards::Stay;
+                self.commits.request(if stays { Wanted::OfAll } else { Wanted::OfLeaving });
             }
         }
         Ok(())

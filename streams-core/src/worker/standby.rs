@@ -25,8 +25,7 @@ const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Worker {
     pub(super) fn is_standby(&self, number: u32) -> bool {
-        let task = self.tasks.get(number as usize).and_then(Option::as_ref);
-        task.is_some_and(ActiveTask::is_standby)
+        self.active_of(number).is_some_and(ActiveTask::is_standby)
     }
 
     /// Opens standbys. What the worker has already stays as it is.

@@ -202,7 +202,7 @@ impl Worker {
         let of = |this: &Self, wanted: Afterwards| -> Vec<(TaskId, u32)> {
             let all = this.order.iter().map(|(task, number)| (*task, *number));
             let waits = |number: u32| {
-                let active = this.tasks.get(number as usize).and_then(Option::as_ref);
+                let active = this.active_of(number);
                 active.is_some_and(|active| active.afterwards == wanted && active.may_leave())
             };
             all.filter(|(_, number)| waits(*number)).collect()

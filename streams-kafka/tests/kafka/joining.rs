@@ -31,6 +31,8 @@ const LONG_STAYED_MAX: Duration = Duration::from_millis(100);
 const LONG_MOVED_MAX: Duration = Duration::from_secs(1);
 /// How long it is watched what a busy machine does to the pauses without any change.
 const BEFORE: Duration = Duration::from_secs(3);
+/// By then tasks that rested until records flowed have gone on, and all their rows are in their stores.
+const LONG_SETTLED: Duration = Duration::from_secs(15);
 /// All copies are made at once. Anything else but the commits is as by default, and both libraries have
 /// the same.
 const SETTINGS: [(&str, &str); 2] =
@@ -130,8 +132,7 @@ fn join(library: Library, keys: u64) -> Join {
     let [mut flowing, mut since, mut shared] = [Duration::ZERO; 3];
     let ((), bystander) = Bystander::beside(&place, || {
         while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {
-            // Tasks that rested until records flowed have gone on.
-            let_live(BEFORE);
+            let_live(flow::bar(LONG_SETTLED, BEFORE));
             flowing = clock();
             let_live(BEFORE);
             since = clock();

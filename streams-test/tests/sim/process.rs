@@ -444,7 +444,12 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         backend: Arc::new(disk.of_writer(setting, writer)),
         retries: RetryPolicy::default(),
         globals: SharedGlobals::default(),
-        commit: CommitPolicy { interval: plan.commit_interval, ..CommitPolicy::default() },
+        commit: CommitPolicy {
+            interval: plan.commit_interval,
+            // Of one to several tasks.
+            turn_written_bytes: plan.turn_records << 6,
+            ..CommitPolicy::default()
+        },
         idle: TaskIdle::UpTo(Duration::ZERO),
         cache_bytes: 0,
         buffered_records: 8,

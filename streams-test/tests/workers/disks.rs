@@ -190,42 +190,47 @@ impl Machine {
         let report = worker.turn(time);
         self.rebuilt += report.stores_rebuilt;
         let mut is_busy = report.is_busy;
-        while let Some(action) = worker.poll() {
+        while let Some(action) = self.worker.as_mut().and_then(Worker::poll) {
             is_busy = true;
-            match action {
-                Action::Commit { id, offsets, .. } => {
-                    let offsets = offsets.into_iter().map(|at| {
-                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
-                        let metadata = at.metadata;
-                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
-                    });
-                    if self.commits.is_ok() {
-                        self.kafka.commit_offsets(&Self::application(), offsets).unwrap();
-                    }
-                    worker.handle(Command::Committed(id, self.commits.clone()), time);
-                }
-                Action::FindEnds(changelogs) => {
-                    let end = |at: TopicPartition| {
-                        let (_, end) = self.kafka.offsets(&at)?;
-                        Some((at, end))
-                    };
-                    let ends = changelogs.into_iter().filter_map(end).collect();
-                    worker.handle(Command::Ends { at: time.wall, ends }, time);
-                }
-                Action::Holds(held) => self.held = Some(held),
-                Action::FindCommitted(inputs) => {
-                    let committed = |at: TopicPartition| {
-                        let committed = self.kafka.committed_offset(&Self::application(), &at)?;
-                        Some((at, committed.offset))
-                    };
-                    let known = inputs.into_iter().filter_map(committed).collect();
-                    worker.handle(Command::Processed(known), time);
-                }
-                Action::Failed { error, .. } => panic!("{error:?}"),
-                _ => {}
-            }
+            self.hear(action, now);
         }
         is_busy
+    }
+
+    fn hear(&mut self, action: Action, now: &Clock) {
+        let (time, Some(worker)) = (now.read(), &mut self.worker) else { return };
+        match action {
+            Action::Commit { id, offsets, .. } => {
+                let offsets = offsets.into_iter().map(|at| {
+                    let (offset, leader_epoch) = (at.offset, at.leader_epoch);
+                    let metadata = at.metadata;
+                    (at.partition, CommittedOffset { offset, leader_epoch, metadata })
+                });
+                if self.commits.is_ok() {
+                    self.kafka.commit_offsets(&Self::application(), offsets).unwrap();
+                }
+                worker.handle(Command::Committed(id, self.commits.clone()), time);
+            }
+            Action::FindEnds(changelogs) => {
+                let end = |at: TopicPartition| {
+                    let (_, end) = self.kafka.offsets(&at)?;
+                    Some((at, end))
+                };
+                let ends = changelogs.into_iter().filter_map(end).collect();
+                worker.handle(Command::Ends { at: time.wall, ends }, time);
+            }
+            Action::Holds(held) => self.held = Some(held),
+            Action::FindCommitted(inputs) => {
+                let committed = |at: TopicPartition| {
+                    let committed = self.kafka.committed_offset(&Self::application(), &at)?;
+                    Some((at, committed.offset))
+                };
+                let known = inputs.into_iter().filter_map(committed).collect();
+                worker.handle(Command::Processed(known), time);
+            }
+            Action::Failed { error, .. } => panic!("{error:?}"),
+            _ => {}
+        }
     }
 
     fn settle(&mut self, now: &Clock) {
@@ -360,6 +365,37 @@ fn a_task_that_leaves_writes_again_what_another_writer_wrote_over() {
     machine.settle(&now);
     machine.stop(&now);
     assert_eq!(restored_elsewhere(&kafka, &now), "a=2 b=1");
+}
+
+#[test]
+fn nothing_is_written_again_that_a_commit_on_its_way_does_not_wait_for() {
+    let (kafka, now) = (cluster("c"), Clock::new());
+    let mut machine = Machine::new(&kafka, Changelog::Own);
+    machine.start(&now);
+    machine.process("a", "2", &now);
+    // More than a turn looks at.
+    (0..300).for_each(|_| append_late(&kafka));
+    append(&kafka, "in", "b", "1");
+    machine.settle(&now);
+    let worker = machine.worker.as_mut().unwrap();
+    worker.handle(Command::CommitNow, now.read());
+    machine.turn(&now);
+    append(&kafka, "in", "c", "1");
+    let worker = machine.worker.as_mut().unwrap();
+    worker.handle(Command::Shutdown, now.read());
+    worker.turn(now.read());
+    let commits = std::iter::from_fn(|| worker.poll());
+    let commits: Vec<Action> =
+        commits.filter(|action| matches!(action, Action::Commit { .. })).collect();
+    assert_eq!(commits.len(), 1);
+    let written = kafka.offsets(&partition(CHANGELOG));
+    for _ in 0..5 {
+        worker.turn(now.read());
+    }
+    assert_eq!(kafka.offsets(&partition(CHANGELOG)), written);
+    commits.into_iter().for_each(|commit| machine.hear(commit, &now));
+    machine.settle(&now);
+    assert_eq!(restored_elsewhere(&kafka, &now), "a=2 b=1 c=1");
 }
 
 #[test]

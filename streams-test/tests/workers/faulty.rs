@@ -30,6 +30,8 @@ pub(crate) struct Fuses {
     /// How many more times the disk is found full: when stores are opened, restored, emptied
     /// or committed.
     pub(crate) full: AtomicU32,
+    /// Times that stores were committed.
+    pub(crate) written: AtomicU32,
     /// How many more times the second store of a task cannot begin to be restored.
     pub(crate) unwritable: AtomicU32,
 }
@@ -99,6 +101,7 @@ impl TaskStores for Damageable {
             return Err(StoreError::Corrupted { store, detail });
         }
         has_space(&self.fuses)?;
+        self.fuses.written.fetch_add(1, Ordering::Relaxed);
         self.stores.commit(positions)
     }
     fn commit_unlogged(&mut self) -> Result<(), StoreError> {

@@ -28,6 +28,7 @@ mod put_off;
 mod setup;
 mod standbys;
 mod turns;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
