@@ -116,8 +116,12 @@ impl Disk {
         self.content().is_full = false;
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.content().is_full
+    }
+
     fn has_space_for(&self, store: &StoreName) -> Result<(), StoreError> {
-        if self.content().is_full {
+        if self.is_full() {
             let (store, source) = (store.clone(), "no space left".into());
             return Err(StoreError::DiskFull { store, action: "write its rows", source });
         }

@@ -405,6 +405,9 @@ impl Process {
             });
         }
         told.into_iter().for_each(|input| self.say(worker, input, now));
+        // Tasks whose stores are made anew, or find no space, rest for that.
+        let may_rest = report.stores_rebuilt > 0 || self.disk.is_full();
+        let stay = if may_rest { BTreeSet::new() } else { stay };
         self.hold_boundary((worker, &stay), &failed, now);
     }
 
