@@ -236,9 +236,7 @@ impl Topics {
             Some(Ok(found)) => Ok(Some(i32::try_from(found.partitions).unwrap_or(i32::MAX))),
             Some(Err(TopicError::Unknown { .. })) | None => Ok(None),
             // As a new topic has no leader yet.
-            Some(Err(TopicError::Failed { code, .. })) if code.is_passing_for_producer() => {
-                Ok(None)
-            }
+            Some(Err(error)) if error.is_passing() => Ok(None),
             Some(Err(error)) => Err(TopicsError::Refused(error.to_string())),
         }
     }
@@ -405,13 +403,19 @@ impl Topics {
                 Ok(_) => tracing::info!(topic = %topic.name, partitions, "internal topic created"),
                 // Another member was faster.
                 Err(TopicError::AlreadyExists { .. }) => {}
-                Err(error) => {
-                    let problem = error.to_string();
-                    return Err(TopicsError::Create { topic: topic.name.clone(), problem });
-                }
+                Err(error) => return Err(not_created(&topic.name, &error)),
             }
         }
         Ok(())
+    }
+}
+
+fn not_created(topic: &TopicName, error: &TopicError) -> TopicsError {
+    let (topic, problem) = (topic.clone(), error.to_string());
+    if error.is_passing() {
+        TopicsError::Ask(problem)
+    } else {
+        TopicsError::Create { topic, problem }
     }
 }
 
@@ -460,6 +464,25 @@ mod tests {
             times.collect::<Vec<_>>()
         });
         times.sum()
+    }
+
+    #[test]
+    fn a_topic_that_cannot_be_made_yet_is_tried_again() {
+        let not_created = |code: i32| {
+            let name = "app-changelog".to_owned();
+            let error = TopicError::check(name, Code(code), || "because".to_owned()).unwrap_err();
+            not_created(&"app-changelog".into(), &error)
+        };
+        // A request that took too long, a controller that has moved, too many such requests.
+        for code in [7, 41, 89] {
+            let error = not_created(code);
+            assert!(error.is_passing(), "{error}");
+            assert!(error.to_string().contains("app-changelog"), "{error}");
+        }
+        // A policy, a right, a replication factor.
+        for code in [44, 29, 38] {
+            assert!(matches!(not_created(code), TopicsError::Create { .. }), "{code}");
+        }
     }
 
     #[test]

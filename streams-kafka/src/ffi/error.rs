@@ -93,6 +93,7 @@ impl Code {
     pub(crate) const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     pub(crate) const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
     pub(crate) const TOPIC_ALREADY_EXISTS: Self = Self(36);
+    pub(crate) const NOT_CONTROLLER: Self = Self(41);
     pub(crate) const POLICY_VIOLATION: Self = Self(44);
 
     /// Whether a record that came back with this code may be taken the next time: Kafka's retriable

@@ -66,7 +66,7 @@ pub(crate) enum TopicError {
 }
 
 impl TopicError {
-    pub(super) fn check(
+    pub(crate) fn check(
         topic: String,
         code: Code,
         message: impl FnOnce() -> String,
@@ -81,6 +81,12 @@ impl TopicError {
             }
             code => Err(Self::Failed { topic, code, message: message() }),
         }
+    }
+
+    /// Whether the same request may be taken the next time, as when the controller moves or is slow.
+    pub(crate) fn is_passing(&self) -> bool {
+        let Self::Failed { code, .. } = self else { return false };
+        code.is_passing_for_producer() || *code == Code::NOT_CONTROLLER
     }
 }
 
