@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use streams_core::membership::Moment;
+use streams_core::membership::{Moment, Trouble};
 
 /// How long the same words are not repeated.
 const QUIET: Duration = Duration::from_secs(30);
@@ -30,9 +30,26 @@ impl Complaints {
     }
 }
 
+/// By which words a trouble is remembered: those that are the same each time.
+pub(super) fn known_by(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::ProtocolMismatch { group, .. } => format!("members of another kind in '{group}'"),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_much_time_is_left_makes_no_other_trouble() {
+        let with = |seconds| {
+            let (group, left) = ("group".into(), Duration::from_secs(seconds));
+            known_by(&Trouble::ProtocolMismatch { group, left })
+        };
+        assert_eq!(with(59), with(58));
+    }
 
     #[test]
     fn the_same_words_are_told_every_30_s() {

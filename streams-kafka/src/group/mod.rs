@@ -39,7 +39,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use self::cleanup::Cleanup;
-use self::complaints::Complaints;
+use self::complaints::{Complaints, known_by};
 use self::connection::{Connections, NetEvent};
 use self::crew::CrewNews;
 use self::gone::Gone;
@@ -455,7 +455,7 @@ impl Group {
             MemberEvent::OffsetsFetched { call, result } => self.on_offsets(call, result)?,
             MemberEvent::TopicsGone(topics) => self.miss(topics),
             MemberEvent::Troubled(trouble) => {
-                if self.complaints.is_due(&trouble.to_string(), self.now()) {
+                if self.complaints.is_due(&known_by(&trouble), self.now()) {
                     tracing::warn!(%trouble, "group membership");
                 }
             }
