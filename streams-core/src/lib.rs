@@ -8,6 +8,9 @@
 
 pub mod assign;
 pub mod config;
+#[cfg(test)]
+#[path = "../tests/garbage/damage.rs"]
+mod damage;
 pub mod error;
 pub mod handler;
 pub mod java_order;

@@ -31,6 +31,9 @@ mod branched;
 mod builder;
 mod change;
 mod cogrouped;
+#[cfg(test)]
+#[path = "../../streams-core/tests/garbage/damage.rs"]
+mod damage;
 pub mod foreign_key;
 mod global_table;
 mod grouped_stream;

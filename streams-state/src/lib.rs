@@ -13,6 +13,9 @@ mod backend;
 mod buffer;
 mod builder;
 mod bytes;
+#[cfg(test)]
+#[path = "../../streams-core/tests/garbage/damage.rs"]
+mod damage;
 mod layer;
 mod own;
 mod process;

@@ -281,12 +281,21 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_key_is_refused(
+        fn what_is_no_key_is_refused_and_another_comes_back(
             keys in layouts(),
             bytes in prop::collection::vec(any::<u8>(), 0..30),
         ) {
-            let _ = (keys.read_row(&bytes), keys.read_changelog(&bytes));
             prop_assert!(keys.read_row(&bytes[..bytes.len().min(7)]).is_none());
+            let mut written = Vec::new();
+            if let Some(row) = keys.read_changelog(&bytes) {
+                keys.write_changelog(row, &mut written);
+                prop_assert_eq!(&written, &bytes);
+            }
+            if let Some(row) = keys.read_row(&bytes) {
+                written.clear();
+                keys.write_row(row, &mut written);
+                prop_assert_eq!(keys.read_row(&written), Some(row));
+            }
         }
     }
 }

@@ -55,7 +55,11 @@ impl ConsumerSubscription {
     /// [`DecodeError`] if the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (version, mut input) = versioned(bytes)?;
-        let topics = input.list(2, Reader::string)?.into_iter().map(TopicName::from).collect();
+        let mut topics = BTreeSet::new();
+        input.each(2, |input| {
+            topics.insert(TopicName::from(input.string()?));
+            Ok(())
+        })?;
         let user_data = input.nullable_bytes()?.unwrap_or_default().to_vec();
         let owned = match version {
             VERSION.. => read_partitions(&mut input)?,
@@ -107,13 +111,14 @@ fn write_partitions(out: &mut Writer, partitions: &BTreeSet<TopicPartition>) {
 }
 
 fn read_partitions(input: &mut Reader<'_>) -> Result<BTreeSet<TopicPartition>, DecodeError> {
-    let topics = input.list(6, |input| Ok((input.string()?, input.list(4, Reader::i32)?)))?;
     let mut partitions = BTreeSet::new();
-    for (topic, numbers) in topics {
-        let topic = TopicName::from(topic);
-        let ones = numbers.into_iter();
-        partitions.extend(ones.map(|number| TopicPartition::new(topic.clone(), number)));
-    }
+    input.each(6, |input| {
+        let topic = TopicName::from(input.string()?);
+        input.each(4, |input| {
+            partitions.insert(TopicPartition::new(&topic, input.i32()?));
+            Ok(())
+        })
+    })?;
     Ok(partitions)
 }
 
@@ -127,13 +132,25 @@ fn versioned(bytes: &[u8]) -> Result<(i16, Reader<'_>), DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
+
+    fn subscription() -> ConsumerSubscription {
+        let topics = BTreeSet::from(["ab".into()]);
+        let owned = [TopicPartition::new("ab", 2)].into();
+        ConsumerSubscription { topics, user_data: vec![7], owned }
+    }
+
+    fn assignment() -> ConsumerAssignment {
+        let partitions = [TopicPartition::new("t", 1), TopicPartition::new("t", 4)].into();
+        ConsumerAssignment { partitions, user_data: Vec::new() }
+    }
 
     #[test]
     fn a_subscription_has_the_bytes_of_a_plain_consumer() {
-        let topics = BTreeSet::from(["ab".into()]);
-        let owned = [TopicPartition::new("ab", 2)].into();
-        let subscription = ConsumerSubscription { topics, user_data: vec![7], owned };
+        let subscription = subscription();
         let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 7];
         bytes.extend([0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 0, 0, 0, 2]);
         assert_eq!(subscription.encode().unwrap(), bytes);
@@ -149,8 +166,7 @@ mod tests {
 
     #[test]
     fn an_assignment_has_the_bytes_of_a_plain_consumer() {
-        let partitions = [TopicPartition::new("t", 1), TopicPartition::new("t", 4)].into();
-        let assignment = ConsumerAssignment { partitions, user_data: Vec::new() };
+        let assignment = assignment();
         let bytes = [0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0];
         assert_eq!(assignment.encode().unwrap(), bytes);
         assert_eq!(ConsumerAssignment::decode(&bytes).unwrap(), assignment);
@@ -169,5 +185,27 @@ mod tests {
         assert!(ConsumerSubscription::decode(&[0, 1, 127, 255, 255, 255]).is_err());
         assert!(ConsumerSubscription::decode(&[0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         assert!(ConsumerAssignment::decode(&[0, 1, 0, 0, 0, 1, 0, 9, b't']).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_subscriptions_are_refused_or_come_back_as_they_were_read(
+            bytes in rubbish(vec![subscription().encode().unwrap()]),
+        ) {
+            if let Ok(read) = ConsumerSubscription::decode(&bytes) {
+                let written = read.encode().unwrap();
+                prop_assert_eq!(ConsumerSubscription::decode(&written), Ok(read));
+            }
+        }
+
+        #[test]
+        fn damaged_assignments_are_refused_or_come_back_as_they_were_read(
+            bytes in rubbish(vec![assignment().encode().unwrap()]),
+        ) {
+            if let Ok(read) = ConsumerAssignment::decode(&bytes) {
+                let written = read.encode().unwrap();
+                prop_assert_eq!(ConsumerAssignment::decode(&written), Ok(read));
+            }
+        }
     }
 }

@@ -172,14 +172,7 @@ impl SubscriptionData {
         let workers = input.i16()?.max(0).unsigned_abs();
         let sequence = input.i32()?;
         let owned = read_tasks(&mut input)?;
-        let positions =
-            input.list(POSITION_BYTES, |input| Ok((read_task(input)?, input.i64()?)))?;
-        let position = |(task, offset)| match offset {
-            RUNNING => Some((task, StatePosition::Running)),
-            0.. => Some((task, StatePosition::UpTo(offset))),
-            _ => None,
-        };
-        let positions = positions.into_iter().filter_map(position).collect();
+        let positions = read_positions(&mut input)?;
         let standby = match version {
             STANDBY_VERSION.. => read_tasks(&mut input)?,
             _ => BTreeSet::new(),
@@ -271,12 +264,35 @@ fn read_task(input: &mut Reader<'_>) -> Result<TaskId, DecodeError> {
 }
 
 fn read_tasks(input: &mut Reader<'_>) -> Result<BTreeSet<TaskId>, DecodeError> {
-    Ok(input.list(TASK_BYTES, read_task)?.into_iter().collect())
+    let mut tasks = BTreeSet::new();
+    input.each(TASK_BYTES, |input| {
+        tasks.insert(read_task(input)?);
+        Ok(())
+    })?;
+    Ok(tasks)
+}
+
+fn read_positions(input: &mut Reader<'_>) -> Result<BTreeMap<TaskId, StatePosition>, DecodeError> {
+    let mut positions = BTreeMap::new();
+    input.each(POSITION_BYTES, |input| {
+        let (task, offset) = (read_task(input)?, input.i64()?);
+        let position = match offset {
+            RUNNING => StatePosition::Running,
+            0.. => StatePosition::UpTo(offset),
+            _ => return Ok(()),
+        };
+        positions.insert(task, position);
+        Ok(())
+    })?;
+    Ok(positions)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
 
     fn subscription(version: i16) -> SubscriptionData {
         let running = (TaskId::new(0, 1), StatePosition::Running);
@@ -373,5 +389,34 @@ mod tests {
             assert!(AssignmentData::decode(&bytes[..end]).is_err());
         }
         assert!(SubscriptionData::decode(&vec![1; USER_DATA_BYTES_MAX + 1]).is_err());
+    }
+
+    fn of_each_version(encode: impl Fn(i16) -> Result<Vec<u8>, EncodeError>) -> Vec<Vec<u8>> {
+        (1..=USER_DATA_VERSION).map(|version| encode(version).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_subscriptions_are_refused_or_come_back_as_they_were_read(
+            bytes in rubbish(of_each_version(|version| subscription(version).encode())),
+        ) {
+            if let Ok(read) = SubscriptionData::decode(&bytes) {
+                // No later version is written than is known.
+                let version = read.version.min(USER_DATA_VERSION);
+                let known = SubscriptionData { version, ..read };
+                let written = known.encode().unwrap();
+                prop_assert_eq!(SubscriptionData::decode(&written), Ok(known));
+            }
+        }
+
+        #[test]
+        fn damaged_assignments_are_refused_or_come_back_as_they_were_read(
+            bytes in rubbish(of_each_version(|version| assignment(version).encode())),
+        ) {
+            if let Ok(read) = AssignmentData::decode(&bytes) {
+                let written = read.encode().unwrap();
+                prop_assert_eq!(AssignmentData::decode(&written), Ok(read));
+            }
+        }
     }
 }

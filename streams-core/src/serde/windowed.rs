@@ -178,8 +178,11 @@ impl<K: 'static> Serde<Windowed<K>> for SessionWindowedSerde<K> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::{DefaultSerde, OptionSerde};
     use super::*;
+    use crate::damage::rubbish;
 
     #[test]
     fn what_is_too_short_or_null_is_refused() {
@@ -199,5 +202,27 @@ mod tests {
         let inner = TimeWindowedSerde::shared(String::serde(), Duration::from_millis(5));
         assert_eq!(OptionSerde::new(inner).window_bytes(), 8);
         assert_eq!(String::serde().window_bytes(), 0);
+    }
+
+    /// What is read of these bytes is written as these bytes.
+    fn comes_back(serde: &impl Serde<Windowed<String>>, bytes: &[u8]) -> Result<(), TestCaseError> {
+        let topic = "t".into();
+        if let Ok(key) = serde.decode(&topic, Some(bytes)) {
+            let mut written = Vec::new();
+            serde.encode(&topic, &key, &mut written).unwrap();
+            prop_assert_eq!(&written[..], bytes);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_keys_are_refused_or_come_back(
+            bytes in rubbish(vec![b"a\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01".to_vec()]),
+        ) {
+            let size = Duration::from_millis(10);
+            comes_back(&TimeWindowedSerde::new(String::serde(), size), &bytes)?;
+            comes_back(&SessionWindowedSerde::new(String::serde()), &bytes)?;
+        }
     }
 }

@@ -90,10 +90,18 @@ fn read_closed(bytes: &[u8]) -> Option<ClosedWindows> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
 
     fn at(millis: i64) -> CommitMetadata {
         CommitMetadata { partition_time: Timestamp::from_millis(millis), ..Default::default() }
+    }
+
+    fn given_out() -> CommitMetadata {
+        let closed = [("ab".into(), Timestamp::from_millis(258))].into();
+        CommitMetadata { closed, ..at(1000) }
     }
 
     #[test]
@@ -101,18 +109,29 @@ mod tests {
         assert_eq!(at(1000).encode(), "AgAAAAAAAAPo");
         assert_eq!(CommitMetadata::decode("AgAAAAAAAAPo"), at(1000));
         assert_eq!(CommitMetadata::decode("AQAAAAAAAAPo"), at(1000), "version 1");
-        let mut given_out = at(1000);
-        given_out.closed.insert("ab".into(), Timestamp::from_millis(258));
-        let text = given_out.encode();
+        let text = given_out().encode();
         let bytes = STANDARD.decode(&text).unwrap();
         assert_eq!(bytes[9..], *b"\0\0\0\x01\0\0\0\x02ab\0\0\0\0\0\0\x01\x02");
-        assert_eq!(CommitMetadata::decode(&text), given_out);
+        assert_eq!(CommitMetadata::decode(&text), given_out());
     }
 
     #[test]
     fn garbage_is_no_time() {
         for text in ["", "x", "!!", "AwAAAAAAAAPo", "Ag==", "AgAAAAAAAAPoAAAAAQ=="] {
             assert_eq!(CommitMetadata::decode(text), CommitMetadata::default(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_text_says_nothing_or_what_comes_back(
+            text in rubbish(vec![at(1000).encode().into(), given_out().encode().into()]),
+            bytes in rubbish(vec![STANDARD.decode(given_out().encode()).unwrap()]),
+        ) {
+            for text in [String::from_utf8_lossy(&text).into_owned(), STANDARD.encode(&bytes)] {
+                let read = CommitMetadata::decode(&text);
+                prop_assert_eq!(CommitMetadata::decode(&read.encode()), read);
+            }
         }
     }
 }

@@ -190,8 +190,9 @@ impl<'a> Reader<'a> {
         let partition = self.i32()?;
         let mut headers = Headers::new();
         for _ in 0..self.i32()? {
-            let name = String::from_utf8_lossy(self.value()?.ok_or(CUT)?);
-            headers.add(&*name, self.value()?.map(Bytes::copy_from_slice));
+            // Whoever wrote it had the name as text.
+            let name = std::str::from_utf8(self.value()?.ok_or(CUT)?).map_err(|_| CUT)?;
+            headers.add(name, self.value()?.map(Bytes::copy_from_slice));
         }
         Ok(Context { source: Source { topic, partition }, offset, timestamp, headers })
     }
@@ -199,7 +200,13 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use proptest::prelude::*;
+
+    use super::super::row::read as read_from_memory;
     use super::*;
+    use crate::damage::rubbish;
 
     const SOURCE: Source<'static> = Source { topic: "in", partition: 2 };
 
@@ -311,6 +318,50 @@ mod tests {
         }
         for version in [&[][..], &[4], &[3, 3]] {
             assert!(read_back(&value, Some(version), None).is_err());
+        }
+        let mut value = with_context(VALUES_3);
+        assert!(read_back(&value, Some(&[3]), None).is_ok());
+        // In the name of a header.
+        value[34] = 0xff;
+        assert_eq!(read_back(&value, Some(&[3]), None), Err(CUT));
+    }
+
+    /// What is behind the context in version 3.
+    const VALUES_3: &[u8] = b"\0\0\0\x01p\xff\xff\xff\xfe\0\0\0\x01b\0\0\0\0\0\0\0\x04";
+
+    /// A record of each version.
+    fn encodings() -> Vec<Vec<u8>> {
+        let version_0 = b"\0\0\0\0\0\0\0\x04\0\0\0\x01a\0\0\0\x01b".to_vec();
+        let version_1 = with_context(b"\0\0\0\x09\xff\xff\xff\xff\0\0\0\x01b");
+        let version_1 = [&version_0[..8], &version_1].concat();
+        let version_2 = b"\0\0\0\x0a\0\0\0\x01a\0\0\0\x01b\0\0\0\x01p\0\0\0\0\0\0\0\x04";
+        vec![version_0, version_1, with_context(version_2), with_context(VALUES_3)]
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_records_are_refused_or_come_back_as_they_were_read(
+            value in rubbish(encodings()),
+            version in prop::option::of((0_u8..5).prop_map(|version| [version])),
+        ) {
+            let told = RefCell::new(None);
+            let number = |source: Source<'_>| {
+                *told.borrow_mut() = Some((source.topic.to_owned(), source.partition));
+                7
+            };
+            let version = version.as_ref().map(|version| &version[..]);
+            if let Ok(row) = read(logged(&value, version), Some(b"prior"), number) {
+                let told = told.borrow();
+                let source = told.as_ref().map(|(topic, partition)| {
+                    Source { topic: topic.as_str(), partition: *partition }
+                });
+                let (mut written, mut in_memory) = (Vec::new(), Vec::new());
+                write(&row, source, &mut written);
+                let again = read(logged(&written, Some(&[VERSION])), None, |_| 7);
+                prop_assert_eq!(again.as_ref(), Ok(&row));
+                row.write(row.counted(0), &mut in_memory);
+                prop_assert_eq!(read_from_memory(row.time, &in_memory), row);
+            }
         }
     }
 }

@@ -45,11 +45,18 @@ impl InputPositions {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
+
+    fn positions() -> InputPositions {
+        InputPositions { topic: "t".into(), next: vec![Some(0), None, Some(7)] }
+    }
 
     #[test]
     fn positions_are_read_as_written_and_other_bytes_are_refused() {
-        let positions = InputPositions { topic: "t".into(), next: vec![Some(0), None, Some(7)] };
+        let positions = positions();
         let mut bytes = positions.encode();
         assert_eq!(InputPositions::decode(&bytes), Some(positions));
         for end in 0..bytes.len() {
@@ -58,5 +65,17 @@ mod tests {
         }
         bytes[0] += 1;
         assert_eq!(InputPositions::decode(&bytes), None);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_positions_are_refused_or_come_back(
+            bytes in rubbish(vec![positions().encode()]),
+        ) {
+            if let Some(read) = InputPositions::decode(&bytes) {
+                let written = read.encode();
+                prop_assert_eq!(InputPositions::decode(&written), Some(read));
+            }
+        }
     }
 }

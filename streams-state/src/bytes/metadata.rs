@@ -135,7 +135,10 @@ impl Metadata {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
 
     #[test]
     fn a_store_with_other_segments_is_another_store() {
@@ -155,14 +158,17 @@ mod tests {
         }
     }
 
-    fn metadata_of(kind: StoreKind) {
+    fn full(kind: StoreKind) -> Metadata {
         let identity = StoreIdentity {
             cluster_id: Some("abc".into()),
             topic_id: Some(TopicId([7; 16])),
             current_at: Some(Timestamp::from_millis(99)),
         };
-        let full = Metadata { kind, position: Some(17), identity };
-        for metadata in [Metadata::new(kind), full] {
+        Metadata { kind, position: Some(17), identity }
+    }
+
+    fn metadata_of(kind: StoreKind) {
+        for metadata in [Metadata::new(kind), full(kind)] {
             let mut bytes = metadata.encode();
             assert_eq!(Metadata::decode(kind, &bytes), Some(metadata.clone()));
             assert_eq!(Metadata::decode(StoreKind::KeyValue, &bytes), None);
@@ -178,6 +184,18 @@ mod tests {
             assert_eq!(Metadata::decode(kind, &bytes), Some(metadata));
             bytes[0] += 1;
             assert_eq!(Metadata::decode(kind, &bytes), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_metadata_are_refused_or_come_back(
+            bytes in rubbish(vec![full(StoreKind::KeyValue).encode()]),
+        ) {
+            if let Some(read) = Metadata::decode(StoreKind::KeyValue, &bytes) {
+                let written = read.encode();
+                prop_assert_eq!(Metadata::decode(StoreKind::KeyValue, &written), Some(read));
+            }
         }
     }
 }

@@ -89,7 +89,10 @@ pub(crate) fn read_headers(bytes: &[u8]) -> Option<Headers> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
 
     #[test]
     fn numbers_are_read_as_written() {
@@ -127,6 +130,30 @@ mod tests {
         assert_eq!(split_headers(&[1]), None);
         for bytes in [&[4][..], &[2, 2, b'a'], &[2, 1, 1], &[2, 2, 0xff, 1], &[2, 2, b'a', 1, 0]] {
             assert_eq!(read_headers(bytes), None, "{bytes:?}");
+        }
+    }
+
+    fn encoding() -> Vec<u8> {
+        let (mut headers, mut row) = (Headers::new(), Vec::new());
+        headers.add("a", Some(Bytes::from_static(b"xy")));
+        headers.add("b", None);
+        write_headers(&headers, &mut row);
+        row.extend_from_slice(b"value");
+        row
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_headers_are_refused_or_come_back(row in rubbish(vec![encoding()])) {
+            let parts = split_headers(&row);
+            let read = parts.and_then(|(bytes, rest)| Some((read_headers(bytes)?, rest)));
+            if let Some((headers, rest)) = read {
+                let mut written = Vec::new();
+                write_headers(&headers, &mut written);
+                written.extend_from_slice(rest);
+                let (bytes, behind) = split_headers(&written).unwrap();
+                prop_assert_eq!((read_headers(bytes), behind), (Some(headers), rest));
+            }
         }
     }
 }

@@ -170,3 +170,39 @@ impl<'a> VersionRow<'a> {
         out.extend_from_slice(self.0.get(to..).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::damage::rubbish;
+
+    /// A row of three versions, of which the middle one is a deletion.
+    fn encoding() -> Vec<u8> {
+        let (mut one, mut two, mut three) = (Vec::new(), Vec::new(), Vec::new());
+        VersionRow::write_one((1, 5), Some(b"a"), &mut one);
+        VersionRow(&one).write_later((5, 8), None, &mut two);
+        VersionRow(&two).write_later((8, 9), Some(b"bc"), &mut three);
+        three
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_in_a_damaged_row_comes_back(
+            bytes in rubbish(vec![encoding()]),
+            time in 0..12_i64,
+        ) {
+            if let Some(row) = VersionRow::read(&bytes) {
+                let mut written = Vec::new();
+                row.write_later((time, time + 1), Some(b"x"), &mut written);
+                row.write_earlier(time, None, &mut written);
+                if let Some(found) = row.find(time) {
+                    row.write_behind(&found, (time, None), &mut written);
+                    row.write_instead(&found, (found.time, found.value), &mut written);
+                    prop_assert_eq!(&written[HEAD..], &bytes[HEAD..]);
+                }
+            }
+        }
+    }
+}

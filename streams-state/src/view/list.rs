@@ -184,13 +184,20 @@ impl<K: 'static, V: 'static> Iterator for ListEntries<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::rubbish;
+
+    fn list_of(values: &[&[u8]]) -> Vec<u8> {
+        let mut list = Vec::new();
+        values.iter().for_each(|value| append(&mut list, value).unwrap());
+        list
+    }
 
     #[test]
     fn lists_have_kafkas_bytes() {
-        let mut list = Vec::new();
-        append(&mut list, b"ab").unwrap();
-        append(&mut list, b"").unwrap();
+        let list = list_of(&[b"ab", b""]);
         assert_eq!(list, b"\x01\0\0\0\x02\0\0\0\x02ab\0\0\0\0");
         assert_eq!(split(&list), Some(vec![&b"ab"[..], b""]));
     }
@@ -203,5 +210,15 @@ mod tests {
         let too_long = b"\x01\0\0\0\x01\0\0\0\x09ab";
         assert_eq!(split(too_long), None);
         assert_eq!(split(b"\x01\0\0\0\x01\xff\xff\xff\xff"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_lists_are_refused_or_come_back(row in rubbish(vec![list_of(&[b"ab", b""])])) {
+            if let Some(values) = split(&row).filter(|values| !values.is_empty()) {
+                let written = list_of(&values);
+                prop_assert_eq!(&written, &row);
+            }
+        }
     }
 }

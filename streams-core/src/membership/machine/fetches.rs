@@ -73,7 +73,7 @@ impl Membership {
             for one in topic.partitions.into_iter().filter(|one| one.offset >= 0) {
                 let place = TopicPartition::new(topic.topic.clone(), one.partition);
                 if let Some(position) = positions.get_mut(&place) {
-                    let metadata = one.metadata.unwrap_or_default();
+                    let metadata = one.metadata.map(String::from).unwrap_or_default();
                     let (offset, leader_epoch) = (one.offset, one.leader_epoch);
                     *position = Some(CommittedOffset { offset, leader_epoch, metadata });
                 }

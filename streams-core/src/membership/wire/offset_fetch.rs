@@ -30,8 +30,9 @@ pub struct PartitionOffset {
     pub offset: i64,
     /// The leader's epoch stored with it.
     pub leader_epoch: Option<i32>,
-    /// The text stored with it.
-    pub metadata: Option<String>,
+    /// The text stored with it. Boxed, a position without text takes twice its bytes, which a list
+    /// may.
+    pub metadata: Option<Box<str>>,
     /// The outcome.
     pub error: ErrorCode,
 }
@@ -82,7 +83,7 @@ impl Message for OffsetFetchResponse {
                 partition: input.i32()?,
                 offset: input.i64()?,
                 leader_epoch: Some(input.i32()?).filter(|epoch| *epoch >= 0),
-                metadata: input.nullable_string()?,
+                metadata: input.nullable_string()?.map(String::into_boxed_str),
                 error: input.i16()?.into(),
             };
             input.tags()?;

@@ -2,6 +2,9 @@
 
 use super::api::{Encoding, Version};
 
+/// Bytes of memory that a list may take beyond twice the bytes that are left for it.
+const LIST_BYTES_FREE: usize = 64 * 1024;
+
 /// Why bytes are not the message that they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +24,17 @@ pub enum DecodeError {
         count: usize,
         /// Bytes that are left.
         left: usize,
+    },
+    /// A list says that it has more elements than its bytes justify the memory for: nobody writes so
+    /// many that are almost empty.
+    #[error("a list of {count} elements in {left} bytes would take {bytes} bytes of memory")]
+    MemoryBeyondFrame {
+        /// Elements announced.
+        count: usize,
+        /// Bytes that are left.
+        left: usize,
+        /// Bytes of memory.
+        bytes: usize,
     },
     /// A length is negative where null is not allowed.
     #[error("a length of {length} stands where null is not allowed")]
@@ -239,16 +253,43 @@ impl<'a> Reader<'a> {
         bytes_min: usize,
         mut element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
+        let Some(count) = self.count(bytes_min)? else { return Ok(None) };
+        let (left, bytes) = (self.rest.len(), count.saturating_mul(size_of::<T>()));
+        if bytes > left.saturating_mul(2).saturating_add(LIST_BYTES_FREE) {
+            return Err(DecodeError::MemoryBeyondFrame { count, left, bytes });
+        }
+        let mut list = Vec::with_capacity(count);
+        for _ in 0..count {
+            list.push(element(self)?);
+        }
+        Ok(Some(list))
+    }
+
+    /// Lets `element` read the elements of a list, which take at least `bytes_min` bytes each, where
+    /// no list is made of them.
+    ///
+    /// # Errors
+    /// As of [`list`](Self::list).
+    pub fn each(
+        &mut self,
+        bytes_min: usize,
+        mut element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let count = self.count(bytes_min)?;
+        for _ in 0..count.ok_or(DecodeError::NegativeLength { length: -1 })? {
+            element(self)?;
+        }
+        Ok(())
+    }
+
+    /// How many elements of at least `bytes_min` bytes each a list has, or null.
+    fn count(&mut self, bytes_min: usize) -> Result<Option<usize>, DecodeError> {
         let Some(count) = self.length(ClassicLength::Long)? else { return Ok(None) };
         let left = self.rest.len();
         if count.saturating_mul(bytes_min.max(1)) > left {
             return Err(DecodeError::CountBeyondFrame { count, left });
         }
-        let mut list = Vec::new();
-        for _ in 0..count {
-            list.push(element(self)?);
-        }
-        Ok(Some(list))
+        Ok(Some(count))
     }
 
     /// A list whose elements take at least `bytes_min` bytes each.

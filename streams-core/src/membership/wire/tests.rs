@@ -1,4 +1,6 @@
-//! Every message there and back, cut anywhere, and of random bytes.
+//! Every message there and back, cut anywhere, damaged, and of random bytes.
+
+mod damaged;
 
 use proptest::prelude::*;
 
@@ -20,7 +22,8 @@ use super::sync_group::{MemberAssignment, SyncGroupRequest, SyncGroupResponse};
 use super::*;
 use crate::membership::names::{Generation, TopicId};
 
-/// Encodes and decodes both ways in every version, and decodes every cut of the bytes.
+/// Encodes and decodes both ways in every version, and decodes every cut of the bytes, and what else
+/// may become of them.
 #[track_caller]
 fn round_trip<R: Request + Clone + PartialEq + std::fmt::Debug>(request: &R, response: &R::Response)
 where
@@ -38,6 +41,7 @@ where
                 assert!(R::decode(&mut body).is_err(), "cut at {end}");
             }
         }
+        damaged::requests_come_back::<R>(&bytes[4..], version);
         let bytes = encode_response::<R>(response, version, 9).unwrap();
         let decoded = decode_response::<R>(&bytes[4..], version, 9).unwrap();
         // A version without topic ids gives none.
@@ -54,6 +58,7 @@ where
         let longer = [&bytes[4..], &[0]].concat();
         let trailing = Some(DecodeError::TrailingBytes { count: 1 });
         assert_eq!(decode_response::<R>(&longer, version, 9).err(), trailing);
+        damaged::responses_come_back::<R>(&bytes[4..], version);
     }
 }
 
@@ -266,6 +271,34 @@ fn a_list_longer_than_its_frame_is_refused() {
     let bytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 127, 255, 255, 255];
     let error = decode_response::<JoinGroupRequest>(&bytes, Api::JoinGroup.best(), 0).err();
     assert_eq!(error, Some(DecodeError::CountBeyondFrame { count: 2_147_483_647, left: 0 }));
+}
+
+#[test]
+fn a_list_that_takes_far_more_memory_than_its_bytes_is_refused() {
+    // A hundred thousand members without a name, in a join's answer of 800 kB.
+    let mut bytes = vec![0; 24 + 8 * 100_000];
+    bytes[20..24].copy_from_slice(&100_000_u32.to_be_bytes());
+    let read = decode_response::<JoinGroupRequest>(&bytes, Api::JoinGroup.best(), 0);
+    let count = 100_000;
+    let (left, size) = (8 * count, count * size_of::<JoinedMember>());
+    let error = DecodeError::MemoryBeyondFrame { count, left, bytes: size };
+    assert_eq!(read.err(), Some(error));
+}
+
+#[test]
+fn a_topic_may_have_many_partitions_without_an_offset() {
+    let error = ErrorCode::None;
+    let one = |partition| PartitionOffset {
+        partition,
+        offset: -1,
+        leader_epoch: None,
+        metadata: None,
+        error,
+    };
+    let topics = vec![ByTopic { topic: "t".into(), partitions: (0..20_000).map(one).collect() }];
+    let (response, version) = (OffsetFetchResponse { topics, error }, Api::OffsetFetch.best());
+    let bytes = encode_response::<OffsetFetchRequest>(&response, version, 0).unwrap();
+    assert_eq!(decode_response::<OffsetFetchRequest>(&bytes[4..], version, 0), Ok(response));
 }
 
 fn decode_all(bytes: &[u8]) {

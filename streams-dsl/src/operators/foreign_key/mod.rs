@@ -26,6 +26,8 @@ mod response;
 mod send;
 mod subscription;
 mod subscription_join;
+#[cfg(test)]
+mod tests;
 
 pub use self::combined_key::CombinedKey;
 pub(crate) use self::combined_key::CombinedKeySerde;

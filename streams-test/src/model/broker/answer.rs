@@ -228,7 +228,7 @@ fn fetch(state: &mut State, request: OffsetFetchRequest) -> OffsetFetchResponse 
                 partition: *partition,
                 offset: stored.map_or(-1, |stored| stored.offset),
                 leader_epoch: stored.and_then(|stored| stored.leader_epoch),
-                metadata: stored.map(|stored| stored.metadata.clone()),
+                metadata: stored.map(|stored| stored.metadata.as_str().into()),
                 error: ErrorCode::None,
             }
         });

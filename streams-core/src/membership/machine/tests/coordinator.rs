@@ -417,7 +417,7 @@ impl Group {
                     partition: *partition,
                     offset: stored.filter(|_| !unstable).map_or(-1, |stored| stored.offset),
                     leader_epoch: stored.and_then(|stored| stored.leader_epoch),
-                    metadata: stored.map(|stored| stored.metadata.clone()),
+                    metadata: stored.map(|stored| stored.metadata.as_str().into()),
                     error: match unstable {
                         true => ErrorCode::UnstableOffsetCommit,
                         false => ErrorCode::None,
