@@ -149,9 +149,14 @@ impl Links {
         self.carries_requests(route, now) && self.carries_answers(route, now)
     }
 
-    /// Whether any broker can be asked.
-    pub(super) fn is_reachable(&self, machine: MachineId, brokers: i32, now: Moment) -> bool {
-        (0..brokers).any(|broker| self.is_open(Route { machine, broker }, now))
+    /// Whether any of these brokers can be asked.
+    pub(super) fn is_reachable(
+        &self,
+        machine: MachineId,
+        mut brokers: impl Iterator<Item = i32>,
+        now: Moment,
+    ) -> bool {
+        brokers.any(|broker| self.is_open(Route { machine, broker }, now))
     }
 
     /// How much later something arrives.
@@ -177,14 +182,26 @@ impl KafkaModel {
         self.state().links.fail(machine, outage);
     }
 
-    /// Whether requests from the machine of this handle arrive at any broker now, and their answers.
+    /// Whether any broker is up at which requests from the machine of this handle arrive now, and
+    /// whose answers arrive here.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         let state = self.state();
-        state.links.is_reachable(self.machine, state.network.brokers(), state.groups.now())
+        let up = (0..state.network.brokers()).filter(|broker| state.network.is_up(*broker));
+        state.links.is_reachable(self.machine, up, state.groups.now())
     }
 
-    /// As [`is_reachable`](Self::is_reachable), of the broker that leads a partition.
+    /// As [`is_reachable`](Self::is_reachable), of the broker that leads a partition. One that has no
+    /// leader for a while is not answered for.
+    #[must_use]
+    pub fn leader_answers(&self, partition: &TopicPartition) -> bool {
+        let state = self.state();
+        let (at, now) = (partition.partition, state.groups.now());
+        state.network.has_leader(at, now) && state.links.is_open(state.route(self.machine, at), now)
+    }
+
+    /// Whether the network carries requests from the machine of this handle to the broker that leads a
+    /// partition, be it up or not, and its answers.
     #[must_use]
     pub fn reaches_leader(&self, partition: &TopicPartition) -> bool {
         let state = self.state();
@@ -192,7 +209,7 @@ impl KafkaModel {
         state.links.is_open(route, state.groups.now())
     }
 
-    /// As [`is_reachable`](Self::is_reachable), of the broker at this port.
+    /// As [`reaches_leader`](Self::reaches_leader), of the broker at this port.
     #[must_use]
     pub fn reaches_port(&self, port: u16) -> bool {
         let state = self.state();
@@ -327,6 +344,25 @@ mod tests {
         assert_eq!((reaches, kafka.is_reachable()), ([false, true], true));
         kafka.advance_groups(at(50));
         assert_eq!(outbox.deliveries().count(), 1);
+    }
+
+    #[test]
+    fn brokers_that_are_stopped_do_not_answer() {
+        let kafka = KafkaModel::new();
+        kafka.set_brokers(2);
+        let partitions = [0, 1].map(|at| TopicPartition::new("topic", at));
+        let answers = || {
+            let led = partitions.each_ref().map(|partition| kafka.leader_answers(partition));
+            (led, kafka.is_reachable())
+        };
+        kafka.stop_broker(0, Duration::from_millis(10));
+        assert_eq!(answers(), ([false, true], true));
+        kafka.advance_groups(at(10));
+        assert_eq!(answers(), ([true, true], true), "the other one leads both");
+        kafka.stop_all_brokers();
+        assert_eq!(answers(), ([false, false], false));
+        kafka.start_all_brokers(Duration::ZERO);
+        assert_eq!(answers(), ([true, true], true));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use streams_core::serde::DefaultSerde;
 use streams_core::topology::{RepartitionCount, TopicNames, Topology, TopologyBuilder};
 use streams_state::{KeyValueStore, Stores};
 
+use super::calls::{Call, Calls};
 use super::flaws::Flaws;
 use super::poison::{NO_NUMBER, Poison};
 
@@ -27,7 +28,7 @@ pub(crate) const PARTITIONS: i32 = 3;
 pub(crate) const KEYS: u64 = 12;
 const GROUPS: u64 = 5;
 /// How often the application's code is called by the wall clock.
-const PUNCTUATE_EACH: Duration = Duration::from_secs(1);
+pub(crate) const PUNCTUATE_EACH_MS: u64 = 1_000;
 pub(crate) const INPUT: &str = "in";
 pub(crate) const OUTPUT: &str = "out";
 const BY_GROUP: &str = "by-group-repartition";
@@ -79,17 +80,19 @@ struct Count {
     name: StoreName,
     store: KeyValueStore<String, String>,
     flaws: Flaws,
+    calls: Calls,
 }
 
 impl Count {
     fn of(
         store: &'static str,
         flaws: &Flaws,
+        calls: &Calls,
     ) -> impl Fn(&ConnectedStores<'_, '_>) -> Result<Self, LinkError> + use<> {
-        let flaws = flaws.clone();
+        let (flaws, calls) = (flaws.clone(), calls.clone());
         move |stores| {
-            let (task, name, flaws) = (stores.task(), store.into(), flaws.clone());
-            Ok(Self { task, name, store: stores.store(store)?, flaws })
+            let (task, name, store) = (stores.task(), store.into(), stores.store(store)?);
+            Ok(Self { task, name, store, flaws: flaws.clone(), calls: calls.clone() })
         }
     }
 }
@@ -99,7 +102,9 @@ impl Processor<String, String> for Count {
     type OutValue = String;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), ProcessorError> {
-        cx.schedule(PUNCTUATE_EACH, PunctuationType::WallClock)?;
+        let each = Duration::from_millis(PUNCTUATE_EACH_MS);
+        cx.schedule(each, PunctuationType::WallClock)?;
+        self.calls.add(Call::Start(self.task));
         Ok(())
     }
 
@@ -108,6 +113,7 @@ impl Processor<String, String> for Count {
         _: Punctuation,
         _: &mut Context<'_, String, String>,
     ) -> Result<(), ProcessorError> {
+        self.calls.add(Call::Punctuation(self.task));
         self.flaws.pass_or_panic(1);
         Ok(())
     }
@@ -164,25 +170,28 @@ pub(crate) struct App {
     pub(crate) id: ApplicationId,
     pub(crate) flaws: Flaws,
     pub(crate) poison: Poison,
+    pub(crate) calls: Calls,
 }
 
 impl App {
     pub(crate) fn new(flaws: Flaws) -> Self {
         let [first, second] = STORES;
+        let calls = Calls::default();
         let mut builder = TopologyBuilder::new();
         let input = builder.source("input", [INPUT], source(&flaws));
-        let count = builder.processor("count", &[input], Count::of(first, &flaws));
+        let count = builder.processor("count", &[input], Count::of(first, &flaws, &calls));
         builder.store(Stores::key_value::<String, String>(first).build(), [count.id()]);
         let group = builder.processor("group", &[count], |_: &ConnectedStores<'_, '_>| Ok(Group));
         builder.add_repartition_topic(BY_GROUP.into(), RepartitionCount::Derived);
         builder.sink("to-group", &[group], sink(BY_GROUP, &flaws));
         let again = builder.source("by-group", [BY_GROUP], source(&flaws));
-        let count = builder.processor("count-again", &[again], Count::of(second, &flaws));
+        let again_count = Count::of(second, &flaws, &calls);
+        let count = builder.processor("count-again", &[again], again_count);
         builder.store(Stores::key_value::<String, String>(second).build(), [count.id()]);
         builder.sink("output", &[count], sink(OUTPUT, &flaws));
         let id = ApplicationId::from("app");
         let (topology, names) = (builder.build().unwrap(), TopicNames::new(&id));
-        Self { topology, names, id, flaws, poison: Poison::default() }
+        Self { topology, names, id, flaws, poison: Poison::default(), calls }
     }
 
     pub(crate) fn repartition(&self) -> TopicName {

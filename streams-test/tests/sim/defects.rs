@@ -80,6 +80,8 @@ pub(crate) enum Defect {
     PanicLosesNext,
     /// A panic ends the worker's thread, with all of its tasks.
     PanicIsTheThreads,
+    /// Tasks are not looked up again of which brokers told nothing.
+    LookUpForgotten,
 }
 
 /// What a run is made with, beside its seed.
@@ -111,11 +113,12 @@ impl Defect {
             }
             Self::PoisonTakesNext | Self::PoisonUncounted => Some(Fault::Poison),
             Self::PanicLosesNext | Self::PanicIsTheThreads => Some(Fault::Panics),
+            Self::LookUpForgotten => Some(Fault::Questions),
             _ => None,
         }
     }
 
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -145,6 +148,7 @@ impl Defect {
         Self::PoisonUncounted,
         Self::PanicLosesNext,
         Self::PanicIsTheThreads,
+        Self::LookUpForgotten,
     ];
 }
 

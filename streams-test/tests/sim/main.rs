@@ -7,7 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod app;
+mod calls;
 mod changelogs;
 mod checks;
 mod defects;
@@ -17,6 +19,7 @@ mod image;
 mod plan;
 mod poison;
 mod process;
+mod rhythm;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -145,10 +148,10 @@ fn every_seed_holds() {
     let Report { crashes, zombies, failures, returns, fenced, late, ordered, repeated, .. } =
         report;
     let Report { blackouts, full_disks, panics, damages, set_aside, .. } = report;
-    let Report { outages, left_out, spoilt, refused, .. } = report;
-    assert!(crashes >= ran && failures >= ran, "{report:?}");
+    let Report { outages, left_out, spoilt, refused, unanswered, punctuations, .. } = report;
+    assert!(crashes >= ran && failures >= ran && punctuations >= ran, "{report:?}");
     let rare = [zombies, returns, fenced, late, ordered, repeated, blackouts, full_disks];
-    let others = [panics, damages, set_aside, outages, left_out, spoilt, refused];
+    let others = [panics, damages, set_aside, outages, left_out, spoilt, refused, unanswered];
     assert!(rare.iter().chain(&others).all(|count| *count > 0), "{report:?}");
 }
 

@@ -53,10 +53,13 @@ pub(crate) enum Fault {
     Errors,
     /// The application's code panics.
     Panics,
+    /// Questions about topics and offsets are late, lost, or done without an answer.
+    Questions,
 }
 
 impl Fault {
-    const ALL: [Self; 15] = [
+    /// All that are drawn by the same dice.
+    const DRAWN: [Self; 15] = [
         Self::Calls,
         Self::Pauses,
         Self::Stalls,
@@ -84,13 +87,17 @@ impl Fault {
 
     /// Whether it happens now and then; others do wherever brokers, processes or the code are called.
     pub(crate) const fn is_an_event(self) -> bool {
-        !matches!(self, Self::Calls | Self::LateNews | Self::Errors | Self::Panics)
+        !matches!(
+            self,
+            Self::Calls | Self::LateNews | Self::Errors | Self::Panics | Self::Questions
+        )
     }
 
     /// Each kind is in one run of two to four.
     fn drawn(dice: &mut Dice, weather: Weather, trial: Trial) -> BTreeSet<Self> {
         let of = 2 + dice.below(3);
-        let mut drawn: BTreeSet<Self> = Self::ALL.into_iter().filter(|_| dice.one_in(of)).collect();
+        let drawn = Self::DRAWN.into_iter().filter(|_| dice.one_in(of));
+        let mut drawn: BTreeSet<Self> = drawn.collect();
         drawn.retain(|fault| fault.happens_in(weather) && trial.has(*fault));
         drawn
     }
@@ -200,6 +207,15 @@ impl Plan {
             rates: FaultRates { delay_max: Duration::from_millis(20 + dice.below(400)), ..rates },
             steps: 60 + dice.below(60),
         }
+    }
+
+    /// In one run of three questions fail. By dice of their own, so that all else in it is as without.
+    pub(crate) fn with_questions(mut self, dice: &mut Dice, trial: Trial) -> Self {
+        let fault = Fault::Questions;
+        if dice.one_in(3) && fault.happens_in(self.weather) && trial.has(fault) {
+            self.faults.insert(fault);
+        }
+        self
     }
 
     pub(crate) fn has(&self, fault: Fault) -> bool {

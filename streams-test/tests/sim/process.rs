@@ -5,6 +5,7 @@ mod boundary;
 mod failing;
 mod group;
 mod network;
+mod questions;
 mod topics;
 mod watch;
 
@@ -30,6 +31,9 @@ use streams_test::model::{Dice, MachineId, ModelConnection, WriterId};
 use streams_test::{KafkaModel, ModelPlane};
 
 use self::boundary::Failed;
+use self::questions::{Asked, Question};
+use self::topics::Unprepared;
+use super::answers::Answers;
 use super::app::App;
 use super::defects::{Defect, FaultyPlane, Slips};
 use super::disk::Disk;
@@ -40,6 +44,9 @@ const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of what workers say, how much a busy group thread hears late, and how many milliseconds at most.
 const HEARD_LATE_ONE_IN: u64 = 20;
 const HEARD_AFTER_MAX: u64 = 8_000;
+
+/// Where partitions end.
+type Ends = BTreeMap<TopicPartition, i64>;
 
 /// A command, with the number of losses that the group has seen before it.
 struct Told {
@@ -85,17 +92,11 @@ enum Input {
     TasksFailed(Vec<TaskId>, Uncaught),
     /// The thread of a worker has ended.
     WorkerEnded(usize),
-    TopicsPrepared(Generation),
-    LookedUp(LookUp, BTreeMap<TopicPartition, i64>),
+    TopicsPrepared(Generation, Result<Ends, Unprepared>),
+    LookedUp(LookUp, Ends),
+    /// Nothing was learnt of these tasks.
+    LookUpFailed(LookUp),
     EndsFound(usize, Command),
-}
-
-/// What is asked of brokers, and answered later.
-enum Question {
-    Topics(Generation),
-    LookUp(LookUp),
-    /// Of changelogs, for a worker.
-    Ends(usize, Vec<TopicPartition>),
 }
 
 #[derive(Clone)]
@@ -190,11 +191,13 @@ pub(crate) struct Process {
     on_its_way: VecDeque<(u64, Input)>,
     /// By worker: when what it said last is heard.
     heard_by: BTreeMap<usize, u64>,
-    questions: Vec<(u64, Question)>,
+    questions: Vec<Asked>,
+    /// What is asked again, and when.
+    retries: Vec<(u64, Question)>,
     token: Option<CommitToken>,
     losses: u64,
     commits: BTreeMap<CallId, Commit>,
-    fetching: BTreeMap<CallId, (LookUp, BTreeMap<TopicPartition, i64>)>,
+    fetching: BTreeMap<CallId, (LookUp, Ends)>,
     workers_done: BTreeSet<usize>,
     place: Place,
     /// How often it left for a late worker.
@@ -204,7 +207,7 @@ pub(crate) struct Process {
     closes_alone_by: Option<Moment>,
     /// For planted defects: up to where inputs were read, and which ends were seen.
     read: BTreeMap<TopicPartition, i64>,
-    first_ends: BTreeMap<TopicPartition, i64>,
+    first_ends: Ends,
     purge: BTreeMap<TopicPartition, i64>,
 }
 
@@ -214,6 +217,7 @@ pub(crate) struct Setting {
     pub(crate) app: App,
     pub(crate) kafka: KafkaModel,
     pub(crate) plan: Plan,
+    pub(crate) answers: Answers,
     pub(crate) defect: Option<Defect>,
     /// Nothing goes wrong any more.
     pub(crate) is_well: Arc<AtomicBool>,
@@ -222,9 +226,14 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn new(app: App, kafka: KafkaModel, plan: Plan, defect: Option<Defect>) -> Self {
+    pub(crate) fn new(
+        app: App,
+        kafka: KafkaModel,
+        (plan, answers): (Plan, Answers),
+        defect: Option<Defect>,
+    ) -> Self {
         let (is_well, refused) = Default::default();
-        Self { app, kafka, plan, defect, is_well, refused }
+        Self { app, kafka, plan, answers, defect, is_well, refused }
     }
 
     /// As a process on this machine sees it.
@@ -298,6 +307,7 @@ impl Process {
             on_its_way: VecDeque::new(),
             heard_by: BTreeMap::new(),
             questions: Vec::new(),
+            retries: Vec::new(),
             token: None,
             losses: 0,
             commits: BTreeMap::new(),
@@ -308,7 +318,7 @@ impl Process {
             departure: Departure::ToReturn,
             closes_alone_by: None,
             read: BTreeMap::new(),
-            first_ends: BTreeMap::new(),
+            first_ends: Ends::new(),
             purge: BTreeMap::new(),
         };
         process.held = process.roster.news().unwrap_or_default();
@@ -365,7 +375,7 @@ impl Process {
     }
 
     /// What its machine takes the time for.
-    fn wall(&self, now: u64) -> Timestamp {
+    pub(crate) fn wall(&self, now: u64) -> Timestamp {
         Timestamp::from_millis(now.cast_signed() + self.wall_ahead)
     }
 

@@ -19,6 +19,7 @@ use streams_test::KafkaModel;
 use streams_test::model::{Dice, NewRecord};
 
 pub(crate) use self::report::Report;
+use super::answers::Answers;
 use super::app::{App, INPUT, KEYS, PARTITIONS, key};
 use super::checks::{Checks, Verdict};
 use super::defects::Trial;
@@ -82,7 +83,10 @@ pub(crate) fn run(seed: u64, trial: Trial) -> Result<Report, Failure> {
 impl World {
     fn new(seed: u64, trial: Trial) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::new(&mut dice, trial);
+        // Dice of their own: what happens under a seed does not depend on whether questions fail.
+        let mut beside = Dice::new(!seed);
+        let plan = Plan::new(&mut dice, trial).with_questions(&mut beside, trial);
+        let answers = Answers::new(beside.roll(), &plan);
         let flaws = Flaws::new(dice.roll(), &plan);
         let (app, kafka) = (App::new(flaws), KafkaModel::new());
         kafka.set_brokers(plan.brokers);
@@ -95,7 +99,7 @@ impl World {
         }
         let mut world = Self {
             checks: Checks::new(&app, &kafka),
-            setting: Setting::new(app, kafka, plan, trial.defect),
+            setting: Setting::new(app, kafka, (plan, answers), trial.defect),
             dice,
             processes: Vec::new(),
             disks: (0..SLOTS).map(|_| Disk::new(trial.defect)).collect(),
@@ -162,6 +166,7 @@ impl World {
         self.setting.kafka.end_faults();
         self.disks.iter().for_each(Disk::free);
         self.setting.app.flaws.mend();
+        self.setting.answers.mend();
         self.setting.is_well.store(true, Ordering::Relaxed);
         for process in &mut self.processes {
             process.paused_until = process.paused_until.min(self.now);
@@ -202,6 +207,8 @@ impl World {
         self.report.failures += failed.errors + failed.panics;
         self.report.panics = failed.panics;
         self.report.damages = failed.damages;
+        self.report.unanswered = self.setting.answers.failed();
+        self.report.punctuations = self.checks.rhythms.punctuations;
         self.report.set_aside = self.disks.iter().map(Disk::set_aside).sum();
         self.report.left_out = self.setting.app.poison.left_out().len() as u64;
         let copies = self.checks.copies.values();
@@ -321,6 +328,9 @@ impl World {
             self.tick()?;
         }
         self.mend_what_was_refused();
+        if self.setting.is_well.load(Ordering::Relaxed) {
+            self.checks.rhythms.go_on(&self.processes, self.now)?;
+        }
         Ok(())
     }
 
@@ -359,6 +369,7 @@ impl World {
             return Ok(());
         }
         process.work(now);
+        self.checks.rhythms.note(process, now)?;
         if std::mem::take(&mut process.heard_of_loss) {
             self.checks.hears_of_loss(process, now);
             self.checks.disk(&self.disks[process.slot])?;

@@ -13,7 +13,7 @@ use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::topology::OffsetReset;
 use streams_core::worker::{Action, Command, CommitFailure, CommitId, TaskInput, TaskToStart};
 
-use super::{Commit, Input, Life, LookUp, Process, Question, Setting, Told};
+use super::{Commit, Ends, Input, Life, LookUp, Process, Question, Setting, Told};
 use crate::app::INPUT;
 use crate::defects::Defect;
 
@@ -65,8 +65,12 @@ impl Process {
 
     pub(super) fn handle(&mut self, input: Input, now: Moment) {
         match input {
-            Input::TopicsPrepared(generation) => self.topics_prepared(generation, now),
+            Input::TopicsPrepared(generation, prepared) => {
+                self.topics_prepared(generation, prepared, now);
+            }
             Input::LookedUp(look_up, ends) => self.fetch_offsets(look_up, ends, now),
+            Input::LookUpFailed(_) if self.is(Defect::LookUpForgotten) => {}
+            Input::LookUpFailed(look_up) => self.ask_later(Question::LookUp(look_up), now),
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::Worker(worker, losses, action) => self.on_worker((worker, losses), action, now),
             Input::TasksFailed(tasks, response) => self.tasks_failed(&tasks, response, now),
@@ -87,14 +91,16 @@ impl Process {
     }
 
     /// Where the changelogs of tasks that are to run end, as far as their brokers tell.
-    pub(super) fn ends(&mut self, look_up: &LookUp) -> BTreeMap<TopicPartition, i64> {
-        let mut ends = BTreeMap::new();
+    pub(super) fn ends(&mut self, look_up: &LookUp) -> Ends {
+        let mut ends = Ends::new();
+        let app = &self.setting.app;
+        let all_known = self.known_ends(look_up.tasks.keys().map(|task| app.changelog(*task)));
         for (task, role) in &look_up.tasks {
             let changelog = self.setting.app.changelog(*task);
             let Some((_, end)) = self.setting.kafka.offsets(&changelog) else { continue };
             let first = *self.first_ends.entry(changelog.clone()).or_insert(end);
             let held = self.roster_position(*task);
-            let known = self.setting.kafka.reaches_leader(&changelog).then_some(end);
+            let known = all_known.get(&changelog).copied();
             let end = match self.setting.defect {
                 Some(Defect::EndsAskedOnce) => Some(first),
                 Some(Defect::PromotedAsItIs) => held.or(known),
@@ -115,10 +121,13 @@ impl Process {
         if let UpTo(at) = position { Some(*at) } else { None }
     }
 
-    fn fetch_offsets(&mut self, look_up: LookUp, ends: BTreeMap<TopicPartition, i64>, now: Moment) {
+    fn fetch_offsets(&mut self, look_up: LookUp, ends: Ends, now: Moment) {
         let partitions = look_up.tasks.keys().map(|task| self.setting.app.input(*task)).collect();
-        if let Ok(call) = self.member.fetch_offsets(partitions, now) {
-            self.fetching.insert(call, (look_up, ends));
+        match self.member.fetch_offsets(partitions, now) {
+            Ok(call) => {
+                self.fetching.insert(call, (look_up, ends));
+            }
+            Err(_) => self.ask_later(Question::LookUp(look_up), now),
         }
     }
 
@@ -126,7 +135,7 @@ impl Process {
         let Some((look_up, ends)) = self.fetching.remove(&call) else { return };
         let offsets = match result {
             Ok(offsets) => offsets,
-            Err(OffsetsError::Gone) => return,
+            Err(OffsetsError::Gone) => return self.ask_later(Question::LookUp(look_up), now),
             Err(error @ OffsetsError::Refused { .. }) => {
                 self.fault = Some(format!("offsets cannot be read: {error}"));
                 return;
@@ -291,19 +300,6 @@ impl Process {
         inputs
             .filter_map(|input| Some((input.clone(), self.setting.kafka.offsets(&input)?.1)))
             .collect()
-    }
-
-    /// Deletes processed records of the repartition topic.
-    pub(super) fn purge_sometimes(&mut self) {
-        if self.purge.is_empty() || !self.setting.kafka.is_reachable() || !self.dice.one_in(20) {
-            return;
-        }
-        let repartition = self.setting.app.repartition();
-        for (partition, offset) in std::mem::take(&mut self.purge) {
-            if partition.topic == repartition {
-                self.setting.kafka.delete_before(&partition, offset).unwrap();
-            }
-        }
     }
 }
 

@@ -1,9 +1,8 @@
-//! The member's connections and questions.
+//! The member's connections.
 
 use streams_core::membership::{Action, Moment};
-use streams_core::worker::Command;
 
-use super::{Input, Life, Process, Question};
+use super::{Life, Process};
 
 impl Process {
     /// What the group thread does until nothing is left to be done.
@@ -12,6 +11,7 @@ impl Process {
         self.hear_workers(now);
         self.watch_workers(moment);
         self.follow_deadlines(moment);
+        self.ask_again_if_due(moment);
         loop {
             while let Some(action) = self.member.poll(moment) {
                 self.act(action, moment);
@@ -30,7 +30,7 @@ impl Process {
                 break;
             }
         }
-        self.purge_sometimes();
+        self.purge_sometimes(now);
     }
 
     fn act(&mut self, action: Action, now: Moment) {
@@ -78,38 +78,5 @@ impl Process {
             }
         }
         !heard.is_empty()
-    }
-
-    pub(super) fn ask(&mut self, question: Question, now: Moment) {
-        let due = now.as_millis() + self.dice.below(200);
-        self.questions.push((due, question));
-    }
-
-    /// Brokers answer what was asked a while ago, as things are now.
-    fn ask_brokers(&mut self, now: u64) {
-        if !self.setting.kafka.is_reachable() {
-            return;
-        }
-        let questions = std::mem::take(&mut self.questions);
-        let (due, later): (Vec<_>, Vec<_>) = questions.into_iter().partition(|(at, _)| *at <= now);
-        self.questions = later;
-        for (_, question) in due {
-            let answer = match question {
-                Question::Topics(generation) => Input::TopicsPrepared(generation),
-                Question::LookUp(look_up) => {
-                    let ends = self.ends(&look_up);
-                    Input::LookedUp(look_up, ends)
-                }
-                Question::Ends(worker, changelogs) => {
-                    let kafka = &self.setting.kafka;
-                    let ends = changelogs.into_iter().filter(|at| kafka.reaches_leader(at));
-                    let ends = ends.filter_map(|at| kafka.offsets(&at).map(|(_, end)| (at, end)));
-                    let ends = ends.collect();
-                    let at = self.wall(now);
-                    Input::EndsFound(worker, Command::Ends { at, ends })
-                }
-            };
-            self.inputs.push_back(answer);
-        }
     }
 }

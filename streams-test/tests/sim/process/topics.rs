@@ -5,12 +5,20 @@ use streams_core::membership::{Generation, Moment};
 use streams_core::names::TopicName;
 use streams_core::topology::{InternalTopicKind, PartitionCounts};
 
-use super::{Process, Setting};
+use super::{Ends, Process, Question, Setting};
 use crate::app::{App, STORES};
 use crate::defects::Defect;
 
+/// Why topics are not ready.
+pub(super) enum Unprepared {
+    /// Brokers did not answer.
+    Unanswered,
+    /// A changelog cannot be used.
+    Refused(Refused),
+}
+
 /// A changelog that cannot be used.
-struct Refused {
+pub(super) struct Refused {
     part: u32,
     topic: TopicName,
     expected: i32,
@@ -18,16 +26,27 @@ struct Refused {
 }
 
 impl Process {
-    pub(super) fn topics_prepared(&mut self, generation: Generation, now: Moment) {
-        if let Err(Refused { part, topic, expected, actual }) = self.prepare() {
-            let text = format!("refuses {topic} of {actual} partitions, {expected} are needed");
-            self.said.push(text);
-            self.setting.refused.lock().unwrap().insert(part);
-            return self.fail(now);
-        }
-        let Setting { app, kafka, .. } = &self.setting;
+    pub(super) fn topics_prepared(
+        &mut self,
+        generation: Generation,
+        prepared: Result<Ends, Unprepared>,
+        now: Moment,
+    ) {
+        let ends = match prepared {
+            Ok(ends) => ends,
+            Err(Unprepared::Unanswered) => {
+                return self.ask_later(Question::Topics(generation), now);
+            }
+            Err(Unprepared::Refused(Refused { part, topic, expected, actual })) => {
+                let text = format!("refuses {topic} of {actual} partitions, {expected} are needed");
+                self.said.push(text);
+                self.setting.refused.lock().unwrap().insert(part);
+                return self.fail(now);
+            }
+        };
+        let app = &self.setting.app;
         let tasks = App::tasks().map(|task| {
-            let end = kafka.offsets(&app.changelog(task)).map(|(_, end)| end);
+            let end = ends.get(&app.changelog(task)).copied();
             let state = TaskState::Logged { end };
             (task, TaskInputs { partitions: vec![app.input(task)], state })
         });
@@ -35,8 +54,8 @@ impl Process {
         let _ = self.member.provide_tasks(generation, &tasks.collect(), now);
     }
 
-    /// Makes the changelogs that are missing.
-    fn prepare(&self) -> Result<(), Refused> {
+    /// Makes the changelogs that are missing. Where all of them end, as far as brokers tell.
+    pub(super) fn prepare(&self) -> Result<Ends, Unprepared> {
         let Setting { app, kafka, .. } = &self.setting;
         let counts = PartitionCounts::derive(&app.topology, |topic| kafka.partitions(topic));
         let counts = counts.unwrap();
@@ -51,10 +70,11 @@ impl Process {
                 Some(actual) => {
                     let part = (0..).zip(STORES).find(|(_, name)| *name == store.as_str());
                     let part = part.map_or(0, |(part, _)| part);
-                    return Err(Refused { part, topic, expected, actual });
+                    let refused = Refused { part, topic, expected, actual };
+                    return Err(Unprepared::Refused(refused));
                 }
             }
         }
-        Ok(())
+        Ok(self.known_ends(App::tasks().map(|task| app.changelog(task))))
     }
 }

@@ -30,6 +30,7 @@ impl World {
         self.note(format!("the clock of machine {slot} is set by {by} ms"));
         for process in self.processes.iter_mut().filter(|process| process.slot == slot) {
             process.wall_ahead = self.walls[slot];
+            self.checks.rhythms.clock_is_set(process.number);
         }
         // Brokers have one, too. It is seen in records to which their sender gives no time.
         self.setting.kafka.set_now(Timestamp::from_millis(self.walls[self.dice.index(SLOTS)]));
@@ -89,7 +90,7 @@ impl World {
             Fault::Changelogs => self.spoil_a_changelog(),
             Fault::Poison => self.poison_an_input(),
             // They happen wherever brokers, processes or the code are called.
-            Fault::Calls | Fault::LateNews | Fault::Errors | Fault::Panics => {}
+            Fault::Calls | Fault::LateNews | Fault::Errors | Fault::Panics | Fault::Questions => {}
         }
     }
 

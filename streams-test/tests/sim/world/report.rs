@@ -32,6 +32,9 @@ pub(crate) struct Report {
     /// Changelogs that were cut, deleted or made again, and those that were refused.
     pub(crate) spoilt: u64,
     pub(crate) refused: u64,
+    /// Questions to brokers that were not answered, and calls of the application's code by the clock.
+    pub(crate) unanswered: u64,
+    pub(crate) punctuations: u64,
 }
 
 impl Report {
@@ -56,5 +59,7 @@ impl Report {
         self.left_out += other.left_out;
         self.spoilt += other.spoilt;
         self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.punctuations += other.punctuations;
     }
 }
