@@ -60,12 +60,6 @@ fn await_state(streams: &KafkaStreams, state: State) {
     assert!(reached.is_ok(), "{reached:?} {:?}", streams.error().map(|error| error.chain()));
 }
 
-/// The committed offsets of the input, by partition; 0 where there is none.
-fn committed(place: &Place) -> Vec<i64> {
-    let committed = place.cluster.committed(&place.application, &place.input);
-    committed.iter().map(|all| all.as_ref().map_or(0, |(offset, _)| *offset)).collect()
-}
-
 #[test]
 fn a_task_is_replaced_and_the_application_runs_on() {
     let place = Place::new("replaced", 2);
@@ -77,7 +71,7 @@ fn a_task_is_replaced_and_the_application_runs_on() {
     await_state(&streams, State::Running);
     assert!(streams.error().is_none());
     streams.close(SOON).unwrap();
-    assert_eq!(committed(&place), [1, 3]);
+    assert_eq!(place.committed(), [1, 3]);
 }
 
 /// Passes records on. A bad one is an error, and the panic of the destructor ends the thread, for the
@@ -134,7 +128,7 @@ fn the_tasks_of_a_thread_that_dies_are_run_by_another() {
     holds_within("both tasks go on", SOON, || is_there("y") && is_there("z"));
     await_state(&streams, State::Running);
     streams.close(SOON).unwrap();
-    assert_eq!(committed(&place), [3, 3]);
+    assert_eq!(place.committed(), [3, 3]);
 }
 
 #[test]
@@ -149,7 +143,7 @@ fn without_a_replacement_the_others_commit_before_they_close() {
     await_state(&streams, State::Error);
     let error = streams.error().unwrap().chain();
     assert!(error.contains("panicked") && error.contains("offset 1"), "{error}");
-    assert_eq!(committed(&place), [2, 0], "the task that failed does not commit");
+    assert_eq!(place.committed(), [2, 0], "the task that failed does not commit");
     holds_within("it has left", SOON, || place.cluster.members(&place.application) == 0);
 }
 
@@ -202,12 +196,12 @@ fn a_worker_that_is_late_costs_the_membership_until_it_is_back() {
     assert!(told.busy_for > Duration::from_secs(3), "{:?}", told.busy_for);
     let other = KafkaStreams::new(copy(&place, 0), config("other").build().unwrap());
     other.start().unwrap();
-    holds_within("the other does the work", SOON, || committed(&place) == [1, 1]);
+    holds_within("the other does the work", SOON, || place.committed() == [1, 1]);
     go.send(()).unwrap();
     holds_within("it is back", SOON, || place.cluster.members(&place.application) == 2);
     await_state(&late, State::Running);
     drop(go);
-    assert_eq!(committed(&place), [1, 1]);
+    assert_eq!(place.committed(), [1, 1]);
     late.close(SOON).unwrap();
     other.close(SOON).unwrap();
 }
@@ -234,10 +228,10 @@ fn a_static_member_that_is_late_keeps_its_tasks_for_its_session() {
     await_state(&late, State::Rebalancing);
     let_live(AWAY);
     assert_eq!(place.cluster.members(&place.application), 2);
-    assert_eq!(committed(&place).iter().sum::<i64>(), 1, "nobody else reads what it has");
+    assert_eq!(place.committed().iter().sum::<i64>(), 1, "nobody else reads what it has");
     drop(go);
     await_state(&late, State::Running);
-    holds_within("it reads on", SOON, || committed(&place) == [1, 1]);
+    holds_within("it reads on", SOON, || place.committed() == [1, 1]);
     holds_within("each has its task still", SOON, || [&late, &other].map(tasks) == [1, 1]);
     other.close(SOON).unwrap();
     assert_eq!(place.cluster.members(&place.application), 2, "it may come back");
@@ -255,6 +249,29 @@ fn a_static_member_that_fails_is_not_waited_for() {
     place.cluster.write(&place.input, &[text(0, BAD, 0)]);
     await_state(&streams, State::Error);
     holds_within("it has left", SOON, || place.cluster.members(&place.application) == 0);
+}
+
+#[test]
+fn of_two_processes_with_one_instance_id_the_first_is_told_and_the_second_goes_on() {
+    let place = Place::new("same-name", 2);
+    let [first, second] = ["first", "second"].map(|state| {
+        let config = place.config(&place.state(state)).set("group.instance.id", "same");
+        KafkaStreams::new(copy(&place, 0), config.build().unwrap())
+    });
+    first.start().unwrap();
+    await_state(&first, State::Running);
+    place.cluster.write(&place.input, &[text(0, "x", 0), text(1, "x", 1)]);
+    holds_within("the first works", SOON, || place.committed() == [1, 1]);
+    second.start().unwrap();
+    await_state(&first, State::Error);
+    let error = first.error().unwrap().chain();
+    assert!(error.contains("'same'") && error.contains("`group.instance.id`"), "{error}");
+    place.cluster.write(&place.input, &[text(0, "y", 2), text(1, "y", 3)]);
+    holds_within("the second works", SOON, || place.committed() == [2, 2]);
+    await_state(&second, State::Running);
+    assert_eq!(place.cluster.members(&place.application), 1);
+    second.close_and_leave(SOON).unwrap();
+    assert_eq!(place.cluster.members(&place.application), 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::app::{COUNTS, SOON};
 use crate::support::child::Told;
 use crate::support::commits::{Commits, committed_by, steps_back};
 use crate::support::fleet::{Fleet, SESSION};
-use crate::support::flow::{self, Dice, await_all_committed, while_records_flow};
+use crate::support::flow::{self, Dice, await_all_committed, await_passed, while_records_flow};
 use crate::support::fold::{self, Difference, Numbering};
 use crate::support::shape::Shape;
 use crate::support::singles::Singles;
@@ -87,25 +87,13 @@ impl World<'_> {
         holds_within("the other has all tasks", SOON, || {
             self.fleet.owners().shares(SLOTS)[1 - slot] == ends.len()
         });
-        self.await_passed(&ends);
+        await_passed(self.place, &ends);
         let (commits, heard) = (self.fleet.process(slot).progress().1, self.heard(slot));
         let resumed = self.fleet.resume(slot);
         self.fleet.await_shared(ends.len(), SOON);
         let (commits_after, unaware) = self.until_it_had_tasks(slot, (commits, heard), resumed);
         let kept = self.ask_for_half(&keys);
         Outing { tasks, since, commits, commits_after, unaware, kept }
-    }
-
-    /// Waits until the group has committed so much.
-    fn await_passed(&self, ends: &[i64]) {
-        let place = self.place;
-        holds_within("the group has passed it", SOON, || {
-            let committed = place.cluster.committed(&place.application, &place.input);
-            let passed = |(at, end): (&Option<(i64, String)>, &i64)| {
-                at.as_ref().is_some_and(|(offset, _)| offset >= end)
-            };
-            committed.iter().zip(ends).all(passed)
-        });
     }
 
     fn heard(&self, slot: usize) -> usize {
@@ -141,7 +129,7 @@ impl World<'_> {
             keys.iter().cloned().enumerate().partition(|(at, _)| is_asked(*at));
         let asked: Vec<Given> = asked.iter().map(|(_, key)| self.singles.next_of(key)).collect();
         self.place.cluster.write(&self.place.input, &asked);
-        self.await_passed(&self.place.cluster.ends(&self.place.input));
+        await_passed(self.place, &self.place.cluster.ends(&self.place.input));
         kept.into_iter().map(|(_, key)| key).collect()
     }
 

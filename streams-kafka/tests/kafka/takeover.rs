@@ -9,7 +9,7 @@ use crate::support::fold::Numbering;
 use crate::support::shape::Shape;
 use crate::support::wait::let_live;
 use crate::support::watch::clock;
-use crate::support::{Place, holds_within};
+use crate::support::{Place, commits, holds_within};
 
 const PARTITIONS: i32 = 6;
 /// Tasks run again so soon after the session of the dead is over, and their state is restored.
@@ -102,11 +102,12 @@ fn a_rolling_restart_of_static_members_moves_no_task() {
     let fleet = Fleet::new(&place, Shape::Tally, 3).named(Names::Kept);
     let mut fleet = fleet.with(&[LONG_SESSION]);
     let partitions = PARTITIONS.unsigned_abs() as usize;
-    let mut since = Duration::ZERO;
+    let generation = || commits::generation(&place.cluster, &place.application);
+    let (mut since, mut before) = (Duration::ZERO, 0);
     while_records_flow(&place, &mut numbering, 1000, || {
         fleet.start_all();
         fleet.await_shared(partitions, SOON);
-        since = clock();
+        (since, before) = (clock(), generation());
         for _ in 0..rounds {
             for slot in fleet.slots() {
                 if dice.one_in(3) {
@@ -123,16 +124,19 @@ fn a_rolling_restart_of_static_members_moves_no_task() {
     let [kills, closes] =
         [Change::Killed, Change::Closed].map(|change| fleet.changes(&[change]).len());
     await_all_committed(&place, SOON);
+    let rebalances = generation() - before;
     fleet.close_all();
     let (owners, found) = (fleet.owners(), compare(&place, &numbering));
-    let (replayed, whole) = fleet.replayed();
+    let ((replayed, whole), after_closes) = (fleet.replayed(), fleet.replayed_after_closes());
     println!(
-        "{kills} kills and {closes} clean stops of static members, {} records: {} tasks moved, \
-         {replayed} of {whole} changelog offsets replayed, longest pause of a task {:?}; {found:?}",
+        "{kills} kills and {closes} clean stops of static members, {} records: {rebalances} \
+         rebalances, {} tasks moved, {replayed} of {whole} changelog offsets replayed, {after_closes} \
+         of them after clean stops, longest pause of a task {:?}; {found:?}",
         numbering.given(),
         owners.moved(since).len(),
         owners.pauses(since..Duration::MAX).into_values().max().unwrap(),
     );
+    assert_eq!((rebalances, after_closes), (0, 0), "rebalances, and replayed after clean stops");
     assert!(owners.moved(since).is_empty(), "{:?}", owners.moved(since));
     assert_eq!((found.lost, found.disordered, found.low), (0, 0, 0), "{found:?}");
     assert_eq!((found.foreign, found.split), (0, 0), "{found:?}");

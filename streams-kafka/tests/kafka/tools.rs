@@ -1,43 +1,26 @@
 //! A running application, seen by Kafka's own `kafka-consumer-groups`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use streams_kafka::KafkaStreams;
 
 use crate::support::app::SOON;
 use crate::support::flow::await_drained;
 use crate::support::shape::Shape;
+use crate::support::tool::{Row, printed};
 use crate::support::wait::eventually;
 use crate::support::watch::Watch;
-use crate::support::{App, Place, broker, fold, holds_within};
+use crate::support::{App, Place, fold, holds_within};
 
 /// What `kafka-consumer-groups` runs.
 const TOOL: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 
-/// The rows that Kafka's tool prints about the group, by the titles of their columns.
-fn described(place: &Place, more: &[&str]) -> Vec<BTreeMap<String, String>> {
-    let mut tool = Command::new("docker");
-    tool.args([
-        "run",
-        "--rm",
-        "--network",
-        "host",
-        "--entrypoint",
-        "java",
-        broker::image().as_str(),
-    ]);
-    tool.args(["-Xmx256m", "-cp", "/opt/kafka/libs/*", TOOL, "--bootstrap-server"]);
-    tool.args([place.cluster.servers(), "--describe", "--group", &place.application]).args(more);
-    let output = tool.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
-    println!("{text}");
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let mut lines = text.lines().map(words).skip_while(|row| !row.iter().any(|w| w == "GROUP"));
-    let titles = lines.next().unwrap_or_default();
-    let rows = lines.filter(|row| row.first() == Some(&place.application));
-    rows.map(|row| titles.iter().cloned().zip(row).collect()).collect()
+/// The rows that Kafka's tool prints about the group.
+fn described(place: &Place, more: &[&str]) -> Vec<Row> {
+    let words = [&["--describe", "--group", &*place.application][..], more].concat();
+    let mut rows = printed(&place.cluster, TOOL, &words, "GROUP");
+    rows.retain(|row| row.get("GROUP") == Some(&place.application));
+    rows
 }
 
 #[test]
@@ -85,11 +68,7 @@ fn chain(place: &Place, name: &str) -> KafkaStreams {
 }
 
 /// A column, of those rows whose topic is wanted.
-fn column(
-    rows: &[BTreeMap<String, String>],
-    title: &str,
-    wanted: impl Fn(&str) -> bool,
-) -> Vec<String> {
+fn column(rows: &[Row], title: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     rows.iter().filter(|row| wanted(&row["TOPIC"])).map(|row| row[title].clone()).collect()
 }
 
@@ -105,7 +84,7 @@ fn kafka_consumer_groups_shows_the_lag_of_an_application_that_is_closed_and_of_o
     place.cluster.write(&place.input, &records[..40]);
 
     let is_input = |topic: &str| topic == place.input;
-    let check_lags = |rows: &[BTreeMap<String, String>]| {
+    let check_lags = |rows: &[Row]| {
         assert_eq!(rows.len(), 12, "three sub-topologies of four partitions");
         assert_eq!(column(rows, "LAG", is_input), ["10"; 4]);
         assert_eq!(column(rows, "CURRENT-OFFSET", is_input), ["100"; 4]);

@@ -117,6 +117,12 @@ impl Place {
         Shape::Tally.topology(&self.input, &self.output, &Watch::default())
     }
 
+    /// The committed offsets of the input, by partition; 0 where there is none.
+    pub(crate) fn committed(&self) -> Vec<i64> {
+        let committed = self.cluster.committed(&self.application, &self.input);
+        committed.iter().map(|all| all.as_ref().map_or(0, |(offset, _)| *offset)).collect()
+    }
+
     /// Waits until the output holds so many records.
     #[track_caller]
     pub(crate) fn await_output(&self, records: usize) {

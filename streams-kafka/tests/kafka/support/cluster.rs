@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use streams_core::membership::consumer_protocol::ConsumerAssignment;
 use streams_core::names::TopicPartition;
 
+use super::wait::holds_within;
 use super::writer::Writer;
 
 const ASK_MAX: Duration = Duration::from_secs(20);
@@ -105,6 +106,19 @@ impl Cluster {
             assignment.add_partition_offset(topic, partition, Offset::End).unwrap();
         }
         consumer.assign(&assignment).unwrap();
+        consumer
+    }
+
+    /// A consumer that is a member of a group, as that of any other program may be, and has a share
+    /// of a topic.
+    pub(crate) fn member_of(&self, group: &str, topic: &str) -> BaseConsumer {
+        let consumer = self.consumer(group);
+        consumer.subscribe(&[topic]).unwrap();
+        holds_within("the consumer has a share", ASK_MAX, || {
+            // It takes its share when it is asked for a record.
+            drop(consumer.poll(Duration::ZERO));
+            consumer.assignment().unwrap().count() > 0
+        });
         consumer
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Fleet<'a> {
     /// Of changelogs, after starts: records read, and what a whole replay would have read.
     replayed: i64,
     whole: i64,
+    /// Of those read, what followed a close in the same slot.
+    replayed_after_closes: i64,
 }
 
 impl<'a> Fleet<'a> {
@@ -66,6 +68,7 @@ impl<'a> Fleet<'a> {
             changes: Vec::new(),
             replayed: 0,
             whole: 0,
+            replayed_after_closes: 0,
         }
     }
 
@@ -146,10 +149,21 @@ impl<'a> Fleet<'a> {
 
     fn bury(&mut self, life: usize, process: &Process, ended: (Duration, Ending)) {
         let restored = process.restored();
-        self.replayed += restored.iter().map(|(_, _, records)| records).sum::<i64>();
+        let records = restored.iter().map(|(_, _, records)| records).sum::<i64>();
+        self.replayed += records;
+        if self.ending_before(life) == Some(Ending::Closed) {
+            self.replayed_after_closes += records;
+        }
         self.whole += restored.iter().map(|(_, next, _)| next).sum::<i64>();
         self.lives[life].events = process.task_events();
         self.lives[life].ended = Some(ended);
+    }
+
+    /// How the process before this one in its slot ended.
+    fn ending_before(&self, life: usize) -> Option<Ending> {
+        let slot = self.lives[life].slot;
+        let before = self.lives[..life].iter().rfind(|before| before.slot == slot)?;
+        before.ended.map(|(_, ending)| ending)
     }
 
     /// Lets a process stand still. Since when it does.
@@ -225,6 +239,12 @@ impl<'a> Fleet<'a> {
     /// have read.
     pub(crate) const fn replayed(&self) -> (i64, i64) {
         (self.replayed, self.whole)
+    }
+
+    /// Of changelogs, in processes that have ended: records read by those whose predecessors in their
+    /// slots were closed.
+    pub(crate) const fn replayed_after_closes(&self) -> i64 {
+        self.replayed_after_closes
     }
 
     /// Closes all that run.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::app::COUNTS;
+use super::app::{COUNTS, SOON};
 use super::fold::{self, Difference, Numbering};
 use super::ledger::Ledger;
 use super::place::Place;
@@ -105,6 +105,15 @@ pub(crate) fn await_drained(place: &Place, shape: Shape, within: Duration) {
             })
         });
     }
+}
+
+/// Waits until the group has committed the input up to these ends.
+#[track_caller]
+pub(crate) fn await_passed(place: &Place, ends: &[i64]) {
+    holds_within("the group has passed it", SOON, || {
+        let committed = place.committed();
+        committed.iter().zip(ends).all(|(offset, end)| offset >= end)
+    });
 }
 
 /// Compares everything that came out with everything that went in, all of which the input topic has

@@ -15,6 +15,7 @@ pub(crate) mod place;
 pub(crate) mod proxy;
 pub(crate) mod shape;
 pub(crate) mod singles;
+pub(crate) mod tool;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod writer;

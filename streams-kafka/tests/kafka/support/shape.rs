@@ -114,7 +114,8 @@ pub(crate) fn add_tally(
     Tallying { node: "tally", store: COUNTS, told }.add_to(builder, from, (shape, watch))
 }
 
-struct Pass;
+/// Passes records on as they are.
+pub(crate) struct Pass;
 
 impl Processor<String, String> for Pass {
     type OutKey = String;
