@@ -37,9 +37,7 @@ fn build(place: &Place, state: &str) -> KafkaStreams {
 }
 
 fn start_with(place: &Place, settings: &[(&str, &str)]) -> App {
-    let config = place.config(&place.state("state"));
-    let config = settings.iter().fold(config, |config, (key, value)| config.set(*key, *value));
-    App::start(place.tally(), config)
+    App::start(place.tally(), place.config_with(&place.state("state"), settings))
 }
 
 /// Closes it, and says how long that took.

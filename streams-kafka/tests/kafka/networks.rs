@@ -41,10 +41,8 @@ impl Side {
             told.lock().unwrap().push((task, event));
         })));
         let topology = Shape::Tally.topology(&place.input, &place.output, &watch);
-        let config = place.config(&place.state(state)).bootstrap_servers(servers);
-        let config =
-            SHORT_SESSION.iter().fold(config, |config, (key, value)| config.set(*key, *value));
-        let app = App::start(topology, config);
+        let config = place.config_with(&place.state(state), &SHORT_SESSION);
+        let app = App::start(topology, config.bootstrap_servers(servers));
         app.await_running();
         Self { app, events }
     }

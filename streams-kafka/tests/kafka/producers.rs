@@ -81,8 +81,7 @@ impl World {
             }
         })));
         let topology = Shape::Tally.topology(&place.input, &place.output, &watch);
-        let config = place.config(&place.state("state"));
-        let config = IMPATIENT.iter().fold(config, |config, (key, value)| config.set(*key, *value));
+        let config = place.config_with(&place.state("state"), &IMPATIENT);
         let streams = KafkaStreams::builder(topology, config.build().unwrap())
             .uncaught_error_handler(move |error: &StreamsError| {
                 told.lock().unwrap().push(error.chain());

@@ -18,7 +18,7 @@ use streams_core::worker::{
     Action, Command, CommitFailure, TaskToStart, TurnReport, Worker, WorkerError, WorkerSettings,
 };
 use streams_state::{KeyValueStore, MemoryBackend, Stores};
-use streams_test::model::{CommittedOffset, NewRecord};
+use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
 
 use super::faulty::{Backend, Brokers, Fuses, Plane, blows};
@@ -169,11 +169,7 @@ impl Bench {
             Action::Commit { id, offsets, .. } => {
                 let answer = self.refuses.clone().map_or(Ok(()), Err);
                 if answer.is_ok() {
-                    let offsets = offsets.into_iter().map(|at| {
-                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
-                        let metadata = at.metadata;
-                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
-                    });
+                    let offsets = offsets.into_iter().map(setup::committed);
                     self.kafka.commit_offsets(&self.application, offsets).unwrap();
                 }
                 self.worker.handle(Command::Committed(id, answer), self.now);

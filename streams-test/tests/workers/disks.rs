@@ -18,7 +18,7 @@ use streams_core::worker::{
     Action, Command, CommitFailure, HeldPhase, HeldState, TaskToStart, Worker,
 };
 use streams_state::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
-use streams_test::model::{CommittedOffset, NewRecord, Tombstones};
+use streams_test::model::{NewRecord, Tombstones};
 use streams_test::{KafkaModel, ModelPlane};
 
 use super::scratch::ScratchDirectory;
@@ -203,11 +203,7 @@ impl Machine {
         let (time, Some(worker)) = (now.read(), &mut self.worker) else { return };
         match action {
             Action::Commit { id, offsets, .. } => {
-                let offsets = offsets.into_iter().map(|at| {
-                    let (offset, leader_epoch) = (at.offset, at.leader_epoch);
-                    let metadata = at.metadata;
-                    (at.partition, CommittedOffset { offset, leader_epoch, metadata })
-                });
+                let offsets = offsets.into_iter().map(setup::committed);
                 if self.commits.is_ok() {
                     self.kafka.commit_offsets(&Self::application(), offsets).unwrap();
                 }

@@ -41,7 +41,7 @@ use streams_core::processor::EmitIntervals;
 use streams_core::time::{Now, Timestamp};
 use streams_core::worker::{Action, Command, Worker, WorkerSettings};
 use streams_state::{KeyValueStore, MemoryBackend};
-use streams_test::model::{CommittedOffset, NewRecord};
+use streams_test::model::NewRecord;
 use streams_test::{KafkaModel, ModelPlane};
 
 const PARTITIONS: i32 = 3;
@@ -142,11 +142,7 @@ impl World {
             busy = true;
             match action {
                 Action::Commit { id, offsets, .. } => {
-                    let offsets = offsets.into_iter().map(|at| {
-                        let (offset, leader_epoch) = (at.offset, at.leader_epoch);
-                        let metadata = at.metadata;
-                        (at.partition, CommittedOffset { offset, leader_epoch, metadata })
-                    });
+                    let offsets = offsets.into_iter().map(setup::committed);
                     self.kafka.commit_offsets(&self.application, offsets).unwrap();
                     self.workers[worker].handle(Command::Committed(id, Ok(())), self.now);
                 }

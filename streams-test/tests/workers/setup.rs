@@ -10,13 +10,14 @@ use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::plane::StartAt;
 use streams_core::processor::EmitIntervals;
 use streams_core::store::StateBackend;
-use streams_core::task::TaskIdle;
 use streams_core::task::commit_metadata::CommitMetadata;
+use streams_core::task::{OffsetToCommit, TaskIdle};
 use streams_core::topology::{OffsetReset, TopicNames, Topology};
 use streams_core::worker::{
     CommitPolicy, RetryPolicy, SharedGlobals, TaskInput, TaskToStart, WorkerSettings,
 };
 use streams_test::KafkaModel;
+use streams_test::model::CommittedOffset;
 
 /// Without a cache; nothing is waited for, and handlers skip nothing.
 pub(crate) fn settings(
@@ -58,6 +59,12 @@ pub(crate) fn to_start(
         changelog_ends: BTreeMap::new(),
         changelogs: BTreeMap::new(),
     }
+}
+
+/// An offset as the group keeps it.
+pub(crate) fn committed(at: OffsetToCommit) -> (TopicPartition, CommittedOffset) {
+    let OffsetToCommit { partition, offset, leader_epoch, metadata } = at;
+    (partition, CommittedOffset { offset, leader_epoch, metadata })
 }
 
 /// An input that is read from a committed offset, which comes with its metadata, or from the

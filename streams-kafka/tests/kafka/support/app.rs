@@ -105,6 +105,16 @@ impl Place {
             .set("replication.factor", self.cluster.replication())
     }
 
+    /// The same with more settings.
+    pub(crate) fn config_with(
+        &self,
+        state: &Path,
+        settings: &[(&str, &str)],
+    ) -> StreamsConfigBuilder {
+        let config = self.config(state);
+        settings.iter().fold(config, |config, (key, value)| config.set(*key, *value))
+    }
+
     pub(crate) fn start(&self, topology: Topology) -> App {
         self.start_in("state", topology)
     }
