@@ -156,8 +156,13 @@ impl ActiveTask {
     /// Whether it may work beside the commit on its way. One that leaves would need another one if it
     /// did once its stores are written.
     pub(super) fn may_work(&self, number: u32, commits: &Commits) -> bool {
-        let waits = self.afterwards != Afterwards::Stay && commits.is_writing();
+        let waits = self.leaves() && commits.is_writing();
         self.is_running() && !waits && !commits.takes(number)
+    }
+
+    /// Whether it is to be closed, or a standby, after its commit.
+    pub(super) const fn leaves(&self) -> bool {
+        !matches!(self.afterwards, Afterwards::Stay)
     }
 
     /// Whether it has done what is not committed yet.

@@ -1,7 +1,7 @@
 //! The steps of a worker's commit.
 
 use super::Worker;
-use super::active::{ActiveTask, Afterwards};
+use super::active::ActiveTask;
 use super::commit::{InFlight, Wanted};
 use super::message::{Action, CommitFailure, CommitId, TurnReport, WorkerError};
 use crate::names::TaskId;
@@ -44,8 +44,7 @@ impl Worker {
         let (mut tasks, mut failed) = (Vec::new(), Vec::new());
         for number in self.order.values() {
             let Some(Some(active)) = self.tasks.get_mut(*number as usize) else { continue };
-            let stays = active.afterwards == Afterwards::Stay;
-            if !active.needs_commit() || (stays && scope == Wanted::OfLeaving) {
+            if !active.needs_commit() || (scope == Wanted::OfLeaving && !active.leaves()) {
                 continue;
             }
             match active.task.flush_caches(now.wall) {

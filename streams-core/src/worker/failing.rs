@@ -154,7 +154,7 @@ impl Worker {
         self.commits.forget(number);
         active.put_away(&mut *self.plane);
         // One that was to leave does so without it.
-        if active.afterwards != Afterwards::Stay {
+        if active.leaves() {
             self.commits.request(Wanted::OfLeaving);
         }
         self.actions.extend(active.news().map(Action::Holds));

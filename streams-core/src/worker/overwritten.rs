@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Worker;
-use super::active::{ActiveTask, Afterwards};
+use super::active::ActiveTask;
 use super::commit::Wanted;
 use super::in_step::store_failed;
 use super::message::{TurnReport, WorkerError};
@@ -167,8 +167,7 @@ impl ActiveTask {
         plane: &mut dyn DataPlane,
         now: Now,
     ) -> Result<usize, StoreError> {
-        let (mut looked_at, id) = (0, self.id());
-        let leaves = self.afterwards != Afterwards::Stay;
+        let (mut looked_at, id, leaves) = (0, self.id(), self.leaves());
         for repair in &mut self.repairs.open {
             looked_at += repair.step(self.task.stores_mut(), plane)?;
             if leaves && now.moment >= repair.until {
@@ -210,8 +209,8 @@ impl Worker {
             let looked_at = looked_at.map_err(|source| store_failed(task, source))?;
             report.is_busy |= looked_at > 0;
             if active.repairs.are_done() {
-                let stays = active.afterwards == Afterwards::Stay;
-                self.commits.request(if stays { Wanted::OfAll } else { Wanted::OfLeaving });
+                let leaves = active.leaves();
+                self.commits.request(if leaves { Wanted::OfLeaving } else { Wanted::OfAll });
             }
         }
         Ok(())

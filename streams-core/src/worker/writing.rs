@@ -2,7 +2,7 @@
 //! staged, while the tasks process whose stores are written.
 
 use super::Worker;
-use super::active::{Afterwards, Surprises};
+use super::active::{ActiveTask, Surprises};
 use super::commit::InFlight;
 use super::message::WorkerError;
 use super::retry::Troubles;
@@ -48,10 +48,7 @@ impl Worker {
     /// Somebody waits for those that leave.
     fn next_to_write(&self) -> Option<u32> {
         let Some(InFlight::Writing { tasks, .. }) = &self.commits.in_flight else { return None };
-        let leaves = |number: &&u32| {
-            let active = self.active_of(**number);
-            active.is_some_and(|active| active.afterwards != Afterwards::Stay)
-        };
+        let leaves = |number: &&u32| self.active_of(**number).is_some_and(ActiveTask::leaves);
         tasks.iter().find(leaves).or(tasks.first()).copied()
     }
 
