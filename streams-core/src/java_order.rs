@@ -3,9 +3,9 @@
 //! ```
 //! use streams_core::java_order::HashSetOrder;
 //!
-//! let mut keys = vec![b"q".to_vec(), b"b".to_vec(), b"a".to_vec()];
-//! HashSetOrder::default().sort(&mut keys, Vec::as_slice);
-//! assert_eq!(keys, [b"q".to_vec(), b"a".to_vec(), b"b".to_vec()]);
+//! let mut keys = ["q", "b", "a"];
+//! HashSetOrder::default().sort(&mut keys, |key| key.as_bytes());
+//! assert_eq!(keys, ["q", "a", "b"]);
 //! ```
 
 use std::cmp::Ordering;
@@ -34,7 +34,7 @@ pub struct HashSetOrder {
 impl HashSetOrder {
     /// Puts what the set was filled with, in this order and each once, into the order in which it
     /// gives it back.
-    pub fn sort<T>(&mut self, items: &mut [T], bytes_of: impl Fn(&T) -> &[u8]) {
+    pub fn sort<'bytes, T>(&mut self, items: &mut [T], bytes_of: impl Fn(&T) -> &'bytes [u8]) {
         self.items_max = self.items_max.max(items.len());
         let last = capacity_for(self.items_max) - 1;
         items.sort_by_cached_key(|item| bucket(java_hash_of_bytes(bytes_of(item)), last));

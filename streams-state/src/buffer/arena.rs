@@ -3,24 +3,42 @@
 
 use super::row::{split_length, write_length};
 
+/// Bits of the place of a row in a chunk.
+const OFFSET_BITS: u32 = 18;
+
 /// Bytes of a chunk. A row that is longer has one of its own.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = 1 << OFFSET_BITS;
 
 /// Bytes that a chunk starts with.
 const CHUNK_BYTES_MIN: usize = 1 << 10;
 
+/// Bytes of the room that is kept when all rows are taken out.
+const CHUNK_BYTES_KEPT: usize = 16 << 10;
+
 /// What of the bytes of all rows may be holes before chunks are emptied: one part in so many.
 const HOLES_PART: usize = 16;
 
-/// Where a row is.
+/// Where a row is: in five bytes, as there may be millions. They suffice for 4 million chunks, which
+/// no memory holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    chunk: u32,
-    offset: u32,
+pub(super) struct Place([u8; 5]);
+
+impl Place {
+    fn new(chunk: u32, offset: usize) -> Self {
+        let number = (u64::from(chunk) << OFFSET_BITS) | offset as u64;
+        let [_, _, _, bytes @ ..] = number.to_be_bytes();
+        Self(bytes)
+    }
+
+    fn chunk_and_offset(self) -> (usize, usize) {
+        let Self([a, b, c, d, e]) = self;
+        let number = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]) as usize;
+        (number >> OFFSET_BITS, number & (CHUNK_BYTES - 1))
+    }
 }
 
 /// Rows, each with its length before it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Chunk {
     bytes: Vec<u8>,
     /// Of them, those of rows that are still there.
@@ -28,7 +46,7 @@ struct Chunk {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Arena {
     chunks: Vec<Chunk>,
     /// Chunks without bytes.
@@ -53,8 +71,8 @@ impl Arena {
     }
 
     pub(super) fn get(&self, place: Place) -> &[u8] {
-        let chunk = self.chunks.get(place.chunk as usize);
-        let rest = chunk.and_then(|chunk| chunk.bytes.get(place.offset as usize..));
+        let (chunk, offset) = place.chunk_and_offset();
+        let rest = self.chunks.get(chunk).and_then(|chunk| chunk.bytes.get(offset..));
         split_length(rest.unwrap_or_default()).0
     }
 
@@ -72,33 +90,56 @@ impl Arena {
 
     /// Puts a row into the chunk that is filled.
     pub(super) fn add(&mut self, row: &[u8]) -> Place {
-        let at = self.chunk(row.len() + LENGTH_BYTES_MAX);
+        self.add_joined(&[], row)
+    }
+
+    /// Puts a row of two parts into the chunk that is filled.
+    pub(super) fn add_joined(&mut self, head: &[u8], tail: &[u8]) -> Place {
+        let length = head.len() + tail.len();
+        let at = self.chunk(length + LENGTH_BYTES_MAX);
         let Some(chunk) = self.chunks.get_mut(at as usize) else { return Place::default() };
         let before = chunk.bytes.len();
-        if chunk.bytes.capacity() - before < row.len() + LENGTH_BYTES_MAX {
+        if chunk.bytes.capacity() - before < length + LENGTH_BYTES_MAX {
             // Twice as much, up to a chunk, which is then not moved while it grows.
             let more = before.max(CHUNK_BYTES_MIN).min(CHUNK_BYTES - before.min(CHUNK_BYTES));
-            chunk.bytes.reserve_exact(more.max(row.len() + LENGTH_BYTES_MAX));
+            chunk.bytes.reserve_exact(more.max(length + LENGTH_BYTES_MAX));
         }
-        write_length(row.len(), &mut chunk.bytes);
-        chunk.bytes.extend_from_slice(row);
+        write_length(length, &mut chunk.bytes);
+        chunk.bytes.extend_from_slice(head);
+        chunk.bytes.extend_from_slice(tail);
         let added = chunk.bytes.len() - before;
         chunk.live += added;
         self.live += added;
-        // A chunk is never larger than a row that Kafka takes, of less than 2 GiB.
-        Place { chunk: at, offset: u32::try_from(before).unwrap_or(u32::MAX) }
+        Place::new(at, before)
+    }
+
+    /// All rows: in the order in which they were added, when none was taken out.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Place, &[u8])> {
+        (0..).zip(&self.chunks).flat_map(|(at, chunk)| rows_of(at, &chunk.bytes))
+    }
+
+    /// Takes out all rows, and keeps room for some.
+    pub(super) fn clear(&mut self) {
+        let mut bytes = self.chunks.first_mut().map(|chunk| std::mem::take(&mut chunk.bytes));
+        if let Some(bytes) = &mut bytes {
+            bytes.clear();
+            bytes.shrink_to(CHUNK_BYTES_KEPT);
+        }
+        let chunks = bytes.map(|bytes| Chunk { bytes, live: 0 }).into_iter().collect();
+        *self = Self { chunks, current: Some(0), ..Self::default() };
     }
 
     /// Leaves a hole where the row is.
     pub(super) fn remove(&mut self, place: Place) {
-        let Some(chunk) = self.chunks.get_mut(place.chunk as usize) else { return };
-        let rest = chunk.bytes.get(place.offset as usize..).unwrap_or_default();
+        let (at, offset) = place.chunk_and_offset();
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        let rest = chunk.bytes.get(offset..).unwrap_or_default();
         let bytes = rest.len() - split_length(rest).1.len();
         chunk.live -= bytes;
         self.live -= bytes;
         self.holes += bytes;
         if chunk.live == 0 {
-            self.give_back(place.chunk);
+            self.give_back(u32::try_from(at).unwrap_or(u32::MAX));
         }
     }
 
@@ -151,17 +192,22 @@ pub(super) struct Emptying {
 impl Emptying {
     /// The rows, and where they were.
     pub(super) fn rows(&self) -> impl Iterator<Item = (Place, &[u8])> {
-        let mut rest = &*self.bytes;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let offset = u32::try_from(self.bytes.len() - rest.len()).unwrap_or(u32::MAX);
-            let (row, behind) = split_length(rest);
-            rest = behind;
-            Some((Place { chunk: self.chunk, offset }, row))
-        })
+        rows_of(self.chunk, &self.bytes)
     }
+}
+
+/// The rows of a chunk, those that are gone too.
+fn rows_of(chunk: u32, bytes: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let offset = bytes.len() - rest.len();
+        let (row, behind) = split_length(rest);
+        rest = behind;
+        Some((Place::new(chunk, offset), row))
+    })
 }
 
 #[cfg(test)]
@@ -209,6 +255,23 @@ mod tests {
         assert_eq!(arena.get(small), b"small");
         assert_eq!(arena.get(large).len(), 3 * CHUNK_BYTES);
         assert_eq!(arena.get(empty), b"");
-        assert_ne!(large.chunk, small.chunk);
+        assert_ne!(large.chunk_and_offset().0, small.chunk_and_offset().0);
+    }
+
+    #[test]
+    fn all_rows_are_told_in_their_order_until_they_are_cleared() {
+        let mut arena = Arena::default();
+        let row = |number: u32| number.to_be_bytes().repeat(50);
+        for round in 0..2 {
+            let places: Vec<Place> =
+                (0..5000).map(|number| arena.add_joined(&[round], &row(number))).collect();
+            let told: Vec<(Place, Vec<u8>)> =
+                arena.rows().map(|(place, row)| (place, row.to_vec())).collect();
+            let added = (0..).map(|number| [vec![round], row(number)].concat());
+            assert_eq!(told, places.into_iter().zip(added).collect::<Vec<_>>());
+            arena.clear();
+            assert_eq!((arena.rows().count(), arena.bytes()), (0, 0));
+            assert!(arena.allocated_bytes() < 2 * CHUNK_BYTES_KEPT);
+        }
     }
 }

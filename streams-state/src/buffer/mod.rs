@@ -3,6 +3,7 @@
 
 mod arena;
 mod dirty;
+mod pages;
 mod record;
 mod row;
 mod rows;

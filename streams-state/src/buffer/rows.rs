@@ -8,38 +8,35 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::arena::{Arena, Place};
-use super::row::{counted, key_of, split_length, write_length};
+use super::pages::Pages;
+use super::row::{counted, key_of};
 
 /// A row and its time.
 pub(super) type TimedRow<'a> = (i64, &'a [u8]);
 
 /// What a row costs beside its bytes: its slot, and its places in the index and in the order.
-const ROW_BYTES: usize = size_of::<Slot>() + 2 * size_of::<u32>() + 6;
-
-/// The time of a row, which is beside its bytes so that rows are compared with one look at memory, and
-/// where those are.
-#[derive(Debug, Default, Clone, Copy)]
-struct Slot {
-    time: i64,
-    place: Place,
-}
+const ROW_BYTES: usize = size_of::<i64>() + size_of::<Place>() + 2 * size_of::<u32>() + 7;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct BufferRows {
     hasher: RandomState,
     arena: Arena,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    /// By slot, the time of its row, which is beside its bytes so that rows are compared with one look
+    /// at memory.
+    times: Pages<i64>,
+    /// By slot, where the bytes of its row are.
+    places: Pages<Place>,
+    free: Pages<u32>,
     index: HashTable<u32>,
     /// A heap of slots, the first row on top; `None` until it is asked for after rows came or went
     /// that are not the first.
-    order: Option<Vec<u32>>,
+    order: Option<Pages<u32>>,
     /// By slot, whether the row was written since the last commit.
-    written: Vec<bool>,
+    written: Pages<bool>,
     /// The rows of the last commit that were written over or taken out since, each with its time
     /// before it; each key once.
-    undo: Vec<u8>,
+    undo: Arena,
     /// As Kafka counts them.
     counted_bytes: usize,
 }
@@ -61,12 +58,11 @@ impl BufferRows {
 
     /// Bytes kept to undo what was done since the last commit.
     pub(super) const fn undo_bytes(&self) -> usize {
-        self.undo.len()
+        self.undo.bytes()
     }
 
     fn slot(&self, slot: u32) -> TimedRow<'_> {
-        let Slot { time, place } = self.slots[slot as usize];
-        (time, self.arena.get(place))
+        (self.times[slot as usize], self.arena.get(self.places[slot as usize]))
     }
 
     fn find(&self, key: &[u8]) -> Option<u32> {
@@ -81,15 +77,15 @@ impl BufferRows {
 
     /// The first row by time, then key.
     pub(super) fn first(&mut self) -> Option<TimedRow<'_>> {
-        let slot = *self.ordered().first()?;
+        let slot = *self.ordered().get(0)?;
         Some(self.slot(slot))
     }
 
-    fn ordered(&mut self) -> &[u32] {
+    fn ordered(&mut self) -> &Pages<u32> {
         let order = match self.order.take() {
             Some(order) => order,
             None => {
-                let mut order: Vec<u32> = self.index.iter().copied().collect();
+                let mut order: Pages<u32> = self.index.iter().copied().collect();
                 for at in (0..order.len() / 2).rev() {
                     self.sift_down(&mut order, at);
                 }
@@ -100,12 +96,12 @@ impl BufferRows {
     }
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
-        let (first, second) = (self.slots[a as usize], self.slots[b as usize]);
-        let key = |place| key_of(self.arena.get(place));
-        first.time.cmp(&second.time).then_with(|| key(first.place).cmp(key(second.place)))
+        let key = |slot| key_of(self.slot(slot).1);
+        let (first, second) = (self.times[a as usize], self.times[b as usize]);
+        first.cmp(&second).then_with(|| key(a).cmp(key(b)))
     }
 
-    fn sift_down(&self, order: &mut [u32], mut at: usize) {
+    fn sift_down(&self, order: &mut Pages<u32>, mut at: usize) {
         loop {
             let (left, right) = (2 * at + 1, 2 * at + 2);
             let mut least = at;
@@ -122,7 +118,7 @@ impl BufferRows {
         }
     }
 
-    fn sift_up(&self, order: &mut [u32], mut at: usize) {
+    fn sift_up(&self, order: &mut Pages<u32>, mut at: usize) {
         while at > 0 {
             let parent = (at - 1) / 2;
             if self.compare(order[at], order[parent]).is_ge() {
@@ -147,9 +143,13 @@ impl BufferRows {
     /// Takes out the first row.
     pub(super) fn remove_first(&mut self) {
         self.ordered();
-        let Some(mut order) = self.order.take().filter(|order| !order.is_empty()) else { return };
-        let slot = order.swap_remove(0);
-        self.sift_down(&mut order, 0);
+        let Some(mut order) = self.order.take() else { return };
+        let Some(last) = order.pop() else { return };
+        let slot = order.get(0).copied().unwrap_or(last);
+        if order.len() > 0 {
+            order[0] = last;
+            self.sift_down(&mut order, 0);
+        }
         self.order = Some(order);
         if self.written.get(slot as usize) == Some(&false) {
             self.remember(slot);
@@ -159,11 +159,8 @@ impl BufferRows {
     }
 
     fn remember(&mut self, slot: u32) {
-        let Slot { time, place } = self.slots[slot as usize];
-        let row = self.arena.get(place);
-        self.undo.extend_from_slice(&time.to_be_bytes());
-        write_length(row.len(), &mut self.undo);
-        self.undo.extend_from_slice(row);
+        let row = self.arena.get(self.places[slot as usize]);
+        self.undo.add_joined(&self.times[slot as usize].to_be_bytes(), row);
     }
 
     /// Writes a row that was read from the changelog.
@@ -183,30 +180,33 @@ impl BufferRows {
 
     /// Writes a row, in its key's slot where it has one. Says in which slot it is.
     fn write(&mut self, found: Option<u32>, time: i64, row: &[u8]) -> u32 {
-        let new = Slot { time, place: self.arena.add(row) };
+        let place = self.arena.add(row);
         self.counted_bytes += counted(row);
         if let Some(slot) = found {
-            let before = std::mem::replace(&mut self.slots[slot as usize], new);
+            self.times[slot as usize] = time;
+            let before = std::mem::replace(&mut self.places[slot as usize], place);
             self.take_bytes(before);
             return slot;
         }
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot as usize] = new;
+                self.times[slot as usize] = time;
+                self.places[slot as usize] = place;
                 slot
             }
             None => {
-                push(&mut self.slots, new);
-                push(&mut self.written, false);
-                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+                self.times.push(time);
+                self.places.push(place);
+                self.written.push(false);
+                u32::try_from(self.times.len() - 1).unwrap_or(u32::MAX)
             }
         };
         let hash = self.hasher.hash_one(key_of(row));
-        let Self { index, slots, hasher, arena, .. } = self;
-        let hash_of = |slot: &u32| hasher.hash_one(key_of(arena.get(slots[*slot as usize].place)));
+        let Self { index, places, hasher, arena, .. } = self;
+        let hash_of = |slot: &u32| hasher.hash_one(key_of(arena.get(places[*slot as usize])));
         index.insert_unique(hash, slot, hash_of);
         if let Some(mut order) = self.order.take() {
-            push(&mut order, slot);
+            order.push(slot);
             let last = order.len() - 1;
             self.sift_up(&mut order, last);
             self.order = Some(order);
@@ -214,9 +214,9 @@ impl BufferRows {
         slot
     }
 
-    fn take_bytes(&mut self, gone: Slot) {
-        self.counted_bytes -= counted(self.arena.get(gone.place));
-        self.arena.remove(gone.place);
+    fn take_bytes(&mut self, gone: Place) {
+        self.counted_bytes -= counted(self.arena.get(gone));
+        self.arena.remove(gone);
     }
 
     /// Frees a slot.
@@ -227,7 +227,7 @@ impl BufferRows {
         }
         self.free.push(slot);
         self.written[slot as usize] = false;
-        let gone = std::mem::take(&mut self.slots[slot as usize]);
+        let gone = std::mem::take(&mut self.places[slot as usize]);
         self.take_bytes(gone);
     }
 
@@ -237,9 +237,9 @@ impl BufferRows {
             for (place, row) in emptying.rows() {
                 let hash = self.hasher.hash_one(key_of(row));
                 // Rows whose bytes were given up have other places by now.
-                let is_here = |slot: &u32| self.slots[*slot as usize].place == place;
+                let is_here = |slot: &u32| self.places[*slot as usize] == place;
                 if let Some(slot) = self.index.find(hash, is_here).copied() {
-                    self.slots[slot as usize].place = self.arena.add(row);
+                    self.places[slot as usize] = self.arena.add(row);
                 }
             }
             self.arena.emptied(&emptying);
@@ -249,7 +249,6 @@ impl BufferRows {
     /// What was done up to now is committed.
     pub(super) fn committed(&mut self) {
         self.undo.clear();
-        self.undo.shrink_to(UNDO_BYTES_KEPT);
         self.written.fill(false);
     }
 
@@ -261,11 +260,8 @@ impl BufferRows {
             self.forget(slot);
         }
         let undo = std::mem::take(&mut self.undo);
-        let mut rest = &*undo;
-        while let Some((time, behind)) = rest.split_first_chunk() {
-            let (row, behind) = split_length(behind);
+        for (time, row) in undo.rows().filter_map(|(_, row)| row.split_first_chunk()) {
             self.restore(i64::from_be_bytes(*time), row);
-            rest = behind;
         }
         self.committed();
     }
@@ -274,20 +270,6 @@ impl BufferRows {
         *self = Self::default();
     }
 }
-
-/// Adds an item. Room for more is made in smaller steps than usual, as there may be millions.
-fn push<T>(items: &mut Vec<T>, item: T) {
-    if items.len() == items.capacity() {
-        items.reserve_exact(ITEMS_MIN.max(items.len() / 8));
-    }
-    items.push(item);
-}
-
-/// Items for which there is room at once.
-const ITEMS_MIN: usize = 16;
-
-/// Bytes of changes whose room is kept from commit to commit.
-const UNDO_BYTES_KEPT: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -346,12 +328,13 @@ mod tests {
     /// What is allocated for the rows, used or not.
     fn allocated_bytes(rows: &BufferRows) -> usize {
         rows.arena.allocated_bytes()
-            + rows.slots.capacity() * size_of::<Slot>()
-            + rows.free.capacity() * size_of::<u32>()
-            + rows.order.as_ref().map_or(0, Vec::capacity) * size_of::<u32>()
+            + rows.times.allocated_bytes()
+            + rows.places.allocated_bytes()
+            + rows.free.allocated_bytes()
+            + rows.order.as_ref().map_or(0, Pages::allocated_bytes)
             + rows.index.allocation_size()
-            + rows.written.capacity()
-            + rows.undo.capacity()
+            + rows.written.allocated_bytes()
+            + rows.undo.allocated_bytes()
     }
 
     #[test]
