@@ -45,11 +45,12 @@ impl Worker {
         self.finish_leaving(now)
     }
 
-    /// Somebody waits for those that leave.
+    /// Those that stay come first: they shall hardly pause, while those that leave are to be opened
+    /// elsewhere anyway.
     fn next_to_write(&self) -> Option<u32> {
         let Some(InFlight::Writing { tasks, .. }) = &self.commits.in_flight else { return None };
-        let leaves = |number: &&u32| self.active_of(**number).is_some_and(ActiveTask::leaves);
-        tasks.iter().find(leaves).or(tasks.first()).copied()
+        let stays = |number: &&u32| !self.active_of(**number).is_some_and(ActiveTask::leaves);
+        tasks.iter().find(stays).or(tasks.first()).copied()
     }
 
     /// Writes what a task has staged, in one batch.
