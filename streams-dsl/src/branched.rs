@@ -59,9 +59,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         Self { source, splitter, name, cases: Vec::new(), branches }
     }
 
-    /// A branch for the records that no branch before took and for which the predicate holds, as
-    /// they are; the predicate sees nulls where the types have them. Its node is called as the
-    /// split with the branch's number behind, from 1.
+    /// A branch for the records that no branch before took and for which the predicate holds. They
+    /// keep key, value, time and headers; the predicate sees nulls where the types have them. Its
+    /// node is called as the split with the branch's number behind, from 1. Makes no topic and no
+    /// store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -83,7 +84,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         self.branch_with(predicate, Branched::default())
     }
 
-    /// As [`branch`](Self::branch), with a name.
+    /// As [`branch`](Self::branch), with a name, or with what goes on in place.
     ///
     /// ```
     /// # use streams_dsl::{Branched, KStream, Named, StreamsBuilder};
@@ -102,7 +103,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
     pub fn branch_with(
         self,
         predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
-        branched: Branched,
+        branched: Branched<'b, K, V>,
     ) -> Self {
         let predicate = move |key: &K, value: &V| Ok::<_, ProcessorError>(predicate(key, value));
         self.try_branch(predicate, branched)
@@ -131,7 +132,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
     pub fn try_branch<E: Into<ProcessorError>>(
         mut self,
         predicate: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
-        branched: Branched,
+        branched: Branched<'b, K, V>,
     ) -> Self {
         let predicate = move |key: &K, value: &V| predicate(key, value).map_err(Into::into);
         let number = self.cases.len() + 1;
@@ -139,8 +140,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         self
     }
 
-    /// A branch for the records that no other took, and the end of the split. Its node is called as
-    /// the split with 0 behind.
+    /// A branch for the records that no other took, nulls too, and the end of the split. They keep
+    /// key, value, time and headers. Its node is called as the split with 0 behind. Makes no topic
+    /// and no store.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -160,19 +162,26 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         self.default_branch_with(Branched::default())
     }
 
-    /// As [`default_branch`](Self::default_branch), with a name.
+    /// As [`default_branch`](Self::default_branch), with a name, or with what goes on in place.
     ///
     /// ```
     /// # use streams_dsl::{Branched, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
     /// let branches = numbers.split_with(Named::new("sizes")).branch(|_, n| *n > 9);
     /// let branches = branches.default_branch_with(Branched::named("-small"));
-    /// assert!(branches.get("sizes-small").is_some());
+    /// branches.get("sizes-small").expect("the default branch").to("small");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("small").read_values()?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn default_branch_with(mut self, branched: Branched) -> Branches<'b, K, V> {
-        self.branches.default = Some(self.branches.streams.len());
+    pub fn default_branch_with(mut self, branched: Branched<'b, K, V>) -> Branches<'b, K, V> {
+        let before = self.branches.streams.len();
         self.add(0, None, branched);
+        self.branches.default = Some(before).filter(|at| self.branches.at(*at).is_some());
         self.branches
     }
 
@@ -196,7 +205,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         self.branches
     }
 
-    fn add(&mut self, number: usize, holds: Option<Arc<Predicate<K, V>>>, branched: Branched) {
+    fn add(
+        &mut self,
+        number: usize,
+        holds: Option<Arc<Predicate<K, V>>>,
+        branched: Branched<'b, K, V>,
+    ) {
         let name = &self.name;
         let child: NodeName = match branched.suffix {
             Some(suffix) => format!("{name}{suffix}").into(),
@@ -214,7 +228,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> BranchedKStream<'b, K, V> {
         let partitioning = plan.node(self.splitter).partitioning;
         let node = LogicalNode::new(child.clone(), kind, TypeId::of::<(K, V)>());
         let node = plan.add(self.splitter, node.partitioning(partitioning));
-        self.branches.streams.push((child, KStream::new(self.source.builder, node)));
+        drop(plan);
+        let branch = KStream::new(self.source.builder, node);
+        let stream = branched.chain.map_or(Some(branch), |chain| chain(branch));
+        self.branches.streams.extend(stream.map(|stream| (child, stream)));
     }
 }
 
@@ -248,7 +265,8 @@ impl<'b, K, V> Branches<'b, K, V> {
         self.iter().find(|(branch, _)| *branch == name).map(|(_, stream)| stream)
     }
 
-    /// The branch at this place, from 0, in the order of the program.
+    /// The branch at this place, from 0, in the order of the program, without those that
+    /// [`Branched::with_consumer`] used up.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -263,7 +281,7 @@ impl<'b, K, V> Branches<'b, K, V> {
         self.streams.get(index).map(|(_, stream)| *stream)
     }
 
-    /// The default branch, where the split has one.
+    /// The default branch, where one comes out of the split.
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};

@@ -121,6 +121,52 @@ fn a_record_goes_to_the_first_branch_that_takes_it() {
     assert_eq!(written::<String>(&driver, "none"), "");
 }
 
+#[test]
+fn a_branch_goes_on_in_place_and_its_nodes_are_numbered_there() {
+    let builder = StreamsBuilder::new();
+    let texts: Texts<'_> = builder.stream("in");
+    let (mapped, ended) = (Branched::named("-mapped"), Branched::default());
+    let branches = texts
+        .split()
+        .branch_with(
+            |_, value| value.is_none(),
+            mapped.with_function(|nulls| nulls.map_values(|_| Some("none".to_owned()))),
+        )
+        .branch_with(|key, _| key.is_none(), ended.with_consumer(|keyless| keyless.to("keyless")))
+        .default_branch_with(Branched::named("-rest").with_function(|rest| rest.peek(|_, _| ())));
+    let names: Vec<&str> = branches.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["KSTREAM-BRANCH-0000000001-mapped", "KSTREAM-BRANCH-0000000001-rest"]);
+    branches.at(0).unwrap().to("mapped");
+    branches.default_branch().unwrap().to("rest");
+
+    let topology = builder.build().unwrap();
+    let text = topology.describe().to_string();
+    // Each branch takes a number, which only that of its processor shows.
+    let nodes = [
+        "Processor: KSTREAM-MAPVALUES-0000000003",
+        "Sink: KSTREAM-SINK-0000000005 (topic: keyless)",
+        "Processor: KSTREAM-PEEK-0000000007",
+        "Sink: KSTREAM-SINK-0000000008 (topic: mapped)",
+    ];
+    nodes.iter().for_each(|node| assert!(text.contains(node), "{node}: {text}"));
+    let driver = drive(&topology, INPUT);
+    assert_eq!(written::<String>(&driver, "mapped"), "b=none@3");
+    assert_eq!(written::<String>(&driver, "keyless"), "-=two@2");
+    assert_eq!(written::<String>(&driver, "rest"), "a=one@1 a=one two@4");
+}
+
+#[test]
+fn a_default_branch_that_is_used_up_does_not_come_out() {
+    let builder = StreamsBuilder::new();
+    let texts: Texts<'_> = builder.stream("in");
+    let rest = Branched::default().with_consumer(|rest: Texts<'_>| rest.to("rest"));
+    let branches = texts.split().branch(|key, _| key.is_none()).default_branch_with(rest);
+    assert!(branches.default_branch().is_none() && branches.at(1).is_none());
+
+    let driver = drive(&builder.build().unwrap(), INPUT);
+    assert_eq!(written::<String>(&driver, "rest"), "a=one@1 b=-@3 a=one two@4");
+}
+
 type Grouped<'b> = KGroupedStream<'b, String, Text, Text>;
 
 fn unlogged<V: crate::Printed>() -> Materialized<String, V> {
