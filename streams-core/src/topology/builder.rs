@@ -131,8 +131,43 @@ impl TopologyBuilder {
         topics: impl IntoIterator<Item = impl Into<TopicName>>,
         source: Source<K, V>,
     ) -> NodeHandle<K, V> {
+        self.typed_source(name.into(), topics, None, source)
+    }
+
+    /// As [`source`](Self::source), and says where reading begins where the group has no offset,
+    /// rather than as `auto.offset.reset` does. Kafka's `addSource(AutoOffsetReset, name, ..)`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, texts};
+    /// # use streams_core::topology::{OffsetReset, TopologyBuilder};
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source_with_reset("words", ["words"], OffsetReset::Latest, texts());
+    /// builder.processor("forward", &[words], forward);
+    ///
+    /// let topology = builder.build()?;
+    /// assert_eq!(topology.offset_reset(&"words".into()), Some(OffsetReset::Latest));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn source_with_reset<K: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        topics: impl IntoIterator<Item = impl Into<TopicName>>,
+        reset: OffsetReset,
+        source: Source<K, V>,
+    ) -> NodeHandle<K, V> {
+        self.typed_source(name.into(), topics, Some(reset), source)
+    }
+
+    fn typed_source<K: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        name: NodeName,
+        topics: impl IntoIterator<Item = impl Into<TopicName>>,
+        reset: Option<OffsetReset>,
+        source: Source<K, V>,
+    ) -> NodeHandle<K, V> {
         let topics = topics.into_iter().map(Into::into).collect();
-        let id = self.add_source(name.into(), topics, None, SourceTemplate::new(source));
+        let id = self.add_source(name, topics, reset, SourceTemplate::new(source));
         NodeHandle { id, forwards: PhantomData }
     }
 
@@ -160,6 +195,37 @@ impl TopologyBuilder {
     ) -> NodeHandle<K, V> {
         let template = SourceTemplate::new(source);
         let id = self.add_pattern_source(name.into(), &pattern.into(), None, template);
+        NodeHandle { id, forwards: PhantomData }
+    }
+
+    /// As [`source_matching`](Self::source_matching), and says where reading begins where the group
+    /// has no offset, rather than as `auto.offset.reset` does. Kafka's
+    /// `addSource(AutoOffsetReset, name, Pattern)`.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, texts};
+    /// # use streams_core::topology::{OffsetReset, TopicNames, TopologyBuilder};
+    /// # let mut builder = TopologyBuilder::new();
+    /// let reset = OffsetReset::Earliest;
+    /// let orders = builder.source_matching_with_reset("orders", "orders-.*", reset, texts());
+    /// builder.processor("forward", &[orders], forward);
+    ///
+    /// let names = TopicNames::new(&"shop".into());
+    /// let existing = ["orders-eu".into(), "returns".into()];
+    /// let topology = builder.build()?.matching(&names, &existing)?;
+    /// assert_eq!(topology.offset_reset(&"orders-eu".into()), Some(OffsetReset::Earliest));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn source_matching_with_reset<K: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        name: impl Into<NodeName>,
+        pattern: impl Into<String>,
+        reset: OffsetReset,
+        source: Source<K, V>,
+    ) -> NodeHandle<K, V> {
+        let template = SourceTemplate::new(source);
+        let id = self.add_pattern_source(name.into(), &pattern.into(), Some(reset), template);
         NodeHandle { id, forwards: PhantomData }
     }
 
@@ -214,6 +280,20 @@ impl TopologyBuilder {
     }
 
     /// Adds a node of any supplier; the DSL's operators are such nodes.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, texts};
+    /// # use streams_core::processor::ProcessorNode;
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["words"], texts());
+    /// builder.node("forward", &[words], ProcessorNode::new(forward));
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: forward (stores: [])"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn node<K: 'static, V: 'static, KO: 'static, VO: 'static>(
         &mut self,
         name: impl Into<NodeName>,
@@ -295,7 +375,24 @@ impl TopologyBuilder {
         self
     }
 
-    /// Adds a source of erased types.
+    /// Adds a source of erased types; what is below it is of erased types too.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, texts};
+    /// # use streams_core::processor::{ProcessorNode, ProcessorTemplate, SourceTemplate};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// # let mut builder = TopologyBuilder::new();
+    /// let template = SourceTemplate::new(texts());
+    /// let words = builder.add_source("words".into(), vec!["words".into()], None, template);
+    /// let template = ProcessorTemplate::new(ProcessorNode::new(forward));
+    /// builder.add_processor("forward".into(), vec![words], template);
+    ///
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Source: words (topics: [words])"), "{text}");
+    /// assert!(text.contains("Processor: forward (stores: [])"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_source(
         &mut self,
         name: NodeName,
@@ -327,7 +424,7 @@ impl TopologyBuilder {
         self.add_node(name, Vec::new(), NodeKind::Source { topics, pattern, reset, template })
     }
 
-    /// Adds a processor of erased types.
+    /// Adds a processor of erased types; see [`add_source`](Self::add_source).
     pub fn add_processor(
         &mut self,
         name: NodeName,
@@ -337,7 +434,8 @@ impl TopologyBuilder {
         self.add_child(name, parents, NodeKind::Processor { template })
     }
 
-    /// Adds a sink of erased types; without a topic, it is computed.
+    /// Adds a sink of erased types; without a topic, it is computed. See
+    /// [`add_source`](Self::add_source).
     pub fn add_sink(
         &mut self,
         name: NodeName,
