@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use streams_test::{CommitWhen, Layout};
 
 /// Cases and their results, by what they are about.
-const SETS: [(&str, &str); 8] = [
+const SETS: [(&str, &str); 9] = [
+    (include_str!("cases/drawn.cases.jsonl"), include_str!("cases/drawn.expected.jsonl")),
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs, cycles, what a
     // node is told that needs a store, streams that are read, merged and grouped twice, a cache that
     // global stores share, sessions of one time, caches that evict while another does.

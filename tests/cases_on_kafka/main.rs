@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread;
 
-use self::case::Case;
+use self::case::{Case, Lines};
 use crate::support::broker::{Broker, Secured};
 use crate::support::cluster::Cluster;
 use crate::support::flow::{Dice, setting};
@@ -34,7 +34,7 @@ const AT_ONCE: usize = 6;
 
 /// Gives cases with one outcome, in an order that the seed decides.
 struct Deck {
-    left: Vec<(&'static str, &'static str)>,
+    left: Vec<Lines>,
     dice: Dice,
     wanted: usize,
     left_out: usize,
@@ -42,7 +42,7 @@ struct Deck {
 
 impl Deck {
     fn new(seed: u64, wanted: usize) -> Self {
-        let mut left = case::kept();
+        let mut left = case::cases();
         if let Ok(only) = std::env::var("MILLSTREAM_CASE") {
             left.retain(|(case, _)| case.contains(&format!("\"name\": \"{only}\"")));
         }
@@ -60,7 +60,7 @@ impl Deck {
                 let at = usize::try_from(deck.dice.next()).unwrap() % deck.left.len();
                 (deck.left.swap_remove(at), deck.dice.next())
             };
-            match Case::with_one_outcome(case, &mut Dice::new(orders)) {
+            match Case::with_one_outcome(&case, &mut Dice::new(orders)) {
                 Some(case) => return Some(case),
                 None => {
                     let mut deck = deck.lock().unwrap();
