@@ -48,9 +48,17 @@ impl<'b, K, V> GlobalKTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let users: GlobalKTable<'_, String, String> = builder.global_table("users");
-    /// assert_eq!(users.store_name(), "users-STATE-STORE-0000000000");
+    /// let store = users.store_name();
+    /// assert_eq!(store, "users-STATE-STORE-0000000000");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("users").pipe("1", "ann")?;
+    /// let users = driver.key_values::<String, String>(store)?;
+    /// assert_eq!(users.get(&"1".to_owned())?.as_deref(), Some("ann"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn store_name(self) -> StoreName {

@@ -215,6 +215,7 @@ where
     ///
     /// ```
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let views: KStream<'_, String, String> = builder.stream("views");
     /// let views = views.group_by_key().cogroup(|_, _, points: i64| points + 1);
@@ -222,7 +223,10 @@ where
     /// let points = views.aggregate_with(|| 0, stored);
     /// assert_eq!(points.store_name(), Some("points".into()));
     ///
-    /// let text = builder.build()?.describe().to_string();
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("views").pipe("ann", "shoes")?;
+    /// assert_eq!(driver.key_values::<String, i64>("points")?.get(&"ann".to_owned())?, Some(1));
+    /// let text = driver.describe().to_string();
     /// assert!(text.contains("Processor: add-points-cogroup-agg-0 (stores: [points])"));
     /// assert!(text.contains("Processor: add-points-cogroup-merge "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

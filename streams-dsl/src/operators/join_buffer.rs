@@ -42,6 +42,7 @@ pub(crate) struct Holding<K, V> {
 
 impl<K, V> Holding<K, V> {
     /// The store, for the topology.
+    // DIFFERENCE(held-keys): Kafka rearranges restored keys as if they were those of windows.
     pub(crate) fn store(&self) -> Arc<dyn StoreSpec> {
         Stores::key_value::<Vec<u8>, Vec<u8>>(self.store.clone())
             .without_logged_timestamps()
@@ -85,6 +86,7 @@ impl<K: 'static, V: 'static> JoinBuffer<K, V> {
 
     /// What an earlier run left is taken into account.
     // DIFFERENCE(held-numbers): Kafka begins to number from 0 after each start.
+    // DIFFERENCE(held-time): in Kafka the greatest time is that of the records that were restored.
     fn seen(&mut self) -> Result<Seen, ProcessorError> {
         if let Some(seen) = self.seen {
             return Ok(seen);

@@ -38,13 +38,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`peek`](Self::peek), with a name.
     ///
     /// ```
+    /// # use std::sync::mpsc::channel;
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
-    /// words.peek_with(|_, word| assert!(!word.is_empty()), Named::new("check")).to("out");
+    /// let (sender, seen) = channel();
+    /// let show = move |_: &String, word: &String| sender.send(word.clone()).expect("heard");
+    /// words.peek_with(show, Named::new("show")).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: check (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("a", "to"), ("b", "be")])?;
+    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["to", "be"]);
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["to", "be"]);
+    /// assert!(driver.describe().to_string().contains("Processor: show (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek_with(self, f: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
@@ -145,13 +152,20 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// As [`for_each`](Self::for_each), with a name.
     ///
     /// ```
+    /// # use std::sync::mpsc::channel;
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
-    /// words.for_each_with(|_, word| assert!(!word.is_empty()), Named::new("check"));
+    /// let (sender, seen) = channel();
+    /// let hand = move |_: String, word: String| sender.send(word).expect("heard");
+    /// words.for_each_with(hand, Named::new("hand"));
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: check (stores: [])\n      --> none"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("a", "to"), ("b", "be")])?;
+    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["to", "be"]);
+    /// let text = driver.describe().to_string();
+    /// assert!(text.contains("Processor: hand (stores: [])\n      --> none"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn for_each_with(self, f: impl Fn(K, V) + Send + Sync + 'static, named: Named) {
@@ -218,10 +232,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
             self.then(Step { name, prefix, effect: Effect::None, template });
     }
 
-    /// Prints each record; nothing comes after it, and no topic or store is made. A line is
-    /// `[label]: key, value`, where the label is the name of the node whose records are printed,
-    /// and a null is `None`; see [`Printed`]. An output that fails is logged, and fails nothing
-    /// else.
+    /// Prints key and value of each record; nothing comes after it, and no topic or store is made.
+    /// A line is `[label]: key, value`, where the label is the name of the node whose records are
+    /// printed, and a null is `None`; see [`Printed`]. Time and headers are not printed; for them,
+    /// see [`process`](Self::process). An output that fails is logged, and fails nothing else.
     ///
     /// ```
     /// # use std::io::{BufRead, BufReader};

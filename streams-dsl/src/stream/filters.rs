@@ -33,12 +33,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
     /// numbers.filter_with(|_, number| *number > 9, Named::new("large-only")).to("large");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: large-only (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 12)])?;
+    /// assert_eq!(driver.output::<String, i64>("large").read_values()?, [12]);
+    /// assert!(driver.describe().to_string().contains("Processor: large-only (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn filter_with(
@@ -74,12 +77,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
     /// numbers.filter_not_with(|_, number| *number > 9, Named::new("small-only")).to("small");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: small-only (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 7), ("b", 12)])?;
+    /// assert_eq!(driver.output::<String, i64>("small").read_values()?, [7]);
+    /// assert!(driver.describe().to_string().contains("Processor: small-only (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn filter_not_with(
@@ -118,13 +124,16 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let is_large = |_: &String, text: &String| text.parse::<i64>().map(|number| number > 9);
     /// texts.try_filter_with(is_large, Named::new("large-only")).to("large");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: large-only (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe_all([("a", "7"), ("b", "12")])?;
+    /// assert_eq!(driver.output::<String, String>("large").read_values()?, ["12"]);
+    /// assert!(driver.describe().to_string().contains("Processor: large-only (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_filter_with<E: Into<ProcessorError>>(
@@ -167,13 +176,16 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<'_, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let is_large = |_: &String, text: &String| text.parse::<i64>().map(|number| number > 9);
     /// texts.try_filter_not_with(is_large, Named::new("small-only")).to("small");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: small-only (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe_all([("a", "7"), ("b", "12")])?;
+    /// assert_eq!(driver.output::<String, String>("small").read_values()?, ["7"]);
+    /// assert!(driver.describe().to_string().contains("Processor: small-only (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_filter_not_with<E: Into<ProcessorError>>(

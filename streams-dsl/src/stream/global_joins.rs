@@ -58,6 +58,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
     /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
@@ -65,8 +66,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let convert = |sum: &i64, rate: &i64| sum * rate;
     /// sums.join_global_with(rates, currency, convert, Named::new("convert")).to("euros");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: convert (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("NOK", 3)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("euros").read_values()?, [15]);
+    /// assert!(driver.describe().to_string().contains("Processor: convert (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join_global_with<NV, GK, S, W, R>(
@@ -129,6 +133,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
     /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
@@ -136,8 +141,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let line = |key: &String, sum: &i64, rate: &i64| format!("{key}: {}", sum * rate);
     /// sums.join_global_with_key_with(rates, currency, line, Named::new("line")).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("NOK", 3)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "NOK: 15");
+    /// assert!(driver.describe().to_string().contains("Processor: line (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join_global_with_key_with<NV, GK, S, W, R>(
@@ -206,8 +214,14 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.joined_with_global((table, selector), (Unmatched::Dropped, joiner), named.0)
     }
 
-    /// As [`join_global`](Self::join_global), but every record with a value has a result: without a
-    /// row, and so also where the selector gives a null, the joiner gets `None` for the row.
+    /// Joins each record with a row of a global table, as that is when the record is processed, and
+    /// with `None` where there is no row: `selector` gives the row's key, of key and value. The
+    /// result has the record's key, null or not, its time and its headers. Nothing is
+    /// repartitioned, the numbers of partitions need not agree, and no topic or store is made but
+    /// the table's own.
+    ///
+    /// A record for which the selector gives a null is joined with `None`; one with a null value is
+    /// dropped and counted.
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, StreamsBuilder};
@@ -245,6 +259,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
     /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
@@ -252,8 +267,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let or_one = |sum: &i64, rate: Option<&i64>| sum * rate.unwrap_or(&1);
     /// sums.left_join_global_with(rates, currency, or_one, Named::new("convert")).to("euros");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: convert (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("euros").read_values()?, [5]);
+    /// assert!(driver.describe().to_string().contains("Processor: convert (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_global_with<NV, GK, S, W, R>(
@@ -313,6 +330,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let rates: GlobalKTable<'_, String, i64> = builder.global_table("rates");
     /// # let sums: KStream<'_, String, i64> = builder.stream("sums");
@@ -320,8 +338,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let line = |key: &String, sum: &i64, rate: Option<&i64>| format!("{sum} {key} at {rate:?}");
     /// sums.left_join_global_with_key_with(rates, currency, line, Named::new("line")).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("sums").pipe("NOK", 5)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "5 NOK at None");
+    /// assert!(driver.describe().to_string().contains("Processor: line (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_global_with_key_with<NV, GK, S, W, R>(

@@ -140,14 +140,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
     /// let line = |kind: &String, amount: &i64, price: &i64| format!("{amount} {kind}: {price}");
     /// orders.join_table_with_key_with(prices, line, Joined::named("line")).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "2 pear: 5");
+    /// assert!(driver.describe().to_string().contains("Processor: line "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join_table_with_key_with<NK, NV, W, R>(
@@ -213,8 +217,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.joined_with_table::<NK, NV, W, NK, R>(table, Unmatched::Dropped, joiner, joined)
     }
 
-    /// As [`join_table`](Self::join_table), but every record with a value has a result: without a
-    /// row, and so also with a null key, the joiner gets `None` for the row. The key stays as it is.
+    /// Joins each record with the table's row of its key, as it is when the record is processed,
+    /// and with `None` where there is no row; updates of the table give nothing. The result has the
+    /// record's key, null or not, its time and headers.
+    ///
+    /// A record with a null key is joined with `None`; one with a null value is dropped and
+    /// counted. If the key was changed, the stream passes through `<application
+    /// id>-<name>-repartition` first, called after the join or else the node that changed it.
+    /// Stream and table must have equally many partitions; if they have not, the application does
+    /// not start, and the error says what to do. If the table comes from a topic, it gets a store.
+    /// The join makes no other topic and no other store, but with a grace period
+    /// ([`Joined::with_grace_period`]).
     ///
     /// ```
     /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
@@ -320,14 +333,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Joined, KStream, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
     /// let line = |kind: &String, _: &i64, price: Option<&i64>| format!("{kind}: {price:?}");
     /// orders.left_join_table_with_key_with(prices, line, Joined::named("line")).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("orders").pipe("pear", 2)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "pear: None");
+    /// assert!(driver.describe().to_string().contains("Processor: line "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_table_with_key_with<NK, NV, W, R>(

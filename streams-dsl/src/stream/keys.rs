@@ -208,13 +208,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Grouped, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// let by_word = words.select_key(|_, word| word.clone());
     /// by_word.group_by_key_with(Grouped::named("words")).count().to_stream().to("counts");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Sink: words-repartition-sink (topic: words-repartition)"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("1", "be"), ("2", "be")])?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("counts").read_map()?["be"], Some(2));
+    /// assert_eq!(driver.produced("topology-test-driver-words-repartition").len(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn group_by_key_with<NK>(self, grouped: Grouped<NK, V>) -> KGroupedStream<'b, NK, V, K>
@@ -262,14 +265,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Grouped, KStream, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// let grouped = words.group_by_with(|_, word| word.clone(), Grouped::named("words"));
     /// grouped.count().to_stream().to("counts");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: words (stores: [])"));
-    /// assert!(text.contains("Sink: words-repartition-sink (topic: words-repartition)"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe_all([("1", "be"), ("2", "be")])?;
+    /// assert_eq!(driver.output::<String, Option<i64>>("counts").read_map()?["be"], Some(2));
+    /// assert_eq!(driver.produced("topology-test-driver-words-repartition").len(), 2);
+    /// assert!(driver.describe().to_string().contains("Processor: words (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn group_by_with<NK, K2>(

@@ -44,12 +44,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.map_with(|key, word| (word, key), Named::new("swap")).to("swapped");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "b")?;
+    /// let first = driver.output::<String, String>("swapped").read_key_value()?;
+    /// assert_eq!(first, ("b".to_owned(), "a".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: swap (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_with<K2, V2>(
@@ -98,13 +102,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let swap = |key: String, text: String| text.parse::<i64>().map(|number| (number, key));
     /// texts.try_map_with(swap, Named::new("swap")).to("by-number");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe("a", "7")?;
+    /// let first = driver.output::<i64, String>("by-number").read_key_value()?;
+    /// assert_eq!(first, (7, "a".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: swap (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_map_with<K2, V2, E>(
@@ -160,12 +168,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.map_values_with(|word| word.len() as i64, Named::new("length")).to("lengths");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: length (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("key", "seven")?;
+    /// assert_eq!(driver.output::<String, i64>("lengths").read_key_value()?, ("key".into(), 5));
+    /// assert!(driver.describe().to_string().contains("Processor: length (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_values_with<V2: Clone + 'static>(
@@ -201,13 +212,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// let line = |key: &String, word| format!("{key}: {word}");
     /// words.map_values_with_key_with(line, Named::new("line")).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "a: x");
+    /// assert!(driver.describe().to_string().contains("Processor: line (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_values_with_key_with<V2: Clone + 'static>(
@@ -322,12 +336,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.flat_map_with(|key, word| [(word, key)], Named::new("swap")).to("swapped");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "b")?;
+    /// let first = driver.output::<String, String>("swapped").read_key_value()?;
+    /// assert_eq!(first, ("b".to_owned(), "a".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: swap (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn flat_map_with<K2, V2, I>(
@@ -379,13 +397,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let swap = |key: String, text: String| text.parse::<i64>().map(|number| [(number, key)]);
     /// texts.try_flat_map_with(swap, Named::new("swap")).to("by-number");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: swap (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe("a", "7")?;
+    /// let first = driver.output::<i64, String>("by-number").read_key_value()?;
+    /// assert_eq!(first, (7, "a".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: swap (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_flat_map_with<K2, V2, I, E>(
@@ -449,12 +471,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.flat_map_values_with(|word| [word.clone(), word], Named::new("twice")).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: twice (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["x", "x"]);
+    /// assert!(driver.describe().to_string().contains("Processor: twice (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn flat_map_values_with<V2, I>(
@@ -498,13 +523,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// let both = |key: &String, word| [key.clone(), word];
     /// words.flat_map_values_with_key_with(both, Named::new("both")).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: both (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["a", "x"]);
+    /// assert!(driver.describe().to_string().contains("Processor: both (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn flat_map_values_with_key_with<V2, I>(
@@ -552,13 +580,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let parse = |text: String| text.parse::<i64>().map(|number| [number]);
     /// texts.try_flat_map_values_with(parse, Named::new("parse")).to("numbers");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: parse (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe("a", "7")?;
+    /// assert_eq!(driver.output::<String, i64>("numbers").read_values()?, [7]);
+    /// assert!(driver.describe().to_string().contains("Processor: parse (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_flat_map_values_with<V2, I, E>(
@@ -618,12 +649,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.select_key_with(|_, word| word.len() as i64, Named::new("length")).to("by-length");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: length (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "seven")?;
+    /// let first = driver.output::<i64, String>("by-length").read_key_value()?;
+    /// assert_eq!(first, (5, "seven".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: length (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select_key_with<K2: Clone + 'static>(
@@ -663,13 +698,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KStream<'_, String, String> = builder.stream("texts");
     /// let number = |_: &String, text: &String| text.parse::<i64>();
     /// texts.try_select_key_with(number, Named::new("number")).to("by-number");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: number (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe("a", "7")?;
+    /// let first = driver.output::<i64, String>("by-number").read_key_value()?;
+    /// assert_eq!(first, (7, "7".to_owned()));
+    /// assert!(driver.describe().to_string().contains("Processor: number (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_select_key_with<K2: Clone + 'static, E: Into<ProcessorError>>(

@@ -205,13 +205,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let left: KStream<'_, String, String> = builder.stream("left");
     /// # let right: KStream<'_, String, String> = builder.stream("right");
     /// left.merge_with(right, Named::new("both")).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: both (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("right").pipe("a", "x")?;
+    /// driver.input::<String, String>("left").pipe("a", "y")?;
+    /// assert_eq!(driver.output::<String, String>("out").read_values()?, ["x", "y"]);
+    /// assert!(driver.describe().to_string().contains("Processor: both (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn merge_with(self, other: Self, named: Named) -> Self {
@@ -269,12 +273,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let numbers: KStream<'_, String, i64> = builder.stream("numbers");
     /// let branches = numbers.split_with(Named::new("sizes-"));
     /// let branches = branches.branch(|_, n| *n > 9).default_branch();
     /// let names: Vec<&str> = branches.iter().map(|(name, _)| name).collect();
     /// assert_eq!(names, ["sizes-1", "sizes-0"]);
+    /// branches.get("sizes-0").expect("the default branch").to("small");
+    ///
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("numbers").pipe_all([("a", 12), ("b", 7)])?;
+    /// assert_eq!(driver.output::<String, i64>("small").read_values()?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn split_with(self, named: Named) -> BranchedKStream<'b, K, V> {
         BranchedKStream::new(self, named.0)

@@ -118,7 +118,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
 
     /// As [`process`](Self::process), for a processor that cannot change the key, so that nothing
     /// is repartitioned because of it. It gets null keys and values where the types have them, and
-    /// may change value, time and headers.
+    /// may change value, time and headers. Kafka's `processValues` (KIP-820).
+    ///
+    /// `supplier` is called once for each task and resolves the stores, which are named in `stores`
+    /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), with their
+    /// changelogs; the operator makes none, and no topic. A store that is not there is a fault when
+    /// the topology is built.
     ///
     /// ```
     /// # use streams_core::error::ProcessorError;
@@ -167,6 +172,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # use streams_core::processor::{FixedKeyContext, FixedKeyProcessor};
     /// # use streams_core::record::FixedKeyRecord;
     /// # use streams_dsl::{KStream, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # struct Length;
     /// # impl FixedKeyProcessor<String, String> for Length {
     /// #     type OutValue = i64;
@@ -183,8 +189,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// # let words: KStream<'_, String, String> = builder.stream("words");
     /// words.process_values_with(|_| Ok(Length), &[], Named::new("length")).to("lengths");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: length (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "three")?;
+    /// assert_eq!(driver.output::<String, i64>("lengths").read_values()?, [5]);
+    /// assert!(driver.describe().to_string().contains("Processor: length (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn process_values_with<P: FixedKeyProcessor<K, V>>(

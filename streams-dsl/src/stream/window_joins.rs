@@ -16,15 +16,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// the record that came last. A record with a null key or a null value is dropped and counted.
     ///
     /// Each stream has a store, `KSTREAM-JOINTHIS-<number>-store` and
-    /// `KSTREAM-JOINOTHER-<number>-store` unless they are given names, which keeps its records for
-    /// the size of the windows and their grace period, with the changelog topic `<application
-    /// id>-<store>-changelog`; what comes later than that finds no partner and is dropped and
-    /// counted. If the key of a stream was changed, it passes through `<application
-    /// id>-<name>-repartition` first, called after the join or else the node that changed it. Both
-    /// must have equally many partitions; if they have not, the application does not start, and the
-    /// error says what to do. A stream joined with itself has two stores, or one where
-    /// `topology.optimization` asks for it. For keys that may be null name the plain key, as in
-    /// `join::<String, _, _, _, _>(..)`.
+    /// `KSTREAM-JOINOTHER-<number>-store` unless they are given names, with the changelog topic
+    /// `<application id>-<store>-changelog`. It keeps its stream's records for the size of the
+    /// windows and their grace period, by the times of that stream alone. What comes later than
+    /// that is no partner for what comes after it, and is counted as dropped where the store takes
+    /// it no more; it still meets the records that the other store has, whose stream may be behind.
+    ///
+    /// If the key of a stream was changed, it passes through `<application id>-<name>-repartition`
+    /// first, called after the join or else the node that changed it. Both must have equally many
+    /// partitions; if they have not, the application does not start, and the error says what to do.
+    /// A stream joined with itself has two stores, or one where `topology.optimization` asks for
+    /// it. For keys that may be null name the plain key, as in `join::<String, _, _, _, _>(..)`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -146,6 +148,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// ```
     /// # use std::time::Duration;
     /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
     /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
@@ -154,8 +157,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let joined = StreamJoined::named("line");
     /// orders.join_with_key_with(payments, line, minute, joined).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line-this-join "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("payments").pipe("7", 20)?;
+    /// driver.input::<String, i64>("orders").pipe("7", 30)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "7: 20 of 30");
+    /// assert!(driver.describe().to_string().contains("Processor: line-this-join "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join_with_key_with<NK, NV, W, NW, R>(
@@ -233,15 +239,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.joined_with_stream(other, parts)
     }
 
-    /// As [`join`](Self::join), but each record of this stream has a result: with `None` once, if
-    /// no partner has come when its window and the grace period are over. That is seen when the
-    /// next record of either stream comes, at most once a second, and has the time of the record
-    /// without partner and the headers of the one that came. A record that is older than its window
-    /// when it comes, or has a null key, is joined with `None` at once.
+    /// Joins each record of this stream with those of another that have its key and lie within its
+    /// window of time, as [`join`](Self::join) does, and with `None` once if no partner has come
+    /// when its window and the grace period are over. That is seen when a record of either stream
+    /// comes that is not older than those before it, at most once a second of wall-clock time
+    /// (`__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`; with 0, whenever one
+    /// comes).
+    ///
+    /// A result has the record's key, null or not. Its time is the later of the two, and its
+    /// headers are those of the record that came last; without partner, the time is that of the
+    /// record, and the headers are those of the record that came when it was seen. A record of this
+    /// stream that has a null key is joined with `None` at once, and so is one that finds no
+    /// partner and whose window is over when it comes. A null value, and a null key of the other
+    /// stream, is dropped and counted.
     ///
     /// The stores are `KSTREAM-JOINTHIS-<number>-store`, `KSTREAM-OUTEROTHER-<number>-store` and,
     /// for what has no partner yet, `KSTREAM-OUTERSHARED-<number>-store` unless they are given
-    /// names; each has a changelog.
+    /// names; each has the changelog `<application id>-<store>-changelog`. How long records are
+    /// kept, repartition topics and numbers of partitions are as with [`join`](Self::join).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -366,16 +381,22 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// ```
     /// # use std::time::Duration;
     /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let orders: KStream<'_, String, i64> = builder.stream("orders");
     /// # let payments: KStream<'_, String, i64> = builder.stream("payments");
     /// let minute = JoinWindows::of_time_difference(Duration::from_secs(60));
-    /// let line = |order: &String, due: &i64, paid: Option<&i64>| format!("{order}{due}{paid:?}");
+    /// let line = |order: &String, due: &i64, paid: Option<&i64>| {
+    ///     format!("{order}: {paid:?} of {due}")
+    /// };
     /// let joined = StreamJoined::named("line");
     /// orders.left_join_with_key_with(payments, line, minute, joined).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line-this-join "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("payments").pipe("7", 20)?;
+    /// driver.input::<String, i64>("orders").pipe("7", 30)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "7: Some(20) of 30");
+    /// assert!(driver.describe().to_string().contains("Processor: line-this-join "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_with_key_with<NK, NV, W, NW, R>(
@@ -448,9 +469,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.joined_with_stream::<NK, NV, W, NW, K, R, _>(other, parts)
     }
 
-    /// As [`left_join`](Self::left_join), for the records of both streams: the joiner gets a value
-    /// of one of them at least. The store of this stream is `KSTREAM-OUTERTHIS-<number>-store`
-    /// unless it is given a name.
+    /// Joins the records of both streams that have one key and lie within the window of time, as
+    /// [`join`](Self::join) does, and each record of either with `None` once if no partner has come
+    /// when its window and the grace period are over. The joiner gets a value of one stream at
+    /// least. That a record has no partner is seen when a record of either stream comes that is not
+    /// older than those before it, at most once a second of wall-clock time
+    /// (`__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`; with 0, whenever one
+    /// comes).
+    ///
+    /// A result has the record's key, null or not. Its time is the later of the two, and its
+    /// headers are those of the record that came last; without partner, the time is that of the
+    /// record, and the headers are those of the record that came when it was seen. A record of
+    /// either stream that has a null key is joined with `None` at once, and so is one that finds no
+    /// partner and whose window is over when it comes. A null value is dropped and counted.
+    ///
+    /// The stores are `KSTREAM-OUTERTHIS-<number>-store`, `KSTREAM-OUTEROTHER-<number>-store` and,
+    /// for what has no partner yet, `KSTREAM-OUTERSHARED-<number>-store` unless they are given
+    /// names; each has the changelog `<application id>-<store>-changelog`. How long records are
+    /// kept, repartition topics and numbers of partitions are as with [`join`](Self::join).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -499,6 +535,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// ```
     /// # use std::time::Duration;
     /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
     /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
@@ -507,8 +544,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let joined = StreamJoined::named("sum");
     /// ours.outer_join_with(theirs, sum, minute, joined).to("sums");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: sum-outer-this-join "), "{text}");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe("a", 3)?;
+    /// driver.input::<String, i64>("theirs").pipe("a", 4)?;
+    /// assert_eq!(driver.output::<String, i64>("sums").read_values()?, [7]);
+    /// assert!(driver.describe().to_string().contains("Processor: sum-outer-this-join "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn outer_join_with<NK, NV, W, NW, R>(
@@ -575,6 +615,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// ```
     /// # use std::time::Duration;
     /// # use streams_dsl::{JoinWindows, KStream, StreamJoined, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let ours: KStream<'_, String, i64> = builder.stream("ours");
     /// # let theirs: KStream<'_, String, i64> = builder.stream("theirs");
@@ -585,8 +626,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// let joined = StreamJoined::named("line");
     /// ours.outer_join_with_key_with(theirs, line, minute, joined).to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line-outer-this-join "), "{text}");
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("ours").pipe("a", 3)?;
+    /// driver.input::<String, i64>("theirs").pipe("a", 7)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_value()?, "a: Some(3) Some(7)");
+    /// assert!(driver.describe().to_string().contains("Processor: line-outer-this-join "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn outer_join_with_key_with<NK, NV, W, NW, R>(

@@ -96,13 +96,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let texts: KTable<'_, String, String> = builder.table("texts");
     /// let is_large = |_: &String, text: &String| text.parse::<i64>().map(|number| number > 9);
     /// texts.try_filter_not_with(is_large, Named::new("small-only")).to_stream().to("small");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: small-only (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("texts").pipe("a", "7")?;
+    /// assert_eq!(driver.output::<String, String>("small").read_values()?, ["7"]);
+    /// assert!(driver.describe().to_string().contains("Processor: small-only (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_filter_not_with<E: Into<ProcessorError>>(

@@ -247,8 +247,24 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.joined_by_foreign_key(other, functions, joined, materialized)
     }
 
-    /// As [`foreign_key_join`](Self::foreign_key_join), but all rows of this table are in the
-    /// result: where the other row, or the reference to it, is missing, the joiner gets `None`.
+    /// The table of this table's keys, each with what `joiner` makes of its value and of the row of
+    /// the other table that the value refers to, `None` where that row, or the reference to it, is
+    /// missing: `extractor` gives that row's key. Many rows may refer to one. A `None` of the
+    /// extractor is no reference, and not counted; a `None` of the joiner deletes, also a row that
+    /// never was. A row that leaves this table leaves the result.
+    ///
+    /// A change of either table changes the result. Its time is the later one of the two rows' when
+    /// this table changed, or this row's alone, and the other row's when that did; its headers are
+    /// those of the change.
+    ///
+    /// The tables may have different numbers of partitions. They get stores, if they come from
+    /// topics. The join makes the topics `<application
+    /// id>-KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-<number>-topic` and `<application
+    /// id>-KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-<number>-topic`, and the store
+    /// `KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-<number>` with the changelog `<application
+    /// id>-<store>-changelog`; a name that is given takes the place of the generated ones
+    /// ([`TableJoined::with_name`]). Bytes of all are Kafka's. The result has a store if it is
+    /// given one, or if an operator needs its rows.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};

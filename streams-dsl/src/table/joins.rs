@@ -126,13 +126,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let stock: KTable<'_, String, i64> = builder.table("stock");
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
     /// let line = |kind: &String, stock: &i64, price: &i64| format!("{stock} {kind}: {price}");
     /// stock.join_with_key_with(prices, line, Named::new("line")).to_stream().to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_values()?, ["3 pear: 5"]);
+    /// let text = driver.describe().to_string();
     /// assert!(text.contains("Processor: line-join-this "));
     /// assert!(text.contains("Processor: line (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -197,7 +202,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// The table of this table's keys, each with what `joiner` makes of its value and that of the
-    /// other table, `None` where that has none. Otherwise as [`join`](Self::join).
+    /// other table, `None` where that has none. A change of either table changes the result, except
+    /// one of the other table without a row here; its time is the later one of the two rows, or
+    /// this one's alone, and its headers are those of the change. A row that leaves this table
+    /// leaves the result. A joiner that gives `None` deletes the row; then name the plain type, as
+    /// in `left_join::<_, String, _>(..)`.
+    ///
+    /// Both tables must have equally many partitions; if they have not, the application does not
+    /// start, and the error says what to do. Tables that come from topics get stores, with
+    /// changelogs. The result has a store, with the changelog `<application id>-<store>-changelog`,
+    /// only if it is given one; the join makes no other topic. A deletion may go on also for a row
+    /// that never was.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -292,14 +307,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let stock: KTable<'_, String, i64> = builder.table("stock");
     /// # let sold: KTable<'_, String, i64> = builder.table("sold");
     /// let line = |kind: &String, all: &i64, sold: Option<&i64>| format!("{kind}: {all} {sold:?}");
     /// stock.left_join_with_key_with(sold, line, Named::new("line")).to_stream().to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line-join-this "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("stock").pipe("pear", 3)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_values()?, ["pear: 3 None"]);
+    /// assert!(driver.describe().to_string().contains("Processor: line-join-this "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn left_join_with_key_with<W, N, R>(
@@ -361,8 +379,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.joined(other, LEFT, joiner, derived.into())
     }
 
-    /// The table of the keys that either table has, each with what `joiner` makes of the values,
-    /// at least one of which is there. Otherwise as [`join`](Self::join).
+    /// The table of the keys that either table has, each with what `joiner` makes of the values, at
+    /// least one of which is there. A change of either table changes the result; its time is the
+    /// later one of the two rows, or that of the only one, and its headers are those of the change.
+    /// A row leaves the result when neither table has it any more. A joiner that gives `None`
+    /// deletes the row, also one that never was; then name the plain type, as in `outer_join::<_,
+    /// String, _>(..)`.
+    ///
+    /// Both tables must have equally many partitions; if they have not, the application does not
+    /// start, and the error says what to do. Tables that come from topics get stores, with
+    /// changelogs. The result has a store, with the changelog `<application id>-<store>-changelog`,
+    /// only if it is given one; the join makes no other topic.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -463,6 +490,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let cash: KTable<'_, String, i64> = builder.table("cash");
     /// # let debts: KTable<'_, String, i64> = builder.table("debts");
@@ -471,8 +499,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// };
     /// cash.outer_join_with_key_with(debts, line, Named::new("line")).to_stream().to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line-join-this "));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("debts").pipe("ann", 3)?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_values()?, ["ann: None Some(3)"]);
+    /// assert!(driver.describe().to_string().contains("Processor: line-join-this "));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn outer_join_with_key_with<W, N, R>(

@@ -86,13 +86,20 @@ impl<'b, K, V> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Consumed, KTable, Materialized, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// let builder = StreamsBuilder::new();
     /// let prices: KTable<'_, String, i64> = builder.table("prices");
     /// assert_eq!(prices.store_name(), None);
     ///
     /// let named = Materialized::named("rates");
     /// let rates = builder.table_with::<String, i64>("rates", Consumed::new(), named);
-    /// assert_eq!(rates.store_name(), Some("rates".into()));
+    /// let store = rates.store_name().expect("it was given one");
+    /// assert_eq!(store, "rates");
+    ///
+    /// let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("rates").pipe("NOK", 3)?;
+    /// assert_eq!(driver.key_values::<String, i64>(store)?.get(&"NOK".to_owned())?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn store_name(self) -> Option<StoreName> {
@@ -205,14 +212,18 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Materialized, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
     /// let name = (Named::new("low-only"), Materialized::named("low"));
     /// let low = prices.filter_not_with(|_, price| *price > 9, name);
     /// assert_eq!(low.store_name(), Some("low".into()));
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: low-only (stores: [low])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe_all([("pear", 12), ("plum", 5)])?;
+    /// let low = driver.key_values::<String, i64>("low")?.all()?;
+    /// assert_eq!(low, [("plum".to_owned(), 5)]);
+    /// assert!(driver.describe().to_string().contains("Processor: low-only (stores: [low])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn filter_not_with(
@@ -306,13 +317,16 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let words: KTable<'_, String, String> = builder.table("words");
     /// let line = |key: &String, word| format!("{key}: {word}");
     /// words.map_values_with_key_with(line, Named::new("line")).to_stream().to("lines");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: line (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("words").pipe("a", "x")?;
+    /// assert_eq!(driver.output::<String, String>("lines").read_values()?, ["a: x"]);
+    /// assert!(driver.describe().to_string().contains("Processor: line (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_values_with_key_with<N, R>(
@@ -408,12 +422,15 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let prices: KTable<'_, String, i64> = builder.table("prices");
     /// prices.to_stream_with(Named::new("changes")).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: changes (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("prices").pipe("pear", 5)?;
+    /// assert_eq!(driver.output::<String, i64>("out").read_values()?, [5]);
+    /// assert!(driver.describe().to_string().contains("Processor: changes (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_stream_with(self, named: Named) -> KStream<'b, K, Option<V>> {
@@ -421,7 +438,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// As [`to_stream`](Self::to_stream), with wider types, so that the stream can be merged with
-    /// one of these: `counts.to_stream_as::<Option<String>, i64>()`.
+    /// one of these: `counts.to_stream_as::<Option<String>, i64>()`. A deleted row gives a null;
+    /// times and headers stay.
     ///
     /// ```
     /// # use streams_dsl::{KStream, KTable, StreamsBuilder};
@@ -452,13 +470,17 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{KTable, Named, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let counts: KTable<'_, String, i64> = builder.table("counts");
     /// let named = Named::new("changes");
     /// counts.to_stream_as_with::<Option<String>, i64>(named).to("out");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: changes (stores: [])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, i64>("counts").pipe("ann", 3)?;
+    /// let out = driver.output::<Option<String>, i64>("out").read_key_values()?;
+    /// assert_eq!(out, [(Some("ann".to_owned()), 3)]);
+    /// assert!(driver.describe().to_string().contains("Processor: changes (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_stream_as_with<K2, V2>(self, named: Named) -> KStream<'b, K2, Option<V2>>
@@ -471,8 +493,12 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         self.to_stream_by(K::into, V::into, named)
     }
 
-    /// As [`to_stream_as`](Self::to_stream_as), by functions, for types that no `From` is for. The
-    /// stream stands for keyed as the table is, so different keys have to stay different.
+    /// The changes of the table as a stream, with the key and the value that functions make of
+    /// those of the row, for types that no `From` is for. Each has the row's time and the headers
+    /// of the record that made it; a deleted row gives a null, which `value` is not asked about.
+    /// Makes no topic and no store.
+    ///
+    /// The stream stands for keyed as the table is, so different keys have to stay different.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -546,15 +572,19 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     ///
     /// ```
     /// # use streams_dsl::{Grouped, KTable, StreamsBuilder};
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let city_of: KTable<'_, String, String> = builder.table("city-of-person");
     /// let by_city = |person: &String, city| (city, person.clone());
     /// let grouped = city_of.group_by_with(by_city, Grouped::named("cities"));
     /// grouped.count().to_stream().to("people-in-city");
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: cities (stores: [])"));
-    /// assert!(text.contains("(topic: cities-repartition)"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input::<String, String>("city-of-person").pipe("ann", "Oslo")?;
+    /// let people = driver.output::<String, Option<i64>>("people-in-city").read_map()?;
+    /// assert_eq!(people["Oslo"], Some(1));
+    /// assert_eq!(driver.produced("topology-test-driver-cities-repartition").len(), 1);
+    /// assert!(driver.describe().to_string().contains("Processor: cities (stores: [])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn group_by_with<K2, V2, S>(

@@ -15,10 +15,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// The same table, whose updates wait: of those of one key only the last goes on, after a time or
     /// when its window closes. Answers to Kafka's `suppress` (KIP-328).
     ///
-    /// Updates wait in memory, with the changelog `<application id>-<name>-store-changelog`, which is
-    /// written when the task commits. An update goes on with its own key, value, time, headers and
-    /// place; deletions do too, unless windows are waited for. Time passes with the records that
-    /// come: what waits when none come any more stays.
+    /// Updates wait in memory. The store is `<name>-store`, without a name
+    /// `KTABLE-SUPPRESS-STATE-STORE-<number>`, with the changelog `<application
+    /// id>-<store>-changelog`, which is written when the task commits. An update goes on with its
+    /// own key, value, time, headers and place; deletions do too, unless windows are waited for.
+    /// Time passes with the records that come: what waits when none come any more stays.
     ///
     /// A full buffer that may not emit early fails the task with
     /// [`BufferFull`](streams_core::error::BufferFull). To wait for windows on a table that has none,

@@ -50,9 +50,10 @@ pub enum EmitStrategy {
     OnWindowUpdate,
     /// Each window once, when it is closed: when stream time has passed its end and its grace
     /// period. The aggregation looks for closed windows when a record comes, and at most once a
-    /// second of wall-clock time. A result has the time of the window's latest record, or the end
-    /// of its session, and the headers of the record that had come. The stores of sliding windows
-    /// and sessions have no record cache then.
+    /// second of wall-clock time (`__emit.interval.ms.kstreams.windowed.aggregation__`; with 0,
+    /// whenever a record comes). A result has the time of the window's latest record, or the end of
+    /// its session, and the headers of the record that had come. The stores of sliding windows and
+    /// sessions have no record cache then.
     OnWindowClose,
 }
 

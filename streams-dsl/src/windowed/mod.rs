@@ -223,8 +223,9 @@ where
     /// `count::<String>()`.
     ///
     /// A row has the key and its window; its time is that of the window's latest record, of a
-    /// session its end. A change has the headers of the record that made it. A null key is dropped
-    /// and counted; a closed window stays as it is, and each record that comes too late for it is
+    /// session its end. A change has the headers of the record that made it; that of a session has
+    /// none without a record cache or with `dsl.store.format=headers`. A null key is dropped and
+    /// counted; a closed window stays as it is, and each record that comes too late for it is
     /// counted.
     ///
     /// The store is `KSTREAM-AGGREGATE-STATE-STORE-<number>` unless it is given a name, with the
@@ -270,7 +271,10 @@ where
     ///
     /// ```
     /// # use std::time::Duration;
+    /// # use streams_core::time::Timestamp;
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder, TimeWindows};
+    /// # use streams_state::TimestampedWindowStore;
+    /// # use streams_test::TopologyTestDriver;
     /// # let builder = StreamsBuilder::new();
     /// # let clicks: KStream<'_, String, String> = builder.stream("clicks");
     /// let minutes = TimeWindows::of_size(Duration::from_secs(60));
@@ -278,8 +282,13 @@ where
     /// let counts = clicks.count_with(Materialized::named("counts").with_node_name("count"));
     /// assert_eq!(counts.store_name(), Some("counts".into()));
     ///
-    /// let text = builder.build()?.describe().to_string();
-    /// assert!(text.contains("Processor: count (stores: [counts])"));
+    /// # let driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let at = Timestamp::from_millis;
+    /// driver.input::<String, String>("clicks").pipe_at("ann", "x", at(61_000))?;
+    /// let counts = driver.store::<TimestampedWindowStore<String, i64>>("counts")?;
+    /// let count = counts.get(&"ann".to_owned(), at(60_000))?;
+    /// assert_eq!(count.map(|count| count.value), Some(1));
+    /// assert!(driver.describe().to_string().contains("Processor: count (stores: [counts])"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn count_with<T>(
@@ -312,8 +321,9 @@ where
     /// one are put together alike. A function that gives `None` deletes it.
     ///
     /// A row has the key and its window; its time is that of the window's latest record, of a
-    /// session its end. A change has the headers of the record that made it. A null key is dropped
-    /// and counted; a closed window stays as it is, and each record that comes too late for it is
+    /// session its end. A change has the headers of the record that made it; that of a session has
+    /// none without a record cache or with `dsl.store.format=headers`. A null key is dropped and
+    /// counted; a closed window stays as it is, and each record that comes too late for it is
     /// counted.
     ///
     /// The store is `KSTREAM-REDUCE-STATE-STORE-<number>` unless it is given a name, with the

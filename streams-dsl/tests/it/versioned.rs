@@ -129,6 +129,24 @@ fn a_record_waits_for_its_grace_period() {
 }
 
 #[test]
+fn what_waits_is_restored_with_its_key_and_the_time_that_was_seen() {
+    let driver = holding(10);
+    pipe(
+        &driver,
+        &["rows: a zero 1", "rows: a one 12", "rows: b two 19", "in: b s 20", "in: a t 15"],
+    );
+    driver.restart().unwrap();
+    assert_eq!(written::<String>(&driver, "out"), "");
+    // Too late to wait, for what was seen before the restart.
+    pipe(&driver, &["in: a w 9"]);
+    assert_eq!(written::<String>(&driver, "out"), "a=w+zero#2@9");
+    pipe(&driver, &["in: c u 25"]);
+    assert_eq!(written::<String>(&driver, "out"), "a=w+zero#2@9 a=t+one#1@15");
+    pipe(&driver, &["in: c v 50"]);
+    assert_eq!(written::<String>(&driver, "out"), "a=w+zero#2@9 a=t+one#1@15 b=s+two#0@20");
+}
+
+#[test]
 fn what_waits_is_logged_as_kafka_does() {
     let driver = holding(5);
     pipe(&driver, &["in: a xy 7"]);
