@@ -18,6 +18,15 @@ const CLIENTS: usize = 4;
 /// The last clients have lasting names.
 const LASTING: [&str; 2] = ["lasting", "standing"];
 
+/// In milliseconds: the session of every other client ends between two rounds of requests, and so do
+/// rebalances, at another time between them.
+const SHORT_SESSION: i32 = 7_000;
+const SHORT_REBALANCE: i32 = 13_000;
+const LONG: i32 = 60_000;
+
+/// Requests of a round.
+const ROUND_REQUESTS: usize = 6;
+
 /// What a side said to a request, with its own ids replaced by those that both know.
 type Said = String;
 
@@ -48,6 +57,7 @@ pub(super) struct Script {
     broker: Ends<OnBroker>,
     model: Ends<InModel>,
     correlation: i32,
+    rebalance_ms: i32,
     seed: u64,
     log: Vec<String>,
     compared: usize,
@@ -81,6 +91,7 @@ struct Call<'a> {
     guise: Guise,
     asked: Asked,
     correlation: i32,
+    rebalance_ms: i32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -151,9 +162,13 @@ impl<S: Side> Ends<S> {
             return format!("{} {member}", answer.error);
         }
         self.generation = answer.generation.0;
-        self.leader = self.name(&answer.leader);
-        let members = answer.members.iter();
+        // One that was not heard of before is another one for each side.
+        self.leader = self.names.get(&answer.leader).cloned().unwrap_or(answer.leader);
+        // Those without a lasting name have been heard of before.
+        let mut members: Vec<_> = answer.members.iter().collect();
+        members.sort_by_key(|one| one.instance.clone());
         let mut members: Vec<_> = members
+            .into_iter()
             .map(|one| (self.name(one.member.as_str()), one.instance.clone(), &one.metadata))
             .collect();
         members.sort();
@@ -205,6 +220,7 @@ impl<S: Side> Ends<S> {
                 let instance = instance.filter(|_| by != By::Id);
                 let members = vec![LeavingMember { member, instance }];
                 let answer = self.answered(client, &LeaveGroupRequest { group, members }, at);
+                self.side.settle();
                 let codes: Vec<_> = answer.members.iter().map(|one| one.error).collect();
                 Some(format!("{} {codes:?}", answer.error))
             }
@@ -243,13 +259,18 @@ impl Call<'_> {
             |name: &&str| JoinProtocol { name: (*name).to_owned(), metadata: subscription(says) };
         JoinGroupRequest {
             group: self.group.clone(),
-            session_timeout_ms: 60_000,
-            rebalance_timeout_ms: 60_000,
+            session_timeout_ms: self.session_ms(),
+            rebalance_timeout_ms: self.rebalance_ms,
             member: Some(member).filter(|id| !id.as_str().is_empty()),
             instance: self.guise.instance.map(InstanceId::from),
             protocol_type: kind.to_owned(),
             protocols: protocols.iter().map(protocol).collect(),
         }
+    }
+
+    fn session_ms(&self) -> i32 {
+        let is_short = self.rebalance_ms < LONG && self.guise.client.is_multiple_of(2);
+        if is_short { SHORT_SESSION } else { LONG }
     }
 
     fn commit(&self, member: MemberId, generation: Generation) -> OffsetCommitRequest {
@@ -289,6 +310,7 @@ impl Script {
             broker: Ends::new(broker),
             model: Ends::new(model),
             correlation: 0,
+            rebalance_ms: LONG,
             seed,
             log: Vec::new(),
             compared: 0,
@@ -298,34 +320,80 @@ impl Script {
     /// Sends so many requests, or until the sides choose different leaders: whom a broker chooses
     /// when one has gone depends on its hash table. How many answers were compared.
     pub(super) fn run(mut self, requests: usize) -> usize {
-        for _ in 0..requests {
-            let (guise, asked) = self.request();
-            let waits = matches!(asked, Asked::Join { .. } | Asked::Sync);
-            if waits && self.model.waiting[guise.client].1.is_some() {
-                // A client that gives up waiting makes a new connection.
-                self.model.waiting[guise.client] = (self.model.side.line(), None);
-                self.broker.waiting[guise.client] = (self.broker.side.line(), None);
+        let mut left = requests;
+        while left > 0 && self.step() {
+            left -= 1;
+        }
+        self.compared
+    }
+
+    /// As [`run`](Self::run), in rounds between which sessions and rebalances come to their ends.
+    /// Says also how many answers came because of that.
+    pub(super) fn run_in_rounds(mut self, rounds: u32) -> (usize, usize) {
+        self.rebalance_ms = SHORT_REBALANCE;
+        let mut ended = 0;
+        for round in 0..rounds {
+            self.broker.side.begin(round);
+            self.model.side.begin(round);
+            self.log.push(format!("round {round}"));
+            ended += self.hear_everyone();
+            let mut left = ROUND_REQUESTS;
+            while left > 0 && self.has_one_leader() && self.step() {
+                left -= 1;
             }
-            self.correlation += 1;
-            self.log.push(format!("{guise:?} {asked:?}"));
-            let call = Call {
-                group: &self.group,
-                topic: &self.topic,
-                guise,
-                asked,
-                correlation: self.correlation,
-            };
-            let in_model = self.model.ask(&call);
-            let on_broker = self.broker.ask(&call);
-            if !waits {
-                self.compare(on_broker, in_model);
-            }
-            self.hear_all(guise.client);
-            if self.model.leader != self.broker.leader {
+            if left > 0 || self.broker.side.is_late(round) {
                 break;
             }
         }
-        self.compared
+        (self.compared, ended)
+    }
+
+    fn has_one_leader(&self) -> bool {
+        self.model.leader == self.broker.leader
+    }
+
+    /// Sends one request. Says whether the sides have the same leader.
+    fn step(&mut self) -> bool {
+        let (guise, asked) = self.request();
+        let waits = matches!(asked, Asked::Join { .. } | Asked::Sync);
+        if waits && self.model.waiting[guise.client].1.is_some() {
+            // A client that gives up waiting makes a new connection.
+            self.model.waiting[guise.client] = (self.model.side.line(), None);
+            self.broker.waiting[guise.client] = (self.broker.side.line(), None);
+        }
+        self.correlation += 1;
+        self.log.push(format!("{guise:?} {asked:?}"));
+        let call = Call {
+            group: &self.group,
+            topic: &self.topic,
+            guise,
+            asked,
+            correlation: self.correlation,
+            rebalance_ms: self.rebalance_ms,
+        };
+        let in_model = self.model.ask(&call);
+        let on_broker = self.broker.ask(&call);
+        if !waits {
+            self.compare(on_broker, in_model);
+        }
+        self.hear_all(guise.client);
+        self.has_one_leader()
+    }
+
+    /// Answers that came because of the time: the broker must give those of the model, and no others.
+    /// How many there were.
+    fn hear_everyone(&mut self) -> usize {
+        let mut heard = 0;
+        for client in 0..CLIENTS {
+            if self.model.waiting[client].1.is_some() {
+                let in_model = self.model.hear(client, Wait::ForIt);
+                let wait = if in_model.is_some() { Wait::ForIt } else { Wait::ForNone };
+                let on_broker = self.broker.hear(client, wait);
+                heard += usize::from(in_model.is_some());
+                self.compare_joined(on_broker, in_model);
+            }
+        }
+        heard
     }
 
     /// Answers to what waits: the broker must give those that the model gives, and none to the
@@ -340,11 +408,15 @@ impl Script {
                 None => self.broker.hear(client, Wait::ForNone),
             };
             if was_waiting {
-                let same_leader = self.model.leader == self.broker.leader;
-                if same_leader {
-                    self.compare(on_broker, in_model);
-                }
+                self.compare_joined(on_broker, in_model);
             }
+        }
+    }
+
+    /// Answers that name the leader are not compared once the sides have chosen different ones.
+    fn compare_joined(&mut self, on_broker: Option<Said>, in_model: Option<Said>) {
+        if self.has_one_leader() || on_broker.is_some() != in_model.is_some() {
+            self.compare(on_broker, in_model);
         }
     }
 

@@ -1,7 +1,10 @@
 //! A coordinator that is asked: a broker over sockets, or the model.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use streams_core::membership::Moment;
@@ -20,10 +23,21 @@ const SILENCE: Duration = Duration::from_millis(40);
 /// How long the topic of offsets may take to come into being.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// One connection to a coordinator.
+/// What passes from the beginning of a round of requests to that of the next.
+pub(super) const ROUND: Duration = Duration::from_secs(5);
+/// In how much of a round its requests are answered, so that nothing is due meanwhile.
+const ASKED_WITHIN: Duration = Duration::from_millis(1500);
+
+/// One coordinator, and its clock.
 pub(super) trait Side {
     type Line: Line;
     fn line(&self) -> Self::Line;
+
+    /// Lets time pass until this round begins; the first has the number 0.
+    fn begin(&mut self, round: u32);
+
+    /// Lets what is due at once be done: a broker answers first.
+    fn settle(&self);
 }
 
 /// How an answer is waited for.
@@ -52,7 +66,10 @@ pub(super) fn decode<R: Request>(frame: &[u8], correlation: i32) -> R::Response 
     decode_response::<R>(frame, R::API.best(), correlation).unwrap()
 }
 
-pub(super) struct OnBroker(String);
+pub(super) struct OnBroker {
+    address: String,
+    began: Instant,
+}
 
 impl OnBroker {
     /// The broker that coordinates a group, once it does.
@@ -65,10 +82,16 @@ impl OnBroker {
             let answer = line.answer(Wait::ForIt).unwrap();
             let found = decode::<FindCoordinatorRequest>(&answer, 0);
             if found.error == ErrorCode::None {
-                return Self(format!("{}:{}", found.host, found.port));
+                let address = format!("{}:{}", found.host, found.port);
+                return Self { address, began: Instant::now() };
             }
             assert!(began.elapsed() < READY_MAX, "no coordinator: {}", found.error);
         }
+    }
+
+    /// Whether the machine was too slow for what is due to lie between the rounds.
+    pub(super) fn is_late(&self, round: u32) -> bool {
+        self.began.elapsed() > round * ROUND + ASKED_WITHIN
     }
 }
 
@@ -76,7 +99,16 @@ impl Side for OnBroker {
     type Line = SocketLine;
 
     fn line(&self) -> SocketLine {
-        SocketLine::connect(&self.0)
+        SocketLine::connect(&self.address)
+    }
+
+    fn settle(&self) {
+        thread::sleep(SILENCE);
+    }
+
+    /// Time itself is waited for.
+    fn begin(&mut self, round: u32) {
+        thread::sleep((round * ROUND).saturating_sub(self.began.elapsed()));
     }
 }
 
@@ -118,11 +150,14 @@ impl Line for SocketLine {
     }
 }
 
-pub(super) struct InModel(KafkaModel);
+pub(super) struct InModel {
+    kafka: KafkaModel,
+    now: Rc<Cell<Moment>>,
+}
 
 impl InModel {
     pub(super) fn new(kafka: &KafkaModel) -> Self {
-        Self(kafka.clone())
+        Self { kafka: kafka.clone(), now: Rc::default() }
     }
 }
 
@@ -130,18 +165,33 @@ impl Side for InModel {
     type Line = ModelLine;
 
     fn line(&self) -> ModelLine {
-        ModelLine { connection: self.0.connect(), input: FrameBuffer::new() }
+        let now = Rc::clone(&self.now);
+        ModelLine { connection: self.kafka.connect(), input: FrameBuffer::new(), now }
+    }
+
+    fn begin(&mut self, round: u32) {
+        let now = Moment::default().after(round * ROUND);
+        while let Some(due) = self.kafka.group_deadline().filter(|due| *due <= now) {
+            self.kafka.advance_groups(due);
+        }
+        self.kafka.advance_groups(now);
+        self.now.set(now);
+    }
+
+    fn settle(&self) {
+        self.kafka.advance_groups(self.now.get());
     }
 }
 
 pub(super) struct ModelLine {
     connection: ModelConnection,
     input: FrameBuffer,
+    now: Rc<Cell<Moment>>,
 }
 
 impl Line for ModelLine {
     fn send(&mut self, frame: &[u8]) {
-        self.connection.receive(frame, Moment::default()).unwrap();
+        self.connection.receive(frame, self.now.get()).unwrap();
     }
 
     fn answer(&mut self, _: Wait) -> Option<Vec<u8>> {

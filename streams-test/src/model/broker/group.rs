@@ -158,6 +158,12 @@ impl Group {
         }
         self.unsynced.remove(member);
         if let Some(member) = self.roll.members.get_mut(member) {
+            if self.phase == Phase::Stable {
+                // It counts as no sign of life.
+                let assignment = member.assignment.clone();
+                let response = SyncGroupResponse { error, assignment };
+                return self.replies.push((to, Reply::Sync(response)));
+            }
             member.syncing = Some(to);
         }
         if self.phase == Phase::Syncing && self.roll.leader.as_ref() == Some(member) {
@@ -168,8 +174,6 @@ impl Group {
                 member.assignment = given.remove(id).unwrap_or_default();
             }
             self.write_down();
-        }
-        if self.phase == Phase::Stable {
             self.answer_syncs(ErrorCode::None, now);
         }
     }

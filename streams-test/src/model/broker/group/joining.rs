@@ -131,8 +131,10 @@ impl Group {
         if let Some(to) = member.syncing.take() {
             self.replies.push((to, Reply::sync_refused(fenced)));
         }
-        member.update(request, to);
+        // The session that it had counts until it is heard again.
         member.alive(now);
+        member.is_new = false;
+        member.update(request, to);
         self.roll.members.insert(id.clone(), member);
         if self.unsynced.remove(old) {
             self.unsynced.insert(id.clone());
@@ -178,11 +180,12 @@ impl Group {
         }
         self.unsynced.clear();
         let longest = self.longest_rebalance();
-        if self.phase == Phase::Empty && !self.initial_delay.is_zero() {
+        if self.phase == Phase::Empty {
             let remaining = longest.saturating_sub(self.initial_delay);
             let initial = Some(Initial { remaining, is_joined: false });
             self.phase = Phase::Joining { until: now.after(self.initial_delay), initial };
-            return;
+            // Those whose ids were given out are not waited for.
+            return self.expire_joining(now);
         }
         self.phase = Phase::Joining { until: now.after(longest), initial: None };
         self.end_if_all_joined(now);
