@@ -30,7 +30,7 @@ use crate::support::flow::{Dice, setting};
 const COUNT: u64 = 24;
 const SEED: u64 = 1;
 /// Cases that run at the same time.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
 
 /// Gives cases with one outcome, in an order that the seed decides.
 struct Deck {
