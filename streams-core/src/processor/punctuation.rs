@@ -84,13 +84,15 @@ impl Entry {
         self.due.cmp(&other.due)
     }
 
-    /// The next time after `now` on this schedule's grid; what was missed collapses into one call.
-    fn advance(&mut self, now: i64) {
-        self.due = self.due.saturating_add(self.interval);
-        if now >= self.due {
-            let missed = (now - self.due) / self.interval;
-            self.due = self.due.saturating_add((missed + 1) * self.interval);
+    /// Goes to the next time after `now` on this schedule's grid, what was missed collapses into one
+    /// call; `None` where no such time can be told.
+    fn advanced(self, now: i64) -> Option<Self> {
+        let mut due = self.due.checked_add(self.interval)?;
+        if now >= due {
+            let missed = (now - due) / self.interval;
+            due = (missed + 1).checked_mul(self.interval)?.checked_add(due)?;
         }
+        Some(Self { due, ..self })
     }
 }
 
@@ -201,11 +203,12 @@ impl Schedules {
             (None, PunctuationType::WallClock) => now.millis().saturating_add(interval),
         };
         let state = EntryState::Scheduled;
-        let mut entry = Entry { due, interval, id, node, state };
-        if anchor.is_some_and(|anchor| anchor < now) {
-            entry.advance(now.millis());
+        let entry = Entry { due, interval, id, node, state };
+        let is_past = anchor.is_some_and(|anchor| anchor < now);
+        let entry = if is_past { entry.advanced(now.millis()) } else { Some(entry) };
+        if let Some(entry) = entry {
+            self.queue(kind).entries.offer(entry, Entry::compare);
         }
-        self.queue(kind).entries.offer(entry, Entry::compare);
         Ok(id)
     }
 
@@ -238,9 +241,10 @@ impl Schedules {
     }
 
     pub(crate) fn rearm(&mut self, kind: PunctuationType, due: Due, now: Timestamp) {
-        let Due(mut entry) = due;
-        if self.called.take() == Some(entry.id) {
-            entry.advance(now.millis());
+        let Due(entry) = due;
+        if self.called.take() == Some(entry.id)
+            && let Some(entry) = entry.advanced(now.millis())
+        {
             self.queue(kind).entries.offer(entry, Entry::compare);
         }
     }
@@ -289,6 +293,23 @@ mod tests {
             }
         }
         fired
+    }
+
+    #[test]
+    fn a_schedule_ends_at_the_greatest_time() {
+        let kind = PunctuationType::StreamTime;
+        for anchor in [None, Some(at(i64::MAX - 5))] {
+            let mut schedules = Schedules::new();
+            let asked = Asked { interval: Duration::from_millis(10), kind, anchor };
+            schedules.add(0, asked, at(0)).unwrap();
+            let due = schedules.take_due(kind, at(i64::MAX)).unwrap();
+            schedules.rearm(kind, due, at(i64::MAX));
+            assert_eq!(schedules.next_due(kind), None);
+        }
+        let asked = Asked { interval: Duration::MAX, kind, anchor: Some(at(1)) };
+        let mut schedules = Schedules::new();
+        schedules.add(0, asked, at(5)).unwrap();
+        assert_eq!(schedules.next_due(kind), None);
     }
 
     #[test]

@@ -116,7 +116,9 @@ impl Names {
         prefix: &str,
     ) -> NodeName {
         let generated = self.node(prefix);
-        given.map_or(generated, |given| self.given(format!("{given}{suffix}").into()))
+        let Some(given) = given else { return generated };
+        self.check(given.as_str());
+        self.given(format!("{given}{suffix}").into())
     }
 }
 

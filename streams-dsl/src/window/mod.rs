@@ -119,7 +119,11 @@ mod sealed {
                 return None;
             }
             let start = self.next;
-            self.next = start.saturating_add(self.step.max(1));
+            match start.checked_add(self.step.max(1)) {
+                Some(next) => self.next = next,
+                // No window begins after the greatest time.
+                None => self.last = i64::MIN,
+            }
             Some(start)
         }
     }

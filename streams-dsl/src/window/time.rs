@@ -168,6 +168,11 @@ mod tests {
         assert_eq!(starts(hopping, 3), [0]);
         assert_eq!(starts(hopping, 12), [4, 8, 12]);
         assert_eq!(starts(hopping, 13), [4, 8, 12]);
+        // None begins after the greatest time.
+        let last = i64::MAX - i64::MAX % 10;
+        assert_eq!(starts(tumbling, i64::MAX), [last]);
+        assert_eq!(tumbling.end(last), i64::MAX);
+        assert_eq!(starts(hopping, i64::MAX).len(), 2);
     }
 
     #[test]
