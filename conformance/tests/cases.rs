@@ -11,7 +11,8 @@ const SETS: [(&str, &str); 9] = [
     (include_str!("cases/drawn.cases.jsonl"), include_str!("cases/drawn.expected.jsonl")),
     // Written by hand: names, numbers where text is expected, halves of surrogate pairs, cycles, what a
     // node is told that needs a store, streams that are read, merged and grouped twice, a cache that
-    // global stores share, sessions of one time, caches that evict while another does.
+    // global stores share, sessions of one time, caches that evict while another does, and what scans
+    // of windows use of a cache.
     (include_str!("cases/edges.cases.jsonl"), include_str!("cases/edges.expected.jsonl")),
     (include_str!("cases/engine.cases.jsonl"), include_str!("cases/engine.expected.jsonl")),
     (include_str!("cases/joins.cases.jsonl"), include_str!("cases/joins.expected.jsonl")),

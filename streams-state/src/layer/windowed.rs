@@ -112,6 +112,7 @@ enum Content {
 struct Scan {
     filter: Filter,
     source: Source,
+    direction: Direction,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -160,7 +161,7 @@ impl Layers {
         let layers = Rc::clone(self);
         let of_one = matches!(selection.keys, KeySpan::One(_));
         let filter = Filter { selection, floor };
-        let mut scan = Scan { filter, source, key: Vec::new(), value: Vec::new() };
+        let mut scan = Scan { filter, source, direction, key: Vec::new(), value: Vec::new() };
         if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
             scan.sort(&layers, keys, direction)?;
         }
@@ -197,7 +198,12 @@ fn source(
     };
     let ranges = segments.into_iter().map(|segment| {
         if !by_index && keys.order != RowOrder::KeyFirst {
-            return layers.rows(range_by_time(keys, segment, (from, to)), direction);
+            let range = range_by_time(keys, segment, (from, to));
+            // Kafka uses the first cached row behind a scan too.
+            let last = keys.end_of(segment).unwrap_or(i64::MAX);
+            let cached = range_by_time(keys, segment, (from, last));
+            let cached = (direction == Direction::Forward).then_some(&cached);
+            return Rows::with_known(Rc::clone(layers), (range, direction), cached, None);
         }
         let range = range_by_key(keys, segment, selection, (from, to));
         let Some(key) = selection.one_key().filter(|_| !by_index) else {
@@ -238,8 +244,10 @@ fn range_by_key(
     };
     match &selection.keys {
         KeySpan::One(key) => {
-            // No row has a longer detail than this.
-            let upper = Bound::Included(with(key, to.max(0), &[u8::MAX; 8]));
+            // The rows of a longer key would lie before a later time than the segment's last. No row
+            // has a longer detail than this.
+            let last = keys.end_of(segment).map_or(to, |end| end.min(to));
+            let upper = Bound::Included(with(key, last.max(0), &[u8::MAX; 8]));
             KeyRange::new(Bound::Included(with(key, from, &[])), upper)
         }
         // A key is a prefix of its row's, so this says nothing about the upper end.
@@ -373,6 +381,7 @@ impl Scan {
 
     /// Copies the next row to `key` and `value`; `false` at the end.
     fn advance(&mut self, layers: &Rc<Layers>, keys: RowKeys) -> Result<bool, StoreError> {
+        let is_forward = self.direction == Direction::Forward;
         loop {
             self.key.clear();
             self.value.clear();
@@ -386,6 +395,7 @@ impl Scan {
                 Source::Segments(rows) => (rows, false),
                 Source::Index(rows) => (rows, true),
             };
+            let is_by_time = is_forward && !indexed && keys.order != RowOrder::KeyFirst;
             let Some(first) = rows.front_mut() else { return Ok(false) };
             let Some((key, value)) = first.next_row()? else {
                 rows.pop_front();
@@ -397,6 +407,10 @@ impl Scan {
             // A cached row is shown however old it is, as in Kafka.
             let floor = if first.is_cached() { i64::MIN } else { *floor };
             let row = keys.read_row(&self.key);
+            if is_by_time && row.is_some_and(|row| row.time > selection.times.1) {
+                rows.clear();
+                return Ok(false);
+            }
             let Some(row) = row.filter(|row| selection.takes(*row, floor)) else { continue };
             if !indexed {
                 return Ok(true);
