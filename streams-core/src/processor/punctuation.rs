@@ -86,6 +86,7 @@ impl Entry {
 
     /// Goes to the next time after `now` on this schedule's grid, what was missed collapses into one
     /// call; `None` where no such time can be told.
+    // DIFFERENCE(last-punctuation): in Kafka the processor is then called without end.
     fn advanced(self, now: i64) -> Option<Self> {
         let mut due = self.due.checked_add(self.interval)?;
         if now >= due {

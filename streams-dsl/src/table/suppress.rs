@@ -76,6 +76,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let mut plan = self.builder.plan();
         // Here alone in Kafka, a given name takes no index.
         let (name, buffer) = match name {
+            // DIFFERENCE(suppress-names): Kafka checks no name of `suppress`.
             Some(name) => (plan.names.given(name.clone()), format!("{name}-store").into()),
             None => (plan.names.node(suppress::PREFIX), plan.names.store(suppress::PREFIX)),
         };

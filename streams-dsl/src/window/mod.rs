@@ -98,6 +98,7 @@ mod sealed {
         /// are.
         fn starts(&self, time: i64) -> Starts;
         /// Milliseconds from start to end; a window ends at the greatest time at the latest.
+        // DIFFERENCE(last-window): in Kafka a window that would end later is an error.
         fn end(&self, start: i64) -> i64 {
             start.saturating_add(self.size_ms())
         }

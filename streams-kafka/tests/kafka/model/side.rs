@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::rc::Rc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use streams_core::membership::Moment;
@@ -14,6 +13,8 @@ use streams_core::membership::wire::{
 };
 use streams_test::KafkaModel;
 use streams_test::model::ModelConnection;
+
+use crate::support::wait::let_live;
 
 const CLIENT: &str = "model-test";
 /// How long a broker may take to answer.
@@ -103,12 +104,12 @@ impl Side for OnBroker {
     }
 
     fn settle(&self) {
-        thread::sleep(SILENCE);
+        let_live(SILENCE);
     }
 
     /// Time itself is waited for.
     fn begin(&mut self, round: u32) {
-        thread::sleep((round * ROUND).saturating_sub(self.began.elapsed()));
+        let_live((round * ROUND).saturating_sub(self.began.elapsed()));
     }
 }
 
