@@ -2,6 +2,7 @@
 //! Each is written once, over bytes, for every kind of store.
 
 mod again;
+mod by_time;
 pub(crate) mod cache;
 mod cached;
 pub(crate) mod changelog;
