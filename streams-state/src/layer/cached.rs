@@ -2,6 +2,7 @@
 //! forwards it. Answers to Kafka's `CachingKeyValueStore` and `ThreadCache`.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -345,6 +346,18 @@ impl CacheLayer {
     /// An iterator gives this entry, which counts as use.
     pub(super) fn touch(&self, hash: u64, key: &[u8]) {
         self.cache.borrow_mut().get(hash, key);
+    }
+
+    /// A scan gives these entries, in this order, which counts as use.
+    pub(super) fn touch_all(
+        &self,
+        layers: &Layers,
+        entries: &[OwnedRow],
+        order: impl Fn(&[u8], &[u8]) -> Ordering,
+    ) {
+        let mut keys: Vec<&[u8]> = entries.iter().map(|entry| &*entry.key).collect();
+        keys.sort_by(|a, b| order(a, b));
+        keys.into_iter().for_each(|key| self.touch(layers.hash(key), key));
     }
 
     /// A copy of the cached entries of a range.

@@ -2,7 +2,6 @@
 //! Each is written once, over bytes, for every kind of store.
 
 mod again;
-mod by_time;
 pub(crate) mod cache;
 mod cached;
 pub(crate) mod changelog;

@@ -1,13 +1,14 @@
 //! Scans of stores that expire: which rows of which segments, and in which order.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::Bound;
 use std::rc::Rc;
+use std::vec;
 
 use streams_core::error::StoreError;
 use streams_core::store::RowOrder;
 
-use super::by_time::{RowsByTime, range_by_time};
 use super::retention::{Floor, Retention};
 use super::{Layers, Rows};
 use crate::builder::Medium;
@@ -61,11 +62,11 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// The one key that is asked for.
-    pub(super) fn one_key(&self) -> Option<&[u8]> {
+    fn one_key(&self) -> Option<&[u8]> {
         if let KeySpan::One(key) = &self.keys { Some(key) } else { None }
     }
 
-    pub(super) fn takes(&self, row: RowKey<'_>, floor: i64) -> bool {
+    fn takes(&self, row: RowKey<'_>, floor: i64) -> bool {
         let (from, to) = self.times;
         row.time >= from.max(floor)
             && row.time <= to
@@ -81,8 +82,8 @@ enum Source {
     Segments(VecDeque<Rows>),
     /// The index of the segments; each row is then looked up.
     Index(VecDeque<Rows>),
-    /// Rows by time.
-    ByTime(RowsByTime),
+    /// Rows in an order of their own.
+    Sorted(vec::IntoIter<OwnedRow>),
 }
 
 /// Which rows of a source are given.
@@ -159,11 +160,9 @@ impl Layers {
         let source = source(self, retention, (&selection, floor), direction)?;
         let layers = Rc::clone(self);
         let of_one = matches!(selection.keys, KeySpan::One(_));
-        let by_key = !matches!(source, Source::ByTime(_));
         let filter = Filter { selection, floor };
         let mut scan = Scan { filter, source, direction, key: Vec::new(), value: Vec::new() };
-        let in_memory = retention.medium() == Medium::Memory;
-        if of_one && by_key && in_memory && keys.form == WindowForm::Session {
+        if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
             scan.sort(&layers, keys, direction)?;
         }
         Ok(Some(WindowedRows { layers, keys, content: Content::Scan(Box::new(scan)) }))
@@ -179,10 +178,11 @@ fn source(
     let keys = retention.keys;
     let (from, to) = (selection.times.0.max(0), selection.times.1);
     let one = matches!(selection.keys, KeySpan::One(_));
-    // Kafka's caches of stores in memory are ordered by time, so a scan of one key passes others.
-    if retention.medium() == Medium::Memory && (!one || layers.cache().is_some()) {
-        let rows = RowsByTime::read(layers, retention, (selection, floor), direction)?;
-        return Ok(Source::ByTime(rows));
+    // DIFFERENCE(cache-in-memory): in Kafka a scan of one key uses cached rows of other keys too.
+    if retention.medium() == Medium::Memory && !one {
+        return Ok(Source::Sorted(
+            sorted(layers, retention, (selection, floor), direction)?.into_iter(),
+        ));
     }
     let by_index =
         keys.order == RowOrder::TimeFirstIndexed && !matches!(selection.keys, KeySpan::All);
@@ -259,6 +259,80 @@ fn range_by_key(
     }
 }
 
+/// The rows of a segment by time.
+fn range_by_time(keys: RowKeys, segment: i64, (from, to): (i64, i64)) -> KeyRange {
+    let base = keys.base_of(segment);
+    let at = |time: i64| [&base[..], &time.to_be_bytes()].concat();
+    let range = KeyRange::prefix(&base).starting_at(at(from));
+    match to.checked_add(1) {
+        Some(behind) if behind >= 0 => range.ending_before(at(behind)),
+        _ => range,
+    }
+}
+
+/// The rows of a store in memory, by time and then key, as Kafka keeps them.
+fn sorted(
+    layers: &Rc<Layers>,
+    retention: &Retention,
+    (selection, floor): (&Selection, i64),
+    direction: Direction,
+) -> Result<Vec<OwnedRow>, StoreError> {
+    let keys = retention.keys;
+    let (from, to) = (selection.times.0.max(0), selection.times.1);
+    let whole = || {
+        let (first, last) = (keys.segment_of(from), keys.segment_of(to));
+        let lower = Bound::Included(RowKeys::segment_start(first).into());
+        let upper = match last.checked_add(1) {
+            Some(behind) if behind >= 0 => Bound::Excluded(RowKeys::segment_start(behind).into()),
+            _ => Bound::Unbounded,
+        };
+        KeyRange::new(lower, upper)
+    };
+    let takes = |row: &[u8], floor| {
+        keys.is_row(row) && keys.read_row(row).is_some_and(|row| selection.takes(row, floor))
+    };
+    let ranges = match keys.order {
+        RowOrder::KeyFirst => vec![whole()],
+        RowOrder::TimeFirst | RowOrder::TimeFirstIndexed => {
+            let segments = retention.between(from, to).into_iter();
+            segments.map(|segment| range_by_time(keys, segment, (from, to))).collect()
+        }
+    };
+    let mut below = Vec::new();
+    for range in ranges {
+        let mut rows = layers.rows_below(range, Direction::Forward);
+        while let Some((key, value)) = rows.next_row()? {
+            if takes(key, floor) {
+                below.push(OwnedRow { key: key.into(), value: Some(value.into()) });
+            }
+        }
+    }
+    if let Some(cache) = layers.cache() {
+        let mut cached = cache.range(&whole(), Direction::Forward);
+        cache.touch_all(layers, &cached, |a, b| by_time(keys, a, b));
+        // A cached row is shown however old it is, as in Kafka.
+        cached.retain(|row| takes(&row.key, i64::MIN));
+        let hides = |row: &OwnedRow| cached.binary_search_by(|above| above.key.cmp(&row.key));
+        below.retain(|row| hides(row).is_err());
+        below.extend(cached.into_iter().filter(|row| row.value.is_some()));
+    }
+    below.sort_by(|a, b| by_time(keys, &a.key, &b.key));
+    if direction == Direction::Backward {
+        below.reverse();
+    }
+    Ok(below)
+}
+
+fn by_time(keys: RowKeys, a: &[u8], b: &[u8]) -> Ordering {
+    let (Some(a), Some(b)) = (keys.read_row(a), keys.read_row(b)) else { return a.cmp(b) };
+    let detail = match keys.form {
+        WindowForm::Window => a.detail.cmp(&b.detail),
+        // Kafka gives the sessions of a key that end together in this order.
+        WindowForm::Session => b.detail.cmp(&a.detail),
+    };
+    a.time.cmp(&b.time).then_with(|| a.key.cmp(b.key)).then(detail)
+}
+
 impl WindowedRows {
     /// The next key and value; `None` at the end.
     pub(crate) fn next_row(&mut self) -> Result<Option<(RowKey<'_>, &[u8])>, StoreError> {
@@ -298,7 +372,11 @@ impl Scan {
                 value: Some(self.value.as_slice().into()),
             });
         }
-        self.source = Source::ByTime(RowsByTime::of(keys, rows, direction));
+        rows.sort_by(|a, b| by_time(keys, &a.key, &b.key));
+        if direction == Direction::Backward {
+            rows.reverse();
+        }
+        self.source = Source::Sorted(rows.into_iter());
         Ok(())
     }
 
@@ -309,8 +387,8 @@ impl Scan {
             self.key.clear();
             self.value.clear();
             let (rows, indexed) = match &mut self.source {
-                Source::ByTime(rows) => {
-                    let Some(row) = rows.next_row(layers) else { return Ok(false) };
+                Source::Sorted(rows) => {
+                    let Some(row) = rows.next() else { return Ok(false) };
                     self.key.extend_from_slice(&row.key);
                     self.value.extend_from_slice(row.value.as_deref().unwrap_or_default());
                     return Ok(true);
