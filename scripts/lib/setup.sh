@@ -46,7 +46,8 @@ apt_update() {
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# Installs those of the named packages that are missing.
+# Installs those of the named packages that are missing. A machine that has just started often
+# installs its updates, so what holds the lock is waited for.
 apt_install() {
     local package missing=()
     for package in "$@"; do
@@ -56,7 +57,7 @@ apt_install() {
     say "installing by apt-get: ${missing[*]}"
     apt_update
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
-        apt-get install -qy --no-install-recommends "${missing[@]}"
+        apt-get install -qy --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"
 }
 
 # RocksDB and librdkafka are compiled from source, RocksDB's bindings are made by libclang.
