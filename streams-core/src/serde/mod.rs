@@ -7,8 +7,10 @@
 mod bytes;
 #[cfg(feature = "json")]
 mod json;
+mod list;
 mod number;
 mod option;
+mod parsed;
 mod text;
 mod unit;
 mod windowed;
@@ -18,8 +20,10 @@ use std::sync::Arc;
 pub use self::bytes::{ByteVecSerde, BytesSerde};
 #[cfg(feature = "json")]
 pub use self::json::Json;
+pub use self::list::ListSerde;
 pub use self::number::Number;
 pub use self::option::OptionSerde;
+pub use self::parsed::Parsed;
 pub use self::text::Utf8;
 pub use self::unit::UnitSerde;
 pub use self::windowed::{SessionWindowedSerde, TimeWindowedSerde};

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 use crate::window::{Window, Windowed};
 
 const TIME_BYTES: usize = size_of::<i64>();
+const SEQUENCE_NUMBER_BYTES: usize = size_of::<i32>();
 
 /// A key within a tumbling, hopping or sliding window: the key's bytes, then the start of the
 /// window in 8. Answers to Kafka's `TimeWindowedSerde`.
@@ -34,13 +35,23 @@ const TIME_BYTES: usize = size_of::<i64>();
 pub struct TimeWindowedSerde<K> {
     key: SharedSerde<K>,
     size_ms: i64,
+    read_from: ReadFrom,
+}
+
+/// Where the keys that are read come from.
+#[derive(Debug, Clone, Copy)]
+enum ReadFrom {
+    Topic,
+    /// A number that tells records of one time apart is behind the time.
+    Changelog,
 }
 
 impl<K> TimeWindowedSerde<K> {
     /// Keys as `key` writes them, within windows of this size.
     #[must_use]
     pub fn new(key: SharedSerde<K>, size: Duration) -> Self {
-        Self { key, size_ms: i64::try_from(size.as_millis()).unwrap_or(i64::MAX) }
+        let size_ms = i64::try_from(size.as_millis()).unwrap_or(i64::MAX);
+        Self { key, size_ms, read_from: ReadFrom::Topic }
     }
 
     /// The same, to be used at several places.
@@ -51,11 +62,32 @@ impl<K> TimeWindowedSerde<K> {
     {
         Arc::new(Self::new(key, size))
     }
+
+    /// Reads the keys in the changelog of a window store: the key's bytes, the start of the window
+    /// in 8, and a sequence number in 4, which is dropped. Writes keys without that number still,
+    /// for other topics, as Kafka's `forChangelog(true)` does.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use streams_core::serde::{DefaultSerde, Serde, TimeWindowedSerde};
+    /// let serde = TimeWindowedSerde::new(String::serde(), Duration::from_millis(10)).for_changelog();
+    /// let bytes = b"a\0\0\0\0\0\0\x01\x02\0\0\0\x05";
+    /// let key = serde.decode(&"app-counts-changelog".into(), Some(bytes))?;
+    /// assert_eq!(key.to_string(), "[a@258/268]");
+    /// # Ok::<(), streams_core::serde::SerdeError>(())
+    /// ```
+    #[must_use]
+    pub fn for_changelog(self) -> Self {
+        Self { read_from: ReadFrom::Changelog, ..self }
+    }
 }
 
 impl<K> fmt::Debug for TimeWindowedSerde<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TimeWindowedSerde").field("size_ms", &self.size_ms).finish_non_exhaustive()
+        f.debug_struct("TimeWindowedSerde")
+            .field("size_ms", &self.size_ms)
+            .field("read_from", &self.read_from)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,18 +148,20 @@ fn encode_with<K: 'static, const N: usize>(
     }
 }
 
-/// The bytes before the times, and the times.
-fn split<const N: usize>(bytes: Option<&[u8]>) -> Result<(&[u8], [Timestamp; N]), SerdeError> {
+/// The bytes before the times, and the times; so many bytes are behind them.
+fn split<const N: usize>(
+    bytes: Option<&[u8]>,
+    behind: usize,
+) -> Result<(&[u8], [Timestamp; N]), SerdeError> {
     let expected = "key within a window";
-    let mut rest = bytes.ok_or(SerdeError::Null { expected })?;
-    let actual = rest.len();
+    let bytes = bytes.ok_or(SerdeError::Null { expected })?;
+    let width = N * TIME_BYTES + behind;
+    let too_short = || SerdeError::Width { expected, width, actual: bytes.len() };
+    let end = bytes.len().checked_sub(behind).ok_or_else(too_short)?;
+    let mut rest = &bytes[..end];
     let mut times = [Timestamp::UNKNOWN; N];
     for time in times.iter_mut().rev() {
-        let (before, last) = rest.split_last_chunk::<TIME_BYTES>().ok_or(SerdeError::Width {
-            expected,
-            width: N * TIME_BYTES,
-            actual,
-        })?;
+        let (before, last) = rest.split_last_chunk::<TIME_BYTES>().ok_or_else(too_short)?;
         *time = Timestamp::from_millis(i64::from_be_bytes(*last));
         rest = before;
     }
@@ -145,7 +179,11 @@ impl<K: 'static> Serde<Windowed<K>> for TimeWindowedSerde<K> {
     }
 
     fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<Windowed<K>, SerdeError> {
-        let (key, [start]) = split(bytes)?;
+        let behind = match self.read_from {
+            ReadFrom::Topic => 0,
+            ReadFrom::Changelog => SEQUENCE_NUMBER_BYTES,
+        };
+        let (key, [start]) = split(bytes, behind)?;
         let key = self.key.decode(topic, Some(key))?;
         Ok(Windowed::new(key, Window::of_size(start, self.size_ms)))
     }
@@ -167,7 +205,7 @@ impl<K: 'static> Serde<Windowed<K>> for SessionWindowedSerde<K> {
     }
 
     fn decode(&self, topic: &TopicName, bytes: Option<&[u8]>) -> Result<Windowed<K>, SerdeError> {
-        let (key, [end, start]) = split(bytes)?;
+        let (key, [end, start]) = split(bytes, 0)?;
         Ok(Windowed::new(self.0.decode(topic, Some(key))?, Window::new(start, end)))
     }
 
@@ -198,6 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_a_changelog_are_read_and_those_of_topics_written() {
+        let serde = TimeWindowedSerde::new(String::serde(), Duration::from_millis(5));
+        let (serde, topic) = (serde.for_changelog(), "t".into());
+        let key = serde.decode(&topic, Some(b"a\0\0\0\0\0\0\x01\x02\0\0\0\x07")).unwrap();
+        let window = Window::of_size(Timestamp::from_millis(258), 5);
+        assert_eq!(key, Windowed::new("a".to_owned(), window));
+        let mut written = Vec::new();
+        serde.encode(&topic, &key, &mut written).unwrap();
+        assert_eq!(written, b"a\0\0\0\0\0\0\x01\x02");
+        assert_eq!(serde.window_bytes(), 8);
+        for short in [0, 3, 11] {
+            let error = serde.decode(&topic, Some(&[0; 12][..short])).unwrap_err().to_string();
+            assert_eq!(error, format!("{short} bytes where a key within a window takes 12"));
+        }
+        assert!(serde.decode(&topic, Some(&[0; 12])).is_ok_and(|key| key.key.is_empty()));
+    }
+
+    #[test]
     fn a_nullable_key_within_a_window_knows_its_windows_bytes() {
         let inner = TimeWindowedSerde::shared(String::serde(), Duration::from_millis(5));
         assert_eq!(OptionSerde::new(inner).window_bytes(), 8);
@@ -223,6 +279,12 @@ mod tests {
             let size = Duration::from_millis(10);
             comes_back(&TimeWindowedSerde::new(String::serde(), size), &bytes)?;
             comes_back(&SessionWindowedSerde::new(String::serde()), &bytes)?;
+            let of_changelog = TimeWindowedSerde::new(String::serde(), size).for_changelog();
+            if let Ok(key) = of_changelog.decode(&"t".into(), Some(&bytes)) {
+                let mut written = Vec::new();
+                of_changelog.encode(&"t".into(), &key, &mut written).unwrap();
+                prop_assert_eq!(&written[..], &bytes[..bytes.len() - SEQUENCE_NUMBER_BYTES]);
+            }
         }
     }
 }

@@ -23,7 +23,9 @@ use streams_core::membership::wire::sync_group::SyncGroupRequest;
 use streams_core::membership::wire::{FrameBuffer, Message, Reader, Request};
 use streams_core::membership::{MemberData, Order, ProcessId, StatePosition, TopicPartition};
 use streams_core::names::TaskId;
-use streams_core::serde::{DefaultSerde, Serde, SessionWindowedSerde, TimeWindowedSerde};
+use streams_core::serde::{
+    DefaultSerde, ListSerde, Serde, SessionWindowedSerde, TimeWindowedSerde,
+};
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::time::Timestamp;
 
@@ -125,11 +127,23 @@ fn of_membership() -> Vec<Decoder> {
 }
 
 fn of_keys() -> Vec<Decoder> {
-    let time = TimeWindowedSerde::new(Vec::<u8>::serde(), Duration::from_millis(10));
+    let time = || TimeWindowedSerde::new(Vec::<u8>::serde(), Duration::from_millis(10));
+    let (time, logged) = (time(), time().for_changelog());
     let session = SessionWindowedSerde::new(Vec::<u8>::serde());
+    let texts = ListSerde::new(Option::<Vec<u8>>::serde());
+    let numbers = ListSerde::of_width::<2>(Option::<i16>::serde());
     vec![
+        Decoder::new("key of a window's changelog", near_all(), move |bytes: &[u8]| {
+            logged.decode(&"t".into(), Some(bytes))
+        }),
         Decoder::new("key of a window", near_all(), move |bytes: &[u8]| {
             time.decode(&"t".into(), Some(bytes))
+        }),
+        Decoder::new("list of texts", near_all(), move |bytes: &[u8]| {
+            texts.decode(&"t".into(), Some(bytes))
+        }),
+        Decoder::new("list of numbers", near_all(), move |bytes: &[u8]| {
+            numbers.decode(&"t".into(), Some(bytes))
         }),
         Decoder::new("key of a session", near_all(), move |bytes: &[u8]| {
             session.decode(&"t".into(), Some(bytes))
