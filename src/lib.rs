@@ -46,9 +46,9 @@ pub use streams_core::store::StoreSpec;
 pub use streams_core::task::TaskStartError;
 pub use streams_core::time::Timestamp;
 pub use streams_core::topology::{
-    GeneratedNames, NodeHandle, NodeId, OffsetReset, PatternConflict, PatternError,
-    RepartitionCount, Topic, TopicPattern, Topology, TopologyBuilder, TopologyDescription,
-    TopologyError, TopologyErrors,
+    DescribedKind, DescribedNode, DescribedSubtopology, GeneratedNames, NodeHandle, NodeId,
+    OffsetReset, PatternConflict, PatternError, RepartitionCount, SubtopologyRole, Topic,
+    TopicPattern, Topology, TopologyBuilder, TopologyDescription, TopologyError, TopologyErrors,
 };
 pub use streams_core::worker::{CommitFailure, Place, RestorePhase, RestoreProgress, WorkerError};
 pub use streams_dsl::{

@@ -1,36 +1,161 @@
-//! The text of Kafka's `Topology#describe`, which people and tools read.
+//! What Kafka's `Topology#describe` tells, for people and tools to read.
 
 use std::cmp::Ordering;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use super::{NodeDef, NodeKind, Subtopology, Topology};
+use super::{NodeDef, NodeKind, Subtopology, TopicPattern, Topology};
 use crate::java_order::{hash_set_copy_order, hash_set_order};
 use crate::java_tree_set::JavaTreeSet;
+use crate::names::{NodeName, StoreName, SubtopologyId, TopicName};
 
-/// Sub-topologies with their nodes, in Kafka's order and words. Print it with `{}`.
+/// Sub-topologies with their nodes, in Kafka's order. Print it with `{}` for Kafka's words. Answers to
+/// Kafka's `TopologyDescription`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopologyDescription(String);
+pub struct TopologyDescription(Vec<DescribedSubtopology>);
 
-impl fmt::Display for TopologyDescription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A sub-topology in a [`TopologyDescription`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DescribedSubtopology {
+    /// Its number.
+    pub id: SubtopologyId,
+    /// Whether it runs as tasks or fills a global store.
+    pub role: SubtopologyRole,
+    /// Its nodes, those with more of others below first.
+    pub nodes: Vec<DescribedNode>,
+}
+
+/// What a sub-topology is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubtopologyRole {
+    /// It runs as one task for each partition.
+    Tasks,
+    /// It fills a global store, and no tasks come of it.
+    GlobalStore,
+}
+
+/// A node in a [`TopologyDescription`]. Answers to Kafka's `TopologyDescription.Node`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DescribedNode {
+    /// Its name.
+    pub name: NodeName,
+    /// What it does.
+    pub kind: DescribedKind,
+    /// The nodes that forward to it.
+    pub predecessors: Vec<NodeName>,
+    /// The nodes that it forwards to.
+    pub successors: Vec<NodeName>,
+}
+
+/// What a node in a [`TopologyDescription`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DescribedKind {
+    /// It reads these topics.
+    Source(Vec<TopicName>),
+    /// It reads the topics whose names match this.
+    PatternSource(TopicPattern),
+    /// It processes records with these stores.
+    Processor(Vec<StoreName>),
+    /// It writes to this topic.
+    Sink(TopicName),
+    /// It writes to topics that are computed from the records.
+    DynamicSink,
 }
 
 impl TopologyDescription {
     pub(super) fn new(topology: &Topology) -> Self {
-        let mut text = String::from("Topologies:\n ");
-        let of_tasks = topology.subtopologies().iter().map(|part| (part, "", "\n"));
-        let remark = " for global store (will not generate tasks)";
-        let globals = topology.global_stores().iter().map(|store| (&store.part, remark, ""));
+        let of_tasks = topology.subtopologies().iter().map(|part| (part, SubtopologyRole::Tasks));
+        let globals = topology.global_stores().iter();
+        let globals = globals.map(|store| (&store.part, SubtopologyRole::GlobalStore));
         let mut parts: Vec<_> = of_tasks.chain(globals).collect();
-        parts.sort_by_key(|(part, ..)| part.id.0);
-        for (part, remark, end) in parts {
-            let drawing = Drawing::new(topology, part);
-            // Writing to a String cannot fail.
-            let _ = write!(text, "  Sub-topology: {}{remark}\n{drawing}{end}", part.id);
+        parts.sort_by_key(|(part, _)| part.id.0);
+        let described = parts.into_iter().map(|(part, role)| {
+            let nodes = Drawing::new(topology, part).nodes();
+            DescribedSubtopology { id: part.id, role, nodes }
+        });
+        Self(described.collect())
+    }
+
+    /// The sub-topologies, by their numbers; those that fill global stores are among them.
+    ///
+    /// ```
+    /// # mod declared { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/declared.in")); }
+    /// # use declared::{forward, texts};
+    /// # use streams_core::topology::TopologyBuilder;
+    /// use streams_core::topology::DescribedKind;
+    ///
+    /// # let mut builder = TopologyBuilder::new();
+    /// let words = builder.source("words", ["in"], texts());
+    /// builder.processor("keep-longest", &[words], forward);
+    /// let description = builder.build()?.describe();
+    ///
+    /// let nodes = &description.subtopologies()[0].nodes;
+    /// assert_eq!(nodes[0].kind, DescribedKind::Source(vec!["in".into()]));
+    /// assert_eq!(nodes[0].successors, ["keep-longest"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn subtopologies(&self) -> &[DescribedSubtopology] {
+        &self.0
+    }
+}
+
+impl fmt::Display for TopologyDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Topologies:\n ")?;
+        for DescribedSubtopology { id, role, nodes } in &self.0 {
+            let (remark, end) = match role {
+                SubtopologyRole::Tasks => ("", "\n"),
+                SubtopologyRole::GlobalStore => (" for global store (will not generate tasks)", ""),
+            };
+            writeln!(f, "  Sub-topology: {id}{remark}")?;
+            nodes.iter().try_for_each(|node| writeln!(f, "{node}"))?;
+            f.write_str(end)?;
         }
-        Self(text)
+        Ok(())
+    }
+}
+
+impl fmt::Display for DescribedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, predecessors, successors } = self;
+        let (above, below) = (Names(predecessors), Names(successors));
+        match kind {
+            DescribedKind::Source(topics) => {
+                let topics = topics.iter().map(TopicName::as_str).collect::<Vec<_>>().join(", ");
+                write!(f, "    Source: {name} (topics: [{topics}])\n      --> {below}")
+            }
+            DescribedKind::PatternSource(pattern) => {
+                write!(f, "    Source: {name} (topics: {pattern})\n      --> {below}")
+            }
+            DescribedKind::Processor(stores) => {
+                let stores = stores.iter().map(StoreName::as_str).collect::<Vec<_>>().join(", ");
+                write!(f, "    Processor: {name} (stores: [{stores}])\n      --> {below}")?;
+                write!(f, "\n      <-- {above}")
+            }
+            DescribedKind::Sink(topic) => {
+                write!(f, "    Sink: {name} (topic: {topic})\n      <-- {above}")
+            }
+            // DIFFERENCE(computed-topic-text): Kafka prints `toString` of the object, which holds its
+            // address.
+            DescribedKind::DynamicSink => {
+                write!(f, "    Sink: {name} (extractor class: dynamic)\n      <-- {above}")
+            }
+        }
+    }
+}
+
+/// Names of neighbours as Kafka prints them.
+struct Names<'a>(&'a [NodeName]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return f.write_str("none") };
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|name| write!(f, ", {name}"))
     }
 }
 
@@ -99,48 +224,37 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn names(&self, set: &JavaTreeSet) -> String {
-        let names: Vec<&str> =
-            set.items().into_iter().map(|at| self.nodes[at].def.name.as_str()).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    fn names(&self, set: &JavaTreeSet) -> Vec<NodeName> {
+        set.items().into_iter().map(|at| self.nodes[at].def.name.clone()).collect()
+    }
+
+    fn nodes(&self) -> Vec<DescribedNode> {
+        let nodes = self.order.iter().filter_map(|at| self.nodes.get(*at));
+        let described = nodes.map(|node| DescribedNode {
+            name: node.def.name.clone(),
+            kind: kind_of(node.def),
+            predecessors: self.names(&node.parents),
+            successors: self.names(&node.children),
+        });
+        described.collect()
     }
 }
 
-/// Names as Kafka's `describe` prints them: a hash set that was made of a collection.
-fn list(names: Vec<&str>) -> String {
-    format!("[{}]", hash_set_copy_order(names).join(", "))
-}
-
-impl fmt::Display for Drawing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for node in self.order.iter().filter_map(|at| self.nodes.get(*at)) {
-            let name = &node.def.name;
-            let (below, above) = (self.names(&node.children), self.names(&node.parents));
-            match &node.def.kind {
-                NodeKind::Source { pattern: Some(pattern), .. } => {
-                    write!(f, "    Source: {name} (topics: {pattern})\n      --> {below}")?;
-                }
-                NodeKind::Source { topics, .. } => {
-                    let topics = list(topics.iter().map(|topic| topic.as_str()).collect());
-                    write!(f, "    Source: {name} (topics: {topics})\n      --> {below}")?;
-                }
-                NodeKind::Processor { .. } => {
-                    let stores = node.def.stores.iter().map(|store| store.as_str());
-                    let stores = list(hash_set_order(stores.collect()));
-                    write!(f, "    Processor: {name} (stores: {stores})\n      --> {below}")?;
-                    write!(f, "\n      <-- {above}")?;
-                }
-                NodeKind::Sink { topic: Some(topic), .. } => {
-                    write!(f, "    Sink: {name} (topic: {topic})\n      <-- {above}")?;
-                }
-                // DIFFERENCE(computed-topic-text): Kafka prints `toString` of the object, which
-                // holds its address.
-                NodeKind::Sink { topic: None, .. } => {
-                    write!(f, "    Sink: {name} (extractor class: dynamic)\n      <-- {above}")?;
-                }
-            }
-            f.write_char('\n')?;
+/// Topics and stores come in the order of a hash set of Java's that was made of a collection.
+fn kind_of(node: &NodeDef) -> DescribedKind {
+    match &node.kind {
+        NodeKind::Source { pattern: Some(pattern), .. } => {
+            DescribedKind::PatternSource(pattern.clone())
         }
-        Ok(())
+        NodeKind::Source { topics, .. } => {
+            let topics = hash_set_copy_order(topics.iter().collect());
+            DescribedKind::Source(topics.into_iter().cloned().collect())
+        }
+        NodeKind::Processor { .. } => {
+            let stores = hash_set_copy_order(hash_set_order(node.stores.iter().collect()));
+            DescribedKind::Processor(stores.into_iter().cloned().collect())
+        }
+        NodeKind::Sink { topic: Some(topic), .. } => DescribedKind::Sink(topic.clone()),
+        NodeKind::Sink { topic: None, .. } => DescribedKind::DynamicSink,
     }
 }

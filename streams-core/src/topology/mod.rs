@@ -23,7 +23,9 @@ use indexmap::IndexMap;
 use self::builder::BuilderId;
 pub use self::builder::{NodeHandle, TopologyBuilder};
 pub use self::copartition::{PartitionCountError, PartitionCounts};
-pub use self::describe::TopologyDescription;
+pub use self::describe::{
+    DescribedKind, DescribedNode, DescribedSubtopology, SubtopologyRole, TopologyDescription,
+};
 pub use self::error::{TopologyError, TopologyErrors};
 pub use self::generated::GeneratedNames;
 pub use self::global::{GlobalStore, GlobalStoreParts};
@@ -148,7 +150,7 @@ impl Topology {
         &self.0
     }
 
-    /// The text that Kafka's `Topology#describe` prints.
+    /// What Kafka's `Topology#describe` tells, and prints.
     ///
     /// ```
     /// # use streams_core::processor::{Nulls, Source, TimestampExtractor};
