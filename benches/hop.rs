@@ -12,7 +12,7 @@ use millstream::{
     ApplicationId, DefaultSerde, Handlers, Headers, KStream, StreamsBuilder, TaskId, Timestamp,
     TopicName, TopicPartition, Topology,
 };
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::error::ProduceError;
 use streams_core::outbox::{OutRecord, Outbox, TopicId};
 use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
@@ -89,6 +89,7 @@ fn task(topology: &Topology) -> Task {
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::default(),
+        own_settings: OwnSettings::default(),
     };
     let mut task = Task::new(TaskParts {
         topology: topology.clone(),

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
@@ -95,6 +95,7 @@ impl Fixture {
             handlers: Handlers::default(),
             timestamps: DefaultTimestampExtractor::FailOnInvalid,
             emit_intervals: EmitIntervals::NONE,
+            own_settings: OwnSettings::default(),
         });
         Self {
             context: Rc::new(context),

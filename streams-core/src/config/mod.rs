@@ -22,6 +22,7 @@ mod membership;
 mod metrics;
 mod names;
 mod origin;
+mod own;
 mod processing;
 mod properties;
 mod reader;
@@ -35,7 +36,7 @@ mod suggest;
 mod tests;
 mod topology;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use address::HostPort;
 pub use assignment::Assignment;
@@ -50,6 +51,7 @@ pub use names::{
     ApplicationId, ClientId, DeadLetterTopic, GroupInstanceId, InvalidName, TopicPrefix,
 };
 pub use origin::Origin;
+pub use own::OwnSettings;
 pub use processing::{
     DefaultTimestampExtractor, FailurePolicy, Processing, ProcessingGuarantee, TaskIdle,
 };
@@ -83,7 +85,7 @@ pub struct StreamsConfig {
     metrics: MetricsSettings,
     security: Security,
     clients: [ClientSettings; 5],
-    own: BTreeMap<String, Secret>,
+    own: OwnSettings,
     explanation: Explanation,
     warnings: Vec<ConfigWarning>,
 }
@@ -212,9 +214,9 @@ impl StreamsConfig {
         }
     }
 
-    /// The value of a key of the user's own, named with its `app.`.
-    pub fn own(&self, key: &str) -> Option<&Secret> {
-        self.own.get(key)
+    /// The settings of the program's own.
+    pub fn own_settings(&self) -> &OwnSettings {
+        &self.own
     }
 
     /// Every effective value with its origin, secrets masked.

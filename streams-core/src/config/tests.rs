@@ -370,7 +370,7 @@ fn words_and_sentinels_are_typed() {
 #[test]
 fn own_keys_are_kept_and_not_shown() {
     let config = config("app.db.password=hunter2");
-    assert_eq!(config.own("app.db.password").unwrap().expose(), "hunter2");
+    assert_eq!(config.own_settings().get("app.db.password").unwrap().expose(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

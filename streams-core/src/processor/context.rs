@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::punctuation::{Asked, PunctuationId, PunctuationType, ScheduleError, Schedules};
-use crate::config::DefaultTimestampExtractor;
+use crate::config::{DefaultTimestampExtractor, OwnSettings};
 use crate::error::{Origin, ProcessorError, Pushed, StoreError, TaskError};
 use crate::handler::{Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
@@ -29,6 +29,8 @@ pub struct ContextParts {
     pub timestamps: DefaultTimestampExtractor,
     /// How often results that wait for the clock are looked for.
     pub emit_intervals: EmitIntervals,
+    /// Settings of the program's own.
+    pub own_settings: OwnSettings,
 }
 
 /// The least wall-clock times between two looks for results that wait for stream time.
@@ -166,6 +168,11 @@ impl TaskContext {
     /// The task.
     pub const fn task(&self) -> TaskId {
         self.parts.task
+    }
+
+    /// Settings of the program's own.
+    pub const fn own_settings(&self) -> &OwnSettings {
+        &self.parts.own_settings
     }
 
     /// The task's input partitions.

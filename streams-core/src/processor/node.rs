@@ -9,6 +9,7 @@ use super::edge::{Edge, NodeCell, Push, at_work};
 use super::link::{LinkError, NodeLinks, NodeSupplier};
 use super::punctuation::{Asked, Punctuation, PunctuationId, PunctuationType, ScheduleError};
 use super::{FixedKeyProcessor, Processor, TaskContext};
+use crate::config::OwnSettings;
 use crate::error::{ProcessorError, ProduceError, Pushed, TaskError};
 use crate::names::{ApplicationId, NodeName, StoreName, TaskId};
 use crate::record::{FixedKeyRecord, Record, RecordMeta};
@@ -63,6 +64,25 @@ impl<'a, 'l> ConnectedStores<'a, 'l> {
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.0.context().task()
+    }
+
+    /// The settings of the program's own, whose names begin with `app.`.
+    ///
+    /// ```
+    /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+    /// // With `app.limit=5` in the configuration:
+    /// let mut node = run::processor(|stores| {
+    ///     let limit = stores.own_settings().get("app.limit").map(|limit| limit.expose().to_owned());
+    ///     let limit = limit.unwrap_or_default();
+    ///     Ok(run::calls().process(move |record, cx| cx.forward_to("out", record.with_value(limit.clone()))))
+    /// });
+    /// node.pipe("a", "x", 1)?;
+    /// assert_eq!(node.sent(), ["out: a=5 @1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn own_settings(&self) -> &OwnSettings {
+        self.0.context().own_settings()
     }
 }
 
@@ -199,6 +219,26 @@ macro_rules! task_calls {
         #[must_use]
         pub const fn application_id(&self) -> &ApplicationId {
             self.place().0.application_id()
+        }
+
+        /// The settings of the program's own, whose names begin with `app.`. Kafka's `appConfigs` and
+        /// `appConfigsWithPrefix`.
+        ///
+        /// ```
+        /// # mod run { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/run.in")); }
+        /// // With `app.limit=5` in the configuration:
+        /// let node = run::calls().process(|record, cx| {
+        ///     let limit = cx.own_settings().get("app.limit").map(|limit| limit.expose().to_owned());
+        ///     cx.forward_to("out", record.with_value(limit.unwrap_or_default()))
+        /// });
+        /// let mut node = node.start();
+        /// node.pipe("a", "x", 1)?;
+        /// assert_eq!(node.sent(), ["out: a=5 @1"]);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn own_settings(&self) -> &OwnSettings {
+            self.place().0.own_settings()
         }
 
         /// The task.

@@ -484,6 +484,7 @@ fn task(
         handlers: settings.handlers.clone(),
         timestamps: settings.timestamps,
         emit_intervals: settings.emit_intervals,
+        own_settings: settings.own_settings.clone(),
     }));
     let task = Task::new(TaskParts {
         topology: settings.topology.clone(),

@@ -35,7 +35,7 @@ pub use self::message::{
 };
 pub use self::retry::RetryPolicy;
 pub use self::whereabouts::{Place, Whereabouts};
-use crate::config::DefaultTimestampExtractor;
+use crate::config::{DefaultTimestampExtractor, OwnSettings};
 use crate::error::{Origin, ProduceError, TaskError, catch_panic};
 use crate::handler::{ErrorHandler, Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
@@ -73,6 +73,8 @@ pub struct WorkerSettings {
     pub idle: TaskIdle,
     /// How often results that wait for the clock are looked for.
     pub emit_intervals: EmitIntervals,
+    /// Settings of the program's own.
+    pub own_settings: OwnSettings,
     /// Record caches of this worker, in bytes.
     pub cache_bytes: usize,
     /// Records of one partition that wait in a task (`buffered.records.per.partition`).

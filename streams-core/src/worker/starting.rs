@@ -106,6 +106,7 @@ impl Worker {
             handlers: settings.handlers.clone(),
             timestamps: settings.timestamps,
             emit_intervals: settings.emit_intervals,
+            own_settings: settings.own_settings.clone(),
         }));
         // All tasks of the worker read through the same memory.
         let globals = match (&self.globals, shared) {

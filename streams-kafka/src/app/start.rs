@@ -243,6 +243,7 @@ fn worker_settings(
             windows: config.topology().windowed_emit_interval,
             outer_joins: config.topology().outer_join_emit_interval,
         },
+        own_settings: config.own_settings().clone(),
         cache_bytes: 0,
         buffered_records: processing.buffered_records_per_partition as usize,
         turn_records: TURN_RECORDS,

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::error::ProduceError;
 use streams_core::handler::Handlers;
 use streams_core::names::{TaskId, TopicName, TopicPartition};
@@ -54,6 +54,7 @@ pub(crate) fn open(
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::default(),
+        own_settings: OwnSettings::default(),
     });
     let stores = specs.iter().map(|spec| {
         let topic = format!("bench-{}-changelog", spec.name());

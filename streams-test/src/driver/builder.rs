@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use streams_core::config::{ConfigErrors, DefaultTimestampExtractor, StreamsConfig};
+use streams_core::config::{ConfigErrors, DefaultTimestampExtractor, OwnSettings, StreamsConfig};
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TopicName};
 use streams_core::processor::EmitIntervals;
@@ -57,6 +57,7 @@ pub struct DriverBuilder {
     pub(super) idle: TaskIdle,
     pub(super) cache_bytes: usize,
     pub(super) emit_intervals: EmitIntervals,
+    pub(super) own_settings: OwnSettings,
     pub(super) now: Timestamp,
     pub(super) layout: Layout,
     pub(super) commit: CommitWhen,
@@ -87,6 +88,7 @@ impl DriverBuilder {
             idle: TaskIdle::UpTo(std::time::Duration::ZERO),
             cache_bytes: 10 << 20,
             emit_intervals: EmitIntervals::default(),
+            own_settings: OwnSettings::default(),
             now: Timestamp::from_millis(0),
             layout: Layout::default(),
             commit: CommitWhen::default(),
@@ -140,6 +142,7 @@ impl DriverBuilder {
     pub fn config(mut self, config: &StreamsConfig) -> Self {
         self.faults = config.check_names(&self.topology.generated_names()).err();
         self.topology = self.topology.configured(config.state());
+        self.own_settings = config.own_settings().clone();
         let processing = config.processing();
         let (topology, cache_bytes) = (config.topology(), config.state().cache_bytes_max);
         self.application_id(config.application_id().as_str())

@@ -65,6 +65,7 @@ impl GlobalTask {
             handlers: setup.handlers.clone(),
             timestamps: setup.timestamps,
             emit_intervals: setup.emit_intervals,
+            own_settings: setup.own_settings.clone(),
         });
         let task = Task::new(TaskParts {
             topology: setup.topology.clone(),

@@ -146,6 +146,7 @@ pub(super) fn tasks(
             handlers: setup.handlers.clone(),
             timestamps: setup.timestamps,
             emit_intervals: setup.emit_intervals,
+            own_settings: setup.own_settings.clone(),
         });
         let mut task = Task::new(TaskParts {
             topology: setup.topology.clone(),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streams_core::config::StreamsConfig;
-use streams_core::error::TaskError;
+use streams_core::error::{ProcessorError, TaskError};
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropReason;
-use streams_core::processor::PunctuationType;
+use streams_core::processor::{ConnectedStores, Context, Processor, PunctuationType};
 use streams_core::record::{Headers, Record};
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
@@ -249,6 +249,44 @@ fn emit_intervals_come_from_the_configuration() {
         clicks.pipe_at("bob", "x", at(10)).unwrap();
         assert_eq!(driver.produced("counts").len(), expected, "{interval} ms");
     }
+}
+
+/// Forwards what the settings say in place of values.
+struct Say(String);
+
+impl Processor<String, String> for Say {
+    type OutKey = String;
+    type OutValue = String;
+
+    fn process(
+        &mut self,
+        record: Record<String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<(), ProcessorError> {
+        let own = cx.own_settings().with_prefix("app.say.").map(|(name, _)| name.to_owned());
+        let named = own.collect::<Vec<_>>().join(" and ");
+        cx.forward(record.with_value(format!("{}, {named}", self.0)))
+    }
+}
+
+#[test]
+fn processors_read_the_settings_of_the_program() {
+    let builder = StreamsBuilder::new();
+    let words: KStream<'_, String, String> = builder.stream("words");
+    let supplier = |stores: &ConnectedStores<'_, '_>| {
+        let first = stores.own_settings().get("app.say.first");
+        Ok(Say(first.map_or_else(String::new, |text| text.expose().to_owned())))
+    };
+    words.process(supplier, &[]).to("said");
+    let config = StreamsConfig::builder().application_id("app").bootstrap_servers("none:9092");
+    let config =
+        config.set("app.say.first", "hello").set("app.say.last", "bye").set("app.other", 1);
+    let topology = builder.build().unwrap();
+    let driver = TopologyTestDriver::builder(&topology).config(&config.build().unwrap());
+    let driver = driver.build().unwrap();
+    driver.input::<String, String>("words").pipe("a", "x").unwrap();
+    let said = driver.output::<String, String>("said").read_values().unwrap();
+    assert_eq!(said, ["hello, first and last"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::membership::{
     Address, CallId, CommitToken, ConnectionId, Departure, Generation, InstanceId, MemberData,
     Membership, MembershipConfig, Moment, Order, ProcessId,
@@ -454,6 +454,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
         handlers: setting.app.poison.handlers(&setting.app.flaws),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::NONE,
+        own_settings: OwnSettings::default(),
         backend: Arc::new(disk.of_writer(setting, writer)),
         retries: RetryPolicy::default(),
         globals: SharedGlobals::default(),

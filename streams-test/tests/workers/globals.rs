@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::error::ProcessorError;
 use streams_core::handler::{Handlers, LogAndSkip};
 use streams_core::metrics::DropCounts;
@@ -490,6 +490,7 @@ fn parts() -> ContextParts {
         handlers: Handlers::default(),
         timestamps: DefaultTimestampExtractor::FailOnInvalid,
         emit_intervals: EmitIntervals::NONE,
+        own_settings: OwnSettings::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use streams_core::config::DefaultTimestampExtractor;
+use streams_core::config::{DefaultTimestampExtractor, OwnSettings};
 use streams_core::handler::Handlers;
 use streams_core::names::{ApplicationId, TaskId, TopicPartition};
 use streams_core::plane::StartAt;
@@ -37,6 +37,7 @@ pub(crate) fn settings(
         retries: RetryPolicy::default(),
         idle: TaskIdle::UpTo(Duration::ZERO),
         emit_intervals: EmitIntervals::NONE,
+        own_settings: OwnSettings::default(),
         cache_bytes: 0,
         buffered_records: 100,
         turn_records: 100,
