@@ -297,8 +297,8 @@ impl StreamsBuilder {
     {
         let topic = topic.into();
         let mut plan = self.plan();
-        let store = materialized.store.clone();
-        let store = store.unwrap_or_else(|| plan.names.store(&format!("{}-", topic.name())));
+        let prefix = format!("{}-", topic.name());
+        let store = plan.names.store_or(materialized.store.clone(), &prefix);
         let kept = materialized.key_value_store(store.clone());
         if materialized.is_versioned() {
             plan.fault(TopologyError::GlobalVersions(store.clone()));

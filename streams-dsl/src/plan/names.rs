@@ -86,9 +86,16 @@ impl Names {
 
     /// The given name of a store, or a generated one, which alone takes an index.
     pub(crate) fn store_or(&mut self, given: Option<StoreName>, prefix: &str) -> StoreName {
-        let Some(given) = given else { return self.store(prefix) };
-        self.check(given.as_str());
-        given
+        match given {
+            Some(given) => self.given_store(given),
+            None => self.store(prefix),
+        }
+    }
+
+    /// The given name of a store.
+    pub(crate) fn given_store(&mut self, name: StoreName) -> StoreName {
+        self.check(name.as_str());
+        name
     }
 
     /// A given name. Kafka's rule holds for what a program names itself; names that are put

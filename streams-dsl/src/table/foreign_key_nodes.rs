@@ -276,8 +276,7 @@ pub(super) fn result<K: Clone + 'static, N: Clone + 'static>(
 ) -> (PlanId, TableId) {
     let presence =
         if materialized.store.is_some() { Presence::Queryable } else { Presence::OnDemand };
-    let store = materialized.store.clone();
-    let store = store.unwrap_or_else(|| plan.names.store(foreign_key::OUTPUT_PREFIX));
+    let store = plan.names.store_or(materialized.store.clone(), foreign_key::OUTPUT_PREFIX);
     let store = materialized.key_value_store(store);
     let table = plan.add_table(Table::new(presence, Some(store), |settings| {
         table_source::template::<K, Option<N>, K, N>(settings)

@@ -572,9 +572,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let Derived { node: name, store } = derived;
         let mut plan = self.builder.plan();
         let kept = store.map(|store| {
-            let name = store.store.clone();
             // Unlike a filter, a join makes a store that has no name.
-            let name = name.unwrap_or_else(|| plan.names.store(table_join_merge::PREFIX));
+            let name = plan.names.store_or(store.store.clone(), table_join_merge::PREFIX);
             store.key_value_store(name)
         });
         let merge = plan.names.node_or(name.clone(), table_join_merge::PREFIX);

@@ -118,8 +118,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         let mut plan = self.builder.plan();
         let is_given = store.is_some();
         // Unlike its kin, Kafka takes no index for a store without a name.
-        let kept =
-            store.and_then(|given| given.store.clone().map(|name| given.key_value_store(name)));
+        let kept = store.and_then(|given| {
+            let name = plan.names.given_store(given.store.clone()?);
+            Some(given.key_value_store(name))
+        });
         let presence =
             if kept.is_some() { Presence::Queryable } else { Presence::Computed(self.table) };
         let name = plan.names.node_or(node, table_transform_values::PREFIX);

@@ -178,7 +178,7 @@ where
         let mut plan = self.builder.plan();
         let presence =
             if materialized.store.is_some() { Presence::Queryable } else { Presence::Stored };
-        let store = materialized.store.clone().unwrap_or_else(|| plan.names.store(prefix));
+        let store = plan.names.store_or(materialized.store.clone(), prefix);
         let kept = store_of(&materialized, store.clone(), &self.windows, self.emit);
         let name: NodeName = plan.names.node_or(materialized.node.clone(), prefix);
         if let Some(problem) = problem_of(&self.windows, &materialized) {

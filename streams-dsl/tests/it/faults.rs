@@ -1,8 +1,12 @@
 //! Faults of a topology, found when it is built.
 
+use std::time::Duration;
+
+use streams_core::processor::ConnectedStores;
 use streams_core::topology::{OffsetReset, PartitionCounts, TopologyErrors};
 use streams_dsl::{
-    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder, Topics,
+    Consumed, Grouped, KStream, KTable, Materialized, Named, Repartitioned, StreamsBuilder,
+    TableJoined, TimeWindows, Topics,
 };
 use streams_state::Stores;
 
@@ -36,6 +40,41 @@ fn all_faults_are_named_at_once() {
             "\"no store\" holds other characters",
             "two nodes \"same\"",
             "two nodes \"no name\"",
+        ],
+    );
+}
+
+#[test]
+fn the_names_of_all_stores_are_checked() {
+    let stored = |name: &str| Materialized::<String, String>::named(name);
+    let windows = TimeWindows::of_size(Duration::from_millis(5));
+    let first = |left: &String, _: &String| left.clone();
+    faults(
+        |builder| {
+            let texts: KStream<'_, String, String> = builder.stream("texts");
+            let table: KTable<'_, String, String> = builder.table("table");
+            let windowed = texts.group_by_key().windowed_by(windows);
+            let _ = windowed.reduce_with(|one: String, _| one, stored(".."));
+            let _ = builder.global_table_with("global", Consumed::new(), stored("a global"));
+            let _ = table.join_with(table, first, stored("a join"));
+            let text = |text: &String| text.clone();
+            let _ = table.foreign_key_join_with(
+                table,
+                text,
+                first,
+                TableJoined::new(),
+                stored("a key"),
+            );
+            let supplier =
+                |_: &ConnectedStores<'_, '_>| Ok(|_: &String, text: Option<String>| Ok(text));
+            let _ = table.transform_values_with(supplier, &[], stored("a value"));
+        },
+        &[
+            "\"..\" is reserved",
+            "\"a global\" holds other characters",
+            "\"a join\" holds other characters",
+            "\"a key\" holds other characters",
+            "\"a value\" holds other characters",
         ],
     );
 }
