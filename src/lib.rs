@@ -55,10 +55,10 @@ pub use streams_dsl::{
     Branched, BranchedKStream, Branches, BufferConfig, ClosingWindows, CogroupedKStream, Consumed,
     Derived, DynamicProduced, EagerBufferConfig, EmitEarly, EmitStrategy, FixedWindows,
     GlobalKTable, Grouped, JoinWindows, Joined, KGroupedStream, KGroupedTable, KStream, KTable,
-    Materialized, Named, OrNull, Printed, Produced, Repartitioned, SessionWindows, ShutDown,
-    SlidingWindows, StreamJoined, StreamsBuilder, StrictBufferConfig, Suppressed, TableJoined,
-    TimeWindows, Topics, UnlimitedWindows, WhenFull, Window, Windowed, WindowedCogroupedKStream,
-    WindowedKStream, Windowing, foreign_key,
+    Materialized, Named, OrNull, Printed, ProcessorStores, Produced, Repartitioned, SessionWindows,
+    ShutDown, SlidingWindows, StreamJoined, StreamsBuilder, StrictBufferConfig, Suppressed,
+    TableJoined, TimeWindows, Topics, UnlimitedWindows, WhenFull, Window, Windowed,
+    WindowedCogroupedKStream, WindowedKStream, Windowing, foreign_key,
 };
 pub use streams_kafka::{
     HeldUp, KafkaStreams, KafkaStreamsBuilder, Metrics, NamedMetric, OauthToken, ShutDownOnError,

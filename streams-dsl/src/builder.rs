@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 use streams_core::config::Optimization;
-use streams_core::names::TopicName;
+use streams_core::names::{StoreName, TopicName};
 use streams_core::processor::{
     ConnectedStores, LinkError, Processor, ProcessorNode, ProcessorTemplate, SourceTemplate,
 };
@@ -15,7 +15,7 @@ use streams_core::store::StoreSpec;
 use streams_core::topology::{Topic, Topology, TopologyError, TopologyErrors};
 use streams_state::{BytesStoreSupplier, OldValues, kept_in};
 
-use crate::args::{Consumed, Materialized, Serdes, Topics};
+use crate::args::{Consumed, Materialized, ProcessorStores, Serdes, Topics};
 use crate::change::Change;
 use crate::global_table::GlobalKTable;
 use crate::operators::table_source;
@@ -451,6 +451,12 @@ impl StreamsBuilder {
         let name = store.name().as_str().into();
         let kind = NodeKind::Store(store);
         self.plan().add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
+    }
+
+    /// The names of a processor's stores, once those that come with it are added.
+    pub(crate) fn connected(&self, stores: ProcessorStores) -> Vec<StoreName> {
+        stores.added.into_iter().for_each(|store| self.add_state_store(store));
+        stores.names
     }
 
     /// Keeps the rows of all tables, global ones too, of windows, sessions and joins in a place of the

@@ -52,8 +52,8 @@ pub use streams_core::window::{Window, Windowed};
 
 pub use self::args::{
     Branched, BufferConfig, Consumed, Derived, DynamicProduced, EagerBufferConfig, EmitEarly,
-    Grouped, Joined, Materialized, Named, Printed, Produced, Repartitioned, ShutDown, StreamJoined,
-    StrictBufferConfig, Suppressed, TableJoined, Topics, WhenFull,
+    Grouped, Joined, Materialized, Named, Printed, ProcessorStores, Produced, Repartitioned,
+    ShutDown, StreamJoined, StrictBufferConfig, Suppressed, TableJoined, Topics, WhenFull,
 };
 pub use self::branched::{BranchedKStream, Branches};
 pub use self::builder::StreamsBuilder;

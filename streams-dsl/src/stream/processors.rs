@@ -6,7 +6,7 @@ use streams_core::processor::{
 };
 
 use super::KStream;
-use crate::args::Named;
+use crate::args::{Named, ProcessorStores};
 use crate::plan::{Effect, Partitioning, Processing};
 
 const PROCESSOR_PREFIX: &str = "KSTREAM-PROCESSOR-";
@@ -19,9 +19,9 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// `supplier` is called once for each task and resolves the stores, which are named in `stores`
     /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), with their
-    /// changelogs; the operator makes none, and no topic. A store that is not there is a fault when
-    /// the topology is built. A keyed operator behind it repartitions;
-    /// [`process_values`](Self::process_values) saves that.
+    /// changelogs, or are declared in `stores`; see [`ProcessorStores`]. There is no other store,
+    /// and no topic. A store that is not there is a fault when the topology is built. A keyed
+    /// operator behind it repartitions; [`process_values`](Self::process_values) saves that.
     ///
     /// ```
     /// # use streams_core::error::ProcessorError;
@@ -58,7 +58,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     pub fn process<P: Processor<K, V>>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
     ) -> KStream<'b, P::OutKey, P::OutValue> {
         self.process_with(supplier, stores, Named::default())
     }
@@ -105,11 +105,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     pub fn process_with<P: Processor<K, V>>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
         named: Named,
     ) -> KStream<'b, P::OutKey, P::OutValue> {
         let template = ProcessorTemplate::new(ProcessorNode::new(supplier));
-        let stores = stores.iter().map(|store| (*store).into()).collect();
+        let stores = self.builder.connected(stores.into());
         // Kafka's optimiser does not know what a processor does to key and value.
         let processing = Processing { template, stores };
         let name = self.builder.plan().names.given_or(named.0, PROCESSOR_PREFIX);
@@ -122,8 +122,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     ///
     /// `supplier` is called once for each task and resolves the stores, which are named in `stores`
     /// and were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), with their
-    /// changelogs; the operator makes none, and no topic. A store that is not there is a fault when
-    /// the topology is built.
+    /// changelogs, or are declared in `stores`; see [`ProcessorStores`]. There is no other store,
+    /// and no topic. A store that is not there is a fault when the topology is built.
     ///
     /// ```
     /// # use streams_core::error::ProcessorError;
@@ -160,7 +160,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     pub fn process_values<P: FixedKeyProcessor<K, V>>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
     ) -> KStream<'b, K, P::OutValue> {
         self.process_values_with(supplier, stores, Named::default())
     }
@@ -198,11 +198,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     pub fn process_values_with<P: FixedKeyProcessor<K, V>>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<P, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
         named: Named,
     ) -> KStream<'b, K, P::OutValue> {
         let template = ProcessorTemplate::new(FixedKeyNode::new(supplier));
-        let stores = stores.iter().map(|store| (*store).into()).collect();
+        let stores = self.builder.connected(stores.into());
         let processing = Processing { template, stores };
         let name = self.builder.plan().names.given_or(named.0, VALUES_PROCESSOR_PREFIX);
         self.processed(name, Effect::None, self.partitioning(), processing)

@@ -4,11 +4,10 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use streams_core::error::ProcessorError;
-use streams_core::names::StoreName;
 use streams_core::processor::{ConnectedStores, LinkError};
 
 use super::KTable;
-use crate::args::Derived;
+use crate::args::{Derived, ProcessorStores};
 use crate::change::Change;
 use crate::operators::table_transform_values;
 use crate::plan::{LogicalNode, NodeKind, Plan, Presence, Table};
@@ -18,11 +17,11 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// `transformValues`.
     ///
     /// `supplier` is called for each task; it resolves the stores, which are named in `stores` and
-    /// were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), and gives the
-    /// transformer. A store that is not there is a fault when the topology is built. The
-    /// transformer gets the key and the new value, which is `None` for a deletion: it is called for
-    /// those too. Key, timestamp and headers stay. An error of a store fails the task; any other one
-    /// goes to the processing handler.
+    /// were added by [`add_state_store`](crate::StreamsBuilder::add_state_store), or are declared
+    /// there ([`ProcessorStores`]), and gives the transformer. A store that is not there is a fault
+    /// when the topology is built. The transformer gets the key and the new value, which is `None`
+    /// for a deletion: it is called for those too. Key, timestamp and headers stay. An error of a
+    /// store fails the task; any other one goes to the processing handler.
     ///
     /// The result is stored only under a name of its own; see
     /// [`transform_values_with`](Self::transform_values_with). While it is not, an operator that
@@ -60,7 +59,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     pub fn transform_values<N, F>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<F, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
     ) -> KTable<'b, K, N>
     where
         N: Clone + 'static,
@@ -99,7 +98,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     pub fn transform_values_with<N, F>(
         self,
         supplier: impl Fn(&ConnectedStores<'_, '_>) -> Result<F, LinkError> + Send + Sync + 'static,
-        stores: &[&str],
+        stores: impl Into<ProcessorStores>,
         derived: impl Into<Derived<K, N>>,
     ) -> KTable<'b, K, N>
     where
@@ -107,7 +106,7 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
         F: FnMut(&K, Option<V>) -> Result<Option<N>, ProcessorError> + 'static,
     {
         let Derived { node, store } = derived.into();
-        let stores: Vec<StoreName> = stores.iter().map(|store| (*store).into()).collect();
+        let stores = self.builder.connected(stores.into());
         let supplier = Arc::new(supplier);
         let (parent, of_rows, for_rows) = (self.table, Arc::clone(&supplier), stores.clone());
         let rows = move |plan: &mut Plan| {
