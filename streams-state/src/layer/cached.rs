@@ -141,7 +141,9 @@ impl CacheLayer {
             (read(value), hint)
         };
         let (result, _) = layers.read_below(hash, key, populate)?;
-        if self.is_over_budget() {
+        let is_cached = result.1.is_some();
+        // As in Kafka, to find nothing evicts nothing.
+        if is_cached && self.is_over_budget() {
             self.make_room(layers)?;
         }
         Ok(result)

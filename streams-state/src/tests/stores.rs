@@ -242,6 +242,20 @@ fn a_cache_that_is_made_smaller_gives_up_what_was_written_out() {
 }
 
 #[test]
+fn a_read_that_finds_nothing_evicts_nothing() {
+    let opened = counts(Some(2 * 67));
+    for (key, value) in [("a", 1), ("b", 2)] {
+        opened.fixture.at(value, value);
+        opened.counts.put(&text(key), &value, at(value)).unwrap();
+    }
+    // Another store of the worker has taken all the room.
+    opened.fixture.cache.set_max_bytes(0);
+    assert_eq!(opened.counts.get(&text("c")).unwrap(), None);
+    assert_eq!(opened.fixture.cache.used_bytes(), 2 * 67);
+    assert!(opened.fixture.outbox.borrow().sent.is_empty());
+}
+
+#[test]
 fn a_cache_of_no_bytes_is_no_cache() {
     let opened = counts(Some(0));
     let Opened { fixture, counts, .. } = &opened;
