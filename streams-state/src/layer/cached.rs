@@ -345,9 +345,9 @@ impl CacheLayer {
         Ok(())
     }
 
-    /// An iterator gives this entry, which counts as use.
-    pub(super) fn touch(&self, hash: u64, key: &[u8]) {
-        self.cache.borrow_mut().get(hash, key);
+    /// An iterator comes to this entry, which counts as use. Whether it is still there.
+    pub(super) fn touch(&self, hash: u64, key: &[u8]) -> bool {
+        self.cache.borrow_mut().get(hash, key).is_some()
     }
 
     /// A scan gives these entries, in this order, which counts as use.
@@ -359,7 +359,9 @@ impl CacheLayer {
     ) {
         let mut keys: Vec<&[u8]> = entries.iter().map(|entry| &*entry.key).collect();
         keys.sort_by(|a, b| order(a, b));
-        keys.into_iter().for_each(|key| self.touch(layers.hash(key), key));
+        keys.into_iter().for_each(|key| {
+            self.touch(layers.hash(key), key);
+        });
     }
 
     /// A copy of the cached entries of a range.

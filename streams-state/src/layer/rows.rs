@@ -16,6 +16,8 @@ pub(crate) type Row<'a> = (&'a [u8], &'a [u8]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Above {
     Cached,
+    /// Cached, and used already, as the next one.
+    Used,
     Staged,
 }
 
@@ -31,6 +33,10 @@ pub(crate) struct Rows {
     chunk: Chunk,
     /// Next last.
     above: Vec<(OwnedRow, Above)>,
+    /// How many of them, the last to come, were not looked at for a cached one.
+    unseen: usize,
+    /// Whether one that is still to come was found, and used.
+    is_next_used: bool,
     current: Option<(OwnedRow, Above)>,
 }
 
@@ -75,8 +81,18 @@ impl Rows {
         let staged = known.unwrap_or_else(|| layers.staged().staged_range(&range, direction));
         let mut above = merge(cached, staged, direction);
         above.reverse();
-        let chunk = Chunk::default();
-        Self { layers, version, direction, range, progress, chunk, above, current: None }
+        Self {
+            layers,
+            version,
+            direction,
+            range,
+            progress,
+            chunk: Chunk::default(),
+            unseen: above.len(),
+            above,
+            is_next_used: false,
+            current: None,
+        }
     }
 
     /// The next key and value; `None` at the end.
@@ -84,6 +100,7 @@ impl Rows {
         self.layers.check(self.version)?;
         loop {
             self.fill()?;
+            self.use_next_cached();
             let Some(next) = self.next() else { return Ok(None) };
             match next {
                 Next::Below => {
@@ -106,16 +123,27 @@ impl Rows {
 
     /// Whether the row given last comes from the cache.
     pub(super) fn is_cached(&self) -> bool {
-        matches!(self.current, Some((_, Above::Cached)))
+        matches!(self.current, Some((_, Above::Cached | Above::Used)))
+    }
+
+    /// As in Kafka, the next cached row is used once the one before is passed, also where rows of the
+    /// byte store come before it. One that was evicted since the scan started is not the next.
+    fn use_next_cached(&mut self) {
+        let Some(cache) = self.layers.cache() else { return };
+        while !self.is_next_used && self.unseen > 0 {
+            self.unseen -= 1;
+            let Some((row, from)) = self.above.get_mut(self.unseen) else { return };
+            if *from == Above::Cached && cache.touch(self.layers.hash(&row.key), &row.key) {
+                (*from, self.is_next_used) = (Above::Used, true);
+            }
+        }
     }
 
     /// Takes the next row above the byte store; `false` when it says that its key is deleted.
     fn take_above(&mut self) -> bool {
         let Some((row, from)) = self.above.pop() else { return false };
-        if from == Above::Cached
-            && let Some(cache) = self.layers.cache()
-        {
-            cache.touch(self.layers.hash(&row.key), &row.key);
+        if from == Above::Used {
+            self.is_next_used = false;
         }
         let found = row.value.is_some();
         self.current = Some((row, from));
