@@ -22,6 +22,7 @@ mod full_disk;
 mod globals;
 mod joining;
 mod joins;
+mod large;
 mod model;
 mod networks;
 mod outages;
