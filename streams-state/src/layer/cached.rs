@@ -346,7 +346,7 @@ impl CacheLayer {
     }
 
     /// An iterator comes to this entry, which counts as use. Whether it is still there.
-    pub(super) fn touch(&self, hash: u64, key: &[u8]) -> bool {
+    pub(super) fn use_if_cached(&self, hash: u64, key: &[u8]) -> bool {
         self.cache.borrow_mut().get(hash, key).is_some()
     }
 
@@ -360,7 +360,7 @@ impl CacheLayer {
         let mut keys: Vec<&[u8]> = entries.iter().map(|entry| &*entry.key).collect();
         keys.sort_by(|a, b| order(a, b));
         keys.into_iter().for_each(|key| {
-            self.touch(layers.hash(key), key);
+            self.use_if_cached(layers.hash(key), key);
         });
     }
 

@@ -16,8 +16,8 @@ pub(crate) type Row<'a> = (&'a [u8], &'a [u8]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Above {
     Cached,
-    /// Cached, and used already, as the next one.
-    Used,
+    /// Cached when the scan started.
+    Evicted,
     Staged,
 }
 
@@ -33,10 +33,10 @@ pub(crate) struct Rows {
     chunk: Chunk,
     /// Next last.
     above: Vec<(OwnedRow, Above)>,
-    /// How many of them, the last to come, were not looked at for a cached one.
-    unseen: usize,
-    /// Whether one that is still to come was found, and used.
-    is_next_used: bool,
+    /// How many of them, the last to come, the search for cached ones has not come to.
+    ahead: usize,
+    /// Which of them is the next cached one that is wanted, once it was found and used.
+    next_cached: Option<usize>,
     current: Option<(OwnedRow, Above)>,
 }
 
@@ -88,9 +88,9 @@ impl Rows {
             range,
             progress,
             chunk: Chunk::default(),
-            unseen: above.len(),
+            ahead: above.len(),
             above,
-            is_next_used: false,
+            next_cached: None,
             current: None,
         }
     }
@@ -100,7 +100,7 @@ impl Rows {
         self.layers.check(self.version)?;
         loop {
             self.fill()?;
-            self.use_next_cached();
+            self.use_next_cached(|_| true);
             let Some(next) = self.next() else { return Ok(None) };
             match next {
                 Next::Below => {
@@ -123,28 +123,34 @@ impl Rows {
 
     /// Whether the row given last comes from the cache.
     pub(super) fn is_cached(&self) -> bool {
-        matches!(self.current, Some((_, Above::Cached | Above::Used)))
+        matches!(self.current, Some((_, Above::Cached)))
     }
 
-    /// As in Kafka, the next cached row is used once the one before is passed, also where rows of the
-    /// byte store come before it. One that was evicted since the scan started is not the next.
-    fn use_next_cached(&mut self) {
-        let Some(cache) = self.layers.cache() else { return };
-        while !self.is_next_used && self.unseen > 0 {
-            self.unseen -= 1;
-            let Some((row, from)) = self.above.get_mut(self.unseen) else { return };
-            if *from == Above::Cached && cache.touch(self.layers.hash(&row.key), &row.key) {
-                (*from, self.is_next_used) = (Above::Used, true);
+    /// As in Kafka, the next cached row that is wanted is used as soon as the one before is passed, though
+    /// rows of the byte store may come before it, and so are those on the way to it that are not. Whether
+    /// there is one.
+    // DIFFERENCE(cached-scans): what was evicted since the scan started is given as it was then.
+    pub(super) fn use_next_cached(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> bool {
+        let Some(cache) = self.layers.cache() else { return false };
+        while self.next_cached.is_none() && self.ahead > 0 {
+            self.ahead -= 1;
+            let Some((row, from)) = self.above.get_mut(self.ahead) else { break };
+            if *from != Above::Cached {
+                continue;
+            }
+            if !cache.use_if_cached(self.layers.hash(&row.key), &row.key) {
+                *from = Above::Evicted;
+            } else if is_wanted(&row.key) {
+                self.next_cached = Some(self.ahead);
             }
         }
+        self.next_cached.is_some()
     }
 
     /// Takes the next row above the byte store; `false` when it says that its key is deleted.
     fn take_above(&mut self) -> bool {
         let Some((row, from)) = self.above.pop() else { return false };
-        if from == Above::Used {
-            self.is_next_used = false;
-        }
+        self.next_cached = self.next_cached.filter(|at| *at < self.above.len());
         let found = row.value.is_some();
         self.current = Some((row, from));
         found

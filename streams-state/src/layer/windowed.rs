@@ -113,6 +113,8 @@ struct Scan {
     filter: Filter,
     source: Source,
     direction: Direction,
+    /// The segment in which the next cached row is looked for; those before it have none to come.
+    cached_at: usize,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -161,7 +163,8 @@ impl Layers {
         let layers = Rc::clone(self);
         let of_one = matches!(selection.keys, KeySpan::One(_));
         let filter = Filter { selection, floor };
-        let mut scan = Scan { filter, source, direction, key: Vec::new(), value: Vec::new() };
+        let (key, value, cached_at) = (Vec::new(), Vec::new(), 0);
+        let mut scan = Scan { filter, source, direction, cached_at, key, value };
         if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
             scan.sort(&layers, keys, direction)?;
         }
@@ -380,10 +383,30 @@ impl Scan {
         Ok(())
     }
 
+    /// Kafka's iterators look for the next cached row of the selection, in later segments too, before
+    /// they give rows of the byte store.
+    fn use_next_cached(&mut self, keys: RowKeys) {
+        let Source::Segments(segments) = &mut self.source else { return };
+        let selection = &self.filter.selection;
+        // One behind the selection ends the scan.
+        let ends = self.direction == Direction::Forward && keys.order != RowOrder::KeyFirst;
+        let is_wanted = |key: &[u8]| {
+            let row = keys.read_row(key);
+            let is_behind = |row: RowKey<'_>| ends && row.time > selection.times.1;
+            row.is_some_and(|row| selection.takes(row, i64::MIN) || is_behind(row))
+        };
+        while let Some(rows) = segments.get_mut(self.cached_at)
+            && !rows.use_next_cached(is_wanted)
+        {
+            self.cached_at += 1;
+        }
+    }
+
     /// Copies the next row to `key` and `value`; `false` at the end.
     fn advance(&mut self, layers: &Rc<Layers>, keys: RowKeys) -> Result<bool, StoreError> {
         let is_forward = self.direction == Direction::Forward;
         loop {
+            self.use_next_cached(keys);
             self.key.clear();
             self.value.clear();
             let (rows, indexed) = match &mut self.source {
@@ -400,6 +423,7 @@ impl Scan {
             let Some(first) = rows.front_mut() else { return Ok(false) };
             let Some((key, value)) = first.next_row()? else {
                 rows.pop_front();
+                self.cached_at = self.cached_at.saturating_sub(1);
                 continue;
             };
             self.key.extend_from_slice(key);
