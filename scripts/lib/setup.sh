@@ -40,7 +40,13 @@ as_root() {
 
 apt_update() {
     [ -z "$apt_updated" ] || return 0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+    local tries=24
+    until as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q; do
+        # Something else may hold the lists, which has no time-out of its own.
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 5
+    done
     apt_updated=yes
 }
 

@@ -10,7 +10,8 @@ use super::Secret;
 /// may be secret, so they show nothing of themselves but by [`Secret::expose`].
 ///
 /// A program reads them by [`StreamsConfig::own_settings`](super::StreamsConfig::own_settings), a
-/// processor by `own_settings` of its context. Kafka's `appConfigs` and `appConfigsWithPrefix`.
+/// processor by `own_settings` of its context. Kafka's `appConfigs` and `appConfigsWithPrefix`, which
+/// give the other settings too.
 ///
 /// ```
 /// # use streams_core::config::StreamsConfig;

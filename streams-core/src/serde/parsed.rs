@@ -11,7 +11,7 @@ use super::{Payload, Serde, SerdeError, SharedSerde};
 use crate::names::TopicName;
 
 /// A value as its text in UTF-8: written by `Display`, read by `FromStr`. With `uuid::Uuid` its bytes
-/// are those of Kafka's `UUIDSerde`.
+/// are those of Kafka's `UUIDSerde`; which other texts are read is up to the type.
 ///
 /// ```
 /// use std::net::IpAddr;

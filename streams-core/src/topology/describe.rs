@@ -21,7 +21,7 @@ pub struct DescribedSubtopology {
     pub id: SubtopologyId,
     /// Whether it runs as tasks or fills a global store.
     pub role: SubtopologyRole,
-    /// Its nodes, those with more of others below first.
+    /// Its nodes, in Kafka's order: by how many paths lead on from each, then by name.
     pub nodes: Vec<DescribedNode>,
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use streams_core::names::StoreName;
 use streams_core::store::StoreSpec;
 
-/// The stores that a processor is connected to: by the names of stores that were
-/// [added](crate::StreamsBuilder::add_state_store), or by their declarations, which adds them. A list of
-/// either will do where one is asked for; an empty one is `&[]`.
+/// The stores that a processor is connected to: `&["a", "b"]` for stores that were
+/// [added](crate::StreamsBuilder::add_state_store), `[Stores::key_value::<String, i64>("a")]` for
+/// declarations, which adds them, `&[]` for none; and this type for some of each, or for declarations
+/// of several types.
 ///
 /// A declaration that several processors share is given to each of them as a clone of one
 /// `Arc<dyn StoreSpec>`; another one of the same name is a fault when the topology is built. Kafka's
@@ -41,12 +42,14 @@ use streams_core::store::StoreSpec;
 /// # let words: KStream<'_, String, String> = builder.stream("words");
 /// builder.add_state_store(Stores::key_value::<String, i64>("counts"));
 /// let stores = ProcessorStores::from([Stores::key_value::<String, String>("longest")]);
+/// let stores = stores.and(Stores::key_value::<String, i64>("lengths")).and_named("counts");
 /// let supplier = |stores: &ConnectedStores<'_, '_>| Ok(Longest(stores.store("longest")?));
-/// words.process(supplier, stores.and_named("counts")).to("out");
+/// words.process(supplier, stores).to("out");
 ///
 /// let topology = builder.build()?;
-/// let stores = &topology.subtopologies()[0].stores;
-/// assert!(stores.contains(&"counts".into()) && stores.contains(&"longest".into()));
+/// let mut stores = topology.subtopologies()[0].stores.clone();
+/// stores.sort();
+/// assert_eq!(stores, ["counts", "lengths", "longest"]);
 /// # let driver = TopologyTestDriver::new(&topology)?;
 /// # driver.input::<String, String>("words").pipe_all([("a", "three"), ("a", "two")])?;
 /// # assert_eq!(driver.output::<String, String>("out").read_values()?, ["three"]);
@@ -59,7 +62,16 @@ pub struct ProcessorStores {
 }
 
 impl ProcessorStores {
-    /// And the store of this name, which was added to the builder or is by another processor.
+    /// And a store that is declared so, which adds it.
+    #[must_use]
+    pub fn and(mut self, store: impl Into<Arc<dyn StoreSpec>>) -> Self {
+        let store = store.into();
+        self.names.push(store.name().clone());
+        self.added.push(store);
+        self
+    }
+
+    /// And the store of this name, which is added to the builder or comes with another processor.
     #[must_use]
     pub fn and_named(mut self, store: impl Into<StoreName>) -> Self {
         self.names.push(store.into());

@@ -199,4 +199,16 @@ fn a_store_has_one_name() {
         },
         &["two stores \"counts\""],
     );
+    faults(
+        |builder| {
+            let table: KTable<'_, String, String> = builder.table("in");
+            for topic in ["a", "b"] {
+                let supplier =
+                    |_: &ConnectedStores<'_, '_>| Ok(|_: &String, text: Option<String>| Ok(text));
+                let declared = [Stores::key_value::<String, i64>("seen")];
+                table.transform_values(supplier, declared).to_stream().to(topic);
+            }
+        },
+        &["two stores \"seen\""],
+    );
 }

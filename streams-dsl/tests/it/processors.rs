@@ -1,14 +1,16 @@
 //! Processors of the user's own, with stores and punctuations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use streams_core::error::{ProcessorError, TaskError};
 use streams_core::processor::{
-    Context, FixedKeyContext, FixedKeyProcessor, InitContext, Processor, Punctuation,
-    PunctuationType, ScheduleError,
+    ConnectedStores, Context, FixedKeyContext, FixedKeyProcessor, InitContext, Processor,
+    Punctuation, PunctuationType, ScheduleError,
 };
 use streams_core::record::{FixedKeyRecord, Record};
-use streams_dsl::{Consumed, KStream, Named, StreamsBuilder};
+use streams_core::store::StoreSpec;
+use streams_dsl::{Consumed, KStream, KTable, Named, StreamsBuilder};
 use streams_state::{KeyValueStore, Stores};
 use streams_test::{TestError, TopologyTestDriver};
 
@@ -111,6 +113,34 @@ fn a_fixed_key_processor_is_called_by_time_and_chooses_a_child() {
     driver.advance_wall_clock(Duration::from_millis(10)).unwrap();
     assert_eq!(written::<String>(&driver, "chosen"), "a=0_0@1 c=0_0@3");
     assert_eq!(written::<String>(&driver, "others"), "");
+}
+
+#[test]
+fn processors_share_a_store_that_comes_with_each_of_them() {
+    let builder = StreamsBuilder::new();
+    let seen: Arc<dyn StoreSpec> = Stores::key_value::<String, String>("seen").into();
+    let first = |stores: &ConnectedStores<'_, '_>| Ok(First(stores.store("seen")?));
+    for topic in ["one", "other"] {
+        let texts: KStream<'_, String, String> = builder.stream(topic);
+        texts.process_values(first, [Arc::clone(&seen)]).to("firsts");
+    }
+    let table: KTable<'_, String, String> = builder.table("table");
+    let supplier = |stores: &ConnectedStores<'_, '_>| {
+        let seen: KeyValueStore<String, String> = stores.store("seen")?;
+        Ok(move |key: &String, _: Option<String>| Ok(seen.get(key)?))
+    };
+    let known: KTable<'_, String, String> = table.transform_values(supplier, [seen]);
+    known.to_stream().to("known");
+    let topology = builder.build().unwrap();
+    assert_eq!(topology.subtopologies().len(), 1, "they share a store");
+    let driver = TopologyTestDriver::new(&topology).unwrap();
+    driver.input::<String, String>("one").pipe("a", "x").unwrap();
+    driver.input::<String, String>("other").pipe("a", "y").unwrap();
+    driver.input::<String, String>("table").pipe("a", "z").unwrap();
+    let firsts = driver.output::<String, i64>("firsts").read_values().unwrap();
+    assert_eq!(firsts, [1, 0]);
+    let known = driver.output::<String, Option<String>>("known").read_values().unwrap();
+    assert_eq!(known, [Some("x".to_owned())]);
 }
 
 #[test]
