@@ -62,6 +62,11 @@ impl Expiry {
         segment_of(time, self.interval_ms)
     }
 
+    /// The greatest time that was written.
+    pub(super) const fn observed(&self) -> i64 {
+        self.observed.get()
+    }
+
     /// The least time that is kept.
     pub(crate) const fn oldest_kept(&self) -> i64 {
         self.observed.get().saturating_sub(self.retention_ms)

@@ -83,6 +83,12 @@ impl Retention {
         true
     }
 
+    /// The segment in which Kafka begins a scan of cached windows backwards, up to this time: that of
+    /// the latest window, also where the scan ends after it.
+    pub(crate) fn latest_segment(&self, to: i64) -> i64 {
+        self.keys.segment_of(self.expiry.observed().min(to))
+    }
+
     /// The segments that have rows with times between these.
     pub(crate) fn between(&self, from: i64, to: i64) -> Vec<i64> {
         self.expiry.between(from, to)

@@ -195,6 +195,9 @@ fn source(
         // A cached row is shown however old it is, as in Kafka.
         Some(cache) => {
             segments.extend(cache.segments(keys.segment_of(from), keys.segment_of(to)));
+            if one && direction == Direction::Backward && keys.form == WindowForm::Window {
+                segments.push(retention.latest_segment(to));
+            }
             segments.sort_unstable();
             segments.dedup();
             from
@@ -220,10 +223,12 @@ fn source(
                 Some(range_by_key(keys, segment, selection, (keys.start_of(segment), to)))
             }
         };
+        // Of one before the first, the cached rows are used, and none is given.
+        let is_before = segment < keys.segment_of(from);
         let last = keys.end_of(segment).map_or(to, |end| end.min(to));
         let times = (from.max(floor).max(keys.start_of(segment)), last);
         let of = OfKey { key, times, detail_max: i64::MAX };
-        let known = layers.rows_of_key(&of, direction);
+        let known = if is_before { Some(Vec::new()) } else { layers.rows_of_key(&of, direction) };
         Rows::with_known(Rc::clone(layers), (range, direction), cached.as_ref(), known)
     });
     let mut rows: VecDeque<Rows> = ranges.collect();
