@@ -180,8 +180,8 @@ impl StreamsBuilder {
         self.table_with(topic, Consumed::new(), Materialized::with_shared_serdes(key, value))
     }
 
-    /// As [`table`](Self::table). With a store name the table is stored under it and can be
-    /// queried.
+    /// As [`table`](Self::table). With a store name the table is stored, and found under it by the
+    /// test driver.
     ///
     /// ```
     /// # use streams_dsl::{Consumed, Materialized, StreamsBuilder};
@@ -394,7 +394,9 @@ impl StreamsBuilder {
         plan.add(Plan::ROOT, LogicalNode::new(name, kind, TypeId::of::<()>()));
     }
 
-    /// Adds a store for [`process`](KStream::process) and its kin, made by `streams_state::Stores`.
+    /// Adds a store for [`process`](KStream::process) and its kin, made by `streams_state::Stores`,
+    /// with the changelog `<application id>-<name>-changelog` unless told otherwise. Processors are
+    /// connected to it by its name.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -44,7 +44,7 @@ impl<'b, K, V> GlobalKTable<'b, K, V> {
         Self { builder, table, types: PhantomData }
     }
 
-    /// The store to query the table by. Every global table has one.
+    /// The table's store, which processors may read. Every global table has one.
     ///
     /// ```
     /// # use streams_dsl::{GlobalKTable, StreamsBuilder};

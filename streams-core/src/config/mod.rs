@@ -293,6 +293,7 @@ impl StreamsConfig {
         })
     }
 
+    // DIFFERENCE(optimization-mismatch): Kafka does not compare the two.
     fn other_optimizations(&self, built_with: &BTreeSet<Optimization>) -> Option<ConfigError> {
         let (key, wanted) = ("topology.optimization", &self.topology.optimizations);
         (built_with != wanted && self.is_set(key)).then(|| ConfigError::OtherOptimizations {

@@ -7,7 +7,8 @@ use streams_core::names::NodeName;
 use super::{Materialized, Named};
 
 /// Name and store of a table that is derived from another, row by row. Such a table has a store
-/// only when it is given one by name; else its rows are computed as they pass.
+/// only when it is given one by name; else its rows are computed as they pass. The result of a join
+/// has one also when a [`Materialized`] without a name is given.
 ///
 /// A [`Named`], a [`Materialized`], or both can be given in its place, and with a name also a store
 /// that there may be or not.

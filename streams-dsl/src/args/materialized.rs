@@ -87,7 +87,8 @@ impl<K, V> Materialized<K, V> {
         }
     }
 
-    /// A store of this name, under which it can be queried, with the default serdes of its types.
+    /// A store of this name, under which processors and the test driver find it, with the default
+    /// serdes of its types.
     ///
     /// ```
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};
@@ -110,8 +111,8 @@ impl<K, V> Materialized<K, V> {
         Self::new().with_store_name(store)
     }
 
-    /// The store has this name, under which it can be queried; its changelog is `<application
-    /// id>-<name>-changelog`.
+    /// The store has this name, under which processors and the test driver find it; its changelog
+    /// is `<application id>-<name>-changelog`.
     ///
     /// ```
     /// # use streams_core::serde::{Number, Utf8};

@@ -43,6 +43,7 @@ where
         let select = |value: Option<V>| -> Result<Option<(K2, V2)>, ProcessorError> {
             let Some(value) = value else { return Ok(None) };
             let (key, value) = (self.select)(&key, value)?;
+            // DIFFERENCE(grouped-null-value): Kafka looks for a null value too.
             Ok(key.into_plain().map(|key| (key, value)))
         };
         let selected = select(change.new).and_then(|new| Ok((new, select(change.old)?)));

@@ -30,6 +30,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// id>-<name>-repartition` first, called after the join or else the node that changed it.
     /// Stream and table must have equally many partitions; if they have not, the application does
     /// not start, and the error says what to do. If the table comes from a topic, it gets a store.
+    /// The join makes no other topic and no other store, but with a grace period
+    /// ([`Joined::with_grace_period`]).
     ///
     /// ```
     /// # use streams_dsl::{KStream, KTable, StreamsBuilder};

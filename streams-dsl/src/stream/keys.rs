@@ -19,10 +19,10 @@ use crate::table::KTable;
 
 impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
     /// Sends the records through a topic to the tasks of their keys, each with its time and
-    /// headers, and a null value as one. Records without a key are dropped, uncounted, as in Kafka.
-    /// The topic is `<application id>-<generated name>-repartition` and has as many partitions as
-    /// the topics that feed it; what was processed of it is deleted. Answers to Kafka's
-    /// `repartition` (KIP-221).
+    /// headers, and a null value as one. Records without a key are dropped, uncounted, unless a
+    /// left or outer join below takes them, as in Kafka. The topic is `<application id>-<generated
+    /// name>-repartition` and has as many partitions as the topics that feed it; what was processed
+    /// of it is deleted. Answers to Kafka's `repartition` (KIP-221).
     ///
     /// ```
     /// # use streams_dsl::{KStream, StreamsBuilder};
@@ -120,8 +120,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KStream<'b, K, V> {
         self.to_table_with(Materialized::new())
     }
 
-    /// As [`to_table`](Self::to_table). With a store name the table is stored under it and can be
-    /// queried.
+    /// As [`to_table`](Self::to_table). With a store name the table is stored, and found under it
+    /// by the test driver.
     ///
     /// ```
     /// # use streams_dsl::{KStream, Materialized, StreamsBuilder};

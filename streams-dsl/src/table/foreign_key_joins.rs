@@ -21,9 +21,13 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// A deletion may come for a row that never was.
     ///
     /// The tables may have different numbers of partitions. They get stores, if they come from
-    /// topics. The join makes the topics `<application id>-..-SUBSCRIPTION-REGISTRATION-..-topic` and
-    /// `..-SUBSCRIPTION-RESPONSE-..-topic`, and a store of subscriptions with a changelog. Bytes of
-    /// all are Kafka's.
+    /// topics. The join makes the topics `<application
+    /// id>-KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-<number>-topic` and `<application
+    /// id>-KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-<number>-topic`, and the store
+    /// `KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-<number>` with the changelog `<application
+    /// id>-<store>-changelog`; a name that is given takes the place of the generated ones
+    /// ([`TableJoined::with_name`]). Bytes of all are Kafka's. The result has a store if it is
+    /// given one, or if an operator needs its rows.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};

@@ -29,8 +29,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// `join::<_, String, _>(..)`.
     ///
     /// Both tables must have equally many partitions; if they have not, the application does not
-    /// start, and the error says what to do. Tables that come from topics get stores. The result
-    /// has a store only if it is given one; a deletion may go on also for a row that never was.
+    /// start, and the error says what to do. Tables that come from topics get stores, with
+    /// changelogs. The result has a store, with the changelog `<application id>-<store>-changelog`,
+    /// only if it is given one, `KTABLE-MERGE-STATE-STORE-<number>` if without a name; the join
+    /// makes no other topic. A deletion may go on also for a row that never was.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -211,8 +213,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// Both tables must have equally many partitions; if they have not, the application does not
     /// start, and the error says what to do. Tables that come from topics get stores, with
     /// changelogs. The result has a store, with the changelog `<application id>-<store>-changelog`,
-    /// only if it is given one; the join makes no other topic. A deletion may go on also for a row
-    /// that never was.
+    /// only if it is given one, `KTABLE-MERGE-STATE-STORE-<number>` if without a name; the join
+    /// makes no other topic. A deletion may go on also for a row that never was.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};
@@ -389,7 +391,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// Both tables must have equally many partitions; if they have not, the application does not
     /// start, and the error says what to do. Tables that come from topics get stores, with
     /// changelogs. The result has a store, with the changelog `<application id>-<store>-changelog`,
-    /// only if it is given one; the join makes no other topic.
+    /// only if it is given one, `KTABLE-MERGE-STATE-STORE-<number>` if without a name; the join
+    /// makes no other topic.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};

@@ -82,7 +82,7 @@ impl<'b, K, V> KTable<'b, K, V> {
         std::ptr::eq(self.builder, builder).then_some((self.node, self.table))
     }
 
-    /// The store to query the table by, if it was given one by name.
+    /// The table's store, if it was given one by name.
     ///
     /// ```
     /// # use streams_dsl::{Consumed, KTable, Materialized, StreamsBuilder};
@@ -535,9 +535,10 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     }
 
     /// Groups the rows by a new key, each with a new value, to be aggregated. Rows that get a null
-    /// key are left out, uncounted; a deleted row leaves its group. The changes, each with its time
-    /// and headers, pass through `<application id>-<name>-repartition`, called after the grouping
-    /// or else the aggregation's store. If this table comes from a topic, it gets a store.
+    /// key are left out, uncounted; a value has no null. A deleted row leaves its group. The
+    /// changes, each with its time and headers, pass through `<application id>-<name>-repartition`,
+    /// called after the grouping or else the aggregation's store. If this table comes from a topic,
+    /// it gets a store.
     ///
     /// ```
     /// # use streams_dsl::{KTable, StreamsBuilder};

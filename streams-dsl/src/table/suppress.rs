@@ -19,7 +19,8 @@ impl<'b, K: Clone + 'static, V: Clone + 'static> KTable<'b, K, V> {
     /// `KTABLE-SUPPRESS-STATE-STORE-<number>`, with the changelog `<application
     /// id>-<store>-changelog`, which is written when the task commits. An update goes on with its
     /// own key, value, time, headers and place; deletions do too, unless windows are waited for.
-    /// Time passes with the records that come: what waits when none come any more stays.
+    /// Time passes with the records that come: what waits when none come any more stays. If this
+    /// table comes from a topic, it gets a store.
     ///
     /// A full buffer that may not emit early fails the task with
     /// [`BufferFull`](streams_core::error::BufferFull). To wait for windows on a table that has none,

@@ -1,7 +1,8 @@
 //! Tables: sources, filters, maps, groups.
 
-use streams_dsl::{Consumed, KStream, KTable, Materialized, StreamsBuilder};
+use streams_dsl::{Consumed, KGroupedTable, KStream, KTable, Materialized, StreamsBuilder};
 use streams_state::{Timestamped, TimestampedKeyValueStore};
+use streams_test::TopologyTestDriver;
 
 use crate::{Texts, check, drive, written};
 
@@ -186,4 +187,25 @@ fn the_row_before_of_a_new_aggregate_is_its_initial_value() {
         &["a x 1", "a x 2"],
         "0=-@1 1=1@1 1=0@2 2=1@2",
     );
+}
+
+#[test]
+fn a_group_takes_no_null_value_and_leaves_out_rows_with_a_null_key() {
+    let builder = StreamsBuilder::new();
+    let texts: KTable<'_, String, String> = builder.table("in");
+    let by_text = |_: &String, text: String| {
+        let key = (text != "no key").then(|| text.clone());
+        let value = (text != "no value").then_some(text);
+        (key, value)
+    };
+    let grouped: KGroupedTable<'_, String, Option<String>> = texts.group_by(by_text);
+    grouped.count().to_stream().to("counts");
+    let driver = TopologyTestDriver::new(&builder.build().unwrap()).unwrap();
+    let mut texts = driver.input::<String, String>("in");
+    texts.pipe_all([("a", "x"), ("b", "no key")]).unwrap();
+    let counts = driver.output::<String, Option<i64>>("counts").read_map().unwrap();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("x".to_owned(), Some(1))]);
+    let error = texts.pipe("c", "no value").unwrap_err();
+    let error = format!("{error:?}");
+    assert!(error.contains("turns a value into null"), "{error}");
 }

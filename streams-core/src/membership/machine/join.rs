@@ -23,6 +23,7 @@ use crate::time::Moment;
 /// The kind of group: a consumer's, so that every tool can read it.
 const PROTOCOL_TYPE: &str = "consumer";
 /// The name of the assignment's protocol, which keeps other consumers out.
+// DIFFERENCE(own-protocol): Kafka's `stream` deals tasks to threads.
 const PROTOCOL_NAME: &str = "millstream";
 
 impl Membership {
