@@ -21,7 +21,6 @@ use super::restore::TOLD_RECORDS;
 use crate::error::{StoreError, TaskError};
 use crate::names::{StoreName, TaskId, TopicName, TopicPartition};
 use crate::plane::{DataPlane, FetchError, Fetched, InputId, ReadFor, StartAt};
-use crate::processor::{ContextParts, TaskContext};
 use crate::record::RecordBatch;
 use crate::store::{CacheBudget, ChangelogTopic, SharedStores};
 use crate::task::{Task, TaskIdle, TaskParts};
@@ -477,15 +476,8 @@ fn task(
     let globals = settings.topology.global_stores();
     let subtopologies: Vec<_> = globals.iter().map(|global| global.part.id).collect();
     let number = subtopologies.first().map_or(0, |id| id.0);
-    let context = Rc::new(TaskContext::new(ContextParts {
-        application_id: settings.application_id.clone(),
-        task: TaskId::new(number, 0),
-        partitions: inputs.iter().map(|input| input.partition.clone()).collect(),
-        handlers: settings.handlers.clone(),
-        timestamps: settings.timestamps,
-        emit_intervals: settings.emit_intervals,
-        own_settings: settings.own_settings.clone(),
-    }));
+    let partitions = inputs.iter().map(|input| input.partition.clone()).collect();
+    let context = Rc::new(settings.context(TaskId::new(number, 0), partitions));
     let task = Task::new(TaskParts {
         topology: settings.topology.clone(),
         subtopologies,

@@ -39,10 +39,10 @@ use crate::config::{DefaultTimestampExtractor, OwnSettings};
 use crate::error::{Origin, ProduceError, TaskError, catch_panic};
 use crate::handler::{ErrorHandler, Handlers, Verdict};
 use crate::metrics::{DropCounts, DropReason};
-use crate::names::{ApplicationId, TaskId};
+use crate::names::{ApplicationId, TaskId, TopicPartition};
 use crate::outbox::Purpose;
 use crate::plane::{DataPlane, FetchError, Fetched};
-use crate::processor::EmitIntervals;
+use crate::processor::{ContextParts, EmitIntervals, TaskContext};
 use crate::store::{CacheBudget, GlobalStores, StateBackend};
 use crate::task::{Task, TaskIdle};
 use crate::time::{Moment, Now};
@@ -84,6 +84,19 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
+    /// The context of a task that reads these partitions.
+    pub(super) fn context(&self, task: TaskId, partitions: Vec<TopicPartition>) -> TaskContext {
+        TaskContext::new(ContextParts {
+            application_id: self.application_id.clone(),
+            task,
+            partitions,
+            handlers: self.handlers.clone(),
+            timestamps: self.timestamps,
+            emit_intervals: self.emit_intervals,
+            own_settings: self.own_settings.clone(),
+        })
+    }
+
     /// The same with another share of the memory.
     #[must_use]
     pub fn with(mut self, share: MemoryShare) -> Self {

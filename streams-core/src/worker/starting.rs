@@ -12,7 +12,6 @@ use super::message::{Action, TaskToStart, WorkerError};
 use super::restore::{Restoration, Until};
 use super::{Life, Worker};
 use crate::names::TaskId;
-use crate::processor::{ContextParts, TaskContext};
 use crate::task::{Task, TaskParts};
 use crate::time::Now;
 
@@ -99,15 +98,7 @@ impl Worker {
         let settings = &self.settings;
         let shared = settings.globals.get();
         let partitions = to_start.inputs.iter().map(|input| input.partition.clone()).collect();
-        let context = Rc::new(TaskContext::new(ContextParts {
-            application_id: settings.application_id.clone(),
-            task: to_start.task,
-            partitions,
-            handlers: settings.handlers.clone(),
-            timestamps: settings.timestamps,
-            emit_intervals: settings.emit_intervals,
-            own_settings: settings.own_settings.clone(),
-        }));
+        let context = Rc::new(settings.context(to_start.task, partitions));
         // All tasks of the worker read through the same memory.
         let globals = match (&self.globals, shared) {
             (None, Some(shared)) => Some(shared.of_worker(&context)),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use streams_core::config::{ConfigErrors, DefaultTimestampExtractor, OwnSettings, StreamsConfig};
 use streams_core::handler::Handlers;
-use streams_core::names::{ApplicationId, TopicName};
-use streams_core::processor::EmitIntervals;
+use streams_core::names::{ApplicationId, TaskId, TopicName, TopicPartition};
+use streams_core::processor::{ContextParts, EmitIntervals, TaskContext};
 use streams_core::store::StateBackend;
 use streams_core::task::TaskIdle;
 use streams_core::time::Timestamp;
@@ -97,6 +97,19 @@ impl DriverBuilder {
             topics: BTreeMap::new(),
             faults: None,
         }
+    }
+
+    /// The context of a task that reads these partitions.
+    pub(super) fn context(&self, task: TaskId, partitions: Vec<TopicPartition>) -> TaskContext {
+        TaskContext::new(ContextParts {
+            application_id: self.application_id.clone(),
+            task,
+            partitions,
+            handlers: self.handlers.clone(),
+            timestamps: self.timestamps,
+            emit_intervals: self.emit_intervals,
+            own_settings: self.own_settings.clone(),
+        })
     }
 
     /// Kafka's `application.id`, the prefix of internal topics. `topology-test-driver` by default.

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use streams_core::metrics::DropCounts;
 use streams_core::names::{StoreName, TaskId, TopicPartition};
 use streams_core::outbox::SharedOutbox;
-use streams_core::processor::{ContextParts, TaskContext};
 use streams_core::store::{Access, CacheBudget, GlobalStores};
 use streams_core::task::{Task, TaskIdle, TaskParts};
 use streams_core::time::Timestamp;
@@ -58,15 +57,8 @@ impl GlobalTask {
             .collect();
         let positions = partitions.iter().map(|at| kafka.offsets(at).map_or(0, |(start, _)| start));
         let positions = positions.collect();
-        let context = TaskContext::new(ContextParts {
-            application_id: setup.application_id.clone(),
-            task: TaskId { subtopology: first.part.id, partition: 0 },
-            partitions,
-            handlers: setup.handlers.clone(),
-            timestamps: setup.timestamps,
-            emit_intervals: setup.emit_intervals,
-            own_settings: setup.own_settings.clone(),
-        });
+        let context =
+            setup.context(TaskId { subtopology: first.part.id, partition: 0 }, partitions);
         let task = Task::new(TaskParts {
             topology: setup.topology.clone(),
             subtopologies: globals.iter().map(|global| global.part.id).collect(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use streams_core::names::{SubtopologyId, TaskId, TopicName, TopicPartition};
 use streams_core::outbox::SharedOutbox;
-use streams_core::processor::{ContextParts, TaskContext};
 use streams_core::store::{CacheBudget, GlobalStores};
 use streams_core::task::commit_metadata::CommitMetadata;
 use streams_core::task::{Task, TaskParts};
@@ -139,15 +138,7 @@ pub(super) fn tasks(
 ) -> Result<Vec<RunningTask>, TestError> {
     let mut tasks = Vec::new();
     for (plan, task_number) in plans(setup, names, kafka)?.into_iter().zip(0..) {
-        let context = TaskContext::new(ContextParts {
-            application_id: setup.application_id.clone(),
-            task: plan.id,
-            partitions: plan.inputs.clone(),
-            handlers: setup.handlers.clone(),
-            timestamps: setup.timestamps,
-            emit_intervals: setup.emit_intervals,
-            own_settings: setup.own_settings.clone(),
-        });
+        let context = setup.context(plan.id, plan.inputs.clone());
         let mut task = Task::new(TaskParts {
             topology: setup.topology.clone(),
             subtopologies: plan.subtopologies,
