@@ -91,6 +91,14 @@ enum Source {
 struct Filter {
     selection: Selection,
     floor: i64,
+    /// A scan in the order of time ends with the first row after this one.
+    last_time: Option<i64>,
+}
+
+impl Filter {
+    fn ends_with(&self, row: RowKey<'_>) -> bool {
+        self.last_time.is_some_and(|last| row.time > last)
+    }
 }
 
 /// The rows of a selection as they were when the scan started. Owns its snapshot.
@@ -112,7 +120,6 @@ enum Content {
 struct Scan {
     filter: Filter,
     source: Source,
-    direction: Direction,
     /// The segment in which the next cached row is looked for; those before it have none to come.
     cached_at: usize,
     key: Vec<u8>,
@@ -162,9 +169,13 @@ impl Layers {
         let source = source(self, retention, (&selection, floor), direction)?;
         let layers = Rc::clone(self);
         let of_one = matches!(selection.keys, KeySpan::One(_));
-        let filter = Filter { selection, floor };
+        let is_by_time = direction == Direction::Forward
+            && keys.order != RowOrder::KeyFirst
+            && matches!(source, Source::Segments(_));
+        let last_time = is_by_time.then_some(selection.times.1);
+        let filter = Filter { selection, floor, last_time };
         let (key, value, cached_at) = (Vec::new(), Vec::new(), 0);
-        let mut scan = Scan { filter, source, direction, cached_at, key, value };
+        let mut scan = Scan { filter, source, cached_at, key, value };
         if of_one && retention.medium() == Medium::Memory && keys.form == WindowForm::Session {
             scan.sort(&layers, keys, direction)?;
         }
@@ -392,13 +403,10 @@ impl Scan {
     /// they give rows of the byte store.
     fn use_next_cached(&mut self, keys: RowKeys) {
         let Source::Segments(segments) = &mut self.source else { return };
-        let selection = &self.filter.selection;
-        // One behind the selection ends the scan.
-        let ends = self.direction == Direction::Forward && keys.order != RowOrder::KeyFirst;
+        let filter = &self.filter;
         let is_wanted = |key: &[u8]| {
             let row = keys.read_row(key);
-            let is_behind = |row: RowKey<'_>| ends && row.time > selection.times.1;
-            row.is_some_and(|row| selection.takes(row, i64::MIN) || is_behind(row))
+            row.is_some_and(|row| filter.selection.takes(row, i64::MIN) || filter.ends_with(row))
         };
         while let Some(rows) = segments.get_mut(self.cached_at)
             && !rows.use_next_cached(is_wanted)
@@ -409,7 +417,6 @@ impl Scan {
 
     /// Copies the next row to `key` and `value`; `false` at the end.
     fn advance(&mut self, layers: &Rc<Layers>, keys: RowKeys) -> Result<bool, StoreError> {
-        let is_forward = self.direction == Direction::Forward;
         loop {
             self.use_next_cached(keys);
             self.key.clear();
@@ -424,7 +431,6 @@ impl Scan {
                 Source::Segments(rows) => (rows, false),
                 Source::Index(rows) => (rows, true),
             };
-            let is_by_time = is_forward && !indexed && keys.order != RowOrder::KeyFirst;
             let Some(first) = rows.front_mut() else { return Ok(false) };
             let Some((key, value)) = first.next_row()? else {
                 rows.pop_front();
@@ -433,15 +439,15 @@ impl Scan {
             };
             self.key.extend_from_slice(key);
             self.value.extend_from_slice(value);
-            let Filter { selection, floor } = &self.filter;
+            let filter = &self.filter;
             // A cached row is shown however old it is, as in Kafka.
-            let floor = if first.is_cached() { i64::MIN } else { *floor };
+            let floor = if first.is_cached() { i64::MIN } else { filter.floor };
             let row = keys.read_row(&self.key);
-            if is_by_time && row.is_some_and(|row| row.time > selection.times.1) {
+            if row.is_some_and(|row| filter.ends_with(row)) {
                 rows.clear();
                 return Ok(false);
             }
-            let Some(row) = row.filter(|row| selection.takes(*row, floor)) else { continue };
+            let Some(row) = row.filter(|row| filter.selection.takes(*row, floor)) else { continue };
             if !indexed {
                 return Ok(true);
             }
