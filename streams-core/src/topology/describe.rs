@@ -122,17 +122,17 @@ impl fmt::Display for TopologyDescription {
 impl fmt::Display for DescribedNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, kind, predecessors, successors } = self;
-        let (above, below) = (Names(predecessors), Names(successors));
+        let (above, below) = (Neighbours(predecessors), Neighbours(successors));
         match kind {
             DescribedKind::Source(topics) => {
-                let topics = topics.iter().map(TopicName::as_str).collect::<Vec<_>>().join(", ");
+                let topics = Listed(topics);
                 write!(f, "    Source: {name} (topics: [{topics}])\n      --> {below}")
             }
             DescribedKind::PatternSource(pattern) => {
                 write!(f, "    Source: {name} (topics: {pattern})\n      --> {below}")
             }
             DescribedKind::Processor(stores) => {
-                let stores = stores.iter().map(StoreName::as_str).collect::<Vec<_>>().join(", ");
+                let stores = Listed(stores);
                 write!(f, "    Processor: {name} (stores: [{stores}])\n      --> {below}")?;
                 write!(f, "\n      <-- {above}")
             }
@@ -149,11 +149,20 @@ impl fmt::Display for DescribedNode {
 }
 
 /// Names of neighbours as Kafka prints them.
-struct Names<'a>(&'a [NodeName]);
+struct Neighbours<'a>(&'a [NodeName]);
 
-impl fmt::Display for Names<'_> {
+impl fmt::Display for Neighbours<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.0.split_first() else { return f.write_str("none") };
+        if self.0.is_empty() { f.write_str("none") } else { Listed(self.0).fmt(f) }
+    }
+}
+
+/// Names with commas between them.
+struct Listed<'a, N>(&'a [N]);
+
+impl<N: fmt::Display> fmt::Display for Listed<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
         write!(f, "{first}")?;
         others.iter().try_for_each(|name| write!(f, ", {name}"))
     }
