@@ -4,6 +4,7 @@ mod again;
 mod corruption;
 mod directories;
 mod duplicates;
+mod full_disk;
 mod globals;
 mod identity;
 mod lru;

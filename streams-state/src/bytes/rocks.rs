@@ -1,5 +1,8 @@
 //! One RocksDB database for each task: a column family for each store, and one for their metadata.
 
+#[cfg(test)]
+mod testing;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -349,29 +352,6 @@ impl RocksDatabase {
     /// Drops rows that were to be restored and are not written.
     pub(crate) fn discard_restoring(&self) {
         self.restoring.borrow_mut().clear();
-    }
-
-    /// Writes a store's metadata as they were before stores kept a time, for tests.
-    #[cfg(test)]
-    pub(crate) fn make_older(&self, at: usize, committed_at: Option<i64>) {
-        let family = self.family(METADATA).unwrap();
-        let mut bytes = self.metadata.borrow()[at].encode();
-        bytes.truncate(bytes.len() - 8);
-        let name = family_name(&self.stores[at].name);
-        self.files.database.put_cf(&family, name, bytes).unwrap();
-        if let Some(time) = committed_at {
-            self.files.database.put_cf(&family, COMMITTED_AT, time.to_be_bytes()).unwrap();
-        }
-    }
-
-    /// Puts all rows into sorted files, for tests.
-    #[cfg(test)]
-    pub(crate) fn compact(&self) {
-        for store in &self.stores {
-            let family = self.family(&family_name(&store.name)).unwrap();
-            self.files.database.flush_cf(&family).unwrap();
-            self.files.database.compact_range_cf(&family, None::<&[u8]>, None::<&[u8]>);
-        }
     }
 }
 
