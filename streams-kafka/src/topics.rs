@@ -308,18 +308,25 @@ impl Topics {
         }
     }
 
-    /// Deletes the records before these offsets. What fails is left to the next time.
-    pub(crate) fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) {
+    /// Deletes the records before these offsets, and gives those that were refused.
+    pub(crate) fn delete_before(
+        &self,
+        mut offsets: BTreeMap<TopicPartition, i64>,
+    ) -> BTreeMap<TopicPartition, i64> {
         let before = offsets.iter().map(|(p, offset)| (p.topic.as_str(), p.partition, *offset));
-        match self.with_admin(|admin| admin.delete_records(before, self.ask_max)) {
-            Ok(answers) => {
-                for refused in answers.iter().filter(|answer| answer.code != Code::NONE) {
-                    let (topic, code) = (&refused.topic, refused.code);
-                    tracing::debug!(%topic, partition = refused.partition, %code, "processed records were not deleted");
-                }
+        let answers = self.with_admin(|admin| admin.delete_records(before, self.ask_max));
+        let answers = answers.unwrap_or_else(|error| {
+            tracing::debug!(%error, "processed records were not deleted");
+            Vec::new()
+        });
+        for PartitionOffset { topic, partition, code, .. } in answers {
+            if code == Code::NONE {
+                offsets.remove(&TopicPartition::new(topic, partition));
+            } else {
+                tracing::debug!(%topic, partition, %code, "processed records were not deleted");
             }
-            Err(error) => tracing::debug!(%error, "processed records were not deleted"),
         }
+        offsets
     }
 
     /// All topics with their partitions.

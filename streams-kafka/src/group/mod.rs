@@ -86,8 +86,8 @@ pub(crate) enum Input {
     EndsFound(usize, Command),
     /// What topics there are, and how many partitions they have.
     TopicsSeen(Result<Found, TopicsError>),
-    /// A request to delete processed records is over.
-    Purged,
+    /// A request to delete processed records is over; what was not deleted.
+    Purged(BTreeMap<TopicPartition, i64>),
     /// A worker has stopped tasks, and this is what shall become of it.
     TasksFailed {
         tasks: Vec<TaskId>,
@@ -516,7 +516,7 @@ impl Group {
             Input::Counted(look_up, result) => self.counted(look_up, result)?,
             Input::EndsFound(worker, ends) => self.tell(worker, ends),
             Input::TopicsSeen(found) => self.topics_seen(found)?,
-            Input::Purged => self.purge.answered(now),
+            Input::Purged(refused) => self.purge.answered(refused, now),
             Input::TasksFailed { .. } if self.life == Life::Leaving => {}
             Input::TasksFailed { tasks, error, response } => {
                 self.tasks_failed(&tasks, error, response);

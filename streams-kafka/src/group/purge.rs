@@ -17,7 +17,7 @@ pub(super) struct Purge {
     /// The repartition topics.
     topics: BTreeSet<TopicName>,
     interval: Duration,
-    /// The next offsets of partitions that were committed since the last request.
+    /// The next offsets of partitions that were committed, before which nothing was deleted yet.
     committed: BTreeMap<TopicPartition, i64>,
     /// When the next request is due; `None` while one is out.
     next: Option<Moment>,
@@ -50,8 +50,12 @@ impl Purge {
         Some(std::mem::take(&mut self.committed))
     }
 
-    /// A request was answered, or given up: what could not be deleted is with the next.
-    pub(super) fn answered(&mut self, now: Moment) {
+    /// A request was answered, or given up: what could not be deleted is with the next, even if
+    /// nothing is committed until then.
+    pub(super) fn answered(&mut self, refused: BTreeMap<TopicPartition, i64>, now: Moment) {
+        for (partition, offset) in refused {
+            self.committed.entry(partition).or_insert(offset);
+        }
         self.next = Some(now.after(self.interval));
     }
 }
@@ -60,10 +64,7 @@ impl Group {
     pub(super) fn purge_if_due(&mut self) {
         let Some(before) = self.purge.take_due(self.now()) else { return };
         let topics = Arc::clone(self.parts.clients.topics());
-        self.ask(move || {
-            topics.delete_before(&before);
-            Input::Purged
-        });
+        self.ask(move || Input::Purged(topics.delete_before(before)));
     }
 }
 
@@ -89,10 +90,25 @@ mod tests {
         assert_eq!(due, BTreeMap::from([(partition("a-repartition"), 7)]));
         purge.committed(vec![(partition("a-repartition"), 9)]);
         assert_eq!(purge.take_due(at(90)), None, "one request at a time");
-        purge.answered(at(90));
+        purge.answered(BTreeMap::new(), at(90));
         assert_eq!(purge.take_due(at(119)), None);
         assert!(purge.take_due(at(120)).is_some());
-        purge.answered(at(121));
+        purge.answered(BTreeMap::new(), at(121));
         assert_eq!(purge.take_due(at(200)), None, "nothing was committed since");
+    }
+
+    #[test]
+    fn what_was_refused_is_deleted_with_what_comes_next() {
+        let at = |seconds| Moment::default().after(Duration::from_secs(seconds));
+        let partition = |number| TopicPartition::new("a-repartition", number);
+        let refused = BTreeMap::from([(partition(0), 5), (partition(1), 6)]);
+        let mut purge = Purge::new(["a-repartition".into()].into(), Duration::from_secs(30));
+        purge.committed(refused.clone().into_iter().collect());
+        assert_eq!(purge.take_due(at(30)), Some(refused.clone()));
+        // One was committed again while the request was out.
+        purge.committed(vec![(partition(1), 9)]);
+        purge.answered(refused, at(40));
+        let due = BTreeMap::from([(partition(0), 5), (partition(1), 9)]);
+        assert_eq!(purge.take_due(at(70)), Some(due));
     }
 }
