@@ -309,6 +309,8 @@ impl Membership {
         self.coordinator = Coordinator::Unknown { not_before: now.after(wait) };
         match self.phase {
             Phase::Assigning(_) | Phase::Syncing(_) => self.join_at(now),
+            // Another coordinator gives members of another kind a new session.
+            Phase::Joining(ref mut joining) => joining.mismatch_since = None,
             _ => {}
         }
     }

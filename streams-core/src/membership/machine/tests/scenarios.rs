@@ -283,6 +283,23 @@ fn members_of_another_kind_are_put_up_with_for_a_minute() {
     assert!(matches!(fault, GroupFault::ProtocolMismatch { .. }), "{fault}");
 }
 
+/// Their sessions begin anew with a coordinator that comes back.
+#[test]
+fn members_of_another_kind_have_their_minute_when_the_brokers_are_back() {
+    let mut world = World::new();
+    world.faults = vec![(Api::JoinGroup, ErrorCode::InconsistentGroupProtocol); 2_000].into();
+    world.start("a", 1, config());
+    world.run_for(5_000);
+    world.down = [1, 2].into();
+    world.cut(1);
+    world.cut(2);
+    world.run_for(70_000);
+    world.down.clear();
+    world.run_for(40_000);
+    assert!(world.nodes[0].fault.is_none(), "{}", world.report());
+    world.run_until(30_000, |world| world.nodes[0].fault.is_some());
+}
+
 #[test]
 fn a_broker_without_an_api_is_named() {
     let mut world = World::new();
