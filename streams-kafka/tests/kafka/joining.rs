@@ -70,8 +70,8 @@ struct Join {
     whole: Pauses,
     /// Beyond what a consumer that does nothing else waited for the same records.
     own: Pauses,
-    /// The longest pause before anything changed.
-    before_max: Duration,
+    /// The longest pause before anything changed, and that beyond such a consumer's.
+    before: [Duration; 2],
     /// Tasks that two processes had at a time.
     doubled: usize,
     difference: Difference,
@@ -83,7 +83,8 @@ impl fmt::Display for Join {
         let millis = |time: Duration| format!("{} ms", time.as_millis());
         let cells = [
             format!("{:?}", self.library),
-            millis(self.before_max),
+            millis(self.before[0]),
+            millis(self.before[1]),
             format!("{} tasks {}", self.staying, millis(self.whole.stayed)),
             millis(self.own.stayed),
             format!("{} tasks {}", self.moving, millis(self.whole.moved)),
@@ -94,10 +95,18 @@ impl fmt::Display for Join {
     }
 }
 
-const HEADINGS: [&str; 7] =
-    ["longest pause of", "no change", "staying", "its own", "moving", "its own", "shared after"];
+const HEADINGS: [&str; 8] = [
+    "longest pause of",
+    "no change",
+    "its own",
+    "staying",
+    "its own",
+    "moving",
+    "its own",
+    "shared after",
+];
 
-fn write_row(f: &mut fmt::Formatter<'_>, cells: &[&str; 7]) -> fmt::Result {
+fn write_row(f: &mut fmt::Formatter<'_>, cells: &[&str; 8]) -> fmt::Result {
     let [name, cells @ ..] = cells;
     write!(f, "{name:<18}")?;
     cells.iter().try_for_each(|cell| write!(f, "{cell:>20}"))
@@ -148,7 +157,10 @@ fn join(library: Library, keys: u64) -> Join {
     let moved = owners.moved(since);
     let whole = owners.pauses(since..Duration::MAX);
     let own = owners.pauses_beside(since..Duration::MAX, &bystander);
-    let before = owners.pauses(flowing..since);
+    let before = [Bystander::default(), bystander].map(|beside| {
+        let pauses = owners.pauses_beside(flowing..since, &beside);
+        pauses.into_values().max().unwrap_or_default()
+    });
     Join {
         library,
         shared,
@@ -156,7 +168,7 @@ fn join(library: Library, keys: u64) -> Join {
         moving: moved.len(),
         whole: Pauses::of(&whole, &moved),
         own: Pauses::of(&own, &moved),
-        before_max: before.into_values().max().unwrap_or_default(),
+        before,
         doubled: owners.doubled().len(),
         difference: compare_many(&place, &numbering),
     }
