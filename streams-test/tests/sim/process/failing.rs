@@ -99,7 +99,7 @@ impl Process {
 
     /// The member has gone; with it the process, unless it only waits for a late worker.
     pub(super) fn left(&mut self) {
-        self.disk.remember(None);
+        self.disk.remember(self.member.id_in_group().cloned());
         self.place = Place::Out;
         if self.life != Life::Outside {
             self.end(End::Left);
@@ -119,7 +119,6 @@ impl Process {
 
     pub(super) fn end(&mut self, how: End) {
         self.said.push(format!("is gone: {how:?}"));
-        self.disk.remember(None);
         self.end = Some(how);
         self.life = Life::Over;
     }
