@@ -23,6 +23,8 @@ pub(super) enum Call {
     Leave,
     LeaveDead,
     Commit,
+    /// In place of a commit without offsets.
+    Claim,
     Fetch,
 }
 

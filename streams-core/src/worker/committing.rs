@@ -20,7 +20,7 @@ impl Worker {
         match self.commits.in_flight.take() {
             Some(InFlight::Flushing { tasks, began }) if self.have_arrived(&tasks) => {
                 self.hand_out_offsets(tasks, began, now)?;
-                // Without offsets, nobody has to be waited for.
+                // Without tasks, nobody has to be waited for.
                 report.is_busy |= self.commits.awaits_nobody();
             }
             Some(writing @ InFlight::Writing { .. }) => {
@@ -85,9 +85,10 @@ impl Worker {
         for error in failed {
             self.settle(Err(error), now);
         }
-        if offsets.is_empty() {
+        if tasks.is_empty() {
             return self.finish_commit(tasks, began, now);
         }
+        // Where nothing was read there are none, and yet the group has to say whose the tasks are.
         let id = self.commits.next_id();
         self.actions.push_back(Action::Commit { id, tasks: self.names_of(&tasks), offsets });
         self.commits.in_flight = Some(InFlight::Sent { id, tasks, began });

@@ -126,7 +126,8 @@ pub enum Action {
         id: CommitId,
         /// The tasks whose offsets they are.
         tasks: Vec<TaskId>,
-        /// The offsets.
+        /// The offsets; none where nothing was read since the last commit. Whose the tasks are is to
+        /// be asked all the same.
         offsets: Vec<OffsetToCommit>,
     },
     /// Ask where these changelogs end, and answer with [`Command::Ends`], in any case.

@@ -30,9 +30,6 @@ impl Group {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
         let offsets = self.gone.without_stale(offsets);
-        if offsets.is_empty() {
-            return self.answer(worker, id, Ok(()));
-        }
         let processed = self.purge.of_these(&offsets);
         let offsets = offsets.into_iter().map(|offset| {
             let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;

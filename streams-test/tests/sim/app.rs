@@ -32,6 +32,8 @@ pub(crate) const PUNCTUATE_EACH_MS: u64 = 1_000;
 pub(crate) const INPUT: &str = "in";
 pub(crate) const OUTPUT: &str = "out";
 const BY_GROUP: &str = "by-group-repartition";
+/// Where a store counts these calls.
+const TICKS: &str = "ticks";
 /// The store of each sub-topology.
 pub(crate) const STORES: [&str; 2] = ["first", "second"];
 
@@ -115,6 +117,9 @@ impl Processor<String, String> for Count {
     ) -> Result<(), ProcessorError> {
         self.calls.add(Call::Punctuation(self.task));
         self.flaws.pass_or_panic(1);
+        // What is done without reading anything is as much the owner's alone.
+        let ticks = self.store.get(&TICKS.to_owned())?.and_then(|ticks| ticks.parse::<u64>().ok());
+        self.store.put(&TICKS.to_owned(), &(ticks.unwrap_or(0) + 1).to_string())?;
         Ok(())
     }
 

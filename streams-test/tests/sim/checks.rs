@@ -289,6 +289,7 @@ impl Checks {
                 if before != Some(thread.writer) {
                     *self.tenures.entry(*task).or_default() += 1;
                     self.begins(*task, process, thread)?;
+                    self.late_for(*task, thread);
                 }
                 owned.insert(*task);
             }
@@ -319,6 +320,20 @@ impl Checks {
             return Err(format!("{task} runs in process {number} at {position:?} of {end}"));
         }
         Ok(())
+    }
+
+    /// What a dead writer had on its way came too late for this one to restore it.
+    fn late_for(&mut self, task: TaskId, thread: &Thread) {
+        let position = thread.worker.task(task).and_then(|task| task.stores().position(0));
+        let changelog = self.app.changelog(task);
+        let late = self.kafka.read(&changelog, position.unwrap_or(0), usize::MAX);
+        let tenure = self.tenures.get(&task).copied().unwrap_or_default();
+        for record in late.unwrap_or_default().iter().filter(|one| one.writer != thread.writer) {
+            let key = record.key.as_deref().map(String::from_utf8_lossy);
+            let row = (task, key.unwrap_or_default().into_owned());
+            self.touched.insert(row.clone());
+            self.tainted.entry(row).or_insert(Taint { tenure, is_noticed: false });
+        }
     }
 
     /// What lies on disk is what the changelog says up to the position.

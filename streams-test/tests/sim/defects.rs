@@ -80,6 +80,8 @@ pub(crate) enum Defect {
     PanicLosesNext,
     /// A panic ends the worker's thread, with all of its tasks.
     PanicIsTheThreads,
+    /// The group is not asked about a commit without offsets.
+    CommitUnasked,
     /// Tasks are not looked up again of which brokers told nothing.
     LookUpForgotten,
 }
@@ -118,7 +120,7 @@ impl Defect {
         }
     }
 
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -148,6 +150,7 @@ impl Defect {
         Self::PoisonUncounted,
         Self::PanicLosesNext,
         Self::PanicIsTheThreads,
+        Self::CommitUnasked,
         Self::LookUpForgotten,
     ];
 }

@@ -155,6 +155,8 @@ pub(crate) struct Plan {
     pub(crate) placement: PlacementPolicy,
     pub(crate) rates: FaultRates,
     pub(crate) steps: u64,
+    /// Records come in so many of them. In the others tasks do what the clock calls them for, alone.
+    pub(crate) flowing_steps: u64,
 }
 
 impl Plan {
@@ -206,7 +208,17 @@ impl Plan {
             placement,
             rates: FaultRates { delay_max: Duration::from_millis(20 + dice.below(400)), ..rates },
             steps: 60 + dice.below(60),
+            flowing_steps: u64::MAX,
         }
+    }
+
+    /// In one run of three no records come any more after a while. By dice of their own, as those of
+    /// questions.
+    pub(crate) fn with_rests(mut self, dice: &mut Dice) -> Self {
+        if dice.one_in(3) {
+            self.flowing_steps = self.steps / 4;
+        }
+        self
     }
 
     /// In one run of three questions fail. By dice of their own, so that all else in it is as without.

@@ -86,6 +86,7 @@ impl World {
         // Dice of their own: what happens under a seed does not depend on whether questions fail.
         let mut beside = Dice::new(!seed);
         let plan = Plan::new(&mut dice, trial).with_questions(&mut beside, trial);
+        let plan = plan.with_rests(&mut beside);
         let answers = Answers::new(beside.roll(), &plan);
         let flaws = Flaws::new(dice.roll(), &plan);
         let (app, kafka) = (App::new(flaws), KafkaModel::new());
@@ -126,8 +127,8 @@ impl World {
 
     fn live(&mut self) -> Verdict {
         self.start_process();
-        for _ in 0..self.setting.plan.steps {
-            self.happen()?;
+        for step in 0..self.setting.plan.steps {
+            self.happen(step)?;
             self.go_wrong();
             let wait = self.dice.below(800);
             self.pass(wait)?;
@@ -220,7 +221,11 @@ impl World {
     fn is_settled(&self) -> bool {
         let running: usize = self.processes.iter().map(|process| process.running().len()).sum();
         let stays = |one: &Process| one.life == Life::Up && one.order() == Order::GoOn;
-        running == App::tasks().count() && self.processes.iter().all(stays)
+        // One that has not heard yet that the group went on without it commits nothing any more.
+        let newest = self.processes.iter().filter_map(Process::generation).max();
+        let is_member = |one: &Process| one.generation() == newest;
+        running == App::tasks().count()
+            && self.processes.iter().all(|one| stays(one) && is_member(one))
     }
 
     fn standstill(&self) -> String {
@@ -280,11 +285,11 @@ impl World {
     }
 
     /// One random event.
-    fn happen(&mut self) -> Verdict {
+    fn happen(&mut self, step: u64) -> Verdict {
         let up = self.processes.len();
         let rough = self.setting.plan.weather != Weather::Calm;
         match self.dice.below(24) {
-            0..10 => {
+            0..10 if step < self.setting.plan.flowing_steps => {
                 for _ in 0..self.dice.below(self.setting.plan.arrivals) {
                     let number = self.dice.below(KEYS);
                     self.send(number);

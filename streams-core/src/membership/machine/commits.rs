@@ -1,4 +1,7 @@
 //! Commits: one at a time, in order, under the right that an assignment gave.
+//!
+//! What a task did without reading anything is a commit without offsets. A broker takes a request that
+//! stores none without a look at the group, so that a heartbeat asks it in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use crate::membership::connection::Call;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::MemberEvent;
 use crate::membership::names::{TopicName, TopicPartition};
+use crate::membership::wire::heartbeat::HeartbeatRequest;
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommit,
 };
@@ -53,13 +57,20 @@ fn failed_of(answer: &OffsetCommitResponse) -> Failed {
 
 impl Membership {
     pub(super) fn commit_due(&self) -> Option<Moment> {
-        let in_flight = self.awaits(Link::Coordinator, |call| call == Call::Commit);
         let allowed = matches!(self.phase, Phase::Stable(_) | Phase::Leaving { .. });
-        (allowed && !in_flight && self.commits.len() > 0).then_some(self.commits.not_before)
+        let waits = self.commits.len() > 0 && !self.awaits_commit();
+        (allowed && waits).then_some(self.commits.not_before)
+    }
+
+    fn awaits_commit(&self) -> bool {
+        self.awaits(Link::Coordinator, |call| matches!(call, Call::Commit | Call::Claim))
     }
 
     pub(super) fn send_commit(&mut self, now: Moment) {
         let Some(first) = self.commits.first() else { return };
+        if first.offsets.is_empty() {
+            return self.send_claim(now);
+        }
         if first.offsets.values().any(|offset| offset.metadata.len() > METADATA_BYTES_MAX) {
             let (partition, code) =
                 (self.config.group.to_string(), ErrorCode::OffsetMetadataTooLarge);
@@ -86,6 +97,14 @@ impl Membership {
         self.send(Link::Coordinator, Call::Commit, &request, now);
     }
 
+    fn send_claim(&mut self, now: Moment) {
+        let Some(first) = self.commits.first() else { return };
+        let (generation, member) = (first.token.generation, first.token.member.clone());
+        let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
+        let request = HeartbeatRequest { group, generation, member, instance };
+        self.send(Link::Coordinator, Call::Claim, &request, now);
+    }
+
     pub(super) fn on_commit(&mut self, answer: &OffsetCommitResponse, sent: Moment, now: Moment) {
         let Failed { unknown, other } = failed_of(answer);
         let Some((partition, code)) = other else {
@@ -93,23 +112,41 @@ impl Membership {
             return self.commit_taken(unknown, now);
         };
         match react(Api::OffsetCommit, code) {
-            Reaction::RetryHere => self.delay_commit(code, now),
-            Reaction::FindAgain => self.handle_group_error(Api::OffsetCommit, code, now),
             Reaction::Rejoin => {
                 self.end_commit(Err(OffsetsError::Rebalancing));
                 if let Phase::Stable(_) = self.phase {
                     self.join_at(now);
                 }
             }
+            _ => self.commit_refused(Api::OffsetCommit, code, partition, now),
+        }
+    }
+
+    /// A member of the generation of now is one, be it that others join.
+    pub(super) fn on_claim(&mut self, code: ErrorCode, sent: Moment, now: Moment) {
+        match react(Api::Heartbeat, code) {
+            // The next heartbeat hears of the rebalance, too.
+            Reaction::Done | Reaction::Rejoin => {
+                self.heard(sent);
+                self.end_commit(Ok(()));
+            }
+            _ => self.commit_refused(Api::Heartbeat, code, self.config.group.to_string(), now),
+        }
+    }
+
+    fn commit_refused(&mut self, api: Api, code: ErrorCode, place: String, now: Moment) {
+        match react(api, code) {
+            Reaction::RetryHere => self.delay_commit(api, code, now),
+            Reaction::FindAgain => self.handle_group_error(api, code, now),
             Reaction::LoseGeneration | Reaction::LoseMember => {
                 self.end_commit(Err(OffsetsError::Fenced));
-                self.handle_group_error(Api::OffsetCommit, code, now);
+                self.handle_group_error(api, code, now);
             }
             _ if code == ErrorCode::FencedInstanceId => {
                 self.end_commit(Err(OffsetsError::Fenced));
-                self.fail_with(Api::OffsetCommit, code);
+                self.fail_with(api, code);
             }
-            _ => self.end_commit(Err(OffsetsError::Refused { partition, code })),
+            _ => self.end_commit(Err(OffsetsError::Refused { partition: place, code })),
         }
     }
 
@@ -126,13 +163,15 @@ impl Membership {
             self.commits.not_before = now.after(wait);
             return;
         }
+        // Nobody has looked at the group when all of them are unknown.
+        commit.offsets.clear();
+        self.commits.not_before = now;
         let topics = unknown.into_iter().map(|place| place.topic).collect();
         self.tell(MemberEvent::TopicsGone(topics));
-        self.end_commit(Ok(()));
     }
 
-    fn delay_commit(&mut self, code: ErrorCode, now: Moment) {
-        self.report_retry(Api::OffsetCommit, code);
+    fn delay_commit(&mut self, api: Api, code: ErrorCode, now: Moment) {
+        self.report_retry(api, code);
         let wait = self.commits.backoff.next(self.config.retry_waits(), &mut self.jitter);
         self.commits.not_before = now.after(wait);
     }
@@ -152,7 +191,7 @@ impl Membership {
 
     /// Ends the commits that were not sent yet: the member is joining.
     pub(super) fn end_waiting_commits(&mut self) {
-        let sent = self.awaits(Link::Coordinator, |call| call == Call::Commit);
+        let sent = self.awaits_commit();
         for commit in self.commits.split_off(usize::from(sent)) {
             let result = Err(OffsetsError::Rebalancing);
             self.tell(MemberEvent::Committed { call: commit.call, result });
@@ -170,16 +209,16 @@ impl Membership {
 
     /// When the first call of either kind has waited too long. One in flight waits for its answer.
     pub(super) fn calls_deadline(&self) -> Option<Moment> {
-        let idle = |call: Call| !self.awaits(Link::Coordinator, |other| other == call);
-        let commits = self.commits.deadline().filter(|_| idle(Call::Commit));
-        let fetches = self.fetches.deadline().filter(|_| idle(Call::Fetch));
+        let awaits_fetch = self.awaits(Link::Coordinator, |call| call == Call::Fetch);
+        let commits = self.commits.deadline().filter(|_| !self.awaits_commit());
+        let fetches = self.fetches.deadline().filter(|_| !awaits_fetch);
         [commits, fetches].into_iter().flatten().min()
     }
 
     pub(super) fn expire_calls(&mut self, now: Moment) {
         while self.calls_deadline().is_some_and(|deadline| deadline <= now) {
             if self.commits.deadline().is_some_and(|deadline| deadline <= now)
-                && !self.awaits(Link::Coordinator, |call| call == Call::Commit)
+                && !self.awaits_commit()
             {
                 self.end_commit(Err(OffsetsError::TimedOut));
             } else {

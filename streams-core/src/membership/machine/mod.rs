@@ -173,7 +173,7 @@ impl Membership {
     /// Stores positions under the right that an assignment gave. Between joining and the new
     /// assignment none are taken, and those that wait come back with [`OffsetsError::Rebalancing`]:
     /// a join may take as long as the slowest member, and what waits for its commit would stand
-    /// still.
+    /// still. Without positions, the group is asked whether the right holds, and nothing is stored.
     ///
     /// # Errors
     /// [`CallRefused`] if the token is of an older assignment, the group is rebalancing, too many

@@ -102,6 +102,10 @@ impl Membership {
                 let answer = read::<OffsetCommitRequest>(request, frame)?;
                 self.on_commit(&answer, request.sent, now);
             }
+            Call::Claim => {
+                let answer = read::<HeartbeatRequest>(request, frame)?;
+                self.on_claim(answer.error, request.sent, now);
+            }
             Call::Fetch => {
                 let answer = read::<OffsetFetchRequest>(request, frame)?;
                 self.on_fetch(answer, now);

@@ -252,6 +252,9 @@ impl Process {
         let Some(token) = token else {
             return self.answer(worker, id, Err(CommitFailure::Fenced));
         };
+        if offsets.is_empty() && self.is(Defect::CommitUnasked) {
+            return self.answer(worker, id, Ok(()));
+        }
         let offsets = offsets.into_iter().map(|offset| {
             let OffsetToCommit { partition, offset, leader_epoch, metadata } = offset;
             (partition, CommittedOffset { offset, leader_epoch, metadata })

@@ -1,6 +1,7 @@
 //! Members against a model of a coordinator, in virtual time.
 
 mod chaos;
+mod claims;
 mod codes;
 mod coordinator;
 mod garbage;
