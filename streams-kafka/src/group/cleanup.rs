@@ -24,6 +24,14 @@ impl Cleanup {
     pub(super) const fn new(delay: Duration) -> Self {
         Self { delay, unowned: BTreeMap::new(), next: Moment::from_millis(0) }
     }
+
+    /// These tasks are nobody's here now. Those that have been so for the whole delay.
+    fn due(&mut self, unowned: impl IntoIterator<Item = TaskId>, now: Moment) -> Vec<TaskId> {
+        let since = |task| (task, *self.unowned.get(&task).unwrap_or(&now));
+        self.unowned = unowned.into_iter().map(since).collect();
+        let due = self.unowned.iter().filter(|(_, since)| now.since(**since) >= self.delay);
+        due.map(|(task, _)| *task).collect()
+    }
 }
 
 impl Group {
@@ -41,11 +49,7 @@ impl Group {
             Err(error) => return tracing::warn!(%error, "the state directory cannot be read"),
         };
         let unowned = lying.into_iter().filter(|task| !self.roster.has(*task));
-        let since = |task| (task, *self.cleanup.unowned.get(&task).unwrap_or(&now));
-        self.cleanup.unowned = unowned.map(since).collect();
-        let delay = self.cleanup.delay;
-        let due = self.cleanup.unowned.iter().filter(|(_, since)| now.since(**since) >= delay);
-        let due: Vec<TaskId> = due.map(|(task, _)| *task).collect();
+        let due = self.cleanup.due(unowned, now);
         for task in &due {
             match backend.directory().set_task_aside(*task) {
                 Ok(()) => {
@@ -62,5 +66,36 @@ impl Group {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DELAY: Duration = Duration::from_secs(600);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn a_task_is_due_when_it_was_nobodys_for_the_whole_delay() {
+        let (mut cleanup, [early, late]) = (Cleanup::new(DELAY), [0, 1].map(|n| TaskId::new(0, n)));
+        assert_eq!(cleanup.due([early], at(10)), []);
+        assert_eq!(cleanup.due([early, late], at(300)), []);
+        assert_eq!(cleanup.due([early, late], at(609)), []);
+        assert_eq!(cleanup.due([early, late], at(610)), [early]);
+        assert_eq!(cleanup.due([late], at(900)), [late]);
+    }
+
+    #[test]
+    fn one_that_was_somebodys_meanwhile_has_the_whole_delay_again() {
+        let (mut cleanup, task) = (Cleanup::new(DELAY), TaskId::new(0, 0));
+        assert_eq!(cleanup.due([task], at(10)), []);
+        assert_eq!(cleanup.due([], at(500)), []);
+        assert_eq!(cleanup.due([task], at(700)), []);
+        assert_eq!(cleanup.due([task], at(1_299)), []);
+        assert_eq!(cleanup.due([task], at(1_300)), [task]);
     }
 }
