@@ -38,7 +38,8 @@ impl Group {
         }
         let response = self.parts.shared.respond(&error);
         self.workers_done.insert(worker);
-        if response != UncaughtErrorResponse::Replace || self.life != Life::Member {
+        let goes_on = matches!(self.life, Life::Member | Life::Parting(_) | Life::Outside);
+        if response != UncaughtErrorResponse::Replace || !goes_on {
             return self.fail(error, response);
         }
         match worker_thread::spawn(worker, self.parts.worker_parts.clone()) {
@@ -187,5 +188,18 @@ mod tests {
         group.life = Life::Parting(group.now().after(FAILED_CLOSE_MAX));
         group.ordered_down();
         assert_eq!(group.life, Life::Closing);
+    }
+
+    #[test]
+    fn a_worker_that_dies_is_replaced_too_while_another_is_late() {
+        let parting = Life::Parting(Moment::default().after(FAILED_CLOSE_MAX));
+        for life in [parting, Life::Outside] {
+            let mut idle = Idle::new("dies-beside-late");
+            let group = &mut idle.group;
+            group.life = life;
+            group.worker_ended(0, StreamsError::Panicked("it died".to_owned()));
+            assert_eq!(group.life, life);
+            assert!(group.workers_done.is_empty() && group.parts.workers.contains_key(&0));
+        }
     }
 }

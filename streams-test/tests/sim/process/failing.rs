@@ -53,7 +53,8 @@ impl Process {
 
     /// Another worker takes the place of one whose thread has ended, if the handler wants that.
     pub(super) fn worker_ended(&mut self, worker: usize, now: Moment) {
-        if self.setting.plan.uncaught == Uncaught::Replace && self.life == Life::Up {
+        let goes_on = matches!(self.life, Life::Up | Life::Parting(_) | Life::Outside);
+        if self.setting.plan.uncaught == Uncaught::Replace && goes_on {
             self.commits.retain(|_, commit| commit.worker != worker);
             self.threads.insert(worker, thread(&self.setting, &self.disk));
             self.roster.worker_gone(worker);
