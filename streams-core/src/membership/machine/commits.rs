@@ -14,7 +14,6 @@ use crate::membership::connection::Call;
 use crate::membership::error::OffsetsError;
 use crate::membership::event::MemberEvent;
 use crate::membership::names::{TopicName, TopicPartition};
-use crate::membership::wire::heartbeat::HeartbeatRequest;
 use crate::membership::wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, PartitionCommit,
 };
@@ -69,7 +68,8 @@ impl Membership {
     pub(super) fn send_commit(&mut self, now: Moment) {
         let Some(first) = self.commits.first() else { return };
         if first.offsets.is_empty() {
-            return self.send_claim(now);
+            let request = self.heartbeat(first.token.generation, first.token.member.clone());
+            return self.send(Link::Coordinator, Call::Claim, &request, now);
         }
         if first.offsets.values().any(|offset| offset.metadata.len() > METADATA_BYTES_MAX) {
             let (partition, code) =
@@ -95,14 +95,6 @@ impl Membership {
             topics: topics.collect(),
         };
         self.send(Link::Coordinator, Call::Commit, &request, now);
-    }
-
-    fn send_claim(&mut self, now: Moment) {
-        let Some(first) = self.commits.first() else { return };
-        let (generation, member) = (first.token.generation, first.token.member.clone());
-        let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
-        let request = HeartbeatRequest { group, generation, member, instance };
-        self.send(Link::Coordinator, Call::Claim, &request, now);
     }
 
     pub(super) fn on_commit(&mut self, answer: &OffsetCommitResponse, sent: Moment, now: Moment) {

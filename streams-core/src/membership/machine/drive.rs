@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::membership::connection::Call;
 use crate::membership::error::Trouble;
-use crate::membership::names::{Address, Generation};
+use crate::membership::names::{Address, Generation, MemberId};
 use crate::membership::wire::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::membership::wire::heartbeat::HeartbeatRequest;
 use crate::membership::wire::{Api, ErrorCode};
@@ -165,9 +165,13 @@ impl Membership {
             return;
         };
         self.session.heartbeat_due = now.after(self.heartbeat_wait());
-        let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
-        let request = HeartbeatRequest { group, generation, member, instance };
+        let request = self.heartbeat(generation, member);
         self.send(Link::Coordinator, Call::Heartbeat(generation), &request, now);
+    }
+
+    pub(super) fn heartbeat(&self, generation: Generation, member: MemberId) -> HeartbeatRequest {
+        let (group, instance) = (self.config.group.clone(), self.config.instance.clone());
+        HeartbeatRequest { group, generation, member, instance }
     }
 
     pub(super) fn on_heartbeat(
