@@ -1,6 +1,6 @@
 //! Topics and groups, seen by a client that has nothing to do with Millstream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::executor::block_on;
@@ -225,23 +225,33 @@ impl Cluster {
 
     /// Shows everything that is in a topic now, each partition in order, and several in turn.
     pub(crate) fn each(&self, topic: &str, mut show: impl FnMut(Seen)) {
-        let partitions = i32::try_from(self.partitions(topic)).unwrap();
         let consumer = self.consumer("nobody");
         let mut assignment = TopicPartitionList::new();
-        for partition in 0..partitions {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        // Where more is written all the time, a consumer may never come to an end.
+        let mut unread = BTreeMap::new();
+        for (partition, (start, end)) in (0..).zip(self.offsets(topic)) {
+            if start < end {
+                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+                unread.insert(partition, end);
+            }
         }
         consumer.assign(&assignment).unwrap();
-        let mut ended = vec![false; partitions.unsigned_abs() as usize];
-        while ended.contains(&false) {
-            match consumer.poll(ASK_MAX) {
-                Some(Ok(message)) => show(copied(&message)),
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    ended[partition.unsigned_abs() as usize] = true;
+        while !unread.is_empty() {
+            let ended = match consumer.poll(ASK_MAX) {
+                Some(Ok(message)) => {
+                    let (partition, next) = (message.partition(), message.offset() + 1);
+                    let end = unread.get(&partition).copied();
+                    if end.is_some_and(|end| next <= end) {
+                        show(copied(&message));
+                    }
+                    end.filter(|end| next >= *end).map(|_| partition)
                 }
+                // What is last may be no record but a mark.
+                Some(Err(KafkaError::PartitionEOF(partition))) => Some(partition),
                 Some(Err(error)) => panic!("\"{topic}\" cannot be read: {error}"),
                 None => panic!("\"{topic}\" has not ended within {ASK_MAX:?}"),
-            }
+            };
+            ended.and_then(|partition| unread.remove(&partition));
         }
     }
 
