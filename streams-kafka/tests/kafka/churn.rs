@@ -45,6 +45,9 @@ impl Waits {
         for vacancy in vacancies {
             let beyond = vacancy.beyond(changes.iter().chain(&expiries).copied());
             let was_killed = kills.contains(&vacancy.from);
+            // The session began with the last heartbeat, and may end a moment before it is expected to.
+            let in_session = if was_killed { SESSION } else { Duration::ZERO };
+            let beyond = beyond.min(vacancy.length().saturating_sub(in_session));
             let longest = if was_killed { &mut waits.killed_max } else { &mut waits.other_max };
             *longest = vacancy.length().max(*longest);
             waits.beyond_max = waits.beyond_max.max(beyond);
