@@ -121,7 +121,7 @@ impl Shared {
     }
 
     /// The worker that was told to leave, and whether the calling thread may wait for it.
-    fn dismiss_worker(&self) -> Result<(usize, bool), StreamThreadError> {
+    pub(crate) fn dismiss_worker(&self) -> Result<(usize, bool), StreamThreadError> {
         let mut inner = self.lock();
         check_at_work(&inner)?;
         let this = std::thread::current().id();

@@ -113,6 +113,8 @@ impl Group {
         match response {
             UncaughtErrorResponse::Replace => {
                 tracing::error!("{}; it was to end anyway", error.chain());
+                // Nobody may be left to wait for.
+                self.leave_if_done();
             }
             response => self.fail(error, response),
         }

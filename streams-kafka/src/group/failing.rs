@@ -33,6 +33,10 @@ impl Group {
         if self.life == Life::Leaving {
             return;
         }
+        if !self.parts.workers.contains_key(&worker) {
+            tracing::error!("{}; the worker was removed, and had closed its tasks", error.chain());
+            return;
+        }
         if self.parts.shared.is_leaving(worker) {
             return self.failed_to_leave(worker, error);
         }
@@ -163,8 +167,18 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::State;
     use crate::app::shared::Ending;
     use crate::group::testing::Idle;
+
+    /// Of two workers, the first one is to leave.
+    fn remove_the_first(group: &mut Group) {
+        group.parts.shared.become_state(State::Rebalancing);
+        let workers = [0, 1].map(|number| (number, WorkerHandle::to_listener().0));
+        group.parts.workers = workers.into();
+        assert_eq!(group.parts.shared.dismiss_worker().map(|(number, _)| number), Ok(0));
+        group.follow_crew();
+    }
 
     #[test]
     fn who_is_dropped_is_named() {
@@ -197,9 +211,33 @@ mod tests {
             let mut idle = Idle::new("dies-beside-late");
             let group = &mut idle.group;
             group.life = life;
+            group.parts.workers = [(0, WorkerHandle::to_listener().0)].into();
             group.worker_ended(0, StreamsError::Panicked("it died".to_owned()));
             assert_eq!(group.life, life);
             assert!(group.workers_done.is_empty() && group.parts.workers.contains_key(&0));
         }
+    }
+
+    #[test]
+    fn nobody_takes_the_place_of_a_worker_that_was_removed_and_dies_when_it_is_done() {
+        let mut idle = Idle::new("dies-when-done");
+        let group = &mut idle.group;
+        remove_the_first(group);
+        group.let_go(0);
+        group.worker_ended(0, StreamsError::Panicked("it died".to_owned()));
+        assert_eq!(group.parts.workers.keys().collect::<Vec<_>>(), [&1]);
+    }
+
+    #[test]
+    fn a_process_leaves_when_the_last_worker_that_it_waits_for_was_removed_and_dies() {
+        let mut idle = Idle::new("dies-while-closing");
+        let group = &mut idle.group;
+        remove_the_first(group);
+        group.begin_close(None);
+        group.workers_done.insert(1);
+        group.leave_if_done();
+        assert_eq!(group.life, Life::Closing);
+        group.worker_ended(0, StreamsError::Panicked("it died".to_owned()));
+        assert_eq!(group.life, Life::Leaving);
     }
 }
