@@ -5,6 +5,7 @@
 //! moment which records have arrived where.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use streams_core::error::ProcessorError;
@@ -17,11 +18,13 @@ use streams_core::processor::{
 };
 use streams_core::record::Record;
 use streams_core::serde::DefaultSerde;
+use streams_core::store::StoreSpec;
 use streams_core::topology::{RepartitionCount, TopicNames, Topology, TopologyBuilder};
 use streams_state::{KeyValueStore, Stores};
 
 use super::calls::{Call, Calls};
 use super::flaws::Flaws;
+use super::plan::{Disks, Plan};
 use super::poison::{NO_NUMBER, Poison};
 
 pub(crate) const PARTITIONS: i32 = 3;
@@ -157,6 +160,12 @@ impl Processor<String, String> for Group {
     }
 }
 
+/// With a cache, if workers have memory for caches.
+fn store(name: &'static str, disks: Disks) -> Arc<dyn StoreSpec> {
+    let store = Stores::key_value::<String, String>(name).cached();
+    if disks == Disks::Unused { store.in_memory().build() } else { store.build() }
+}
+
 fn source(flaws: &Flaws) -> Source<String, String> {
     let (key, value, timestamps) = (String::serde(), flaws.serde(), flaws.timestamps());
     Source { key, value, timestamps, nulls: Nulls::Fail }
@@ -179,20 +188,20 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(flaws: Flaws) -> Self {
+    pub(crate) fn new(flaws: Flaws, plan: &Plan) -> Self {
         let [first, second] = STORES;
         let calls = Calls::default();
         let mut builder = TopologyBuilder::new();
         let input = builder.source("input", [INPUT], source(&flaws));
         let count = builder.processor("count", &[input], Count::of(first, &flaws, &calls));
-        builder.store(Stores::key_value::<String, String>(first).build(), [count.id()]);
+        builder.store(store(first, plan.disks), [count.id()]);
         let group = builder.processor("group", &[count], |_: &ConnectedStores<'_, '_>| Ok(Group));
         builder.add_repartition_topic(BY_GROUP.into(), RepartitionCount::Derived);
         builder.sink("to-group", &[group], sink(BY_GROUP, &flaws));
         let again = builder.source("by-group", [BY_GROUP], source(&flaws));
         let again_count = Count::of(second, &flaws, &calls);
         let count = builder.processor("count-again", &[again], again_count);
-        builder.store(Stores::key_value::<String, String>(second).build(), [count.id()]);
+        builder.store(store(second, plan.disks), [count.id()]);
         builder.sink("output", &[count], sink(OUTPUT, &flaws));
         let id = ApplicationId::from("app");
         let (topology, names) = (builder.build().unwrap(), TopicNames::new(&id));

@@ -122,11 +122,12 @@ impl Changelogs {
         (fold(records.iter().map(|record| (&record.key, &record.value))), end)
     }
 
-    /// Whether a store says that it was filled from the changelog that is there now.
-    fn is_claimed(&self, task: TaskId, identity: &StoreIdentity) -> bool {
+    /// Whether a store says that it was filled from the changelog that is there now; `None` if it does
+    /// not say from which.
+    fn is_claimed(&self, task: TaskId, identity: &StoreIdentity) -> Option<bool> {
         let known = self.kafka.changelog_topic(&self.app.changelog(task).topic);
         let id = known.and_then(|known| known.topic_id);
-        id.is_some() && id == identity.topic_id
+        identity.topic_id.map(|own| id == Some(own))
     }
 
     /// What a store on disk must hold; `None` of one that will be emptied when it is opened: it is
@@ -143,9 +144,13 @@ impl Changelogs {
         let current = self.topic(task);
         if topic != current || current.is_none() {
             return match self.is_claimed(task, &image.identity) {
-                true => Err(format!("{task} {store} holds what its changelog held before")),
-                false => Ok(None),
+                Some(true) => Err(format!("{task} {store} holds what its changelog held before")),
+                Some(false) | None => Ok(None),
             };
+        }
+        // What was read of a topic may come to the store when another has taken the topic's place.
+        if self.is_claimed(task, &image.identity) == Some(false) {
+            return Ok(None);
         }
         let none = Vec::new();
         let changes = topic.and_then(|topic| self.written.get(&(task, topic))).unwrap_or(&none);

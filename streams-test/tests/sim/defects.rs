@@ -82,6 +82,8 @@ pub(crate) enum Defect {
     PanicIsTheThreads,
     /// The group is not asked about a commit without offsets.
     CommitUnasked,
+    /// What caches hold is not written when offsets are committed.
+    CacheKeptAtCommit,
     /// Tasks are not looked up again of which brokers told nothing.
     LookUpForgotten,
 }
@@ -120,7 +122,7 @@ impl Defect {
         }
     }
 
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::DeliveryErrorIgnored,
         Self::CommitBeforeAcknowledgement,
         Self::PositionOfSent,
@@ -151,6 +153,7 @@ impl Defect {
         Self::PanicLosesNext,
         Self::PanicIsTheThreads,
         Self::CommitUnasked,
+        Self::CacheKeptAtCommit,
         Self::LookUpForgotten,
     ];
 }

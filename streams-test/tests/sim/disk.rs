@@ -16,6 +16,7 @@ use streams_test::model::{Dice, WriterId};
 
 use super::defects::Defect;
 use super::image::{Began, Image, Rows, record};
+use super::plan::Disks;
 use super::process::Setting;
 
 #[derive(Debug, Default)]
@@ -95,6 +96,11 @@ impl Disk {
         None
     }
 
+    /// Whether all stores are in memory. What this holds of them then is only looked at.
+    fn is_unused(&self) -> bool {
+        self.user.as_ref().is_some_and(|(setting, _)| setting.plan.disks == Disks::Unused)
+    }
+
     /// Which topic a task's changelog is now.
     fn changelog(&self, task: TaskId) -> Option<u64> {
         let (setting, _) = self.user.as_ref()?;
@@ -154,7 +160,7 @@ impl StateBackend for Disk {
         let empty = Began { topic: self.changelog(task), offset: None };
         let mut begun = vec![empty; names.len()];
         for (at, name) in names.iter().enumerate() {
-            let image = self.read(&(task, name.clone()));
+            let image = self.read(&(task, name.clone())).filter(|_| !self.is_unused());
             let Some(Image { rows, position: Some(position), identity, began, .. }) = image else {
                 continue;
             };
@@ -308,7 +314,14 @@ impl TaskStores for OnDisk {
     }
 
     fn flush_caches(&mut self) -> Result<(), StoreError> {
+        if self.disk.defect == Some(Defect::CacheKeptAtCommit) {
+            return Ok(());
+        }
         self.stores.flush_caches()
+    }
+
+    fn trim_caches(&mut self) {
+        self.stores.trim_caches();
     }
 
     fn identity(&self, store: usize) -> StoreIdentity {

@@ -127,6 +127,16 @@ pub(crate) enum Uncaught {
 pub(crate) enum Disks {
     Kept,
     Lost,
+    /// Nothing lies there: the stores are in memory.
+    Unused,
+}
+
+/// What programs do to their processes while these run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    LetsRun,
+    /// It adds and removes workers, pauses and resumes.
+    Intervenes,
 }
 
 /// The setting of a run.
@@ -139,8 +149,11 @@ pub(crate) struct Plan {
     /// How often the groups have moved before the run begins.
     pub(crate) moves: u64,
     pub(crate) workers: usize,
+    pub(crate) program: Program,
     pub(crate) names: Names,
     pub(crate) disks: Disks,
+    /// What the caches before the stores of a worker may hold. There are none without any.
+    pub(crate) cache_bytes: usize,
     pub(crate) uncaught: Uncaught,
     /// Where the application's code fails or panics, it does so once in so many passes.
     pub(crate) flaw_once_in: u64,
@@ -192,8 +205,10 @@ impl Plan {
             brokers: 3 + u16::try_from(dice.below(3)).unwrap(),
             moves: dice.below(5),
             workers: 1 + dice.index(2),
+            program: Program::LetsRun,
             names: if dice.one_in(3) { Names::Lasting } else { Names::Given },
             disks: if dice.one_in(4) { Disks::Lost } else { Disks::Kept },
+            cache_bytes: 0,
             uncaught: match dice.below(8) {
                 0 => Uncaught::ShutDownAll,
                 1 | 2 => Uncaught::ShutDown,
@@ -217,6 +232,26 @@ impl Plan {
     pub(crate) fn with_rests(mut self, dice: &mut Dice) -> Self {
         if dice.one_in(3) {
             self.flowing_steps = self.steps / 4;
+        }
+        self
+    }
+
+    /// In one run of three there are caches, too small for all rows or not; in one of six the stores
+    /// are in memory. By the same dice as rests.
+    pub(crate) fn with_other_stores(mut self, dice: &mut Dice) -> Self {
+        if dice.one_in(3) {
+            self.cache_bytes = [400, 100_000][dice.index(2)];
+        }
+        if dice.one_in(6) {
+            self.disks = Disks::Unused;
+        }
+        self
+    }
+
+    /// In one run of three programs do something to their processes. By the same dice.
+    pub(crate) fn with_program(mut self, dice: &mut Dice) -> Self {
+        if dice.one_in(3) {
+            self.program = Program::Intervenes;
         }
         self
     }

@@ -2,6 +2,7 @@
 //! of each other later. It is what `streams-kafka` makes of them, without its threads and sockets.
 
 mod boundary;
+mod crew;
 mod failing;
 mod group;
 mod network;
@@ -21,11 +22,12 @@ use streams_core::membership::{
 };
 use streams_core::names::{TaskId, TopicPartition};
 use streams_core::processor::EmitIntervals;
-use streams_core::roster::{Held, Role, Roster, Round};
+use streams_core::roster::{Crew, Held, Role, Roster, Round};
 use streams_core::task::TaskIdle;
 use streams_core::time::{Now, Timestamp};
 use streams_core::worker::{
-    Action, Command, CommitId, CommitPolicy, RetryPolicy, SharedGlobals, Worker, WorkerSettings,
+    Action, Command, CommitId, CommitPolicy, Pace, RetryPolicy, SharedGlobals, Worker,
+    WorkerSettings,
 };
 use streams_test::model::{Dice, MachineId, ModelConnection, WriterId};
 use streams_test::{KafkaModel, ModelPlane};
@@ -37,7 +39,7 @@ use super::answers::Answers;
 use super::app::App;
 use super::defects::{Defect, FaultyPlane, Slips};
 use super::disk::Disk;
-use super::plan::{Fault, Names, Plan, Uncaught};
+use super::plan::{Disks, Fault, Names, Plan, Uncaught};
 
 /// `max.poll.interval.ms`.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -184,6 +186,8 @@ pub(crate) struct Process {
     dice: Dice,
     connections: BTreeMap<ConnectionId, ModelConnection>,
     roster: Roster,
+    crew: Crew,
+    pub(crate) pace: Pace,
     data: MemberData,
     held: Held,
     inputs: VecDeque<Input>,
@@ -279,6 +283,8 @@ impl Process {
         let mut id = [0; 16];
         id[0] = u8::try_from(slot).unwrap();
         let workers = u16::try_from(threads.len()).unwrap();
+        let is_empty = setting.plan.disks == Disks::Unused;
+        let on_disk = if is_empty { BTreeMap::new() } else { disk.positions() };
         let mut process = Self {
             number,
             slot,
@@ -292,7 +298,9 @@ impl Process {
             had: BTreeSet::new(),
             had_in: BTreeMap::new(),
             member,
-            roster: Roster::new(threads.len(), disk.positions()),
+            roster: Roster::new(threads.len(), on_disk),
+            crew: Crew::new(threads.len()),
+            pace: Pace::Going,
             threads,
             said: Vec::new(),
             heard_of_loss: false,
@@ -341,6 +349,15 @@ impl Process {
         tasks.map(|task| task.id()).collect()
     }
 
+    /// No two of its workers run the same task.
+    pub(crate) fn no_task_runs_twice(&self) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        let tasks = self.threads.values().flat_map(|thread| thread.worker.running());
+        let again = tasks.map(|task| task.id()).find(|task| !seen.insert(*task));
+        let number = self.number;
+        again.map_or(Ok(()), |task| Err(format!("process {number} runs {task} in two workers")))
+    }
+
     /// The generation of the group in which it has its tasks.
     pub(crate) fn generation(&self) -> Option<Generation> {
         self.token.as_ref().map(CommitToken::generation)
@@ -364,7 +381,8 @@ impl Process {
         if group_first {
             self.work_group(now);
         }
-        for worker in 0..self.setting.plan.workers {
+        let workers: Vec<usize> = self.threads.keys().copied().collect();
+        for worker in workers {
             if self.life != Life::Over && !self.dice.one_in(4) {
                 self.work_thread(worker, now);
             }
@@ -391,6 +409,7 @@ impl Process {
             thread.follow(&told.command);
             thread.worker.handle(told.command, time);
         }
+        thread.worker.set_pace(self.pace);
         let stay = thread.staying();
         let report = thread.worker.turn(time);
         if self.setting.defect != Some(Defect::PoisonUncounted) {
@@ -465,7 +484,7 @@ fn thread(setting: &Setting, disk: &Disk) -> Thread {
             ..CommitPolicy::default()
         },
         idle: TaskIdle::UpTo(Duration::ZERO),
-        cache_bytes: 0,
+        cache_bytes: plan.cache_bytes,
         buffered_records: 8,
         turn_records: plan.turn_records,
     };

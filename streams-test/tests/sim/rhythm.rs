@@ -33,6 +33,8 @@ pub(crate) struct Rhythms {
     calls: Calls,
     /// By process and task.
     kept: BTreeMap<(u64, TaskId), Rhythm>,
+    /// How often each task has begun to run.
+    starts: BTreeMap<TaskId, u64>,
     /// How many punctuations there were.
     pub(crate) punctuations: u64,
 }
@@ -44,7 +46,12 @@ fn due_after(wall: i64) -> i64 {
 
 impl Rhythms {
     pub(crate) fn new(calls: &Calls) -> Self {
-        Self { calls: calls.clone(), kept: BTreeMap::new(), punctuations: 0 }
+        Self {
+            calls: calls.clone(),
+            kept: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            punctuations: 0,
+        }
     }
 
     /// What a process has called since another one worked.
@@ -55,6 +62,7 @@ impl Rhythms {
                 Call::Start(task) => {
                     let rhythm = Rhythm { began: now, calls: 0, times_set: 0, due, late: None };
                     self.kept.insert((number, task), rhythm);
+                    *self.starts.entry(task).or_default() += 1;
                 }
                 Call::Punctuation(task) => {
                     self.punctuations += 1;
@@ -75,9 +83,9 @@ impl Rhythms {
         Ok(())
     }
 
-    /// How many processes have run a task.
-    pub(crate) fn owners_of(&self, task: TaskId) -> u64 {
-        self.kept.keys().filter(|(_, one)| *one == task).count() as u64
+    /// How often a task has begun to run, in whichever worker of a process.
+    pub(crate) fn starts_of(&self, task: TaskId) -> u64 {
+        self.starts.get(&task).copied().unwrap_or_default()
     }
 
     /// Somebody has set the clock of a process.

@@ -15,6 +15,7 @@ use streams_core::membership::{Moment, Order};
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::TopicPartition;
 use streams_core::time::Timestamp;
+use streams_core::worker::Pace;
 use streams_test::KafkaModel;
 use streams_test::model::{Dice, NewRecord};
 
@@ -25,12 +26,14 @@ use super::checks::{Checks, Verdict};
 use super::defects::Trial;
 use super::disk::Disk;
 use super::flaws::Flaws;
-use super::plan::{Disks, Fault, Names, Plan, Uncaught, Weather};
+use super::plan::{Disks, Fault, Names, Plan, Program, Uncaught, Weather};
 use super::process::{End, Identity, Life, Process, Setting};
 
 /// Virtual milliseconds from one look to the next.
 const TICK_MS: u64 = 20;
 const SLOTS: usize = 4;
+/// A process has no more workers than these.
+const WORKERS_MAX: usize = 4;
 /// Clocks may be set back by hours.
 const WALL_START_MS: i64 = 100 * HOUR_MS;
 const HOUR_MS: i64 = 3_600_000;
@@ -88,8 +91,9 @@ impl World {
         let plan = Plan::new(&mut dice, trial).with_questions(&mut beside, trial);
         let plan = plan.with_rests(&mut beside);
         let answers = Answers::new(beside.roll(), &plan);
+        let plan = plan.with_other_stores(&mut beside).with_program(&mut beside);
         let flaws = Flaws::new(dice.roll(), &plan);
-        let (app, kafka) = (App::new(flaws), KafkaModel::new());
+        let (app, kafka) = (App::new(flaws, &plan), KafkaModel::new());
         kafka.set_brokers(plan.brokers);
         (0..plan.moves).for_each(|_| kafka.move_coordinator(Duration::ZERO));
         kafka.set_initial_rebalance_delay(plan.initial_delay);
@@ -99,7 +103,7 @@ impl World {
             kafka.create_topic(topic, PARTITIONS, BTreeMap::new()).unwrap();
         }
         let mut world = Self {
-            checks: Checks::new(&app, &kafka),
+            checks: Checks::new(&app, &kafka, &plan),
             setting: Setting::new(app, kafka, (plan, answers), trial.defect),
             dice,
             processes: Vec::new(),
@@ -171,6 +175,7 @@ impl World {
         self.setting.is_well.store(true, Ordering::Relaxed);
         for process in &mut self.processes {
             process.paused_until = process.paused_until.min(self.now);
+            process.pace = Pace::Going;
             process.threads.values_mut().for_each(|thread| thread.stall(self.now, self.now));
         }
         self.put_changelogs_right()?;
@@ -306,9 +311,30 @@ impl World {
                 self.note(format!("process {number} is told to close"));
                 self.processes[at].close(self.now);
             }
+            16 | 17 if up > 0 && self.setting.plan.program == Program::Intervenes => {
+                self.intervene();
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// What a program does to its process.
+    fn intervene(&mut self) {
+        let (at, now) = (self.dice.index(self.processes.len()), self.now);
+        let process = &mut self.processes[at];
+        match self.dice.below(6) {
+            0..2 if process.threads.len() < WORKERS_MAX => {
+                self.report.workers_added += u64::from(process.add_worker(now));
+            }
+            2..4 => self.report.workers_removed += u64::from(process.remove_worker(now)),
+            4 => {
+                let (pace, number) = (process.change_pace(), process.number);
+                self.report.breaks += u64::from(pace == Pace::Paused);
+                self.note(format!("process {number} is told to be {pace:?}"));
+            }
+            _ => {}
+        }
     }
 
     fn send(&mut self, number: u64) {

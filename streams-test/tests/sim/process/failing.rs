@@ -53,6 +53,12 @@ impl Process {
 
     /// Another worker takes the place of one whose thread has ended, if the handler wants that.
     pub(super) fn worker_ended(&mut self, worker: usize, now: Moment) {
+        if self.crew.standing(worker).is_none() {
+            return;
+        }
+        if self.is_leaving(worker) {
+            return self.failed_to_leave(worker, now);
+        }
         let goes_on = matches!(self.life, Life::Up | Life::Parting(_) | Life::Outside);
         if self.setting.plan.uncaught == Uncaught::Replace && goes_on {
             self.commits.retain(|_, commit| commit.worker != worker);
@@ -79,7 +85,8 @@ impl Process {
     }
 
     pub(super) fn leave_if_done(&mut self, now: Moment) {
-        if self.life == Life::Closing && self.workers_done.len() == self.setting.plan.workers {
+        let mut workers = self.threads.keys();
+        if self.life == Life::Closing && workers.all(|worker| self.workers_done.contains(worker)) {
             self.leave(now);
         }
     }

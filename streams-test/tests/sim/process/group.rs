@@ -226,10 +226,7 @@ impl Process {
             Action::Demoted(task) => self.roster.demoted(task),
             Action::Holds(held) => self.roster.holds(held),
             Action::Restored(_) => {}
-            Action::Done => {
-                self.workers_done.insert(worker);
-                self.leave_if_done(now);
-            }
+            Action::Done => self.worker_done(worker, now),
             // Its thread asks the handler first.
             Action::Failed { .. } => {}
         }

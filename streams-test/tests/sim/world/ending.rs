@@ -12,7 +12,8 @@ impl World {
     pub(super) fn end_together(&mut self) -> Verdict {
         self.await_rest()?;
         let at = self.dice.index(self.processes.len());
-        let worker = self.dice.index(self.setting.plan.workers);
+        let threads = &self.processes[at].threads;
+        let worker = threads.keys().nth(self.dice.index(threads.len())).copied().unwrap();
         let number = self.processes[at].number;
         self.note(format!("the thread of worker {worker} of process {number} ends for good"));
         self.processes[at].end_thread(worker, self.now);

@@ -104,18 +104,20 @@ impl World {
 
     fn stall_a_worker(&mut self) {
         let (at, millis) = (self.dice.index(self.processes.len()), self.dice.below(16_000));
-        let worker = self.dice.index(self.setting.plan.workers);
         let Some(process) = self.processes.get_mut(at) else { return };
-        let Some(thread) = process.threads.get_mut(&worker) else { return };
-        thread.stall(self.now, self.now + millis);
+        let worker = self.dice.index(process.threads.len());
         let number = process.number;
+        let Some((worker, thread)) = process.threads.iter_mut().nth(worker) else { return };
+        thread.stall(self.now, self.now + millis);
+        let worker = *worker;
         self.note(format!("worker {worker} of process {number} does nothing for {millis} ms"));
     }
 
     fn end_a_thread(&mut self) {
         let at = self.dice.index(self.processes.len());
-        let worker = self.dice.index(self.setting.plan.workers);
         let Some(process) = self.processes.get_mut(at) else { return };
+        let worker = self.dice.index(process.threads.len());
+        let Some(worker) = process.threads.keys().nth(worker).copied() else { return };
         process.end_thread(worker, self.now);
         let number = process.number;
         self.note(format!("the thread of worker {worker} of process {number} ends"));

@@ -35,6 +35,10 @@ pub(crate) struct Report {
     /// Questions to brokers that were not answered, and calls of the application's code by the clock.
     pub(crate) unanswered: u64,
     pub(crate) punctuations: u64,
+    /// Workers that programs added and removed, and times that they paused their processes.
+    pub(crate) workers_added: u64,
+    pub(crate) workers_removed: u64,
+    pub(crate) breaks: u64,
 }
 
 impl Report {
@@ -61,5 +65,8 @@ impl Report {
         self.refused += other.refused;
         self.unanswered += other.unanswered;
         self.punctuations += other.punctuations;
+        self.workers_added += other.workers_added;
+        self.workers_removed += other.workers_removed;
+        self.breaks += other.breaks;
     }
 }
