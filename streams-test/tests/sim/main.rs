@@ -150,8 +150,8 @@ fn every_seed_holds() {
     let Report { blackouts, full_disks, panics, damages, set_aside, .. } = report;
     let Report { outages, left_out, spoilt, refused, unanswered, punctuations, .. } = report;
     assert!(crashes >= ran && failures >= ran && punctuations >= ran, "{report:?}");
-    let Report { workers_added, workers_removed, breaks, .. } = report;
-    let by_programs = [workers_added, workers_removed, breaks];
+    let Report { workers_added, workers_removed, breaks, older, .. } = report;
+    let by_programs = [workers_added, workers_removed, breaks, older];
     let rare = [zombies, returns, fenced, late, ordered, repeated, blackouts, full_disks];
     let others = [panics, damages, set_aside, outages, left_out, spoilt, refused, unanswered];
     assert!(rare.iter().chain(&others).chain(&by_programs).all(|count| *count > 0), "{report:?}");

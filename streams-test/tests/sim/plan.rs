@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use streams_core::assign::PlacementPolicy;
+use streams_core::membership::user_data::USER_DATA_VERSION;
 use streams_test::model::{Dice, FaultRates};
 
 use super::defects::Trial;
@@ -150,6 +151,8 @@ pub(crate) struct Plan {
     pub(crate) moves: u64,
     pub(crate) workers: usize,
     pub(crate) program: Program,
+    /// The oldest version of what members tell each other among the processes.
+    pub(crate) oldest_version: i16,
     pub(crate) names: Names,
     pub(crate) disks: Disks,
     /// What the caches before the stores of a worker may hold. There are none without any.
@@ -206,6 +209,7 @@ impl Plan {
             moves: dice.below(5),
             workers: 1 + dice.index(2),
             program: Program::LetsRun,
+            oldest_version: USER_DATA_VERSION,
             names: if dice.one_in(3) { Names::Lasting } else { Names::Given },
             disks: if dice.one_in(4) { Disks::Lost } else { Disks::Kept },
             cache_bytes: 0,
@@ -254,6 +258,24 @@ impl Plan {
             self.program = Program::Intervenes;
         }
         self
+    }
+
+    /// In one run of five some processes are of older versions, but for those in which all are to close:
+    /// the first ones cannot say that. By the same dice.
+    pub(crate) fn with_versions(mut self, dice: &mut Dice) -> Self {
+        if dice.one_in(5) && self.uncaught != Uncaught::ShutDownAll {
+            self.oldest_version = 1;
+        }
+        self
+    }
+
+    /// The version of a process.
+    pub(crate) fn version_of(&self, number: u64, name: usize) -> i16 {
+        let versions = 1 + (USER_DATA_VERSION - self.oldest_version).unsigned_abs();
+        // Who comes back by its name is what it was.
+        let which = if self.names == Names::Lasting { name as u64 } else { number };
+        let newer = i16::try_from(which % u64::from(versions)).unwrap();
+        self.oldest_version + newer
     }
 
     /// In one run of three questions fail. By dice of their own, so that all else in it is as without.

@@ -264,6 +264,7 @@ fn config(setting: &Setting, name: usize, seed: u64) -> MembershipConfig {
         follow_up_delay: seconds(3),
         probing_interval: seconds(5),
         placement: setting.plan.placement,
+        user_data_version: setting.plan.version_of(seed, name),
         seed,
         ..MembershipConfig::new("app", servers.collect())
     }

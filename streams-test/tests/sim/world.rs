@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use streams_core::membership::user_data::USER_DATA_VERSION;
 use streams_core::membership::{Moment, Order};
 use streams_core::murmur2::partition_for_key;
 use streams_core::names::TopicPartition;
@@ -92,6 +93,7 @@ impl World {
         let plan = plan.with_rests(&mut beside);
         let answers = Answers::new(beside.roll(), &plan);
         let plan = plan.with_other_stores(&mut beside).with_program(&mut beside);
+        let plan = plan.with_versions(&mut beside);
         let flaws = Flaws::new(dice.roll(), &plan);
         let (app, kafka) = (App::new(flaws, &plan), KafkaModel::new());
         kafka.set_brokers(plan.brokers);
@@ -258,6 +260,8 @@ impl World {
         let identity = Identity { number, slot, name };
         let mut process = Process::start(&self.setting, identity, &self.disks[slot], now);
         process.wall_ahead = self.walls[slot];
+        let version = self.setting.plan.version_of(number, name);
+        self.report.older += u64::from(version < USER_DATA_VERSION);
         self.processes.push(process);
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Report {
     pub(crate) workers_added: u64,
     pub(crate) workers_removed: u64,
     pub(crate) breaks: u64,
+    /// Processes of older versions.
+    pub(crate) older: u64,
 }
 
 impl Report {
@@ -68,5 +70,6 @@ impl Report {
         self.workers_added += other.workers_added;
         self.workers_removed += other.workers_removed;
         self.breaks += other.breaks;
+        self.older += other.older;
     }
 }
