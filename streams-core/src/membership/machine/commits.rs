@@ -151,9 +151,7 @@ impl Membership {
         };
         if now.since(*commit.unknown_since.get_or_insert(now)) < UNKNOWN_MAX {
             commit.offsets.retain(|place, _| unknown.contains(place));
-            let wait = self.commits.backoff.next(self.config.retry_waits(), &mut self.jitter);
-            self.commits.not_before = now.after(wait);
-            return;
+            return self.commit_later(now);
         }
         // Nobody has looked at the group when all of them are unknown.
         commit.offsets.clear();
@@ -164,6 +162,10 @@ impl Membership {
 
     fn delay_commit(&mut self, api: Api, code: ErrorCode, now: Moment) {
         self.report_retry(api, code);
+        self.commit_later(now);
+    }
+
+    fn commit_later(&mut self, now: Moment) {
         let wait = self.commits.backoff.next(self.config.retry_waits(), &mut self.jitter);
         self.commits.not_before = now.after(wait);
     }
