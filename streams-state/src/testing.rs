@@ -1,6 +1,7 @@
 //! What the tests of this crate share: a directory, an outbox that records, and a task of stores.
 
 mod scratch;
+pub(crate) mod small_disk;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,10 +1,8 @@
 //! A disk without space: the task stops with an error, and goes on once there is space again.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::small_disk::{alone, fill};
 use crate::support::app::SOON;
 use crate::support::child::{Launch, Process};
 use crate::support::flow::{self, await_all_committed, compare, while_records_flow};
@@ -24,11 +22,8 @@ RUST_LOG=warn NO_COLOR=1 exec "$@" 2>"$0.log"
 /// Runs the tally with a disk of its own, which nobody else sees.
 fn start(place: &Place, state: &Path) -> Process {
     let directory = state.to_str().unwrap();
-    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let alone = ["unshare", "--mount", "--user", "--map-root-user"];
-    let alone = if is_root { &alone[..2] } else { &alone[..] };
     let mount = ["sh", "-c", MOUNT, directory];
-    let within: Vec<&str> = alone.iter().chain(&mount).copied().collect();
+    let within: Vec<&str> = alone().iter().chain(&mount).copied().collect();
     let settings = [("state.memory.budget.bytes", "16777216")];
     Launch { settings: &settings, within: &within, ..Launch::of(place, state) }.start()
 }
@@ -37,20 +32,6 @@ fn start(place: &Place, state: &Path) -> Process {
 fn complaints(state: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(state.with_extension("log")).unwrap();
     log.lines().filter(|line| line.contains("its disk is full")).map(str::to_owned).collect()
-}
-
-/// Takes all space that is left.
-fn fill(ballast: &Path) {
-    let mut file = OpenOptions::new().append(true).create(true).open(ballast).unwrap();
-    for size in [4096, 1] {
-        loop {
-            match file.write_all(&vec![0; size]) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
 }
 
 #[test]

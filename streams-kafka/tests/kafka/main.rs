@@ -9,6 +9,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "figures are part of the result")]
 
+#[path = "../../../streams-state/src/testing/small_disk.rs"]
+mod small_disk;
 mod support;
 
 mod churn;

@@ -3,9 +3,6 @@
 //! The test runs itself once more, alone in a mount namespace with a small disk of its own.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +10,7 @@ use streams_core::error::StoreError;
 use streams_core::store::TaskStores;
 
 use crate::task::StoresOfTask;
+use crate::testing::small_disk::{alone, fill};
 use crate::testing::{Fixture, ScratchDirectory, handle};
 use crate::{KeyValueStore, MemoryBudget, RocksBackend, StateDirectory, Stores};
 
@@ -47,16 +45,7 @@ impl Disk {
     }
 
     fn fill(&self) {
-        let mut file = OpenOptions::new().append(true).create(true).open(self.ballast()).unwrap();
-        for size in [4096, 1] {
-            loop {
-                match file.write_all(&vec![0; size]) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        }
+        fill(&self.ballast());
     }
 
     fn clear(&self) {
@@ -176,15 +165,10 @@ fn round(moment: Moment, fixture: &Fixture, disk: &Disk) {
 }
 
 fn run_again_on_a_small_disk(disk: &Path) {
-    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let mut alone = Command::new("unshare");
-    alone.arg("--mount");
-    if !is_root {
-        alone.args(["--user", "--map-root-user"]);
-    }
-    alone.args(["sh", "-c", MOUNT]).arg(disk).arg(std::env::current_exe().unwrap());
-    alone.args(["--exact", TEST, "--nocapture"]).env(SMALL_DISK, disk);
-    let ran = alone.output().unwrap();
+    let mut again = Command::new(alone()[0]);
+    again.args(&alone()[1..]).args(["sh", "-c", MOUNT]).arg(disk);
+    again.arg(std::env::current_exe().unwrap()).args(["--exact", TEST, "--nocapture"]);
+    let ran = again.env(SMALL_DISK, disk).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && said.contains("1 passed"), "{ran:?}");
 }
