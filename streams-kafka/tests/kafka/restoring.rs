@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use streams_core::names::TaskId;
+
 use crate::support::child::{Launch, Told};
 use crate::support::flow;
 use crate::support::fold::EPOCH;
@@ -19,7 +21,7 @@ const KEYS: u64 = 1000;
 const CHANGES: u64 = 20;
 /// Records of each of the others, for each record of that changelog: they last longer than the
 /// restoration, in which a running worker restores a fraction of what it processes.
-const BACKLOG: u64 = 1;
+const BACKLOG: u64 = 2;
 /// Until so many are processed.
 const PROCESSED_MAX: Duration = Duration::from_secs(300);
 /// What the long form holds running tasks to, in percent of their rate.
@@ -106,8 +108,13 @@ impl World {
         let wanted = u64::try_from(self.written.values().sum::<i64>() - known).unwrap();
         let (settings, within) = (&SETTINGS, if flow::is_long() { &ONE_CORE[..] } else { &[] });
         let process = Launch { settings, within, ..Launch::of(&self.place, state) }.start();
-        let all = || process.progress().0 >= wanted;
-        holds_within("all is processed", PROCESSED_MAX, all);
+        holds_within("all is processed", PROCESSED_MAX, || process.progress().0 >= wanted);
+        let is_last = |(task, event): &(TaskId, TaskEvent)| {
+            task.partition == PARTITIONS - 1 && matches!(event, TaskEvent::Taken(_))
+        };
+        holds_within("the last task is restored", PROCESSED_MAX, || {
+            process.task_events().iter().any(is_last)
+        });
         let restored = process.restored().iter().map(|(_, _, records)| records).sum();
         let told = process.close();
         let events = told.iter().filter_map(|(_, told)| match told {
