@@ -8,6 +8,7 @@ use std::time::Duration;
 use streams_core::names::TaskId;
 
 use crate::support::Place;
+use crate::support::app::COUNTS;
 use crate::support::bystander::Bystander;
 use crate::support::child::{Library, classpath};
 use crate::support::fleet::Fleet;
@@ -138,6 +139,10 @@ fn join(library: Library, keys: u64) -> Join {
     (0..all_keys).for_each(|_| writer.write(&place.input, &numbering.next()));
     drop(writer.finish());
     await_all_committed(&place, MOVED_MAX);
+    if flow::is_long() {
+        // A broker that has run for a while has compiled what reading a changelog takes.
+        place.cluster.each(&place.changelog(COUNTS), drop);
+    }
     let [mut flowing, mut since, mut shared] = [Duration::ZERO; 3];
     let ((), bystander) = Bystander::beside(&place, || {
         while_records_flow(&place, &mut numbering, RECORDS_A_SECOND, || {

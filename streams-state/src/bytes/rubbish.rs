@@ -1,9 +1,10 @@
 //! What takes long to give back is given back by another thread: freeing the rows of a large store
 //! one by one would hold up the worker's other tasks. When many tasks leave at once, it has more to do
-//! than all workers, and so runs when these leave it time.
+//! than all workers, and so it rests in between and runs when these leave it time.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
 
 type Rubbish = Box<dyn Send>;
 
@@ -14,9 +15,12 @@ static COLLECTOR: OnceLock<Option<SyncSender<Rubbish>>> = OnceLock::new();
 const THREAD_NAME: &str = "millstream-rows";
 /// So much may wait for it. Where the workers leave it no time for long, they have to help.
 const WAITING_MAX: usize = 256;
-/// Kernels give a thread of this value a tenth of what one of the usual value gets.
+/// Kernels give a thread of this value a hundredth of what one of the usual value gets, but let it run
+/// on for some milliseconds where it runs.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICE: i32 = 19;
+/// It rests for so many times as long as it has worked.
+const REST: u32 = 4;
 
 /// Drops this beside the thread that calls.
 pub(super) fn drop_beside(rubbish: impl Send + 'static) {
@@ -46,7 +50,14 @@ fn collect(receiver: Receiver<Rubbish>) {
     if let Err(error) = rustix::process::nice(NICE) {
         tracing::debug!(%error, "rows are given back as urgently as records are processed");
     }
-    receiver.into_iter().for_each(drop);
+    receiver.into_iter().for_each(drop_and_rest);
+}
+
+#[expect(clippy::disallowed_methods, reason = "it waits for time to pass, which is its own alone")]
+fn drop_and_rest(rubbish: Rubbish) {
+    let began = Instant::now();
+    drop(rubbish);
+    std::thread::sleep(began.elapsed() * REST);
 }
 
 #[cfg(test)]

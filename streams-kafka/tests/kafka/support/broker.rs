@@ -11,6 +11,7 @@ use testcontainers::runners::SyncRunner;
 use testcontainers::{Container, GenericImage, ImageExt};
 
 use super::cluster::Cluster;
+use super::flow;
 use super::wait::holds_within;
 
 const IMAGE: (&str, &str) = ("apache/kafka", "4.3.1");
@@ -30,7 +31,7 @@ pub(crate) fn shared() -> Cluster {
     static CONTAINER: OnceLock<Broker> = OnceLock::new();
     let servers = SERVERS.get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP_SERVERS") {
         Ok(servers) if !servers.is_empty() => servers,
-        _ => CONTAINER.get_or_init(Broker::start).servers.clone(),
+        _ => CONTAINER.get_or_init(Broker::start_shared).servers.clone(),
     });
     let cluster = Cluster::at(servers);
     assert!(cluster.is_there(), "no broker answers at {servers}; {HELP}");
@@ -81,28 +82,48 @@ pub(crate) struct Broker {
     _remover: Child,
 }
 
+/// How a broker is reached.
+#[derive(Debug, Clone)]
+enum Network {
+    /// By a port that the engine carries bytes to and from.
+    Mapped,
+    /// So by clients, and by other brokers in a network of this name.
+    Shared(String),
+    /// As any process of the machine.
+    Host,
+}
+
 /// What makes a broker one of a cluster, or the only one.
 struct Node {
     id: usize,
     /// The port outside, and inside.
     port: (u16, u16),
+    /// The port of its controller.
+    controller: u16,
     /// Host names of all controllers, in the order of their ids.
     controllers: Vec<String>,
-    /// The network of brokers that talk to each other.
-    network: Option<String>,
+    network: Network,
 }
 
 impl Node {
     fn alone() -> Self {
         let (port, controllers) = ((free_port(), 9092), vec!["localhost".to_owned()]);
-        Self { id: 1, port, controllers, network: None }
+        Self { id: 1, port, controller: 9093, controllers, network: Network::Mapped }
+    }
+
+    fn on_host() -> Self {
+        let (port, controller) = (free_port(), free_port());
+        Self { port: (port, port), controller, network: Network::Host, ..Self::alone() }
     }
 
     fn settings(&self, secured: &Secured) -> Vec<(String, String)> {
         let name = &self.controllers[self.id - 1];
-        let bound = if self.network.is_some() { "0.0.0.0" } else { "localhost" };
-        let (outside, inside) = self.port;
-        let mut listeners = format!("PLAINTEXT://0.0.0.0:{inside},CONTROLLER://{bound}:9093");
+        let is_shared = matches!(self.network, Network::Shared(_));
+        let bound = if is_shared { "0.0.0.0" } else { "localhost" };
+        let open = if matches!(self.network, Network::Host) { "127.0.0.1" } else { "0.0.0.0" };
+        let ((outside, inside), controller) = (self.port, self.controller);
+        let mut listeners =
+            format!("PLAINTEXT://{open}:{inside},CONTROLLER://{bound}:{controller}");
         let mut advertised = format!("PLAINTEXT://127.0.0.1:{outside}");
         let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
         for listener in &secured.listeners {
@@ -111,15 +132,15 @@ impl Node {
             advertised.push_str(&format!(",{name}://127.0.0.1:{}", listener.advertised));
             protocols.push_str(&format!(",{name}:{}", listener.protocol));
         }
-        if self.network.is_some() {
+        if is_shared {
             listeners.push_str(",INSIDE://0.0.0.0:9094");
             advertised.push_str(&format!(",INSIDE://{name}:9094"));
             protocols.push_str(",INSIDE:PLAINTEXT");
         }
-        let between = if self.network.is_some() { "INSIDE" } else { "PLAINTEXT" };
+        let between = if is_shared { "INSIDE" } else { "PLAINTEXT" };
         let voters = self.controllers.iter().enumerate();
         let voters: Vec<String> =
-            voters.map(|(at, name)| format!("{}@{name}:9093", at + 1)).collect();
+            voters.map(|(at, name)| format!("{}@{name}:{controller}", at + 1)).collect();
         let copies = self.controllers.len().to_string();
         let in_sync = self.controllers.len().div_ceil(2).to_string();
         let settings = [
@@ -161,6 +182,16 @@ impl Broker {
         Self::start_secured(Secured::default())
     }
 
+    /// Where times are measured, the engine's way with bytes takes none of them.
+    fn start_shared() -> Self {
+        if !flow::is_long() {
+            return Self::start();
+        }
+        let broker = Self::begin(&Node::on_host(), Secured::default());
+        broker.wait_until_there();
+        broker
+    }
+
     /// A broker that also listens on ports of other protocols.
     pub(crate) fn start_secured(secured: Secured) -> Self {
         let broker = Self::begin(&Node::alone(), secured);
@@ -171,13 +202,14 @@ impl Broker {
     fn begin(node: &Node, secured: Secured) -> Self {
         let (port, inside) = node.port;
         let image = GenericImage::new(IMAGE.0, IMAGE.1);
-        let request = image.with_mapped_port(port, inside.tcp());
         let request = match &node.network {
-            Some(network) => {
+            Network::Mapped => image.with_mapped_port(port, inside.tcp()),
+            Network::Shared(network) => {
                 let name = node.controllers[node.id - 1].clone();
+                let request = image.with_mapped_port(port, inside.tcp());
                 request.with_network(network).with_container_name(name)
             }
-            None => request,
+            Network::Host => image.with_network("host"),
         };
         let settings = node.settings(&secured).into_iter();
         let request =
@@ -247,8 +279,9 @@ impl Brokers {
         let nodes = ports.iter().enumerate().map(|(at, port)| Node {
             id: at + 1,
             port: (*port, 9092),
+            controller: 9093,
             controllers: controllers.clone(),
-            network: Some(network.clone()),
+            network: Network::Shared(network.clone()),
         });
         let brokers: Vec<Broker> =
             nodes.map(|node| Broker::begin(&node, Secured::default())).collect();
