@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::Place;
 use crate::support::app::SOON;
-use crate::support::fleet::{Change, Fleet, SESSION};
+use crate::support::fleet::{Change, Fleet, HEARTBEAT, SESSION};
 use crate::support::flow::{self, Dice, await_drained, while_records_flow};
 use crate::support::fold::{self, Numbering};
 use crate::support::owners::Vacancy;
@@ -43,11 +43,11 @@ impl Waits {
         let expiries: Vec<Duration> = kills.iter().map(|at| *at + SESSION).collect();
         let mut waits = Self { count: vacancies.len(), ..Self::default() };
         for vacancy in vacancies {
-            let beyond = vacancy.beyond(changes.iter().chain(&expiries).copied());
+            // A session begins with the last heartbeat, which is older than the kill.
+            let over = expiries.iter().filter(|end| **end <= vacancy.to + HEARTBEAT);
+            let over = over.map(|end| vacancy.to.min(*end));
+            let beyond = vacancy.beyond(changes.iter().copied().chain(over));
             let was_killed = kills.contains(&vacancy.from);
-            // The session began with the last heartbeat, and may end a moment before it is expected to.
-            let in_session = if was_killed { SESSION } else { Duration::ZERO };
-            let beyond = beyond.min(vacancy.length().saturating_sub(in_session));
             let longest = if was_killed { &mut waits.killed_max } else { &mut waits.other_max };
             *longest = vacancy.length().max(*longest);
             waits.beyond_max = waits.beyond_max.max(beyond);

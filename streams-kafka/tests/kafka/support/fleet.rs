@@ -14,6 +14,8 @@ use super::watch::clock;
 
 /// The least session that a broker takes as it comes.
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
+/// How often a member is heard of at least.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A member that is dead is found out after [`SESSION`].
 pub(crate) const SHORT_SESSION: [(&str, &str); 2] =
     [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")];
