@@ -10,6 +10,7 @@ mod clock;
 mod error;
 #[expect(dead_code, reason = "parts of the audited module wait for their callers")]
 mod ffi;
+mod give_way;
 mod global_thread;
 mod group;
 mod headers;

@@ -23,6 +23,7 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::error::StreamsError;
 use crate::ffi::queue::Waker;
+use crate::give_way::CopyingTurn;
 use crate::group::Input;
 use crate::outbox::KafkaOutbox;
 use crate::plane::KafkaPlane;
@@ -198,6 +199,7 @@ fn run(link: &Link) -> Result<(), StreamsError> {
     worker.watch(link.pulse.place());
     let mut summary = Summary::new(link.parts.summary_interval, clock::now().moment);
     let mut losses = 0;
+    let mut makes_copies = false;
     loop {
         let now = clock::now();
         link.pulse.beat();
@@ -212,7 +214,10 @@ fn run(link: &Link) -> Result<(), StreamsError> {
             }
         }
         worker.set_pace(link.parts.shared.pace());
+        let copying = makes_copies.then(CopyingTurn::begin);
         let report = worker.turn(now);
+        makes_copies =
+            report.copied > 0 && report.copied == report.restored && report.processed == 0;
         link.pulse.rest();
         link.parts.shared.record(link.number, &report, &worker, now.moment);
         if let Some(told) = summary.add(&report, now.moment) {
@@ -222,6 +227,9 @@ fn run(link: &Link) -> Result<(), StreamsError> {
             if link.pass_on(&mut worker, losses, action, now) == Life::Over {
                 return Ok(());
             }
+        }
+        if let Some(turn) = copying.filter(|_| makes_copies) {
+            turn.give_way();
         }
         if !report.is_busy {
             std::thread::park_timeout(wait(&worker, now));

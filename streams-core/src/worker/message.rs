@@ -294,6 +294,8 @@ pub struct TurnReport {
     pub punctuations: u64,
     /// Records put into stores by restoration.
     pub restored: u64,
+    /// Those of them that were put into stores of standbys.
+    pub copied: u64,
     /// Stores that were emptied, to be rebuilt, because they did not belong to their changelogs.
     pub stores_rebuilt: u64,
     /// Records dropped since the last report, by reason.

@@ -138,6 +138,7 @@ impl Worker {
                 match restoration.follow(task.stores_mut(), &mut *self.plane, share) {
                     Ok(records) => {
                         report.restored += records;
+                        report.copied += records;
                         report.is_busy |= records > 0;
                     }
                     Err(failure) => {
