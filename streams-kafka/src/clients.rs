@@ -44,6 +44,9 @@ pub(crate) struct Clients {
 }
 
 const PARTITIONS_GUESS: usize = 8;
+/// Bytes of an answer with changelogs, unless a program says otherwise. DIFFERENCE(restore-fetch): Kafka
+/// asks for 50 MB. A broker's thread sends an answer whole, while others that it serves wait.
+const RESTORE_FETCH_BYTES: u64 = 256 << 10;
 
 impl Clients {
     pub(crate) fn new(
@@ -144,6 +147,10 @@ impl Clients {
         let bounds = FetchBounds::new(bytes, partitions);
         let settings_of = self.config.client(role);
         let asked = AskedBounds::of(|key| settings_of.value(key));
+        let asked = match role {
+            ClientRole::RestoreConsumer => asked.or_fetch(RESTORE_FETCH_BYTES),
+            _ => asked,
+        };
         for (key, asked, left) in bounds.exceeded_by(asked) {
             tracing::warn!(
                 client = name,

@@ -30,6 +30,11 @@ impl AskedBounds {
         let bytes = |key| value(key).and_then(|text| text.parse().ok());
         Self { fetch_bytes: bytes(FETCH), partition_fetch_bytes: bytes(PARTITION_FETCH) }
     }
+
+    /// These, and so many bytes of all partitions at once where that is not among them.
+    pub(crate) fn or_fetch(self, bytes: u64) -> Self {
+        Self { fetch_bytes: self.fetch_bytes.or(Some(bytes)), ..self }
+    }
 }
 
 /// What librdkafka needs to describe a fetched record.
@@ -135,6 +140,9 @@ mod tests {
             })
         };
         assert_eq!(bounds.at_most(AskedBounds::of(|_| None)), bounds);
+        let unasked = AskedBounds::of(|_| None).or_fetch(70_000);
+        assert_eq!(bounds.at_most(unasked).fetch_bytes, 70_000);
+        assert_eq!(bounds.at_most(asked(50_000, 1).or_fetch(70_000)).fetch_bytes, 50_000);
         let little = bounds.at_most(asked(50_000, 1));
         assert_eq!((little.fetch_bytes, little.partition_fetch_bytes), (50_000, 1));
         assert_eq!(little.partition_bytes, bounds.partition_bytes);
