@@ -4,26 +4,13 @@
 
 mod damage;
 mod decoders;
+mod spoilt;
 
-use dhat::HeapStats;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
-
-use crate::damage::rubbish;
 use crate::decoders::{Decoder, decoders, full_user_data, responses};
+use crate::spoilt::{BYTES_FREE, allocated_by, spoilt};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
-
-/// Bytes of memory that decoding may take beyond a multiple of the bytes that are decoded.
-const BYTES_FREE: usize = 64 * 1024;
-
-/// How many encodings of each decoder are damaged.
-const DAMAGED: usize = 300;
-
-/// Bytes behind those that are damaged, in which a length finds what it announces: text and lists
-/// without anything, in the classic encoding and in the flexible one.
-const BEHIND: [(usize, u8); 3] = [(0, 0), (2048, 0), (2048, 1)];
 
 /// Bytes of a frame that is all one list.
 const DENSE_BYTES: usize = 1 << 20;
@@ -32,27 +19,15 @@ impl Decoder {
     /// Decodes, and sees that all that is allocated meanwhile is at most so many times the bytes.
     #[track_caller]
     fn check(&self, bytes: &[u8], times: usize) {
-        let before = HeapStats::get().total_bytes;
-        (self.decode)(bytes);
-        let taken = HeapStats::get().total_bytes - before;
+        let taken = allocated_by(|| (self.decode)(bytes));
         let max = times * bytes.len() + BYTES_FREE;
         let head = &bytes[..bytes.len().min(100)];
         assert!(taken <= max as u64, "{}: {taken} B for {} B: {head:?}", self.name, bytes.len());
     }
 
-    /// What never was an encoding, or is none any more; the same in each run.
+    /// What never was an encoding, or is none any more.
     fn garbage(&self) -> Vec<Vec<u8>> {
-        let (mut runner, rubbish) = (TestRunner::deterministic(), rubbish(self.valid.clone()));
-        let mut garbage = Vec::new();
-        for _ in 0..DAMAGED {
-            let damaged = rubbish.new_tree(&mut runner).unwrap().current();
-            for (count, byte) in BEHIND {
-                let mut bytes = damaged.clone();
-                bytes.resize(damaged.len() + count, byte);
-                garbage.push((self.travel)(bytes));
-            }
-        }
-        garbage
+        spoilt(&self.valid).into_iter().map(self.travel).collect()
     }
 }
 

@@ -9,14 +9,13 @@
 mod common;
 #[path = "../../../streams-core/tests/garbage/damage.rs"]
 mod damage;
+#[path = "../../../streams-core/tests/garbage/spoilt.rs"]
+mod spoilt;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dhat::HeapStats;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use streams_core::record::{Header, Headers, RawRecord};
 use streams_core::serde::DefaultSerde;
 use streams_core::store::{Logging, StoreSpec, TaskStores};
@@ -27,20 +26,15 @@ use streams_state::{
 };
 
 use crate::common::{handle, open};
-use crate::damage::rubbish;
+use crate::spoilt::{BYTES_FREE, allocated_by, spoilt};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// How many keys, and how many values, of each store are damaged.
-const DAMAGED: usize = 300;
-/// Bytes of memory that a store may take for a record beyond a multiple of the record's bytes.
-const BYTES_FREE: usize = 64 * 1024;
+/// How many times the bytes of a record a store may take for it.
 const TIMES: usize = 2;
 /// Where a value of four bytes becomes one of a vector.
 const TIMES_OF_LISTS: usize = 16;
-/// Bytes behind those that are damaged, in which a length finds what it announces.
-const BEHIND: [(usize, u8); 3] = [(0, 0), (2048, 0), (2048, 1)];
 
 const STORE: &str = "rows";
 const DAY: Duration = Duration::from_hours(24);
@@ -69,8 +63,8 @@ impl Kind {
     /// One sound part of a record with many of the other that are not, and the other way round.
     fn garbage(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let [key, value] = [&self.keys, &self.values].map(|all| all.first().unwrap());
-        let keys = damaged(&self.keys).into_iter().map(|key| (key, value.clone()));
-        let values = damaged(&self.values).into_iter().map(|value| (key.clone(), value));
+        let keys = spoilt(&self.keys).into_iter().map(|key| (key, value.clone()));
+        let values = spoilt(&self.values).into_iter().map(|value| (key.clone(), value));
         keys.chain(values).collect()
     }
 
@@ -85,33 +79,19 @@ impl Kind {
             leader_epoch: None,
             headers: self.headers.clone(),
         };
-        let before = HeapStats::get().total_bytes;
-        let restored = stores.restore(0, &record).and_then(|()| stores.restored_up_to(0, 1));
-        if restored.is_ok() {
-            (self.read)(&*stores);
-        }
-        let (taken, given) = (HeapStats::get().total_bytes - before, key.len() + value.len());
+        let taken = allocated_by(|| {
+            let restored = stores.restore(0, &record).and_then(|()| stores.restored_up_to(0, 1));
+            if restored.is_ok() {
+                (self.read)(&*stores);
+            }
+        });
+        let given = key.len() + value.len();
         let max = self.times * given + BYTES_FREE;
         let head = |bytes: &[u8]| bytes[..bytes.len().min(60)].to_vec();
         let (key, value) = (head(key), head(value));
         let name = self.name;
         assert!(taken <= max as u64, "{name}: {taken} B for {given} B: {key:?} {value:?}");
     }
-}
-
-/// The same in each run.
-fn damaged(encodings: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let (mut runner, rubbish) = (TestRunner::deterministic(), rubbish(encodings.to_vec()));
-    let mut garbage = Vec::new();
-    for _ in 0..DAMAGED {
-        let damaged = rubbish.new_tree(&mut runner).unwrap().current();
-        garbage.extend(BEHIND.map(|(count, byte)| {
-            let mut bytes = damaged.clone();
-            bytes.resize(damaged.len() + count, byte);
-            bytes
-        }));
-    }
-    garbage
 }
 
 fn kinds() -> Vec<Kind> {
