@@ -10,6 +10,7 @@ use streams_core::names::TaskId;
 use crate::support::child::{Launch, Told};
 use crate::support::flow;
 use crate::support::fold::EPOCH;
+use crate::support::wait::eventually;
 use crate::support::watch::TaskEvent;
 use crate::support::{Given, Place, holds_within};
 
@@ -109,27 +110,20 @@ impl World {
         let (settings, within) = (&SETTINGS, if flow::is_long() { &ONE_CORE[..] } else { &[] });
         let process = Launch { settings, within, ..Launch::of(&self.place, state) }.start();
         holds_within("all is processed", PROCESSED_MAX, || process.progress().0 >= wanted);
-        let is_last = |(task, event): &(TaskId, TaskEvent)| {
-            task.partition == PARTITIONS - 1 && matches!(event, TaskEvent::Taken(_))
+        let ready_of = |(task, event): (TaskId, TaskEvent)| match event {
+            TaskEvent::Taken(at) if task.partition == PARTITIONS - 1 => Some(at),
+            _ => None,
         };
-        holds_within("the last task is restored", PROCESSED_MAX, || {
-            process.task_events().iter().any(is_last)
+        let ready = eventually("the last task is restored", PROCESSED_MAX, || {
+            process.task_events().into_iter().find_map(ready_of)
         });
         let restored = process.restored().iter().map(|(_, _, records)| records).sum();
         let told = process.close();
-        let events = told.iter().filter_map(|(_, told)| match told {
-            Told::Task(task, event) => Some((task.partition, event)),
+        let began = told.iter().filter_map(|(_, told)| match told {
+            Told::Task(_, TaskEvent::First(at)) => Some(*at),
             _ => None,
         });
-        let began = events.clone().filter_map(|(_, event)| match event {
-            TaskEvent::First(at) => Some(*at),
-            _ => None,
-        });
-        let ready = events.filter_map(|(partition, event)| match event {
-            TaskEvent::Taken(at) if partition == PARTITIONS - 1 => Some(*at),
-            _ => None,
-        });
-        Run { began: began.min().unwrap(), ready: ready.min().unwrap(), restored, known }
+        Run { began: began.min().unwrap(), ready, restored, known }
     }
 
     /// How many records came out within so long after the first.

@@ -187,14 +187,16 @@ impl Broker {
         if !flow::is_long() {
             return Self::start();
         }
-        let broker = Self::begin(&Node::on_host(), Secured::default());
-        broker.wait_until_there();
-        broker
+        Self::begin_and_wait(&Node::on_host(), Secured::default())
     }
 
     /// A broker that also listens on ports of other protocols.
     pub(crate) fn start_secured(secured: Secured) -> Self {
-        let broker = Self::begin(&Node::alone(), secured);
+        Self::begin_and_wait(&Node::alone(), secured)
+    }
+
+    fn begin_and_wait(node: &Node, secured: Secured) -> Self {
+        let broker = Self::begin(node, secured);
         broker.wait_until_there();
         broker
     }
